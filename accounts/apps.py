@@ -1,0 +1,17 @@
+"""Accounts as a Django app."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class AccountsConfig(AppConfig):
+    """Label `accounts`."""
+
+    name = "accounts"
+
+    def ready(self) -> None:
+        """Grants the roles their permissions whenever permissions may have come into being; registers the sweeps."""
+        from accounts import tasks  # noqa: F401 registers its sweeps
+        from accounts.roles import grant_roles
+
+        post_migrate.connect(grant_roles, dispatch_uid="accounts.grant_roles")

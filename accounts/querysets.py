@@ -1,0 +1,34 @@
+"""Reads of people's rows."""
+
+from typing import Self
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+
+class SessionQuerySet(QuerySet):
+    """Sessions."""
+
+    def alive(self) -> Self:
+        """Not ended by sign-out, reuse or staff."""
+        return self.filter(ended_at=None)
+
+    def rotate(self, *, session: UUID, old: UUID, new: UUID) -> bool:
+        """Exchanges the newest token id for the next; False if `old` is not the newest any more or the session ended.
+
+        One conditional UPDATE: of concurrent exchanges exactly one succeeds.
+        """
+        return self.alive().filter(pk=session, token_id=old).update(token_id=new, last_used_at=Now()) == 1
+
+    def end(self) -> int:
+        """Ends the sessions; their refresh tokens are dead from now on. Returns how many were alive."""
+        return self.alive().update(ended_at=Now())
+
+
+class NotificationQuerySet(QuerySet):
+    """Messages."""
+
+    def waiting(self) -> Self:
+        """Not sent and not given up."""
+        return self.filter(status=self.model.Status.WAITING)

@@ -1,0 +1,53 @@
+"""Roles: the groups that the first migration makes, and what each may do. This table is the whole truth.
+
+Permissions come into being after migrations run, so they are granted then; what is not listed here is taken away.
+"""
+
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Q
+
+MANAGERS = "raffle managers"
+FINANCE = "finance"
+SUPPORT = "support"
+AUDITORS = "auditors"
+
+_RAFFLES = ("raffles.view_raffle", "raffles.view_prize", "raffles.view_ticketcounter")
+_DRAWS = ("verification.view_draw", "verification.view_pick", "verification.view_chaintransaction")
+_PURCHASES = ("purchases.view_purchase", "purchases.view_payment", "purchases.view_refund")
+_PEOPLE = ("accounts.view_user", "accounts.view_preferences", "accounts.view_notification")
+_AUDIT = ("audit.view_auditentry",)
+_TASKS = ("django_q.view_success", "django_q.view_failure", "django_q.view_ormq")
+_STRIPE = ("djstripe.view_paymentintent", "djstripe.view_charge", "djstripe.view_customer", "djstripe.view_refund")
+
+ROLES: dict[str, tuple[str, ...]] = {
+    MANAGERS: (
+        *_RAFFLES,
+        *_DRAWS,
+        "raffles.add_raffle",
+        "raffles.change_raffle",
+        "raffles.delete_raffle",
+        "raffles.add_prize",
+        "raffles.change_prize",
+        "raffles.delete_prize",
+        "raffles.publish_raffle",
+        "raffles.cancel_raffle",
+    ),
+    FINANCE: (*_RAFFLES, *_DRAWS, *_PURCHASES, *_STRIPE, "purchases.refund_purchase"),
+    SUPPORT: (*_RAFFLES, *_DRAWS, *_PURCHASES, *_PEOPLE, *_TASKS),
+    AUDITORS: (*_RAFFLES, *_DRAWS, *_PURCHASES, *_PEOPLE, *_AUDIT, *_TASKS, *_STRIPE),
+}
+
+
+def grant_roles(**kwargs: Any) -> None:
+    """Sets each role's permissions to the table above; names not yet migrated are left for the next run."""
+    for role, names in ROLES.items():
+        group = Group.objects.filter(name=role).first()
+        if group is None:
+            continue
+        wanted = Q(pk=None)
+        for name in names:
+            app, _, codename = name.partition(".")
+            wanted |= Q(content_type__app_label=app, codename=codename)
+        group.permissions.set(Permission.objects.filter(wanted))

@@ -1,0 +1,47 @@
+"""`Idempotency-Key`: how a client says that two requests are one."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from rest_framework.request import Request
+
+from luxewin.api.problems import InvalidInput, Problem
+
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class KeyReused(Problem):
+    """The key came before with another body."""
+
+    status = 422
+    code = "idempotency_key_reused"
+    title = "Idempotency key reused"
+
+
+class RequestInFlight(Problem):
+    """The first request under this key has not finished yet."""
+
+    code = "request_in_flight"
+    title = "The same request is being worked on"
+    retry_after = 1
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """The client's key and a digest of what it asked for under it."""
+
+    value: str
+    digest: bytes
+
+    @classmethod
+    def of(cls, request: Request, payload: dict[str, Any]) -> "IdempotencyKey":
+        """Reads the header; raises InvalidInput if it is missing or not 1 to 255 visible ASCII characters."""
+        value = request.headers.get("Idempotency-Key", "")
+        if not KEY.fullmatch(value):
+            code = "invalid" if value else "required"
+            raise InvalidInput.of("Idempotency-Key", code, "Send this header: 1 to 255 visible ASCII characters.")
+        body = json.dumps(payload, sort_keys=True, default=str, separators=(",", ":"))
+        return cls(value, hashlib.sha256(body.encode()).digest())

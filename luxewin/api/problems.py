@@ -1,0 +1,141 @@
+"""Problem details (RFC 9457): every error of the API has one shape, and names every fault."""
+
+import logging
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from luxewin.api.requests import current_request
+
+log = logging.getLogger(__name__)
+CONTENT_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:luxewin:problem:"
+
+
+class Problem(Exception):
+    """A refusal that the rules of the business give.
+
+    Subclasses own `status`, `code` and `title`; the message is the detail for a person, keyword arguments are data
+    for the client (numbers, ids) and land beside the standard members.
+    """
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str]
+    title: ClassVar[str]
+    retry_after: int | None = None
+
+    def __init__(self, detail: str, **data: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.data = data
+
+
+class InvalidInput(Problem):
+    """Input that a rule beyond its serializer refuses; names each fault by field."""
+
+    status = 400
+    code = "invalid"
+    title = "Invalid input"
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        super().__init__(f"{len(errors)} fault(s) in the input.", errors=errors)
+
+    @classmethod
+    def of(cls, field: str, code: str, detail: str) -> "InvalidInput":
+        """One fault in one field."""
+        return cls([{"field": field, "code": code, "detail": detail}])
+
+
+class Unavailable(Problem):
+    """An outside party that this request cannot do without does not answer (503)."""
+
+    status = 503
+    code = "unavailable"
+    title = "Temporarily unavailable"
+    retry_after = 5
+
+
+def document(status: int, code: str, title: str, detail: str, **extra: Any) -> dict[str, Any]:
+    """The problem document as a dict; `request_id` lets support find the log lines."""
+    members = {"type": TYPE_PREFIX + code, "title": title, "status": status, "detail": detail, "code": code}
+    return members | extra | {"request_id": current_request().request_id}
+
+
+def flatten(detail: Any, path: str = "") -> list[dict[str, str]]:
+    """All faults of a DRF error detail as `{field, code, detail}`, nested fields joined by dots.
+
+    List items are named by position; DRF 3.18 gives errors of `many=True` as dicts keyed by position as well.
+    """
+    if isinstance(detail, dict):
+        return [fault for key, value in detail.items() for fault in flatten(value, _join(path, key))]
+    if isinstance(detail, list):
+        faults = []
+        for position, value in enumerate(detail):
+            nested = isinstance(value, dict | list)
+            faults += flatten(value, _join(path, position) if nested else path)
+        return faults
+    return [{"field": path, "code": getattr(detail, "code", "invalid"), "detail": str(detail)}]
+
+
+def _join(path: str, key: Any) -> str:
+    if key == "non_field_errors":
+        return path
+    return f"{path}.{key}" if path else str(key)
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler: any known error becomes a problem document, the rest goes on to Django's 500."""
+    if isinstance(error, Http404):
+        error = exceptions.NotFound()
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    if isinstance(error, Problem):
+        body = document(error.status, error.code, error.title, error.detail, **error.data)
+        headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+    elif isinstance(error, exceptions.APIException):
+        body, headers = _of_api_exception(error)
+    else:
+        return None
+    set_rollback()
+    return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
+
+
+def _of_api_exception(error: exceptions.APIException) -> tuple[dict[str, Any], dict[str, str]]:
+    headers = {}
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(wait))
+    status = error.status_code
+    title = HTTPStatus(status).phrase
+    if isinstance(error, exceptions.ValidationError):
+        faults = flatten(error.detail)
+        return document(status, "invalid", "Invalid input", f"{len(faults)} fault(s) in the input.", errors=faults), headers
+    detail = error.detail
+    if isinstance(detail, dict):  # simplejwt: {"detail", "code", "messages"}
+        return document(status, str(detail.get("code", "error")), title, str(detail.get("detail", title))), headers
+    return document(status, str(getattr(detail, "code", "error")), title, str(detail)), headers
+
+
+def _plain(status: int, code: str, detail: str) -> JsonResponse:
+    return JsonResponse(document(status, code, HTTPStatus(status).phrase, detail), status=status, content_type=CONTENT_TYPE)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """Django's handler400: a request that never reached a view."""
+    return _plain(400, "bad_request", "The request is malformed.")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """Django's handler404: no such path."""
+    return _plain(404, "not_found", "Nothing is found at this path.")
+
+
+def server_error(request: HttpRequest) -> JsonResponse:
+    """Django's handler500: our fault; the log line has the traceback under the same request id."""
+    return _plain(500, "server_error", "Something went wrong on our side. Nothing was charged by this request.")

@@ -1,0 +1,91 @@
+"""Rate limits of API actions: django-ratelimit, counted in Redis, and in PostgreSQL while Redis is away."""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.core.cache import caches
+from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
+from django.http import HttpRequest
+from django_ratelimit.core import get_usage
+from django_redis.exceptions import ConnectionInterrupted
+from redis.exceptions import RedisError
+from rest_framework.request import Request
+
+from luxewin.api.problems import Problem
+
+log = logging.getLogger(__name__)
+
+
+class TooManyRequests(Problem):
+    """429 with Retry-After."""
+
+    status = 429
+    code = "rate_limited"
+    title = "Too many requests"
+
+    def __init__(self, seconds: int) -> None:
+        self.retry_after = max(1, seconds)
+        super().__init__(f"Try again in {self.retry_after} s.", retry_after=self.retry_after)
+
+
+class CounterCache(BaseCache):
+    """The cache that django-ratelimit counts in: Redis, or the database's cache table while Redis does not answer.
+
+    So a dead Redis neither opens the sign-in to guessing nor stops it. The database's counts are approximate under
+    concurrency (read, then write), which a fallback can be.
+    """
+
+    def __init__(self, location: str, params: dict[str, Any]) -> None:
+        super().__init__(params)
+
+    def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
+        """Stores the value if the key is new; True if it was."""
+        return self._ask("add", key, value, timeout)
+
+    def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
+        """Adds to a count and returns the new one; ValueError if the key is not there."""
+        return self._ask("incr", key, delta)
+
+    def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
+        """The stored value or the default."""
+        return self._ask("get", key, default)
+
+    def _ask(self, verb: str, *arguments: Any) -> Any:
+        try:
+            return getattr(caches["default"], verb)(*arguments)
+        except (ConnectionInterrupted, RedisError) as error:
+            log.warning("redis does not answer, rate limits are counted in the database: %s", error)
+            return getattr(caches["durable"], verb)(*arguments)
+
+
+def limited(rate: str, *, key: str | Callable[[str, HttpRequest], str] = "ip") -> Callable[..., Any]:
+    """Limits a viewset's action to `rate` (as django-ratelimit writes it: "10/m") for each value of `key`.
+
+    Decorate actions, not `dispatch`: there DRF has not authenticated anybody yet. Raises TooManyRequests.
+    Cost: two round trips to Redis.
+    """
+
+    def decorate(action: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(action)
+        def guarded(view: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
+            group = f"{type(view).__name__}.{action.__name__}"
+            usage = get_usage(request, group=group, key=key, rate=rate, increment=True)
+            if usage and usage["should_limit"]:
+                raise TooManyRequests(usage["time_left"])
+            return action(view, request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def by_body_field(name: str) -> Callable[[str, Request], str]:
+    """A key for `limited`: the named field of the body, so that guessing one account from many addresses is limited."""
+
+    def value(group: str, request: Request) -> str:
+        body = request.data
+        return str(body.get(name, "")).casefold()[:254] if isinstance(body, dict) else ""
+
+    return value

@@ -1,0 +1,77 @@
+"""Who is asking, from where, under which id: kept beside the request for logs, problem documents and the audit."""
+
+import ipaddress
+import logging
+import re
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from uuid import uuid4
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """The id and the client's address of the request that this thread works on; empty outside a request."""
+
+    request_id: str = ""
+    address: str | None = None
+
+
+_context: ContextVar[RequestContext] = ContextVar("luxewin_request", default=RequestContext())
+
+
+def current_request() -> RequestContext:
+    """The context of the request in hand, or an empty one in a worker or a command."""
+    return _context.get()
+
+
+def client_address(request: HttpRequest) -> str:
+    """The client's IP address.
+
+    X-Forwarded-For is believed only as far as TRUSTED_PROXIES hops from the right: what stands further left was
+    written by the client. A malformed or missing address is never an error; it becomes the peer's address, and
+    0.0.0.0 where there is none (Unix sockets).
+    """
+    peer = request.META.get("REMOTE_ADDR", "")
+    hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    trusted = settings.TRUSTED_PROXIES
+    candidate = hops[-trusted] if 0 < trusted <= len(hops) else peer
+    for address in (candidate, peer):
+        try:
+            return str(ipaddress.ip_address(address))
+        except ValueError:
+            continue
+    return "0.0.0.0"  # noqa: S104 a placeholder for "unknown", nothing binds to it
+
+
+class RequestContextMiddleware:
+    """Gives each request an id (the client's own where it is well-formed) and answers with it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Sets the context for the time of the request."""
+        offered = request.META.get("HTTP_X_REQUEST_ID", "")
+        request_id = offered if REQUEST_ID.fullmatch(offered) else uuid4().hex
+        token = _context.set(RequestContext(request_id, client_address(request)))
+        try:
+            response = self.get_response(request)
+        finally:
+            _context.reset(token)
+        response["X-Request-ID"] = request_id
+        return response
+
+
+class RequestIdFilter(logging.Filter):
+    """Puts the request's id into each log line."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Adds `request_id`; lets every record pass."""
+        record.request_id = current_request().request_id or "-"
+        return True

@@ -1,0 +1,20 @@
+"""The roof as a Django app: start-up checks, health of database, cache and mail."""
+
+from django.apps import AppConfig
+
+
+class LuxewinConfig(AppConfig):
+    """Label `luxewin`."""
+
+    name = "luxewin"
+    verbose_name = "LuxeWin"
+
+    def ready(self) -> None:
+        """Registers the checks and the probes of what no single app owns."""
+        from luxewin import checks  # noqa: F401 registers itself
+        from luxewin.health import register
+        from luxewin.health.parts import cache, database, mail
+
+        register("database", database, required=True)
+        register("cache", cache)
+        register("mail", mail)

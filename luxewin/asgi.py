@@ -1,0 +1,13 @@
+"""The roof for ASGI servers."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "luxewin.settings")
+os.environ.setdefault("DATABASE_POOL", "true")
+
+from django.core.asgi import get_asgi_application  # noqa: E402 the settings read the lines above
+
+from luxewin.checks import refuse_unsafe_production  # noqa: E402
+
+application = get_asgi_application()
+refuse_unsafe_production()

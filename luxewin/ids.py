@@ -1,0 +1,10 @@
+"""Ids: UUIDv7, so that rows of one time lie together in the index and sort by age."""
+
+from uuid import UUID
+
+import uuid_utils.compat
+
+
+def uuid7() -> UUID:
+    """A new UUIDv7. Python has one of its own from 3.14 on, PostgreSQL from 18 on; we support older ones of both."""
+    return uuid_utils.compat.uuid7()

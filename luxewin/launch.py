@@ -1,0 +1,50 @@
+"""What `manage.py` does before Django starts: sees to it that every outside party has an address.
+
+In production, or where all variables are set, that is nothing. Elsewhere it attaches to the embedded parts of a
+running `make run`, or starts its own for as long as the command lasts.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+STATE = PROJECT / ".luxewin"
+# These read no data, or (run, demo) start the parts themselves and work in processes of their own.
+NEED_NO_PARTS = frozenset(
+    {"help", "version", "check", "makemigrations", "compilemessages", "collectstatic", "spectacular", "run", "demo"}
+    | {"diffsettings", "--help", "-h", "--version"}
+)
+
+
+def state_dir() -> Path:
+    """Where the embedded parts of daily work keep their data; LUXEWIN_STATE names another folder."""
+    return Path(os.environ.get("LUXEWIN_STATE") or STATE / "run")
+
+
+def main(argv: list[str]) -> None:
+    """Runs the Django command of `argv`."""
+    from django.core.management import execute_from_command_line
+
+    if os.environ.get("LUXEWIN_ENV") == "production" or len(argv) < 2 or argv[1] in NEED_NO_PARTS:
+        execute_from_command_line(argv)
+        return
+    try:
+        from luxewin import parts
+    except ImportError:
+        # Only the production dependencies are installed: then the variables have to be set.
+        execute_from_command_line(argv)
+        return
+    if running := parts.attached(state_dir()):
+        os.environ.update({name: value for name, value in running.items() if name not in os.environ})
+        execute_from_command_line(argv)
+        return
+    if not parts.unset_parts():
+        execute_from_command_line(argv)
+        return
+    try:
+        with parts.running(state_dir()) as environment:
+            os.environ.update(environment)
+            execute_from_command_line(argv)
+    except parts.PartError as error:
+        sys.exit(f"The embedded parts cannot start: {error}")

@@ -1,0 +1,38 @@
+"""Parts room: the parts for a test run. Loaded by `-p luxewin.parts.pytest_plugin`.
+
+They start before any plugin reads Django's settings, keep their state in `.luxewin/test` and stop with the run. Workers
+of a distributed run inherit the environment and start nothing.
+"""
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+from luxewin.parts.errors import PartError, StateInUseError
+from luxewin.parts.processes import PROJECT
+from luxewin.parts.supervisor import Supervisor
+
+# A second run beside the first takes the next folder.
+STATES = tuple(PROJECT / ".luxewin" / name for name in ("test", "test-2", "test-3"))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        supervisor = _supervisor()
+        early_config.add_cleanup(lambda: supervisor.__exit__(None, None, None))
+        os.environ.update(supervisor.environment)
+    return (yield)
+
+
+def _supervisor() -> Supervisor:
+    refusal: PartError | None = None
+    for state_dir in STATES:
+        try:
+            return Supervisor(state_dir).__enter__()
+        except StateInUseError as error:
+            refusal = error
+        except PartError as error:
+            raise pytest.UsageError(str(error)) from error
+    raise pytest.UsageError(str(refusal))

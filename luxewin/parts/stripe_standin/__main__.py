@@ -1,0 +1,144 @@
+"""Parts room: the Stripe stand-in's process: its routes and its life."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from localstripe import server
+
+from luxewin.parts.state import kept, private_folder
+from luxewin.parts.stripe_standin import events
+from luxewin.parts.stripe_standin.door import Faults, Idempotency, form, keys
+from luxewin.parts.stripe_standin.events import Deliveries, ToldEvent, WebhookEndpoint
+from luxewin.parts.stripe_standin.keys import publishable_key, random_word, secret_key
+from luxewin.parts.stripe_standin.memory import Memory
+from luxewin.parts.stripe_standin.payments import Intent, Payment, Repayment
+
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Accept, Idempotency-Key, Stripe-Version",
+    "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",
+}
+
+
+def account(identifier: str) -> dict[str, Any]:
+    """The account that owns everything here."""
+    return {
+        "id": identifier,
+        "object": "account",
+        "business_profile": {"mcc": None, "name": "LuxeWin (development)", "url": None, "support_email": None},
+        "business_type": None,
+        "capabilities": {"card_payments": "active", "transfers": "active"},
+        "charges_enabled": True,
+        "controller": {"type": "account"},
+        "country": "FR",
+        "created": 1_700_000_000,
+        "default_currency": "eur",
+        "details_submitted": True,
+        "email": "stripe@example.com",
+        "livemode": False,
+        "metadata": {},
+        "payouts_enabled": True,
+        "settings": {
+            "branding": {"icon": None, "logo": None, "primary_color": None, "secondary_color": None},
+            "card_payments": {"statement_descriptor_prefix": None},
+            "dashboard": {"display_name": "LuxeWin (development)", "timezone": "Etc/UTC"},
+            "payments": {"statement_descriptor": "LUXEWIN"},
+        },
+        "tos_acceptance": {"date": None},
+        "type": "standard",
+    }
+
+
+def build(folder: Path) -> web.Application:
+    """The whole application, with its state in the folder. One in a process: localstripe's objects are global."""
+    private_folder(folder)
+    memory, deliveries, faults = Memory(folder), Deliveries(), Faults()
+    events.install(deliveries)
+    memory.load()
+    secret, publishable = kept(folder / "secret_key", secret_key), kept(folder / "publishable_key", publishable_key)
+    middlewares = [form, keys(secret, publishable), Idempotency(memory).middleware(), faults.middleware()]
+    app = web.Application(middlewares=middlewares)
+    _add_config(app, memory, faults)
+    owner = account(kept(folder / "account_id", lambda: f"acct_{random_word(16)}"))
+    _add_routes(app, owner)
+    app.on_response_prepare.append(_allow_browsers)
+    app.cleanup_ctx.append(lambda _: _life(memory, deliveries))
+    return app
+
+
+def _add_config(app: web.Application, memory: Memory, faults: Faults) -> None:
+    async def forget(_: web.Request) -> web.Response:
+        memory.forget()
+        return web.json_response({})
+
+    async def health(_: web.Request) -> web.Response:
+        return web.json_response({"ok": True})
+
+    app.router.add_get("/_config/health", health)
+    app.router.add_delete("/_config/data", forget)
+    app.router.add_post("/_config/faults", faults.order)
+
+
+def _add_routes(app: web.Application, owner: dict[str, Any]) -> None:
+    """Ours first, since the first match counts; then localstripe's."""
+
+    async def show_account(_: web.Request) -> web.Response:
+        return web.json_response(owner)
+
+    async def preflight(_: web.Request) -> web.Response:
+        return web.Response()
+
+    app.router.add_get("/v1/account", show_account)
+    app.router.add_get(f"/v1/accounts/{owner['id']}", show_account)
+    app.router.add_post("/v1/webhook_endpoints", server.api_extra(WebhookEndpoint._create_and_show_secret, ""))  # noqa: SLF001
+    for action in ("confirm", "cancel"):
+        url = f"/v1/payment_intents/{{id}}/{action}"
+        app.router.add_post(url, server.api_extra(getattr(Intent, f"_api_{action}"), url))
+    for kind in (Intent, Payment, Repayment, WebhookEndpoint, ToldEvent):
+        url = f"/v1/{kind.object}s"
+        if kind not in (Payment, ToldEvent):  # which only intents and what happens to them make
+            app.router.add_post(url, server.api_create(kind, url))
+        app.router.add_get(url, server.api_list_all(kind, url))
+        app.router.add_get(f"{url}/{{id}}", server.api_retrieve(kind, url))
+        app.router.add_post(f"{url}/{{id}}", server.api_update(kind, url))
+    app.router.add_delete("/v1/webhook_endpoints/{id}", server.api_delete(WebhookEndpoint, ""))
+    app.router.add_route("OPTIONS", "/{path:.*}", preflight)
+    for route in server.app.router.routes():
+        path = route.resource.canonical if route.resource else ""
+        if route.method != "HEAD" and not path.startswith("/_config/"):
+            app.router.add_route(route.method, path, route.handler)
+
+
+async def _allow_browsers(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(CORS)
+
+
+async def _life(memory: Memory, deliveries: Deliveries) -> AsyncIterator[None]:
+    saving = asyncio.create_task(memory.keep_saving())
+    yield
+    saving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await saving
+    await deliveries.close()
+    memory.save()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="a Stripe for development")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--state", type=Path, required=True)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    app = build(options.state)
+    web.run_app(app, host="127.0.0.1", port=options.port, print=None, shutdown_timeout=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,285 @@
+"""The roof: every setting, read from the environment, in one file.
+
+Production is the default. The embedded parts set LUXEWIN_ENV=development together with the addresses of everything
+they started; `luxewin.checks` refuses to start a production process on a value that is missing or unsafe.
+`.env.example` names every variable.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+PRODUCTION = "production"
+LUXEWIN_ENV = env.str("LUXEWIN_ENV", PRODUCTION)
+DEBUG = env.bool("DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY", "") or "unset-see-check-luxewin.E001"
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if LUXEWIN_ENV == PRODUCTION else ["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Where people reach this backend and the front end, without a trailing slash: links in mails and bundles start with it.
+PUBLIC_URL = env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+FRONTEND_URL = env.str("FRONTEND_URL", "").rstrip("/")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "djstripe",
+    "django_q",
+    "luxewin",
+    "luxewin.audit",
+    "luxewin.tasks",
+    "accounts",
+    "raffles",
+    "purchases",
+    "verification",
+]
+
+MIDDLEWARE = [
+    "luxewin.api.requests.RequestContextMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "luxewin.urls"
+WSGI_APPLICATION = "luxewin.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.csp",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# --- State: PostgreSQL -----------------------------------------------------------------------------------------------
+# The web processes hold a pool; a forked worker with a pool corrupts the protocol, so everything else keeps plain
+# connections. `luxewin.wsgi` asks for the pool before the settings are read.
+DATABASE_POOL = env.bool("DATABASE_POOL", False)
+DATABASES = {"default": env.db_url("DATABASE_URL", default="postgresql:///luxewin")}
+DATABASES["default"] |= {
+    "CONN_MAX_AGE": 0 if DATABASE_POOL else 60,
+    "CONN_HEALTH_CHECKS": True,
+    "OPTIONS": DATABASES["default"].get("OPTIONS", {}) | {"connect_timeout": 5, "application_name": "luxewin"},
+    # The tests' database is a copy of the ready schema, see luxewin.parts.schema.
+    "TEST": {"TEMPLATE": env.str("TEST_DATABASE_TEMPLATE", "") or None, "MIGRATE": not env.str("TEST_DATABASE_TEMPLATE", "")},
+}
+if DATABASE_POOL:
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 2,
+        "max_size": env.int("DATABASE_POOL_SIZE", 10),
+        "timeout": 5,
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Cache and rate limits: anything that speaks the Redis protocol --------------------------------------------------
+REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "luxewin",
+        # A hung Redis must cost a request 0.2 s, not the default 5 s.
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.2, "SOCKET_TIMEOUT": 0.2},
+    },
+    # Counts sign-in attempts when Redis is away; the table is made by a migration of luxewin.tasks' neighbour, accounts.
+    "ratelimits": {"BACKEND": "luxewin.api.ratelimits.CounterCache"},
+    "durable": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "accounts_durable_cache"},
+}
+RATELIMIT_USE_CACHE = "ratelimits"
+RATELIMIT_ENABLE = env.bool("RATELIMIT_ENABLE", True)
+# How many proxies in front append to X-Forwarded-For; 0 means that the header is not believed at all.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
+RATELIMIT_IP_META_KEY = "luxewin.api.requests.client_address"
+
+# --- Background work -------------------------------------------------------------------------------------------------
+Q_CLUSTER = {
+    "name": "luxewin",
+    "orm": "default",
+    "workers": env.int("WORKERS", 2),
+    # The lock clock starts when a task is fetched, so no more are fetched than can start at once.
+    "queue_limit": env.int("WORKERS", 2),
+    "bulk": 1,
+    "timeout": 120,
+    "retry": 600,
+    "max_attempts": 5,
+    "poll": 0.2,
+    "catch_up": False,
+    "save_limit": 10_000,
+    "ack_failures": True,
+    "label": "Background work",
+}
+
+# --- People ----------------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+AUTH_PASSWORD_VALIDATORS[1]["OPTIONS"] = {"min_length": 10}  # type: ignore[assignment]
+PASSWORD_RESET_TIMEOUT = timedelta(hours=24).total_seconds()
+MINIMUM_AGE = env.int("MINIMUM_AGE", 18)
+JWT_SIGNING_KEY = env.str("JWT_SIGNING_KEY", "") or "unset-see-check-luxewin.E002-unset-see-check"
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
+    "SIGNING_KEY": JWT_SIGNING_KEY,
+    "ISSUER": "luxewin",
+    "AUDIENCE": "luxewin-api",
+    "UPDATE_LAST_LOGIN": False,
+    "CHECK_USER_IS_ACTIVE": True,
+}
+
+# --- Outside parties -------------------------------------------------------------------------------------------------
+# dj-stripe reads these names; STRIPE_API_HOST is left out where the real Stripe is meant.
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
+STRIPE_PUBLIC_KEY = env.str("STRIPE_PUBLISHABLE_KEY", "")
+STRIPE_LIVE_MODE = "_live_" in STRIPE_SECRET_KEY
+STRIPE_TEST_SECRET_KEY = "" if STRIPE_LIVE_MODE else STRIPE_SECRET_KEY
+STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY if STRIPE_LIVE_MODE else ""
+STRIPE_API_VERSION = "2026-05-27.dahlia"
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", "")
+if STRIPE_API_BASE:
+    STRIPE_API_HOST = STRIPE_API_BASE
+DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
+DJSTRIPE_SUBSCRIBER_CUSTOMER_KEY = "luxewin_user"
+HOLD_SECONDS = env.int("HOLD_SECONDS", 900)
+
+CHAIN_RPC_URLS = env.list("CHAIN_RPC_URL", default=[])
+CHAIN_ID = env.int("CHAIN_ID", 0)
+CHAIN_OPERATOR_KEY = env.str("CHAIN_OPERATOR_KEY", "")
+CHAIN_CONTRACT = env.str("CHAIN_CONTRACT", "")
+
+# Unset means drand's quicknet and its public relays.
+BEACON_URLS = env.list("BEACON_URLS", default=[])
+BEACON_CHAIN_HASH = env.str("BEACON_CHAIN_HASH", "")
+BEACON_PUBLIC_KEY = env.str("BEACON_PUBLIC_KEY", "")
+BEACON_GENESIS_TIME = env.int("BEACON_GENESIS_TIME", 0)
+BEACON_PERIOD = env.int("BEACON_PERIOD", 0)
+# Seconds between the commitment of the entries and the beacon round that decides; promised in every manifest.
+DRAW_DELAY_SECONDS = env.int("DRAW_DELAY_SECONDS", 60)
+
+_mail = env.email_url("EMAIL_URL", default="smtp://127.0.0.1:25")
+MAILERS = {
+    "default": {
+        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "OPTIONS": {
+            "host": _mail["EMAIL_HOST"],
+            "port": _mail["EMAIL_PORT"],
+            "username": _mail["EMAIL_HOST_USER"] or "",
+            "password": _mail["EMAIL_HOST_PASSWORD"] or "",
+            "use_tls": _mail.get("EMAIL_USE_TLS", False),
+            "use_ssl": _mail.get("EMAIL_USE_SSL", False),
+            "timeout": 10,
+        },
+    }
+}
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "LuxeWin <no-reply@luxewin.example>")
+
+# --- The API ---------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["luxewin.api.parsers.BoundedJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "luxewin.api.pagination.CursorPages",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "luxewin.api.schema.ProblemSchema",
+    "EXCEPTION_HANDLER": "luxewin.api.problems.problem_response",
+    "DATETIME_FORMAT": "iso-8601",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "TEST_REQUEST_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "LuxeWin",
+    "DESCRIPTION": "Luxury raffles with a draw that anyone can verify. Money is an integer in the currency's minor unit.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "PREPROCESSING_HOOKS": ["luxewin.api.schema.one_path_for_each_action"],
+    "ENUM_NAME_OVERRIDES": {
+        "PurchaseStatus": "purchases.models.Purchase.Status",
+        "RafflePhase": "raffles.models.Phase",
+        "DrawState": "verification.models.Draw.State",
+    },
+}
+
+# --- Security --------------------------------------------------------------------------------------------------------
+SECURE_CSP = {
+    "default-src": ["'self'"],
+    "img-src": ["'self'", "data:", "https:"],
+    "object-src": ["'none'"],
+    "base-uri": ["'none'"],
+    "frame-ancestors": ["'none'"],
+    "form-action": ["'self'"],
+}
+# Requests come over TLS in production; behind a proxy its header says so.
+_tls = LUXEWIN_ENV == PRODUCTION
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", _tls)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31_536_000 if _tls else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _tls
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _tls
+SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+# --- Language, time, files, logs -------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = LUXEWIN_ENV != PRODUCTION
+WHITENOISE_AUTOREFRESH = LUXEWIN_ENV != PRODUCTION
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request": {"()": "luxewin.api.requests.RequestIdFilter"}},
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request"]}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        # Handlers of their own would print each line twice.
+        "django_q": {"handlers": [], "propagate": True},
+        "httpx": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},
+    },
+}

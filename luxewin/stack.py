@@ -1,0 +1,150 @@
+"""The whole product on this machine: embedded parts, server and worker, for `make run` and `make demo`."""
+
+import secrets
+import shutil
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from luxewin import parts
+from luxewin.launch import PROJECT
+from luxewin.parts.processes import free_port, is_free
+
+STAFF_EMAIL = "admin@luxewin.example"
+READY_SECONDS = 60
+
+
+class Stack:
+    """Runs while it is entered: starts the parts, prepares the database, then server and worker, and waits until ready.
+
+    Whatever ends this process, a SIGKILL included, ends everything that it started.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        port: int = 0,
+        reload: bool = False,
+        fresh: bool = False,
+        web_processes: int = 1,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self.port = port or free_port()
+        self.reload = reload
+        self.fresh = fresh
+        self.web_processes = web_processes
+        self.extra = environment or {}
+        self.supervisor = parts.Supervisor(state)
+        self.password = ""
+        self.seconds: dict[str, float] = {}
+
+    @property
+    def url(self) -> str:
+        """Where the server answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the product's processes are told."""
+        return self.supervisor.environment
+
+    def __enter__(self) -> Self:
+        if not is_free(self.port):
+            raise parts.PartError(f"port {self.port} is in use; choose another with --port")
+        if self.fresh and not parts.attached(self.supervisor.state_dir):
+            # The database's cluster stays: it holds the ready schema.
+            for name in ("stripe", "mail", "chain", "valkey"):
+                shutil.rmtree(self.supervisor.state_dir / name, ignore_errors=True)
+        started = time.monotonic()
+        self.supervisor.__enter__()
+        try:
+            self.seconds["parts"] = time.monotonic() - started
+            self._prepare()
+            self._serve()
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.supervisor.__exit__(kind, error, trace)
+
+    def _prepare(self) -> None:
+        started = time.monotonic()
+        file = self.supervisor.state_dir / "secrets" / "staff-password"
+        if self.fresh or not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch(mode=0o600)
+            file.write_text(secrets.token_urlsafe(12))
+        self.password = file.read_text()
+        self.environment.update({"PUBLIC_URL": self.url, "LUXEWIN_STAFF_PASSWORD": self.password})
+        self.environment.update({"LUXEWIN_STATE": str(self.supervisor.state_dir)} | self.extra)
+        bootstrap = self.supervisor.spawn(
+            "bootstrap", [sys.executable, "manage.py", "bootstrap", *(["--fresh"] if self.fresh else [])]
+        )
+        if code := bootstrap.wait():
+            raise parts.PartError(f"bootstrap ended with {code}; see {bootstrap.log}\n{bootstrap.log.read_text()[-2000:]}")
+        self.seconds["bootstrap"] = time.monotonic() - started
+
+    def _serve(self) -> None:
+        started = time.monotonic()
+        server = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port)]
+        server += ["--workers", str(self.web_processes), "--blocking-threads", "8", "--no-access-log"]
+        if self.reload:
+            server += ["--reload", *(word for room in ROOMS for word in ("--reload-paths", str(PROJECT / room)))]
+        self.supervisor.spawn("server", [*server, "luxewin.wsgi:application"])
+        self.supervisor.spawn("worker", [sys.executable, "manage.py", "worker"])
+        self._wait_until_ready()
+        self.seconds["server and worker"] = time.monotonic() - started
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        answer = "no answer"
+        while time.monotonic() < deadline:
+            for child in self.supervisor.children.values():
+                if child.name != "bootstrap" and child.poll() is not None:
+                    raise parts.PartError(f"{child.name} ended; see {child.log}\n{child.log.read_text()[-2000:]}")
+            try:
+                answer = httpx.get(f"{self.url}/health/ready", timeout=5).text
+                if '"status": "ok"' in answer:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.2)
+        raise parts.PartError(f"not ready after {READY_SECONDS} s: {answer[:500]}")
+
+    def summary(self) -> str:
+        """Addresses and the staff login, for people."""
+        rows = {
+            "Start page": self.url,
+            "Back office": f"{self.url}/admin/",
+            "API documentation": f"{self.url}/api/v1/docs and {self.url}/api/v1/redoc",
+            "Health": f"{self.url}/health/ready",
+            "Caught mail": self.environment.get("MAIL_CATCHER_URL", "-"),
+            "Staff login": f"{STAFF_EMAIL}  {self.password}",
+            "Logs": str(self.supervisor.state_dir / "logs"),
+        }
+        return "\n".join(f"  {name:<18} {value}" for name, value in rows.items())
+
+
+ROOMS = ("luxewin", "accounts", "raffles", "purchases", "verification", "templates")
+
+
+def wait_for_the_end(stack: Stack) -> None:
+    """Returns on Ctrl-C, SIGTERM, or when server or worker ends by itself."""
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    while not ended.wait(0.5):
+        for name in ("server", "worker"):
+            child = stack.supervisor.children[name]
+            if child.poll() is not None:
+                raise parts.PartError(f"the {name} ended by itself; see {child.log}")
+

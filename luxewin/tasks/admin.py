@@ -1,0 +1,52 @@
+"""Background work in the back office: to read only. Whoever may edit a schedule may run any function of the host."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django_q.models import Failure, OrmQ, Schedule, Success
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Rows that people look at and nobody edits by hand; the view permission still decides who looks."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+
+class TaskAdmin(ReadOnlyAdmin):
+    """A task that ran."""
+
+    list_display = ["name", "func", "started", "stopped", "success", "attempt_count"]
+    list_filter = ["group"]
+    search_fields = ["name", "func"]
+    # The result of a failure is its traceback; arguments are ids.
+    fields = ["name", "func", "args", "started", "stopped", "success", "attempt_count", "result"]
+
+
+class QueueAdmin(ReadOnlyAdmin):
+    """A task that waits or runs."""
+
+    list_display = ["id", "name", "func", "lock"]
+    fields = ["key", "lock"]
+
+
+class ScheduleAdmin(ReadOnlyAdmin):
+    """A recurring task."""
+
+    list_display = ["name", "func", "schedule_type", "next_run", "repeats"]
+
+
+for model, model_admin in ((Success, TaskAdmin), (Failure, TaskAdmin), (OrmQ, QueueAdmin), (Schedule, ScheduleAdmin)):
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
+    admin.site.register(model, model_admin)

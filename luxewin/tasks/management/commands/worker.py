@@ -1,0 +1,40 @@
+"""`manage.py worker`: a django-q2 cluster and the timer that feeds it, in one process tree."""
+
+import logging
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, close_old_connections, connection
+from django_q.cluster import Cluster
+
+from luxewin.tasks.models import Heartbeat
+from luxewin.tasks.sweeps import run_due_sweeps
+
+log = logging.getLogger(__name__)
+TICK_SECONDS = 0.5
+BEAT_SECONDS = 5
+
+
+class Command(BaseCommand):
+    """Runs until SIGTERM or SIGINT; as many of these as wanted, on as many machines."""
+
+    help = "Runs background work: closing, freezing, drawing, notifying, expiring holds."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Starts the cluster, then goes round every TICK_SECONDS."""
+        # The cluster forks: no connection may be open here when it does.
+        connection.close()
+        cluster = Cluster()
+        cluster.start()
+        beat_at = 0.0
+        while not cluster.has_stopped:
+            try:
+                if time.monotonic() >= beat_at:
+                    Heartbeat.beat(f"{cluster.host}:{cluster.pid}")
+                    beat_at = time.monotonic() + BEAT_SECONDS
+                run_due_sweeps()
+            except DatabaseError as error:
+                log.error("the timer cannot reach the database, trying again: %s", error)  # noqa: TRY400 no news in the trace
+            close_old_connections()
+            time.sleep(TICK_SECONDS)

@@ -1,0 +1,69 @@
+"""Sweeps: what finds due work, and takes up again what a crash or a lost task dropped."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from luxewin.tasks.queue import enqueue
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Sweep:
+    """A function to call every so many seconds."""
+
+    run: Callable[[], Any]
+    every: float
+    due_at: float = field(default=0.0)
+
+
+_sweeps: list[Sweep] = []
+
+
+def sweep(*, every: float) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
+    """Registers a function of no arguments that the timer calls every `every` seconds.
+
+    It must be cheap (one indexed query), and safe to run in several workers at once: it only enqueues tasks.
+    """
+
+    def register(run: Callable[[], Any]) -> Callable[[], Any]:
+        _sweeps.append(Sweep(run, every))
+        return run
+
+    return register
+
+
+def run_due_sweeps() -> None:
+    """Calls each sweep whose time has come. A failing one is logged and tried again; it never stops the others."""
+    for entry in _sweeps:
+        if monotonic() < entry.due_at:
+            continue
+        entry.due_at = monotonic() + entry.every
+        try:
+            entry.run()
+        except Exception:
+            log.exception("sweep %s failed, it runs again in %s s", entry.run.__name__, entry.every)
+
+
+def enqueue_due(due: QuerySet[Any], task: Callable[..., Any], *, lease: timedelta, limit: int = 200) -> int:
+    """Enqueues `task(str(pk))` once for each row of `due` that nobody has claimed, and claims it for `lease`.
+
+    If the task is lost or dies, the claim runs out and a later sweep enqueues it again; the task clears the claim
+    when it is through. `due` must be of a `Claimable` model. Returns how many were enqueued. Cost: two statements
+    and one INSERT a row.
+    """
+    with transaction.atomic():
+        free = due.filter(Q(claimed_until=None) | Q(claimed_until__lte=Now()))
+        keys = list(free.select_for_update(skip_locked=True, no_key=True, of=("self",)).values_list("pk", flat=True)[:limit])
+        due.model._default_manager.filter(pk__in=keys).update(claimed_until=Now() + lease)
+        for key in keys:
+            enqueue(task, str(key))
+    return len(keys)

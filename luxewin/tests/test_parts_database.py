@@ -1,0 +1,85 @@
+"""Parts room: the embedded PostgreSQL is a real one, closed to strangers, and honest about what it has committed."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from luxewin import parts
+from luxewin.parts import postgres
+
+
+@pytest.fixture(scope="module")
+def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[parts.Supervisor]:
+    state = tmp_path_factory.mktemp("database") / "state"
+    with parts.Supervisor(state, names=["postgres"]) as supervisor:
+        yield supervisor
+    parts.erase(state)
+
+
+@pytest.fixture
+def connection(supervisor: parts.Supervisor) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(supervisor.environment["DATABASE_URL"], autocommit=True) as connection:
+        yield connection
+
+
+def test_it_is_version_18_with_the_settings_of_a_real_one(connection: psycopg.Connection) -> None:
+    assert connection.info.server_version // 10_000 == 18
+    wanted = {"fsync": "on", "max_connections": "200", "shared_buffers": "256MB", "listen_addresses": "127.0.0.1"}
+    for setting, value in wanted.items():
+        assert connection.execute(f"SHOW {setting}").fetchone() == (value,)
+
+
+def test_the_products_role_owns_its_database_and_is_no_superuser(connection: psycopg.Connection) -> None:
+    assert connection.execute("SELECT rolsuper, rolcreatedb FROM pg_roles WHERE rolname = current_user").fetchone() == (
+        False,
+        True,
+    )
+    connection.execute("CREATE TABLE proof (x int)")
+    connection.execute("DROP TABLE proof")
+
+
+def test_a_wrong_password_is_refused(supervisor: parts.Supervisor) -> None:
+    url = supervisor.environment["DATABASE_URL"].replace("luxewin:", "luxewin:wrong")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(url)
+
+
+def test_what_was_committed_survives_a_kill_and_a_restart_at_the_same_address(supervisor: parts.Supervisor) -> None:
+    url = supervisor.environment["DATABASE_URL"]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS x")
+    child = supervisor.part("postgres")
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait(10)
+    supervisor.restart("postgres")
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT x FROM kept").fetchone() == (42,)
+    assert supervisor.part("postgres").pid != child.pid
+
+
+def test_data_survive_the_supervisor_and_are_gone_after_a_fresh_start(tmp_path: Path) -> None:
+    state, found = tmp_path / "state", []
+    for fresh in (False, False, True):
+        with (
+            parts.running(state, names=["postgres"], fresh=fresh) as environment,
+            psycopg.connect(environment["DATABASE_URL"]) as connection,
+        ):
+            found.append(connection.execute("SELECT to_regclass('proof') IS NOT NULL").fetchone())
+            connection.execute("CREATE TABLE IF NOT EXISTS proof (x int)")
+    home = (state / "postgres" / "cluster").resolve()
+    assert found == [(False,), (True,), (False,)]
+    assert (home / "data").is_dir()
+    parts.erase(state)
+    assert not home.exists()
+
+
+def test_its_tools_can_be_called(supervisor: parts.Supervisor) -> None:
+    dump: list[str | Path] = [postgres.binary("pg_dump"), "--schema-only", supervisor.environment["DATABASE_URL"]]
+    assert b"PostgreSQL database dump" in subprocess.run(dump, check=True, capture_output=True).stdout
+    with pytest.raises(parts.PartError, match="no program pg_dance"):
+        postgres.binary("pg_dance")

@@ -1,0 +1,37 @@
+"""The roof's map: the API, its documentation, the back office, health."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import TemplateView
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+
+from accounts.urls import ROUTES as ACCOUNTS
+from luxewin.api.router import NamedActionRouter
+from luxewin.health import views as health
+from purchases.urls import ROUTES as PURCHASES
+from purchases.urls import urlpatterns as purchase_urls
+from raffles.urls import ROUTES as RAFFLES
+from verification.urls import ROUTES as VERIFICATION
+
+router = NamedActionRouter()
+for prefix, viewset, basename in (*ACCOUNTS, *RAFFLES, *PURCHASES, *VERIFICATION):
+    router.register(prefix, viewset, basename)
+
+urlpatterns = [
+    path("", TemplateView.as_view(template_name="index.html"), name="index"),
+    path("admin/", admin.site.urls),
+    path("health/live", health.live, name="health-live"),
+    path("health/ready", health.ready, name="health-ready"),
+    path("api/v1/", include(router.urls)),
+    path("api/v1/", include(purchase_urls)),
+    path("api/v1/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/v1/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="swagger"),
+    path("api/v1/redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+]
+
+admin.site.site_header = admin.site.site_title = "LuxeWin back office"
+admin.site.index_title = "Back office"
+
+handler400 = "luxewin.api.problems.bad_request"
+handler404 = "luxewin.api.problems.not_found"
+handler500 = "luxewin.api.problems.server_error"

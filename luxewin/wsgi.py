@@ -1,0 +1,14 @@
+"""The roof for WSGI servers: `granian --interface wsgi luxewin.wsgi:application`."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "luxewin.settings")
+# Only web processes share connections among threads; see the settings.
+os.environ.setdefault("DATABASE_POOL", "true")
+
+from django.core.wsgi import get_wsgi_application  # noqa: E402 the settings read the lines above
+
+from luxewin.checks import refuse_unsafe_production  # noqa: E402
+
+application = get_wsgi_application()
+refuse_unsafe_production()

@@ -1,0 +1,1 @@
+"""Purchases: holds, payments, refunds, tickets."""

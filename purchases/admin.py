@@ -1,0 +1,90 @@
+"""Purchases in the back office: to read, and to refund."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.exceptions import NotRegistered
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from djstripe.models import APIKey, WebhookEndpoint
+
+from luxewin.api.problems import Problem
+from luxewin.tasks.admin import ReadOnlyAdmin
+from purchases import services
+from purchases.models import Payment, Purchase, Refund
+
+# dj-stripe's own pages for these show the secret key, or let a staff member redirect the money's events.
+for model in (APIKey, WebhookEndpoint):
+    try:
+        admin.site.unregister(model)
+    except NotRegistered:
+        continue
+
+
+class ReadOnlyInline(admin.StackedInline):
+    """Shown on the purchase's page."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+
+class PaymentInline(ReadOnlyInline):
+    """The money's side."""
+
+    model = Payment
+    # Whoever has the client secret can act as the buyer.
+    exclude = ["client_secret"]
+
+
+class RefundInline(ReadOnlyInline):
+    """The way back."""
+
+    model = Refund
+    exclude = ["claimed_until"]
+
+
+@admin.register(Purchase)
+class PurchaseAdmin(ReadOnlyAdmin):
+    """Newest first."""
+
+    list_display = ["created_at", "raffle", "buyer", "quantity", "amount", "currency", "status", "first_ticket", "route"]
+    list_filter = ["status", "route", "currency"]
+    search_fields = ["id", "entry_id", "buyer__email", "raffle__title", "payment__intent_id"]
+    list_select_related = ["raffle", "buyer"]
+    date_hierarchy = "created_at"
+    exclude = ["request_digest"]
+    inlines = [PaymentInline, RefundInline]
+    actions = ["refund"]
+    show_full_result_count = False
+
+    @admin.action(description="Refund the selected purchases in full", permissions=["refund"])
+    def refund(self, request: HttpRequest, purchases: QuerySet[Purchase]) -> None:
+        """One by one; what cannot be refunded says why."""
+        for purchase in purchases:
+            try:
+                services.request_refund(purchase.pk, reason="Refunded by our staff.", actor=request.user)
+                self.message_user(request, f"Refund of {purchase.pk} is under way.", messages.SUCCESS)
+            except Problem as problem:
+                self.message_user(request, f"{purchase.pk}: {problem.detail}", messages.ERROR)
+
+    def has_refund_permission(self, request: HttpRequest) -> bool:
+        """Finance."""
+        return request.user.has_perm("purchases.refund_purchase")
+
+
+@admin.register(Refund)
+class RefundAdmin(ReadOnlyAdmin):
+    """What goes back, and how far it is."""
+
+    list_display = ["created_at", "purchase", "amount", "reason", "status", "stripe_id", "error"]
+    list_filter = ["status"]
+    search_fields = ["purchase__id", "stripe_id"]
+    list_select_related = ["purchase"]

@@ -1,0 +1,18 @@
+"""Purchases as a Django app."""
+
+from django.apps import AppConfig
+
+
+class PurchasesConfig(AppConfig):
+    """Label `purchases`."""
+
+    name = "purchases"
+
+    def ready(self) -> None:
+        """Sets up the door to Stripe, listens to Stripe's events and to raffles, registers sweeps and the probe."""
+        from luxewin.health import register
+        from purchases import gateway, receivers, tasks  # noqa: F401 register themselves
+
+        gateway.configure()
+        receivers.connect()
+        register("stripe", gateway.ping)

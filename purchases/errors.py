@@ -1,0 +1,84 @@
+"""What purchases refuse, and what to do next."""
+
+from luxewin.api.problems import Problem, Unavailable
+
+
+class RaffleNotFound(Problem):
+    """No such raffle, or not published."""
+
+    status = 404
+    code = "raffle_not_found"
+    title = "No such raffle"
+
+
+class RaffleNotOpen(Problem):
+    """Its sale has not begun; `opens_at` says when."""
+
+    code = "raffle_not_open"
+    title = "Not on sale yet"
+
+
+class RaffleClosed(Problem):
+    """Its sale is over."""
+
+    code = "raffle_closed"
+    title = "Closed"
+
+
+class SoldOut(Problem):
+    """No ticket is left; held ones may come free, see `held`."""
+
+    code = "sold_out"
+    title = "Sold out"
+
+
+class NotEnoughLeft(Problem):
+    """Fewer are left than asked for; `left` says how many."""
+
+    code = "not_enough_left"
+    title = "Not enough tickets left"
+
+
+class LimitReached(Problem):
+    """The person would have more than the raffle allows; `limit` and `taken` say how many."""
+
+    code = "limit_reached"
+    title = "Limit per person reached"
+
+
+class AmountTooLarge(Problem):
+    """More than one card payment can carry."""
+
+    code = "amount_too_large"
+    title = "Amount too large for one payment"
+
+
+class Busy(Problem):
+    """The raffle's counter could not be locked in time."""
+
+    status = 503
+    code = "busy"
+    title = "Too many buyers at once"
+    retry_after = 1
+
+
+class NotRefundable(Problem):
+    """Not paid, or its raffle's entries are frozen."""
+
+    code = "not_refundable"
+    title = "Not refundable"
+
+
+class ProviderUnavailable(Unavailable):
+    """Stripe does not answer, or not in time. Nothing is lost: the same request may be sent again."""
+
+    code = "payment_provider_unavailable"
+    title = "The payment provider does not answer"
+
+
+class ProviderRefused(Problem):
+    """Stripe answered with a refusal that repeating will not change."""
+
+    status = 502
+    code = "payment_provider_refused"
+    title = "The payment provider refused"

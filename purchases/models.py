@@ -1,0 +1,160 @@
+"""A purchase, the attempts to pay for it, and its refund.
+
+The state of the tickets (`Purchase.status`) and the state of the money (`Payment.status`) are apart, so that late or
+double money has a place to live.
+"""
+
+from typing import ClassVar
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from luxewin.ids import uuid7
+from luxewin.tasks.models import Claimable
+from purchases.querysets import PurchaseQuerySet
+from raffles.models import Raffle
+
+
+class PersonTally(models.Model):
+    """How many tickets of one raffle one person holds or owns: the per-person limit is decided on this row."""
+
+    raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    taken = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["raffle", "user"], name="tally_raffle_user"),
+            models.CheckConstraint(condition=Q(taken__gte=0), name="tally_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} took {self.taken}"
+
+
+class Purchase(Claimable):
+    """Tickets of one raffle that one person holds, owns or owned: an entry of the draw once paid."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "Pending"  # tickets are held, money is awaited
+        PAID = "paid", "Paid"  # numbers are given; the only status that takes part in a draw
+        EXPIRED = "expired", "Expired"  # the hold was released, no money stays with us
+        REVIEW = "review", "In review"  # money came that does not match; nothing issued, finance decides
+        REFUNDING = "refunding", "Being refunded"  # out of the draw, the refund is on its way
+        REFUNDED = "refunded", "Refunded"  # Stripe says that the money went back
+
+    class Route(models.TextChoices):
+        CARD = "card", "Card"
+        POSTAL = "postal", "Postal"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    entry_id = models.UUIDField(unique=True, default=uuid4, editable=False, help_text="Public, says nothing about the person.")
+    raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="purchases")
+    buyer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="purchases")
+    route = models.CharField(max_length=6, choices=Route.choices, default=Route.CARD)
+    quantity = models.PositiveIntegerField()
+    amount = models.PositiveBigIntegerField(help_text="In the currency's minor unit.")
+    currency = models.CharField(max_length=3)
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.PENDING)
+    first_ticket = models.PositiveIntegerField(null=True)
+    idempotency_key = models.CharField(max_length=255)
+    request_digest = models.BinaryField(max_length=32)
+    expires_at = models.DateTimeField(help_text="Until when the tickets are held for the payment.")
+    created_at = models.DateTimeField(db_default=Now())
+    paid_at = models.DateTimeField(null=True)
+    review_evidence = models.JSONField(null=True, help_text="What did not match, as Stripe said it.")
+
+    objects = PurchaseQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        permissions = [("refund_purchase", "Can refund a purchase")]
+        constraints = [
+            models.UniqueConstraint(fields=["buyer", "idempotency_key"], name="purchase_once_per_key"),
+            models.UniqueConstraint(fields=["raffle", "first_ticket"], name="purchase_numbers_once"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="purchase_quantity"),
+            models.CheckConstraint(condition=~Q(status="paid") | Q(first_ticket__gte=1), name="purchase_paid_has_numbers"),
+        ]
+        indexes = [
+            models.Index(fields=["expires_at"], condition=Q(status="pending"), name="purchase_pending"),
+            models.Index(fields=["buyer", "-id"], name="purchase_of_buyer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} ticket(s), {self.status}"
+
+    @property
+    def tickets(self) -> dict[str, int] | None:
+        """The numbers, once given."""
+        if self.first_ticket is None:
+            return None
+        return {"first": self.first_ticket, "last": self.first_ticket + self.quantity - 1, "count": self.quantity}
+
+
+class Payment(models.Model):
+    """One attempt to be paid for a purchase: one PaymentIntent at Stripe, made under an idempotency key of its own."""
+
+    class Status(models.TextChoices):
+        STARTED = "started", "Started"  # stored before Stripe is called; whether the intent exists is not known yet
+        OPEN = "open", "Open"  # the intent exists, the buyer may pay
+        SUCCEEDED = "succeeded", "Succeeded"  # Stripe has the money
+        CANCELED = "canceled", "Canceled"  # the intent can never succeed
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    purchase = models.OneToOneField(Purchase, models.PROTECT, related_name="payment")
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.STARTED)
+    intent_id = models.CharField(max_length=255, unique=True, null=True)
+    client_secret = models.CharField(max_length=255, blank=True)
+    # Since when a request has been waiting for Stripe to make the intent; a second one stays away for a while.
+    calling_since = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.intent_id or 'no intent yet'}: {self.status}"
+
+    @property
+    def idempotency_key(self) -> str:
+        """What makes the creation of the intent safe to repeat; follows from the row, which is stored first."""
+        return f"luxewin-payment-{self.id}"
+
+
+class Refund(Claimable):
+    """Money on its way back for one purchase."""
+
+    class Status(models.TextChoices):
+        REQUESTED = "requested", "Requested"  # decided, Stripe not asked yet or not answering
+        PENDING = "pending", "Pending"  # Stripe has it under way
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"  # Stripe refused; an operator looks
+
+    OPEN: ClassVar[list[str]] = ["requested", "pending"]
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    purchase = models.OneToOneField(Purchase, models.PROTECT, related_name="refund")
+    amount = models.PositiveBigIntegerField()
+    reason = models.CharField(max_length=200)
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.REQUESTED)
+    stripe_id = models.CharField(max_length=255, unique=True, null=True)
+    error = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(amount__gte=1), name="refund_amount")]
+        indexes = [
+            models.Index(fields=["claimed_until"], condition=Q(status__in=["requested", "pending"]), name="refund_open")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} back: {self.status}"
+
+    @property
+    def idempotency_key(self) -> str:
+        """What makes asking Stripe safe to repeat."""
+        return f"luxewin-refund-{self.id}"
+
+

@@ -1,0 +1,47 @@
+"""Reads of purchases."""
+
+from collections.abc import Iterator
+
+from typing import NamedTuple, Self
+from uuid import UUID
+
+from django.db.models import Count, QuerySet, Sum
+from django.db.models.functions import Now
+
+
+class EntryRow(NamedTuple):
+    """One entry of a draw as the books have it."""
+
+    entry_id: UUID
+    first_ticket: int
+    count: int
+
+
+class PurchaseQuerySet(QuerySet):
+    """Purchases; chain these."""
+
+    def for_display(self) -> Self:
+        """All that a list shows, in one query."""
+        return self.select_related("raffle", "payment")
+
+    def pending(self) -> Self:
+        """Holding tickets, waiting for money."""
+        return self.filter(status=self.model.Status.PENDING)
+
+    def paid(self) -> Self:
+        """Owning tickets: what takes part in a draw."""
+        return self.filter(status=self.model.Status.PAID)
+
+    def overdue(self) -> Self:
+        """Pending beyond their time."""
+        return self.pending().filter(expires_at__lte=Now())
+
+    def entries(self) -> Iterator[EntryRow]:
+        """The paid purchases as entries, by first ticket; streamed, so memory stays flat for any number."""
+        rows = self.paid().order_by("first_ticket").values_list("entry_id", "first_ticket", "quantity")
+        return (EntryRow(*row) for row in rows.iterator(chunk_size=10_000))
+
+    def totals(self) -> dict[str, int]:
+        """`purchases`, `tickets` and `amount` of these purchases."""
+        sums = self.aggregate(purchases=Count("pk"), tickets=Sum("quantity"), amount=Sum("amount"))
+        return {name: value or 0 for name, value in sums.items()}

@@ -1,0 +1,50 @@
+"""What purchases listen to: Stripe's events through dj-stripe, and raffles being cancelled.
+
+Receivers run inside the transaction of the event: they enqueue, nothing else. So an event takes effect exactly if
+dj-stripe stored it, and a failing one is answered with 500 and delivered again.
+"""
+
+from typing import Any
+
+from djstripe import event_handlers
+from djstripe.models import Event
+from djstripe.signals import WEBHOOK_SIGNALS
+
+from luxewin.tasks.queue import enqueue
+from purchases import tasks
+from purchases.gateway import EVENTS
+from purchases.models import Payment, Refund
+from raffles.signals import raffle_cancelled
+
+
+def connect() -> None:
+    """Called once, when the app is ready."""
+    for name in EVENTS:
+        # dj-stripe's own handlers call Stripe inside the transaction and may write older state over newer.
+        WEBHOOK_SIGNALS[name].disconnect(event_handlers.handle_other_event)
+        receiver = on_payment_event if name.startswith("payment_intent.") else on_refund_event
+        WEBHOOK_SIGNALS[name].connect(receiver, dispatch_uid=f"purchases.{name}")
+    raffle_cancelled.connect(on_raffle_cancelled, dispatch_uid="purchases.raffle_cancelled")
+
+
+def on_payment_event(sender: type[Event], event: Event, **kwargs: Any) -> None:
+    """Something happened to an intent: whatever it was, the purchase is settled from a fresh look at it."""
+    payment = Payment.objects.filter(intent_id=_object_id(event)).values("purchase_id").first()
+    if payment:
+        enqueue(tasks.settle_purchase, str(payment["purchase_id"]))
+
+
+def on_refund_event(sender: type[Event], event: Event, **kwargs: Any) -> None:
+    """Something happened to a refund."""
+    refund = Refund.objects.filter(stripe_id=_object_id(event)).values("id").first()
+    if refund:
+        enqueue(tasks.execute_refund, str(refund["id"]))
+
+
+def on_raffle_cancelled(sender: type[Any], raffle: Any, **kwargs: Any) -> None:
+    """Everyone gets their money back."""
+    enqueue(tasks.refund_raffle, str(raffle.pk))
+
+
+def _object_id(event: Event) -> str:
+    return str(event.data.get("object", {}).get("id", ""))

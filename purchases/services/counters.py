@@ -1,0 +1,71 @@
+"""The counted rows: every change of a tally or a ticket counter is one conditional statement in this module."""
+
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import BooleanField, DateTimeField, Exists, F, Func, OuterRef
+
+from purchases.models import PersonTally, Purchase
+from raffles.models import Raffle, TicketCounter
+
+# One statement raises the tally or leaves it; the limit is checked on the row that is locked.
+RAISE_TALLY = """
+    INSERT INTO purchases_persontally AS tally (raffle_id, user_id, taken) VALUES (%(raffle)s, %(user)s, %(quantity)s)
+    ON CONFLICT (raffle_id, user_id) DO UPDATE SET taken = tally.taken + EXCLUDED.taken
+    WHERE tally.taken + EXCLUDED.taken <= %(limit)s
+"""
+
+
+class ClockTimestamp(Func):
+    """The database's clock at this very moment, not at the start of the statement that may have waited for a lock."""
+
+    function = "clock_timestamp"
+    output_field = DateTimeField()
+
+
+def raise_tally(raffle: Raffle, user_id: UUID, quantity: int) -> bool:
+    """Adds to what the person took of this raffle; False if that would pass the raffle's limit."""
+    if quantity > raffle.max_per_person:
+        return False
+    values = {"raffle": raffle.pk, "user": user_id, "quantity": quantity, "limit": raffle.max_per_person}
+    with connection.cursor() as cursor:
+        cursor.execute(RAISE_TALLY, values)
+        return cursor.rowcount == 1
+
+
+def lock_tally(purchase: Purchase) -> None:
+    """Locks the person's tally; taken before the purchase's own lock, as everywhere."""
+    tallies = PersonTally.objects.select_for_update(no_key=True)
+    tallies.filter(raffle=purchase.raffle_id, user=purchase.buyer_id).first()
+
+
+def lower_tally(purchase: Purchase) -> None:
+    """Gives the person back their room under the limit."""
+    tallies = PersonTally.objects.filter(raffle=purchase.raffle_id, user=purchase.buyer_id)
+    tallies.update(taken=F("taken") - purchase.quantity)
+
+
+def _on_sale() -> Exists:
+    """The raffle's dates, by the clock. They never change once it is published, so another row may be asked for them."""
+    now = ClockTimestamp()
+    raffle = Raffle.objects.filter(pk=OuterRef("pk"), status=Raffle.Status.PUBLISHED, opens_at__lte=now, closes_at__gt=now)
+    return Exists(raffle, output_field=BooleanField())
+
+
+def count_hold(raffle_id: UUID, quantity: int) -> bool:
+    """Adds to `held` if the raffle is on sale and the tickets fit; else False. Locks the hot row."""
+    room = F("capacity") - F("held") - quantity
+    counters = TicketCounter.objects.filter(_on_sale(), pk=raffle_id, selling=True, sold__lte=room)
+    return counters.update(held=F("held") + quantity) == 1
+
+
+def count_release(raffle_id: UUID, quantity: int) -> None:
+    """Takes held tickets back into the sale. Locks the hot row."""
+    TicketCounter.objects.filter(pk=raffle_id).update(held=F("held") - quantity)
+
+
+def count_sale(raffle_id: UUID, quantity: int) -> int:
+    """Turns held tickets into sold ones and returns the first number given. Locks the hot row."""
+    counters = TicketCounter.objects.filter(pk=raffle_id)
+    counters.update(held=F("held") - quantity, sold=F("sold") + quantity)
+    return counters.values_list("sold", flat=True).get() - quantity + 1

@@ -1,0 +1,61 @@
+"""Purchases' background work. Every task is idempotent; the sweeps take up what was dropped."""
+
+import logging
+from datetime import timedelta
+from uuid import UUID
+
+from luxewin.tasks.sweeps import enqueue_due, sweep
+from purchases import gateway, services
+from purchases.errors import ProviderUnavailable
+from purchases.models import Purchase, Refund
+
+log = logging.getLogger(__name__)
+LEASE = timedelta(seconds=60)
+
+
+@sweep(every=1)
+def expire_overdue_purchases() -> int:
+    """Finds holds whose time is over."""
+    return enqueue_due(Purchase.objects.overdue(), expire_purchase, lease=LEASE)
+
+
+@sweep(every=10)
+def resume_open_refunds() -> int:
+    """Finds refunds that Stripe has not finished, or was never asked for."""
+    return enqueue_due(Refund.objects.filter(status__in=Refund.OPEN), execute_refund, lease=LEASE)
+
+
+def settle_purchase(purchase_id: str) -> None:
+    """After an event about its payment."""
+    services.settle_purchase(UUID(purchase_id))
+
+
+def expire_purchase(purchase_id: str) -> None:
+    """An overdue hold; if Stripe does not answer it stays, and the next sweep tries again."""
+    try:
+        services.expire_purchase(UUID(purchase_id))
+    except ProviderUnavailable as error:
+        log.error("Stripe does not answer, the hold of purchase %s stays: %s", purchase_id, error.__cause__)  # noqa: TRY400
+
+
+def execute_refund(refund_id: str) -> None:
+    """One refund; the sweep comes back if Stripe does not answer."""
+    try:
+        services.execute_refund(UUID(refund_id))
+    except ProviderUnavailable as error:
+        log.error("Stripe does not answer, refund %s waits: %s", refund_id, error.__cause__)  # noqa: TRY400
+
+
+def refund_raffle(raffle_id: str) -> None:
+    """Everyone in a cancelled raffle."""
+    services.refund_raffle(UUID(raffle_id))
+
+
+def mirror_intent(intent_id: str) -> None:
+    """dj-stripe's record of a payment that reached its end."""
+    gateway.mirror_intent(intent_id)
+
+
+def mirror_refund(refund_id: str) -> None:
+    """dj-stripe's record of a refund."""
+    gateway.mirror_refund(refund_id)

@@ -1,0 +1,64 @@
+"""The API of purchases."""
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins
+from rest_framework.decorators import action
+from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from accounts.permissions import IsVerified
+from luxewin.api.idempotency import IdempotencyKey
+from luxewin.api.ratelimits import limited
+from purchases import services
+from purchases.models import Purchase
+from purchases.serializers import CreateSerializer, PurchaseSerializer, VerifySerializer
+
+UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key", str, OpenApiParameter.HEADER, required=True, description="The same key and body make one purchase."
+)
+
+
+class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
+    """One's own purchases."""
+
+    queryset = Purchase.objects.none()
+    serializer_class = PurchaseSerializer
+    lookup_value_regex = UUID_PATTERN
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Buying needs a verified address."""
+        return [IsVerified()] if self.action == "create" else [IsAuthenticated()]
+
+    def get_queryset(self) -> QuerySet[Purchase]:
+        """Nobody sees another's purchase: it is not found."""
+        return Purchase.objects.filter(buyer=self.request.user.pk).for_display()
+
+    @extend_schema(request=CreateSerializer, responses={201: PurchaseSerializer}, parameters=[IDEMPOTENCY_KEY])
+    @limited("120/m", key="user_or_ip")
+    def create(self, request: Request) -> Response:
+        """Holds tickets and opens their payment; pay `client_secret` with Stripe.js before `expires_at`."""
+        serializer = CreateSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        wanted = serializer.validated_data
+        purchase = services.purchase_tickets(
+            buyer=request.user,
+            raffle_id=wanted["raffle"],
+            quantity=wanted["quantity"],
+            key=IdempotencyKey.of(request, wanted),
+        )
+        return Response(PurchaseSerializer(purchase).data, status=201)
+
+    @extend_schema(request=VerifySerializer, responses=PurchaseSerializer)
+    @action(detail=False, methods=["post"])
+    @limited("120/m", key="user_or_ip")
+    def verify(self, request: Request) -> Response:
+        """Asks Stripe and settles if it was paid; for the moment after the payment, when the webhook may be late."""
+        serializer = VerifySerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        purchase = get_object_or_404(self.get_queryset(), pk=serializer.validated_data["purchase"])
+        return Response(PurchaseSerializer(services.settle_purchase(purchase.pk)).data)

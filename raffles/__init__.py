@@ -1,0 +1,1 @@
+"""Raffles: catalogue, prizes, lifecycle, ticket counters."""

@@ -1,0 +1,140 @@
+"""Raffles in the back office: the same services as the API."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from luxewin.api.problems import Problem
+from raffles import services
+from raffles.models import Prize, Raffle
+
+
+class PrizeInline(admin.TabularInline):
+    """The prizes of a draft can be edited, those of a published raffle only read."""
+
+    model = Prize
+    extra = 0
+
+    def has_add_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
+        """While it is a draft."""
+        return super().has_add_permission(request, obj) and _is_draft(obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
+        """While it is a draft."""
+        return super().has_change_permission(request, obj) and _is_draft(obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
+        """While it is a draft."""
+        return super().has_delete_permission(request, obj) and _is_draft(obj)
+
+
+def _is_draft(raffle: Raffle | None) -> bool:
+    return raffle is None or raffle.status == Raffle.Status.DRAFT
+
+
+@admin.register(Raffle)
+class RaffleAdmin(admin.ModelAdmin):
+    """What is on offer and how it stands."""
+
+    list_display = ["title", "phase", "price", "sold", "held", "capacity", "opens_at", "closes_at"]
+    list_filter = ["status", "category", "currency"]
+    search_fields = ["title", "slug", "id"]
+    date_hierarchy = "closes_at"
+    prepopulated_fields = {"slug": ["title"]}
+    inlines = [PrizeInline]
+    actions = ["publish", "cancel"]
+    facts = ["id", "phase", "tickets", "published_at", "closed_at", "frozen_at", "drawn_at", "cancelled_at", "cancel_reason"]
+    fieldsets = [
+        (None, {"fields": ["title", "slug", "category", "description", "image_url"]}),
+        ("Terms, fixed once published", {"fields": [
+            ("ticket_price", "currency"), ("capacity", "max_per_person", "min_tickets"), ("opens_at", "closes_at"),
+            ("alternates", "delay_seconds"),
+        ]}),
+        ("State", {"fields": facts}),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Raffle]:
+        """With phase and counter, in one query."""
+        return super().get_queryset(request).with_phase().select_related("counter")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Raffle | None = None) -> list[str]:
+        """Facts always; the terms once they are fixed."""
+        return self.facts + ([] if _is_draft(obj) else list(Raffle.TERMS))
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Raffle | None = None) -> dict[str, list[str]]:
+        """Only where the slug can be edited."""
+        return self.prepopulated_fields if _is_draft(obj) and self.has_change_permission(request, obj) else {}
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What this installation promises unless told otherwise."""
+        return {"delay_seconds": settings.DRAW_DELAY_SECONDS, "currency": "gbp"} | super().get_changeform_initial_data(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
+        """Only drafts: what was promised in public stays on record."""
+        return super().has_delete_permission(request, obj) and obj is not None and _is_draft(obj)
+
+    def save_model(self, request: HttpRequest, obj: Raffle, form: Any, change: bool) -> None:  # noqa: FBT001
+        """Through the services, so that the audit has it."""
+        if change:
+            changes = {name: form.cleaned_data[name] for name in form.changed_data}
+            services.update_raffle(obj.pk, actor=request.user, **changes)
+        else:
+            obj.pk = services.create_raffle(prizes=[], actor=request.user, **form.cleaned_data).pk
+            obj._state.adding = False
+
+    @admin.display(ordering="phase")
+    def phase(self, raffle: Raffle) -> str:
+        """By the database's clock."""
+        return raffle.phase if hasattr(raffle, "phase") else ""
+
+    @admin.display(description="ticket price", ordering="ticket_price")
+    def price(self, raffle: Raffle) -> str:
+        """With its currency."""
+        return f"{raffle.ticket_price} {raffle.currency}"
+
+    @admin.display(ordering="counter__sold")
+    def sold(self, raffle: Raffle) -> int:
+        """Numbers given out."""
+        return raffle.counter.sold if hasattr(raffle, "counter") else 0
+
+    @admin.display(ordering="counter__held")
+    def held(self, raffle: Raffle) -> int:
+        """In a checkout right now."""
+        return raffle.counter.held if hasattr(raffle, "counter") else 0
+
+    @admin.display
+    def tickets(self, raffle: Raffle) -> str:
+        """The counter."""
+        return str(raffle.counter) if hasattr(raffle, "counter") else "-"
+
+    @admin.action(description="Publish the selected drafts (their terms are fixed from then on)", permissions=["publish"])
+    def publish(self, request: HttpRequest, raffles: QuerySet[Raffle]) -> None:
+        """One by one; a draft that cannot be sold says why and stays a draft."""
+        for raffle in raffles:
+            try:
+                services.publish_raffle(raffle.pk, actor=request.user)
+                self.message_user(request, f"{raffle} is published.", messages.SUCCESS)
+            except Problem as problem:
+                faults = "; ".join(fault["detail"] for fault in problem.data.get("errors", []))
+                self.message_user(request, f"{raffle}: {problem.detail} {faults}", messages.ERROR)
+
+    @admin.action(description="Cancel the selected raffles (everyone is refunded)", permissions=["cancel"])
+    def cancel(self, request: HttpRequest, raffles: QuerySet[Raffle]) -> None:
+        """One by one; refused once the entries are frozen."""
+        for raffle in raffles:
+            try:
+                services.cancel_raffle(raffle.pk, reason="Cancelled by the organiser.", actor=request.user)
+                self.message_user(request, f"{raffle} is cancelled; refunds are under way.", messages.SUCCESS)
+            except Problem as problem:
+                self.message_user(request, f"{raffle}: {problem.detail}", messages.ERROR)
+
+    def has_publish_permission(self, request: HttpRequest) -> bool:
+        """Raffle managers."""
+        return request.user.has_perm("raffles.publish_raffle")
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Raffle managers."""
+        return request.user.has_perm("raffles.cancel_raffle")

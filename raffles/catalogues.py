@@ -1,0 +1,115 @@
+"""Catalogue files: many raffles at once, from JSON or CSV. All faults are found before anything is written."""
+
+import csv
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.dateparse import parse_duration
+
+from luxewin.api.problems import flatten
+from luxewin.audit.services import Actor
+from raffles import services
+from raffles.models import Raffle
+from raffles.serializers import RaffleWriteSerializer
+
+WHOLE_NUMBERS = ("ticket_price", "capacity", "max_per_person", "min_tickets", "alternates", "delay_seconds")
+MAX_BYTES = 20_000_000
+
+
+class CatalogueError(ValueError):
+    """The file was refused as a whole; `faults` names each fault by its row and field."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__(f"{len(faults)} fault(s) in the catalogue, nothing was written")
+        self.faults = faults
+
+
+def load_catalogue(path: Path, *, publish: bool = False, actor: Actor | None = None) -> tuple[list[Raffle], list[str]]:
+    """Writes every raffle of the file as a draft, or published, in one transaction.
+
+    A raffle whose slug exists is left as it is, so loading a file twice changes nothing. Returns the new raffles and
+    the slugs that existed. Raises CatalogueError naming every fault of the file.
+    """
+    rows = _checked(_rows(path))
+    with transaction.atomic():
+        existing = set(Raffle.objects.filter(slug__in=[row["slug"] for row in rows]).values_list("slug", flat=True))
+        created = [services.create_raffle(actor=actor, **row) for row in rows if row["slug"] not in existing]
+        if publish:
+            created = [services.publish_raffle(raffle.pk, actor=actor) for raffle in created]
+    return created, sorted(existing)
+
+
+def _rows(path: Path) -> list[Any]:
+    """The file's rows. JSON is a list of raffles as `raffles/create` takes them; CSV has the same names as columns,
+    prizes separated by `|`."""
+    if path.stat().st_size > MAX_BYTES:
+        raise CatalogueError([f"the file is larger than {MAX_BYTES} bytes"])
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return _csv_rows(text) if path.suffix.lower() == ".csv" else _json_rows(text)
+    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error, RecursionError) as error:
+        raise CatalogueError([f"the file cannot be read: {error}"]) from error
+
+
+def _json_rows(text: str) -> list[Any]:
+    rows = json.loads(text)
+    if not isinstance(rows, list):
+        raise CatalogueError(["the file must be a list of raffles"])
+    return rows
+
+
+def _csv_rows(text: str) -> list[dict[str, Any]]:
+    reader = csv.DictReader(text.splitlines(), restkey="surplus")
+    return [_typed({key: value for key, value in row.items() if value}) for row in reader]
+
+
+def _typed(row: dict[str, Any]) -> dict[str, Any]:
+    """A CSV row with its numbers as numbers and its prizes as a list; what is no number stays for the checks."""
+    for name in WHOLE_NUMBERS:
+        if row.get(name, "").isdecimal() and len(row[name]) < 20:
+            row[name] = int(row[name])
+    row["prizes"] = [{"name": name.strip()} for name in row.get("prizes", "").split("|") if name.strip()]
+    return row
+
+
+def _checked(rows: list[Any]) -> list[dict[str, Any]]:
+    checked, faults = [], []
+    now = timezone.now()
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            faults.append(f"raffle {number}: must be an object")
+            continue
+        slug = [] if row.get("slug") else [f"raffle {number}: slug: every raffle of a catalogue needs one"]
+        times = list(_resolve_times(row, now, number))
+        serializer = RaffleWriteSerializer(data=row)
+        serializer.is_valid()
+        named = [f"raffle {number}: {fault['field']}: {fault['detail']}" for fault in flatten(serializer.errors)]
+        if slug or times or named:
+            faults += slug + times + named
+        else:
+            checked.append(serializer.validated_data)
+    faults += _repeated([row["slug"] for row in checked])
+    if faults or not rows:
+        raise CatalogueError(faults or ["the catalogue is empty"])
+    return checked
+
+
+def _resolve_times(row: dict[str, Any], now: datetime, number: int) -> Iterable[str]:
+    """`opens_in` and `closes_in` (ISO 8601 durations from now) become times; yields what is no duration."""
+    for edge in ("opens", "closes"):
+        text = row.pop(f"{edge}_in", None)
+        if text is None:
+            continue
+        try:
+            row[f"{edge}_at"] = (now + parse_duration(text)).isoformat()
+        except (TypeError, ValueError, OverflowError):
+            yield f"raffle {number}: {edge}_in: not an ISO 8601 duration such as P30D or PT90S"
+
+
+def _repeated(slugs: list[str]) -> list[str]:
+    return [f"slug {slug} stands {slugs.count(slug)} times in the file" for slug in sorted(set(slugs)) if slugs.count(slug) > 1]

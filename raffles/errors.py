@@ -1,0 +1,17 @@
+"""What raffles refuse."""
+
+from luxewin.api.problems import Problem
+
+
+class WrongPhase(Problem):
+    """The raffle is not in a state that allows this."""
+
+    code = "wrong_phase"
+    title = "Not possible in this phase"
+
+
+class TermsFixed(Problem):
+    """The terms of a published raffle never change."""
+
+    code = "terms_fixed"
+    title = "Terms are fixed"

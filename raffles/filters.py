@@ -1,0 +1,32 @@
+"""How a list of raffles can be narrowed and ordered."""
+
+import django_filters
+from django.db.models import Q, QuerySet
+
+from raffles.models import MAX_PRICE, Phase, Raffle
+
+
+class RaffleFilter(django_filters.FilterSet):
+    """`?phase=open&category=car&price_min=100&price_max=5000&search=porsche&order=closes_at`."""
+
+    ORDERS = ("closes_at", "-closes_at", "ticket_price", "-ticket_price", "-published_at")
+
+    phase = django_filters.MultipleChoiceFilter(choices=[choice for choice in Phase.choices if choice[0] != Phase.DRAFT])
+    category = django_filters.MultipleChoiceFilter(choices=Raffle.Category.choices)
+    price_min = django_filters.NumberFilter("ticket_price", "gte", min_value=0, max_value=MAX_PRICE)
+    price_max = django_filters.NumberFilter("ticket_price", "lte", min_value=0, max_value=MAX_PRICE)
+    search = django_filters.CharFilter(method="by_text", max_length=80, help_text="In title, description or a prize's name.")
+    order = django_filters.ChoiceFilter(choices=[(order, order) for order in ORDERS], method="unordered")
+
+    class Meta:
+        model = Raffle
+        fields: list[str] = []
+
+    def by_text(self, raffles: QuerySet[Raffle], name: str, text: str) -> QuerySet[Raffle]:
+        """Contains the text, whatever its case."""
+        found = Q(title__icontains=text) | Q(description__icontains=text) | Q(prizes__name__icontains=text)
+        return raffles.filter(pk__in=Raffle.objects.filter(found).values("pk"))
+
+    def unordered(self, raffles: QuerySet[Raffle], name: str, value: str) -> QuerySet[Raffle]:
+        """The order is the pages' business; this filter only refuses an unknown one."""
+        return raffles

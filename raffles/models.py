@@ -1,0 +1,142 @@
+"""A raffle, its prizes, and the narrow row that counts its tickets."""
+
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from luxewin.ids import uuid7
+from luxewin.tasks.models import Claimable
+from raffles.querysets import RaffleQuerySet
+
+MAX_TICKETS = 100_000_000
+MAX_PRICE = 100_000_000
+
+
+class Phase(models.TextChoices):
+    """Where a raffle stands, by the database's clock; derived, never stored."""
+
+    DRAFT = "draft", "Draft"  # staff are still writing it
+    UPCOMING = "upcoming", "Upcoming"  # published, sale not yet open
+    OPEN = "open", "Open"  # on sale
+    CLOSING = "closing", "Closing"  # sale over, payments under way may still settle
+    DRAWING = "drawing", "Drawing"  # entries frozen, the beacon's round awaited
+    DRAWN = "drawn", "Drawn"  # winners stand
+    CANCELLED = "cancelled", "Cancelled"  # everyone is refunded
+
+
+class Raffle(Claimable):
+    """What is offered on which terms. The terms never change once it is published (a trigger guards them)."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        PUBLISHED = "published", "Published"
+        CANCELLED = "cancelled", "Cancelled"
+
+    class Category(models.TextChoices):
+        WATCH = "watch", "Watch"
+        CAR = "car", "Car"
+        BAG = "bag", "Bag"
+        JEWELLERY = "jewellery", "Jewellery"
+        TRAVEL = "travel", "Travel"
+        ART = "art", "Art"
+        OTHER = "other", "Other"
+
+    TERMS = (
+        *("slug", "title", "ticket_price", "currency", "capacity", "max_per_person", "min_tickets"),
+        *("alternates", "opens_at", "closes_at", "delay_seconds"),
+    )
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.SlugField(max_length=80, unique=True)
+    title = models.CharField(max_length=120)
+    description = models.TextField(blank=True, max_length=10_000)
+    category = models.CharField(max_length=10, choices=Category.choices)
+    image_url = models.URLField(blank=True)
+    ticket_price = models.PositiveIntegerField(
+        validators=[MinValueValidator(1)], help_text="In the currency's minor unit: 500 is 5.00 GBP."
+    )
+    currency = models.CharField(max_length=3, validators=[RegexValidator(r"^[a-z]{3}$")], help_text="ISO 4217, lower case.")
+    capacity = models.PositiveIntegerField(validators=[MinValueValidator(1)], help_text="How many tickets there are.")
+    max_per_person = models.PositiveIntegerField(validators=[MinValueValidator(1)])
+    min_tickets = models.PositiveIntegerField(default=0, help_text="Below this everyone is refunded and no draw is held.")
+    alternates = models.PositiveSmallIntegerField(default=2, help_text="Picks beyond the prizes, in case a winner drops out.")
+    opens_at = models.DateTimeField()
+    closes_at = models.DateTimeField()
+    delay_seconds = models.PositiveIntegerField(help_text="From the commitment of the entries to the beacon round that decides.")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT, editable=False)
+    published_at = models.DateTimeField(null=True, editable=False)
+    closed_at = models.DateTimeField(null=True, editable=False, help_text="When the sale was closed: sold out, or time.")
+    frozen_at = models.DateTimeField(null=True, editable=False, help_text="When its entries were fixed for good.")
+    drawn_at = models.DateTimeField(null=True, editable=False)
+    cancelled_at = models.DateTimeField(null=True, editable=False)
+    cancel_reason = models.CharField(max_length=200, blank=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = RaffleQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        permissions = [("publish_raffle", "Can publish a raffle"), ("cancel_raffle", "Can cancel a raffle")]
+        constraints = [
+            models.CheckConstraint(condition=Q(ticket_price__gte=1, ticket_price__lte=MAX_PRICE), name="raffle_price"),
+            models.CheckConstraint(condition=Q(capacity__gte=1, capacity__lte=MAX_TICKETS), name="raffle_capacity"),
+            models.CheckConstraint(condition=Q(max_per_person__gte=1), name="raffle_max_per_person"),
+            models.CheckConstraint(condition=Q(min_tickets__lte=F("capacity")), name="raffle_min_tickets"),
+            models.CheckConstraint(condition=Q(closes_at__gt=F("opens_at")), name="raffle_closes_after_opening"),
+        ]
+        indexes = [
+            models.Index(fields=["closes_at", "id"], condition=Q(status="published"), name="raffle_published"),
+            models.Index(fields=["closes_at"], condition=Q(status="published", closed_at=None), name="raffle_to_close"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Prize(models.Model):
+    """What a pick wins: pick 1 the prize at position 1, and so on."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    raffle = models.ForeignKey(Raffle, models.CASCADE, related_name="prizes")
+    position = models.PositiveSmallIntegerField(validators=[MinValueValidator(1)])
+    name = models.CharField(max_length=120)
+    description = models.TextField(blank=True, max_length=4_000)
+    retail_value = models.PositiveBigIntegerField(null=True, blank=True, help_text="In the raffle's minor unit.")
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["raffle", "position"], name="prize_position")]
+
+    def __str__(self) -> str:
+        return f"{self.position}. {self.name}"
+
+
+class TicketCounter(models.Model):
+    """How many tickets are held and sold: the one hot row of a raffle, locked last and for one statement.
+
+    `sold` counts numbers that were given out; a refund leaves a gap and does not lower it. Its table has a
+    fillfactor that keeps updates on the page (migration 0002).
+    """
+
+    raffle = models.OneToOneField(Raffle, models.CASCADE, primary_key=True, related_name="counter")
+    capacity = models.PositiveIntegerField()
+    held = models.PositiveIntegerField(default=0)
+    sold = models.PositiveIntegerField(default=0)
+    # Lives here and not on the raffle, so that closing and the last hold meet at the same lock.
+    selling = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(held__gte=0), name="counter_held_not_negative"),
+            models.CheckConstraint(condition=Q(sold__gte=0), name="counter_sold_not_negative"),
+            models.CheckConstraint(condition=Q(capacity__gte=F("held") + F("sold")), name="counter_never_oversold"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sold} sold, {self.held} held of {self.capacity}"
+
+    @property
+    def left(self) -> int:
+        """Tickets that can still be held."""
+        return self.capacity - self.held - self.sold

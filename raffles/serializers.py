@@ -1,0 +1,110 @@
+"""Shapes of what raffles take and give."""
+
+from typing import Any
+
+from django.conf import settings
+from iso4217 import Currency
+from rest_framework import serializers
+
+from luxewin.api.fields import WholeNumber
+from raffles.models import MAX_PRICE, MAX_TICKETS, Phase, Prize, Raffle
+
+MAX_PRIZES = 50
+MAX_DELAY_SECONDS = 7 * 24 * 3600
+
+
+class PrizeSerializer(serializers.ModelSerializer):
+    """A prize; its position is its place in the list."""
+
+    retail_value = WholeNumber(min_value=0, max_value=10**12, required=False, allow_null=True)
+
+    class Meta:
+        model = Prize
+        fields = ["position", "name", "description", "retail_value"]
+        read_only_fields = ["position"]
+
+
+class TicketsSerializer(serializers.Serializer):
+    """The counter's state."""
+
+    capacity = serializers.IntegerField()
+    sold = serializers.IntegerField()
+    held = serializers.IntegerField()
+    left = serializers.IntegerField()
+
+
+class RaffleSerializer(serializers.ModelSerializer):
+    """A raffle as anyone sees it."""
+
+    phase = serializers.ChoiceField(choices=Phase.choices)
+    prizes = PrizeSerializer(many=True)
+    tickets = TicketsSerializer(source="counter")
+
+    class Meta:
+        model = Raffle
+        fields = [
+            *("id", "slug", "title", "description", "category", "image_url", "phase", "ticket_price", "currency"),
+            *("max_per_person", "min_tickets", "alternates", "opens_at", "closes_at", "delay_seconds", "tickets", "prizes"),
+            *("published_at", "closed_at", "drawn_at", "cancelled_at", "cancel_reason"),
+        ]
+
+
+class RaffleWriteSerializer(serializers.ModelSerializer):
+    """What a raffle manager writes; with `partial`, what they change."""
+
+    slug = serializers.SlugField(max_length=80, required=False)
+    description = serializers.CharField(max_length=10_000, required=False, allow_blank=True)
+    ticket_price = WholeNumber(min_value=1, max_value=MAX_PRICE)
+    currency = serializers.CharField(min_length=3, max_length=3)
+    capacity = WholeNumber(min_value=1, max_value=MAX_TICKETS)
+    max_per_person = WholeNumber(min_value=1, max_value=MAX_TICKETS)
+    min_tickets = WholeNumber(min_value=0, max_value=MAX_TICKETS, required=False)
+    alternates = WholeNumber(min_value=0, max_value=MAX_PRIZES, required=False)
+    delay_seconds = WholeNumber(min_value=1, max_value=MAX_DELAY_SECONDS, required=False)
+    prizes = PrizeSerializer(many=True, allow_empty=False, max_length=MAX_PRIZES)
+
+    class Meta:
+        model = Raffle
+        fields = [
+            *("slug", "title", "description", "category", "image_url", "ticket_price", "currency", "capacity"),
+            *("max_per_person", "min_tickets", "alternates", "opens_at", "closes_at", "delay_seconds", "prizes"),
+        ]
+
+    def validate_slug(self, value: str) -> str:
+        """Not a word of the API's own: those are other addresses."""
+        if value in {"list", "create"}:
+            raise serializers.ValidationError(f"{value} is reserved.", code="reserved")
+        return value
+
+    def validate_currency(self, value: str) -> str:
+        """An ISO 4217 code, in lower case as Stripe writes it."""
+        if value.upper() not in {currency.value for currency in Currency}:
+            raise serializers.ValidationError(f"{value} is not an ISO 4217 code.", code="unknown_currency")
+        return value.lower()
+
+    def validate_delay_seconds(self, value: int) -> int:
+        """At least what this installation promises."""
+        if value < settings.DRAW_DELAY_SECONDS:
+            raise serializers.ValidationError(f"At least {settings.DRAW_DELAY_SECONDS} s here.", code="too_short")
+        return value
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """The rules between fields, every fault named."""
+        if not self.partial:
+            attrs.setdefault("delay_seconds", settings.DRAW_DELAY_SECONDS)
+        value = {name: attrs.get(name, getattr(self.instance, name, None)) for name in Raffle.TERMS}
+        faults = {}
+        if value["closes_at"] and value["opens_at"] and value["closes_at"] <= value["opens_at"]:
+            faults["closes_at"] = serializers.ErrorDetail("Must be after opens_at.", code="before_opening")
+        for name in ("min_tickets", "max_per_person"):
+            if value[name] and value["capacity"] and value[name] > value["capacity"]:
+                faults[name] = serializers.ErrorDetail("Must not exceed capacity.", code="above_capacity")
+        if faults:
+            raise serializers.ValidationError(faults)
+        return attrs
+
+
+class CancelSerializer(serializers.Serializer):
+    """Why a raffle is cancelled; the reason is public."""
+
+    reason = serializers.CharField(max_length=200)

@@ -1,0 +1,135 @@
+"""Writes of raffles: the same for the API, the back office, commands and tasks."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.text import slugify
+
+from luxewin.api.problems import InvalidInput
+from luxewin.audit.services import Actor, record
+from raffles.errors import TermsFixed, WrongPhase
+from raffles.models import Prize, Raffle, TicketCounter
+from raffles.signals import raffle_cancelled, raffle_closed, raffle_published
+
+
+def create_raffle(*, prizes: Sequence[dict[str, Any]], actor: Actor | None = None, **terms: Any) -> Raffle:
+    """A draft with its prizes; `terms` are validated fields of `Raffle`. Raises InvalidInput on a slug in use."""
+    terms["slug"] = terms.get("slug") or _free_slug(terms["title"])
+    if Raffle.objects.filter(slug=terms["slug"]).exists():
+        raise InvalidInput.of("slug", "unique", f"{terms['slug']} is in use.")
+    with transaction.atomic():
+        raffle = Raffle.objects.create(**terms)
+        _replace_prizes(raffle, prizes)
+        record("raffle.created", raffle, actor=actor, after={"title": raffle.title})
+    return raffle
+
+
+def update_raffle(
+    raffle_id: UUID, *, prizes: Sequence[dict[str, Any]] | None = None, actor: Actor | None = None, **changes: Any
+) -> Raffle:
+    """Changes a draft; of a published raffle only what is not among its terms. Raises TermsFixed."""
+    with transaction.atomic():
+        raffle = _locked(raffle_id)
+        if raffle.status != Raffle.Status.DRAFT:
+            fixed = sorted(set(changes) & set(Raffle.TERMS)) + (["prizes"] if prizes is not None else [])
+            if fixed:
+                raise TermsFixed("A published raffle keeps its terms.", fields=fixed)
+        before = {name: str(getattr(raffle, name)) for name in changes}
+        for name, value in changes.items():
+            setattr(raffle, name, value)
+        raffle.save(update_fields=list(changes))
+        if prizes is not None:
+            _replace_prizes(raffle, prizes)
+        record("raffle.updated", raffle, actor=actor, before=before, after={k: str(v) for k, v in changes.items()})
+    return raffle
+
+
+def publish_raffle(raffle_id: UUID, *, actor: Actor | None = None) -> Raffle:
+    """Puts a draft on sale at its opening time; its terms are fixed from now on.
+
+    Raises WrongPhase unless it is a draft, InvalidInput naming everything that keeps it from being sold.
+    """
+    with transaction.atomic():
+        raffle = _locked(raffle_id)
+        if raffle.status != Raffle.Status.DRAFT:
+            raise WrongPhase("Only a draft can be published.", status=raffle.status)
+        if faults := _faults_of_draft(raffle):
+            raise InvalidInput(faults)
+        raffle.status, raffle.published_at = Raffle.Status.PUBLISHED, timezone.now()
+        raffle.save(update_fields=["status", "published_at"])
+        TicketCounter.objects.create(raffle=raffle, capacity=raffle.capacity)
+        raffle_published.send(Raffle, raffle=raffle, actor=actor)
+        record("raffle.published", raffle, actor=actor, before={"status": "draft"}, after={"status": "published"})
+    return raffle
+
+
+def cancel_raffle(raffle_id: UUID, *, reason: str, actor: Actor | None = None) -> Raffle:
+    """Ends a raffle before its draw: nothing more is sold and everyone is refunded (the rooms above listen).
+
+    Raises WrongPhase once the entries are frozen: from then on nobody may veto the draw.
+    """
+    with transaction.atomic():
+        raffle = _locked(raffle_id)
+        if raffle.status == Raffle.Status.CANCELLED or raffle.frozen_at:
+            raise WrongPhase("This raffle can no longer be cancelled.", status=raffle.status)
+        before = raffle.status
+        raffle.status, raffle.cancelled_at, raffle.cancel_reason = Raffle.Status.CANCELLED, timezone.now(), reason[:200]
+        raffle.save(update_fields=["status", "cancelled_at", "cancel_reason"])
+        TicketCounter.objects.filter(pk=raffle.pk).update(selling=False)
+        raffle_cancelled.send(Raffle, raffle=raffle, actor=actor)
+        record("raffle.cancelled", raffle, actor=actor, before={"status": before}, after={"reason": reason})
+    return raffle
+
+
+def close_raffle(raffle_id: UUID) -> bool:
+    """Ends the sale if it is due (time, or sold out); True if this call did it. Idempotent."""
+    with transaction.atomic():
+        raffle = _locked(raffle_id)
+        if not Raffle.objects.due_to_close().filter(pk=raffle.pk).exists():
+            return False
+        TicketCounter.objects.filter(pk=raffle.pk).update(selling=False)
+        Raffle.objects.filter(pk=raffle.pk).update(closed_at=Now(), claimed_until=None)
+        raffle.refresh_from_db()
+        raffle_closed.send(Raffle, raffle=raffle, actor=None)
+        record("raffle.closed", raffle, after={"closed_at": raffle.closed_at.isoformat()})
+    return True
+
+
+def mark_frozen(raffle_id: UUID) -> None:
+    """Notes that the entries are fixed; called by the draw inside its own transaction."""
+    Raffle.objects.filter(pk=raffle_id, frozen_at=None).update(frozen_at=Now())
+
+
+def mark_drawn(raffle_id: UUID) -> None:
+    """Notes that the winners stand; called by the draw inside its own transaction."""
+    Raffle.objects.filter(pk=raffle_id, drawn_at=None).update(drawn_at=Now())
+
+
+def _locked(raffle_id: UUID) -> Raffle:
+    return Raffle.objects.select_for_update(no_key=True).get(pk=raffle_id)
+
+
+def _replace_prizes(raffle: Raffle, prizes: Sequence[dict[str, Any]]) -> None:
+    raffle.prizes.all().delete()
+    Prize.objects.bulk_create(Prize(raffle=raffle, position=n, **prize) for n, prize in enumerate(prizes, start=1))
+
+
+def _free_slug(title: str) -> str:
+    base = slugify(title)[:70] or "raffle"
+    taken = set(Raffle.objects.filter(slug__startswith=base).values_list("slug", flat=True))
+    return next(slug for slug in (base, *(f"{base}-{n}" for n in range(2, len(taken) + 3))) if slug not in taken)
+
+
+def _faults_of_draft(raffle: Raffle) -> list[dict[str, str]]:
+    positions = list(raffle.prizes.values_list("position", flat=True))
+    rules: list[tuple[str, str, str, Callable[[], bool]]] = [
+        ("closes_at", "in_the_past", "The sale would be over already.", lambda: raffle.closes_at <= timezone.now()),
+        ("prizes", "required", "There is no prize.", lambda: not positions),
+        ("prizes", "positions", "Positions must be 1, 2, 3, …", lambda: positions != list(range(1, len(positions) + 1))),
+        ("capacity", "too_small", "There are fewer tickets than prizes.", lambda: raffle.capacity < len(positions)),
+    ]
+    return [{"field": field, "code": code, "detail": detail} for field, code, detail, broken in rules if broken()]

@@ -1,0 +1,10 @@
+"""What raffles announce to the rooms above, inside the transaction of the change.
+
+A receiver that raises rolls the change back. Senders pass `raffle` and `actor`.
+"""
+
+from django.dispatch import Signal
+
+raffle_published = Signal()
+raffle_closed = Signal()
+raffle_cancelled = Signal()

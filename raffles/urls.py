@@ -1,0 +1,5 @@
+"""Routes of raffles."""
+
+from raffles.views import RaffleViewSet
+
+ROUTES = [("raffles", RaffleViewSet, "raffles")]

@@ -1,0 +1,106 @@
+"""The API of raffles."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.permissions import AllowAny, BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+from rest_framework import mixins
+
+from accounts.permissions import holding
+from luxewin.api.pagination import CursorPages
+from raffles import services
+from raffles.filters import RaffleFilter
+from raffles.models import Raffle
+from raffles.serializers import CancelSerializer, RaffleSerializer, RaffleWriteSerializer
+
+
+class RafflePages(CursorPages):
+    """Soonest to close first, unless `order` says otherwise."""
+
+    ordering = ("closes_at", "id")
+
+    def get_ordering(self, request: Request, queryset: QuerySet[Raffle], view: Any) -> tuple[str, ...]:
+        """The order asked for, made total by the id."""
+        wanted = request.query_params.get("order", "")
+        return (wanted, "id") if wanted in RaffleFilter.ORDERS else self.ordering
+
+
+class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
+    """Raffles: read by anyone, written by raffle managers. `{id}` is an id or a slug."""
+
+    queryset = Raffle.objects.none()
+    serializer_class = RaffleSerializer
+    pagination_class = RafflePages
+    filterset_class = RaffleFilter
+    lookup_value_regex = "[-A-Za-z0-9_]+"
+    RIGHTS = {
+        "create": "raffles.add_raffle",
+        "partial_update": "raffles.change_raffle",
+        "publish": "raffles.publish_raffle",
+        "cancel": "raffles.cancel_raffle",
+    }
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Reading is open; each write has its named permission."""
+        right = self.RIGHTS.get(self.action or "")
+        return [holding(right)()] if right else [AllowAny()]
+
+    def get_queryset(self) -> QuerySet[Raffle]:
+        """Drafts are seen by those who may change them."""
+        user = self.request.user
+        sees_drafts = self.action != "list" and user.is_authenticated and user.has_perm("raffles.change_raffle")
+        raffles = Raffle.objects.all() if sees_drafts else Raffle.objects.public()
+        return raffles.for_display()
+
+    def get_object(self) -> Raffle:
+        """By id or slug; 404 for anything else."""
+        wanted = self.kwargs["pk"]
+        try:
+            found = self.get_queryset().filter(pk=UUID(wanted)).first()
+        except ValueError:
+            found = self.get_queryset().filter(slug=wanted).first()
+        if found is None:
+            raise Http404
+        return found
+
+    @extend_schema(request=RaffleWriteSerializer, responses={201: RaffleSerializer})
+    def create(self, request: Request) -> Response:
+        """Writes a draft."""
+        serializer = RaffleWriteSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        raffle = services.create_raffle(actor=request.user, **serializer.validated_data)
+        return Response(self._shown(raffle), status=201)
+
+    @extend_schema(request=RaffleWriteSerializer, responses=RaffleSerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Changes a draft; of a published raffle only description, category and image."""
+        raffle = self.get_object()
+        serializer = RaffleWriteSerializer(raffle, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        return Response(self._shown(services.update_raffle(raffle.pk, actor=request.user, **serializer.validated_data)))
+
+    @extend_schema(request=None, responses=RaffleSerializer)
+    @action(detail=True, methods=["post"])
+    def publish(self, request: Request, pk: str) -> Response:
+        """Fixes the terms and puts the raffle on sale at its opening time."""
+        return Response(self._shown(services.publish_raffle(self.get_object().pk, actor=request.user)))
+
+    @extend_schema(request=CancelSerializer, responses=RaffleSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Ends the raffle before its draw and refunds everyone."""
+        raffle = self.get_object()
+        serializer = CancelSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        raffle = services.cancel_raffle(raffle.pk, actor=request.user, **serializer.validated_data)
+        return Response(self._shown(raffle))
+
+    def _shown(self, raffle: Raffle) -> dict[str, Any]:
+        return RaffleSerializer(Raffle.objects.for_display().get(pk=raffle.pk)).data

@@ -1,0 +1,1 @@
+"""Verification: manifest, tree, beacon, picks, contract, chain, proof."""

@@ -1,0 +1,18 @@
+"""Verification as a Django app."""
+
+from django.apps import AppConfig
+
+
+class VerificationConfig(AppConfig):
+    """Label `verification`."""
+
+    name = "verification"
+
+    def ready(self) -> None:
+        """Listens to raffles; registers the sweep and the probes of chain and beacon."""
+        from luxewin.health import register
+        from verification import doors, receivers, tasks  # noqa: F401 register themselves
+
+        receivers.connect()
+        register("chain", doors.ping_chain)
+        register("beacon", doors.ping_beacon)

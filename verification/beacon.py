@@ -1,0 +1,224 @@
+"""Beacon: drand rounds, their times, their signatures, and the client that fetches them. Nothing of Django.
+
+Scheme `bls-unchained-g1-rfc9380`: BLS12-381 signatures in G1 over SHA-256(u64(round)), keys in G2. A signature is
+always verified here, whoever delivered it, so the relays need not be trusted.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import httpx
+from py_arkworks_bls12381 import GT, G1Point, G2Point
+
+SCHEME = "bls-unchained-g1-rfc9380"
+DST = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_"  # domain separation tag of the scheme
+
+_SIGNATURE, _KEY = 48, 96  # bytes of a compressed point in G1 and in G2
+_MOST_ROUND = 2**64 - 1
+_MOST_ANSWER = 1 << 16  # a round's answer has about 300 bytes
+_NOT_YET = frozenset({httpx.codes.NOT_FOUND, httpx.codes.TOO_EARLY})
+
+
+@dataclass(frozen=True, slots=True)
+class Beacon:
+    """One drand chain. `genesis_time` in Unix seconds, `period` in seconds.
+
+    Raises ValueError on another scheme, or a chain hash or public key that is none.
+    """
+
+    chain_hash: bytes
+    public_key: bytes
+    genesis_time: int
+    period: int
+    scheme: str = SCHEME
+
+    def __post_init__(self) -> None:
+        if self.scheme != SCHEME:
+            raise ValueError(f"the scheme {self.scheme!r} is not known, only {SCHEME!r}")
+        if len(self.chain_hash) != 32:
+            raise ValueError(f"the beacon's chain hash is {len(self.chain_hash)} bytes, not 32")
+        if self.genesis_time < 1 or self.period < 1:
+            raise ValueError("the beacon's genesis time and period are positive seconds")
+        # With the point at infinity as key, the signature at infinity would pass for every round.
+        if len(self.public_key) != _KEY or _g2(self.public_key) in (None, G2Point.identity()):
+            raise ValueError("the beacon's public key is no point of G2 other than infinity, compressed to 96 bytes")
+
+    def time_of(self, round: int) -> int:  # noqa: A002 (the beacon's own word)
+        """When the round appears, in Unix seconds."""
+        return self.genesis_time + (round - 1) * self.period
+
+    def first_round_at(self, unix_time: int) -> int:
+        """The first round, from 1 on, that does not appear before this time."""
+        return max(1, -((self.genesis_time - unix_time) // self.period) + 1)
+
+    def verify(self, round: int, signature: bytes) -> bool:  # noqa: A002
+        """Whether these 48 bytes are the chain's signature of the round. Costs about 3 ms."""
+        if not 1 <= round <= _MOST_ROUND or len(signature) != _SIGNATURE:
+            return False
+        point, key = _g1(signature), _g2(self.public_key)
+        if point is None or key is None or point == G1Point.identity():
+            return False
+        message = G1Point.hash_to_curve(sha256(round.to_bytes(8)).digest(), DST)
+        return GT.pairing_check([point, -message], [G2Point(), key])  # G2Point() is the generator
+
+    def as_manifest(self) -> dict[str, Any]:
+        """The `beacon` of a manifest."""
+        return {
+            "chain_hash": self.chain_hash.hex(),
+            "public_key": self.public_key.hex(),
+            "genesis_time": self.genesis_time,
+            "period": self.period,
+            "scheme": self.scheme,
+        }
+
+
+def randomness(signature: bytes) -> bytes:
+    return sha256(signature).digest()
+
+
+def _g1(compressed: bytes) -> G1Point | None:
+    try:
+        return G1Point.from_compressed_bytes(compressed)
+    except ValueError:  # not on the curve, or outside the subgroup
+        return None
+
+
+def _g2(compressed: bytes) -> G2Point | None:
+    try:
+        return G2Point.from_compressed_bytes(compressed)
+    except ValueError:
+        return None
+
+
+QUICKNET = Beacon(
+    chain_hash=bytes.fromhex("52db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e971"),
+    public_key=bytes.fromhex(
+        "83cf0f2896adee7eb8b5f01fcad3912212c437e0073e911fb90022d3e760183c8c4b450b6a0a6c3ac6a5776a2d106451"
+        "0d1fec758c921cc22b0e17e63aaf4bcb5ed66304de9cf809bd274ca73bab4af5a6e9c76a4bc09e76eae8991ef5ece45a"
+    ),
+    genesis_time=1692803367,
+    period=3,
+)
+QUICKNET_RELAYS = (
+    "https://api.drand.sh",
+    "https://api2.drand.sh",
+    "https://api3.drand.sh",
+    "https://drand.cloudflare.com",
+)
+
+
+class BeaconError(Exception):
+    """The round's signature could not be had."""
+
+
+class RoundNotYet(BeaconError):  # noqa: N818
+    """The round has not appeared yet. `due_at` is its time in Unix seconds."""
+
+    def __init__(self, round: int, due_at: int) -> None:  # noqa: A002
+        self.due_at = due_at
+        super().__init__(f"round {round} has not appeared yet; it is due at {due_at}")
+
+
+class BeaconUnavailable(BeaconError):  # noqa: N818
+    """No relay gave a valid signature; the message names each one's fault."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = list(faults)
+        super().__init__("no relay of the beacon gave a valid answer: " + "; ".join(self.faults))
+
+
+class _RelayFault(Exception):  # noqa: N818
+    """What is wrong with one relay's answer."""
+
+
+class _RelayNotYet(_RelayFault):
+    """The relay does not have the round."""
+
+
+class BeaconClient:
+    """Fetches rounds from relays, tried in order; `timeout` bounds each relay's whole answer, in seconds."""
+
+    def __init__(self, beacon: Beacon, urls: Sequence[str] = QUICKNET_RELAYS, timeout: float = 3.0) -> None:
+        if not urls:
+            raise ValueError("a beacon needs at least one relay")
+        self.beacon = beacon
+        self.urls = [url.rstrip("/") for url in urls]
+        self.timeout = timeout
+
+    def fetch(self, round: int) -> bytes:  # noqa: A002
+        """The verified signature of the round; else raises RoundNotYet or BeaconUnavailable.
+
+        Blocks for at most `timeout` a relay. Not for use inside an event loop.
+        """
+        due_at = self.beacon.time_of(round)
+        if time.time() < due_at:
+            raise RoundNotYet(round, due_at)
+        faults: list[_RelayFault] = []
+        for url in self.urls:
+            try:
+                return self._signature(url, round)
+            except _RelayFault as fault:
+                faults.append(fault)
+        if all(isinstance(fault, _RelayNotYet) for fault in faults):
+            raise RoundNotYet(round, due_at)
+        raise BeaconUnavailable([str(fault) for fault in faults])
+
+    def ping(self) -> None:
+        """Returns if some relay serves this very chain; else raises BeaconUnavailable."""
+        faults = []
+        for url in self.urls:
+            try:
+                served = self._get(url, "info").get("public_key")
+            except _RelayFault as fault:
+                faults.append(str(fault))
+                continue
+            if served == self.beacon.public_key.hex():
+                return
+            faults.append(f"{url}: serves another public key")
+        raise BeaconUnavailable(faults)
+
+    def _signature(self, url: str, round: int) -> bytes:  # noqa: A002
+        try:
+            signature = bytes.fromhex(self._get(url, f"public/{round}").get("signature", ""))
+        except (TypeError, ValueError) as error:
+            raise _RelayFault(f"{url}: the answer holds no signature in hex") from error
+        if not self.beacon.verify(round, signature):
+            raise _RelayFault(f"{url}: the signature is not the chain's signature of round {round}")
+        return signature
+
+    def _get(self, url: str, what: str) -> dict[str, Any]:
+        try:
+            answer = json.loads(asyncio.run(self._read(f"{url}/{self.beacon.chain_hash.hex()}/{what}", url)))
+        except TimeoutError as error:
+            raise _RelayFault(f"{url}: no whole answer within {self.timeout} s") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _RelayFault(f"{url}: {type(error).__name__} {error}".rstrip()) from error
+        except (ValueError, RecursionError) as error:
+            raise _RelayFault(f"{url}: the answer is not JSON") from error
+        if not isinstance(answer, dict):
+            raise _RelayFault(f"{url}: the answer is not an object")
+        return answer
+
+    async def _read(self, address: str, relay: str) -> bytes:
+        # asyncio, since it can bound the whole answer: httpx's time-outs are for each read, and a relay may trickle.
+        # Undecoded, since a few compressed bytes can unfold to any size.
+        async with (
+            asyncio.timeout(self.timeout),
+            httpx.AsyncClient(timeout=self.timeout, headers={"accept-encoding": "identity"}) as client,
+            client.stream("GET", address) as response,
+        ):
+            if response.status_code in _NOT_YET:
+                raise _RelayNotYet(f"{relay}: does not have it (HTTP {response.status_code})")
+            if response.status_code != httpx.codes.OK:
+                raise _RelayFault(f"{relay}: HTTP {response.status_code}")
+            body = b""
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > _MOST_ANSWER:
+                    raise _RelayFault(f"{relay}: the answer is longer than {_MOST_ANSWER} bytes")
+        return body

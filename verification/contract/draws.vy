@@ -1,0 +1,415 @@
+# pragma version ==0.4.3
+"""
+@title LuxeWin draws
+@notice Holds the public steps of the draw protocol `luxewin/draw/v1`: announce, commit, settle.
+        The operator announces a manifest and commits its entries; the drand round follows from the block's time,
+        and anyone may settle with that round's signature. Nobody can choose or veto the picks after the commit.
+@dev Needs the BLS12-381 precompiles of EIP-2537. Points are in their encoding: a coordinate is 64 bytes, big-endian,
+     as two words. The scheme is drand's `bls-unchained-g1-rfc9380`.
+"""
+
+event Announced:
+    manifest_hash: indexed(bytes32)
+    sequence: indexed(uint64)
+    delay_seconds: uint64
+
+event Committed:
+    manifest_hash: indexed(bytes32)
+    root: bytes32
+    tickets: uint64
+    wanted: uint64
+    committed_at: uint64
+    round: uint64
+
+event Settled:
+    manifest_hash: indexed(bytes32)
+    round: uint64
+    randomness: bytes32
+    seed: bytes32
+    picks: DynArray[uint256, MAX_PICKS]
+
+event OperatorProposed:
+    operator: indexed(address)
+    proposed: indexed(address)
+
+event OperatorChanged:
+    former: indexed(address)
+    operator: indexed(address)
+
+
+struct Draw:
+    status: uint256  # 0 unknown, 1 announced, 2 committed, 3 settled
+    sequence: uint256
+    delay_seconds: uint256
+    root: bytes32
+    tickets: uint256
+    wanted: uint256
+    committed_at: uint256
+    round: uint256
+    seed: bytes32
+
+MAX_PICKS: public(constant(uint256)) = 100
+# The chance that 100 of 100 tickets need more numbers than this is below 10**-15.
+MAX_NUMBERS: constant(uint256) = 4096
+
+# One word a draw, from the lowest bit: tickets 64, round 64, committed_at 40, sequence 32, delay_seconds 32, wanted 8.
+ROUND_AT: constant(uint256) = 64
+COMMITTED_AT: constant(uint256) = 128
+SEQUENCE_AT: constant(uint256) = 168
+DELAY_AT: constant(uint256) = 200
+WANTED_AT: constant(uint256) = 232
+
+MODEXP: constant(address) = 0x0000000000000000000000000000000000000005
+G1ADD: constant(address) = 0x000000000000000000000000000000000000000b
+PAIRING: constant(address) = 0x000000000000000000000000000000000000000F
+MAP_FP_TO_G1: constant(address) = 0x0000000000000000000000000000000000000010
+# A failing precompile burns all the gas it is given. The cap bounds that; it leaves room for a repricing.
+PRECOMPILE_GAS: constant(uint256) = 300_000
+
+# The field's modulus p, and (p - 1) / 2.
+P_HIGH: constant(bytes32) = 0x000000000000000000000000000000001a0111ea397fe69a4b1ba7b6434bacd7
+P_LOW: constant(bytes32) = 0x64774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab
+HALF_P_HIGH: constant(bytes32) = 0x000000000000000000000000000000000d0088f51cbff34d258dd3db21a5d66b
+HALF_P_LOW: constant(bytes32) = 0xb23ba5c279c2895fb39869507b587b120f55ffff58a9ffffdcff7fffffffd555
+MINUS_G2: constant(bytes32[8]) = [
+    0x00000000000000000000000000000000024aa2b2f08f0a91260805272dc51051,
+    0xc6e47ad4fa403b02b4510b647ae3d1770bac0326a805bbefd48056c8c121bdb8,
+    0x0000000000000000000000000000000013e02b6052719f607dacd3a088274f65,
+    0x596bd0d09920b61ab5da61bbdc7f5049334cf11213945d57e5ac7d055d042b7e,
+    0x000000000000000000000000000000000d1b3cc2c7027888be51d9ef691d77bc,
+    0xb679afda66c73f17f9ee3837a55024f78c71363275a75d75d86bab79f74782aa,
+    0x0000000000000000000000000000000013fa4d4a0ad8b1ce186ed5061789213d,
+    0x993923066dddaf1040bc3ff59f825c78df74f2d75467e25e0f55f8a00fa030ed,
+]  # the negated generator of G2
+DST: constant(Bytes[43]) = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_"
+
+# Stands in the seed's place from the commit on, so that the operator pays for the slot, not whoever settles.
+# No seed: nobody finds an input with this hash.
+UNSETTLED: constant(bytes32) = 0x0000000000000000000000000000000000000000000000000000000000000001
+
+CHAIN_HASH: public(immutable(bytes32))
+GENESIS_TIME: public(immutable(uint256))
+PERIOD: public(immutable(uint256))
+PUBLIC_KEY: immutable(uint256[8])
+
+operator: public(address)
+proposed_operator: public(address)
+next_sequence: public(uint256)
+packed: HashMap[bytes32, uint256]
+roots: HashMap[bytes32, bytes32]
+seeds: HashMap[bytes32, bytes32]
+
+
+@deploy
+def __init__(
+    public_key: uint256[8],
+    genesis_time: uint64,
+    period: uint64,
+    chain_hash: bytes32,
+    known_round: uint64,
+    known_signature: uint256[4],
+):
+    """
+    @notice The deployer becomes the operator. A signature of some known round proves that the key is the beacon's,
+            that the scheme is the contract's, and that the chain has the precompiles.
+    """
+    # With the point at infinity as key, the signature at infinity would pass for every round.
+    bits: uint256 = 0
+    for word: uint256 in public_key:
+        bits |= word
+    assert bits != 0, "key is infinity"
+    assert period > 0 and genesis_time > 0, "no beacon"
+    PUBLIC_KEY = public_key
+    GENESIS_TIME = convert(genesis_time, uint256)
+    PERIOD = convert(period, uint256)
+    CHAIN_HASH = chain_hash
+    assert self._signed(public_key, known_round, known_signature), "self-test failed"
+    self.operator = msg.sender
+    self.next_sequence = 1
+
+
+@external
+def announce(manifest_hash: bytes32, sequence: uint32, delay_seconds: uint32):
+    """
+    @notice Binds the operator's next draw number to a manifest, before the first sale.
+    """
+    assert msg.sender == self.operator, "not the operator"
+    assert self.packed[manifest_hash] == 0, "already announced"
+    number: uint256 = convert(sequence, uint256)
+    assert number == self.next_sequence, "not the next sequence"
+    delay: uint256 = convert(delay_seconds, uint256)
+    assert delay >= PERIOD, "delay below a period"
+    self.next_sequence = number + 1
+    self.packed[manifest_hash] = (number << SEQUENCE_AT) | (delay << DELAY_AT)
+    log Announced(
+        manifest_hash=manifest_hash, sequence=convert(sequence, uint64), delay_seconds=convert(delay_seconds, uint64)
+    )
+
+
+@external
+def commit(manifest_hash: bytes32, root: bytes32, tickets: uint64, wanted: uint8):
+    """
+    @notice Commits the entries, once. The round is the first that appears no earlier than the announced delay
+            after this block.
+    """
+    assert msg.sender == self.operator, "not the operator"
+    packed: uint256 = self.packed[manifest_hash]
+    assert packed != 0, "not announced"
+    assert packed >> WANTED_AT == 0, "already committed"
+    assert root != empty(bytes32), "no root"
+    total: uint256 = convert(tickets, uint256)
+    picks: uint256 = convert(wanted, uint256)
+    assert picks > 0 and picks <= MAX_PICKS and picks <= total, "impossible number of picks"
+    round: uint64 = self._first_round_at(block.timestamp + ((packed >> DELAY_AT) & convert(max_value(uint32), uint256)))
+    self.roots[manifest_hash] = root
+    self.seeds[manifest_hash] = UNSETTLED
+    self.packed[manifest_hash] = (
+        packed
+        | total
+        | (convert(round, uint256) << ROUND_AT)
+        | (convert(convert(block.timestamp, uint40), uint256) << COMMITTED_AT)
+        | (picks << WANTED_AT)
+    )
+    log Committed(
+        manifest_hash=manifest_hash,
+        root=root,
+        tickets=tickets,
+        wanted=convert(wanted, uint64),
+        committed_at=convert(block.timestamp, uint64),
+        round=round,
+    )
+
+
+@external
+def settle(manifest_hash: bytes32, signature: uint256[4]):
+    """
+    @notice Draws the picks. Anyone may call it with the beacon's signature of the draw's round, and with no other.
+    """
+    former: bytes32 = self.seeds[manifest_hash]
+    assert former != empty(bytes32), "not committed"
+    assert former == UNSETTLED, "already settled"
+    packed: uint256 = self.packed[manifest_hash]
+    round: uint64 = self._round(packed)
+    assert self._signed(PUBLIC_KEY, round, signature), "not the signature of the round"
+    randomness: bytes32 = self._randomness(signature)
+    tickets: uint256 = packed & convert(max_value(uint64), uint256)
+    seed: bytes32 = sha256(
+        concat(
+            b"luxewin/draw/v1",
+            CHAIN_HASH,
+            convert(round, bytes8),
+            randomness,
+            manifest_hash,
+            self.roots[manifest_hash],
+            convert(convert(tickets, uint64), bytes8),
+        )
+    )
+    self.seeds[manifest_hash] = seed
+    log Settled(
+        manifest_hash=manifest_hash,
+        round=round,
+        randomness=randomness,
+        seed=seed,
+        picks=self._picks(seed, tickets, packed >> WANTED_AT),
+    )
+
+
+@external
+def propose_operator(proposed: address):
+    """
+    @notice The first of the two steps that hand the operator's role over; the zero address takes a proposal back.
+    """
+    assert msg.sender == self.operator, "not the operator"
+    self.proposed_operator = proposed
+    log OperatorProposed(operator=msg.sender, proposed=proposed)
+
+
+@external
+def accept_operator():
+    """
+    @notice The second step, by the proposed operator.
+    """
+    assert msg.sender == self.proposed_operator, "not proposed"
+    log OperatorChanged(former=self.operator, operator=msg.sender)
+    self.operator = msg.sender
+    self.proposed_operator = empty(address)
+
+
+@external
+@view
+def draws(manifest_hash: bytes32) -> Draw:
+    """
+    @notice All that is stored of a draw; a status of 0 means that it was never announced.
+    """
+    packed: uint256 = self.packed[manifest_hash]
+    seed: bytes32 = self.seeds[manifest_hash]
+    status: uint256 = 0
+    if seed == UNSETTLED:
+        status = 2
+        seed = empty(bytes32)
+    elif seed != empty(bytes32):
+        status = 3
+    elif packed != 0:
+        status = 1
+    return Draw(
+        status=status,
+        sequence=(packed >> SEQUENCE_AT) & convert(max_value(uint32), uint256),
+        delay_seconds=(packed >> DELAY_AT) & convert(max_value(uint32), uint256),
+        root=self.roots[manifest_hash],
+        tickets=packed & convert(max_value(uint64), uint256),
+        wanted=packed >> WANTED_AT,
+        committed_at=(packed >> COMMITTED_AT) & convert(max_value(uint40), uint256),
+        round=convert(self._round(packed), uint256),
+        seed=seed,
+    )
+
+
+@external
+@view
+def picks(manifest_hash: bytes32) -> DynArray[uint256, MAX_PICKS]:
+    """
+    @notice The picked indices of a settled draw, in order.
+    @dev They follow from what is stored, so storing the seed stores them.
+    """
+    seed: bytes32 = self.seeds[manifest_hash]
+    assert seed != empty(bytes32) and seed != UNSETTLED, "not settled"
+    packed: uint256 = self.packed[manifest_hash]
+    return self._picks(seed, packed & convert(max_value(uint64), uint256), packed >> WANTED_AT)
+
+
+@external
+@view
+def verify(round: uint64, signature: uint256[4]) -> bool:
+    """
+    @notice Whether this is the beacon's signature of the round.
+    """
+    return self._signed(PUBLIC_KEY, round, signature)
+
+
+@external
+@view
+def public_key() -> uint256[8]:
+    return PUBLIC_KEY
+
+
+@internal
+@pure
+def _round(packed: uint256) -> uint64:
+    return convert((packed >> ROUND_AT) & convert(max_value(uint64), uint256), uint64)
+
+
+@internal
+@view
+def _first_round_at(at: uint256) -> uint64:
+    if at <= GENESIS_TIME:
+        return 1
+    return convert((at - GENESIS_TIME + PERIOD - 1) // PERIOD + 1, uint64)
+
+
+@internal
+@pure
+def _picks(seed: bytes32, tickets: uint256, wanted: uint256) -> DynArray[uint256, MAX_PICKS]:
+    picks: DynArray[uint256, MAX_PICKS] = []
+    # The protocol's 2**256 - (2**256 mod N), less one: the limit itself does not fit when N is a power of two.
+    last: uint256 = max_value(uint256) - (max_value(uint256) % tickets + 1) % tickets
+    for counter: uint256 in range(MAX_NUMBERS):
+        number: uint256 = convert(sha256(concat(seed, convert(convert(counter, uint64), bytes8))), uint256)
+        if number > last:
+            continue
+        index: uint256 = number % tickets
+        if index in picks:
+            continue
+        picks.append(index)
+        if len(picks) == wanted:
+            return picks
+    raise "picks did not come about"
+
+
+@internal
+@view
+def _signed(public_key: uint256[8], round: uint64, signature: uint256[4]) -> bool:
+    """
+    @dev e(signature, -G2) * e(H(round), key) == 1. The pairing refuses points off the curve or off the subgroup, and
+         encodings other than the canonical one, so the signature that passes is unique, and with it the randomness.
+    """
+    success: bool = False
+    output: Bytes[32] = b""
+    success, output = raw_call(
+        PAIRING,
+        abi_encode(signature, MINUS_G2, self._hash_to_g1(round), public_key),
+        max_outsize=32,
+        gas=PRECOMPILE_GAS,
+        is_static_call=True,
+        revert_on_failure=False,
+    )
+    # Where the precompile does not exist the call succeeds, with an empty output.
+    return success and len(output) == 32 and convert(output, uint256) == 1
+
+
+@internal
+@view
+def _hash_to_g1(round: uint64) -> uint256[4]:
+    """
+    @dev hash_to_curve of RFC 9380 (SSWU, random oracle) of SHA-256(u64(round)).
+    """
+    message: bytes32 = sha256(slice(convert(round, bytes32), 24, 8))
+    b0: bytes32 = sha256(
+        concat(empty(bytes32), empty(bytes32), message, x"008000", DST, x"2b")  # 128 bytes are wanted; len(DST) = 0x2b
+    )
+    b1: bytes32 = sha256(concat(b0, x"01", DST, x"2b"))
+    b2: bytes32 = self._next_block(b0, b1, x"02")
+    b3: bytes32 = self._next_block(b0, b2, x"03")
+    b4: bytes32 = self._next_block(b0, b3, x"04")
+    first: uint256[4] = self._map_to_g1(b1, b2)
+    second: uint256[4] = self._map_to_g1(b3, b4)
+    return abi_decode(
+        raw_call(G1ADD, abi_encode(first, second), max_outsize=128, gas=PRECOMPILE_GAS, is_static_call=True),
+        uint256[4],
+    )
+
+
+@internal
+@pure
+def _next_block(b0: bytes32, former: bytes32, number: Bytes[1]) -> bytes32:
+    mixed: bytes32 = convert(convert(b0, uint256) ^ convert(former, uint256), bytes32)
+    return sha256(concat(mixed, number, DST, x"2b"))
+
+
+@internal
+@view
+def _map_to_g1(high: bytes32, low: bytes32) -> uint256[4]:
+    """
+    @dev Maps 64 uniform bytes, reduced modulo p, to G1; modexp with the exponent 1 is the reduction.
+    """
+    element: Bytes[64] = raw_call(
+        MODEXP,
+        abi_encode(
+            convert(64, uint256),
+            convert(32, uint256),
+            convert(64, uint256),
+            high,
+            low,
+            convert(1, uint256),
+            P_HIGH,
+            P_LOW,
+        ),
+        max_outsize=64,
+        gas=PRECOMPILE_GAS,
+        is_static_call=True,
+    )
+    return abi_decode(
+        raw_call(MAP_FP_TO_G1, element, max_outsize=128, gas=PRECOMPILE_GAS, is_static_call=True), uint256[4]
+    )
+
+
+@internal
+@pure
+def _randomness(signature: uint256[4]) -> bytes32:
+    """
+    @dev SHA-256 of the compressed signature: x with a bit for "compressed", and one for the greater of the two y.
+    """
+    high: uint256 = signature[0] | (1 << 127)
+    half_high: uint256 = convert(HALF_P_HIGH, uint256)
+    if signature[2] > half_high or (signature[2] == half_high and signature[3] > convert(HALF_P_LOW, uint256)):
+        high |= 1 << 125
+    return sha256(concat(slice(convert(high, bytes32), 16, 16), convert(signature[1], bytes32)))

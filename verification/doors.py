@@ -1,0 +1,45 @@
+"""The outside parties of a draw as this installation is configured: its beacon and its chain."""
+
+from functools import cache
+
+from django.conf import settings
+
+from verification.beacon import QUICKNET, QUICKNET_RELAYS, Beacon, BeaconClient
+from verification.chain import Chain
+
+
+@cache
+def beacon() -> Beacon:
+    """The beacon that new manifests name: quicknet, unless BEACON_CHAIN_HASH says otherwise."""
+    if not settings.BEACON_CHAIN_HASH:
+        return QUICKNET
+    return Beacon(
+        chain_hash=bytes.fromhex(settings.BEACON_CHAIN_HASH),
+        public_key=bytes.fromhex(settings.BEACON_PUBLIC_KEY),
+        genesis_time=settings.BEACON_GENESIS_TIME,
+        period=settings.BEACON_PERIOD,
+    )
+
+
+def client_of(promised: Beacon) -> BeaconClient:
+    """A client for the beacon that a manifest promised, over the configured relays."""
+    return BeaconClient(promised, tuple(settings.BEACON_URLS) or QUICKNET_RELAYS)
+
+
+@cache
+def chain() -> Chain | None:
+    """The configured chain, or None: without one everything works, and bundles say `anchored: false`."""
+    if not settings.CHAIN_RPC_URLS:
+        return None
+    return Chain(settings.CHAIN_RPC_URLS, settings.CHAIN_ID, settings.CHAIN_OPERATOR_KEY or None)
+
+
+def ping_chain() -> None:
+    """Raises with a reason unless the chain answers and is the right one."""
+    if configured := chain():
+        configured.ping()
+
+
+def ping_beacon() -> None:
+    """Raises with a reason unless some relay answers for our beacon."""
+    client_of(beacon()).ping()

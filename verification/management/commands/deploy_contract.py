@@ -1,0 +1,23 @@
+"""`manage.py deploy_contract`."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from verification.anchoring import deploy_contract
+from verification.beacon import BeaconError
+from verification.chain import ChainError
+
+
+class Command(BaseCommand):
+    """Run once for each chain, before the first raffle is published."""
+
+    help = "Deploys the draw contract on the configured chain; does nothing if it is there already."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Prints the contract's address."""
+        try:
+            contract = deploy_contract()
+        except (ChainError, BeaconError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(self.style.SUCCESS(f"The draw contract is {contract}"))

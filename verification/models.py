@@ -1,0 +1,152 @@
+"""A draw, its picks, and the chain transactions that announce, commit and settle it."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from luxewin.ids import uuid7
+from luxewin.tasks.models import Claimable
+from purchases.models import Purchase
+from raffles.models import Prize, Raffle
+from verification.querysets import DrawQuerySet
+
+
+class Contract(models.Model):
+    """A draw contract of ours on a chain; new draws use the newest of the configured chain."""
+
+    chain_id = models.PositiveBigIntegerField()
+    address = models.CharField(max_length=42)
+    transaction = models.CharField(max_length=66)
+    deployed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["chain_id", "address"], name="contract_once")]
+
+    def __str__(self) -> str:
+        return f"{self.address} on chain {self.chain_id}"
+
+
+class DrawSequence(models.Model):
+    """The one row that numbers draws without a gap: it is counted up in the transaction that publishes a raffle."""
+
+    last = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="draw_sequence_one_row")]
+
+    def __str__(self) -> str:
+        return str(self.last)
+
+
+class Draw(Claimable):
+    """The draw of one raffle. Each state is reached by one idempotent step (`verification.services`)."""
+
+    class State(models.TextChoices):
+        PROMISED = "promised", "Promised"  # the manifest is fixed and public here
+        ANNOUNCED = "announced", "Announced"  # the contract has the manifest's hash (or no chain is configured)
+        FROZEN = "frozen", "Frozen"  # the entries are fixed for good
+        COMMITTED = "committed", "Committed"  # their root is public, the beacon round follows from when it was
+        DRAWN = "drawn", "Drawn"  # the round appeared, the picks stand
+        SETTLED = "settled", "Settled"  # the contract computed the same picks
+        VOID = "void", "Void"  # the raffle was cancelled before its entries were frozen
+
+    raffle = models.OneToOneField(Raffle, models.PROTECT, primary_key=True, related_name="draw")
+    sequence = models.PositiveIntegerField(unique=True)
+    manifest = models.TextField(help_text="Canonical JSON, RFC 8785.")
+    manifest_hash = models.CharField(max_length=64, unique=True)
+    state = models.CharField(max_length=9, choices=State.choices, default=State.PROMISED)
+    # Decided at publication: an anchored draw waits for its chain, another never needs one.
+    contract = models.ForeignKey(Contract, models.PROTECT, null=True, related_name="draws")
+    root = models.CharField(max_length=64, blank=True)
+    tickets = models.PositiveBigIntegerField(null=True, help_text="N, the number of tickets in the draw.")
+    entries = models.PositiveIntegerField(null=True)
+    committed_at = models.PositiveBigIntegerField(null=True, help_text="Unix seconds.")
+    round = models.PositiveBigIntegerField(null=True)
+    signature = models.CharField(max_length=96, blank=True)
+    randomness = models.CharField(max_length=64, blank=True)
+    seed = models.CharField(max_length=64, blank=True)
+    # When the next step can be tried, for states that wait for a time (the beacon's round).
+    due_at = models.DateTimeField(db_default=Now())
+    trouble = models.CharField(max_length=300, blank=True, help_text="Why the last step could not be taken.")
+
+    objects = DrawQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-sequence"]
+
+    def __str__(self) -> str:
+        return f"Draw {self.sequence}: {self.state}"
+
+    @property
+    def is_anchored(self) -> bool:
+        """Its steps are recorded on a chain."""
+        return self.contract_id is not None
+
+
+class Pick(models.Model):
+    """One pick: pick 1 wins prize 1, and so on; those after the prizes are alternates, in order."""
+
+    draw = models.ForeignKey(Draw, models.PROTECT, related_name="picks")
+    position = models.PositiveSmallIntegerField()
+    prize = models.ForeignKey(Prize, models.PROTECT, null=True, related_name="+")
+    index = models.PositiveBigIntegerField()
+    ticket = models.PositiveBigIntegerField()
+    purchase = models.ForeignKey(Purchase, models.PROTECT, related_name="picks")
+    path = models.JSONField(help_text="Proves the entry and its place against the root.")
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["draw", "position"], name="pick_position_once"),
+            models.UniqueConstraint(fields=["draw", "ticket"], name="pick_ticket_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.position}: ticket {self.ticket}"
+
+    @property
+    def role(self) -> str:
+        """`winner` or `alternate`."""
+        return "alternate" if self.prize_id is None else "winner"
+
+
+class ChainAccount(models.Model):
+    """The next free nonce of a signing address; locked while one is allotted, so that workers never share one."""
+
+    chain_id = models.PositiveBigIntegerField()
+    address = models.CharField(max_length=42)
+    next_nonce = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["chain_id", "address"], name="chain_account_once")]
+
+    def __str__(self) -> str:
+        return f"{self.address}: {self.next_nonce}"
+
+
+class ChainTransaction(models.Model):
+    """A step's transaction: signed and stored before it is sent, so that a crash sends the same bytes again."""
+
+    class Step(models.TextChoices):
+        ANNOUNCE = "announce", "Announce"
+        COMMIT = "commit", "Commit"
+        SETTLE = "settle", "Settle"
+
+    draw = models.ForeignKey(Draw, models.PROTECT, related_name="transactions")
+    step = models.CharField(max_length=8, choices=Step.choices)
+    nonce = models.PositiveBigIntegerField()
+    raw = models.BinaryField()
+    hash = models.CharField(max_length=66, unique=True)
+    sent_at = models.DateTimeField(null=True)
+    block = models.PositiveBigIntegerField(null=True, help_text="Set once mined and successful.")
+    block_hash = models.CharField(max_length=66, blank=True)
+    block_time = models.PositiveBigIntegerField(null=True, help_text="Unix seconds.")
+    gas_used = models.PositiveBigIntegerField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["draw", "step"], name="chain_transaction_once_per_step")]
+
+    def __str__(self) -> str:
+        return f"{self.step} {self.hash}"

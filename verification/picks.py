@@ -1,0 +1,49 @@
+"""Seed and picks: from the committed facts of a draw to its winning indices. Pure: nothing of Django."""
+
+from hashlib import sha256
+
+from .manifest import PROTOCOL
+
+MOST_TICKETS = 2**64 - 1  # the number of tickets enters the seed as u64
+
+
+def seed(*, chain_hash: bytes, round: int, randomness: bytes, manifest_hash: bytes, root: bytes, tickets: int) -> bytes:  # noqa: A002 (the beacon's own word)
+    """The draw's seed: SHA-256 over the facts that are fixed before the beacon speaks, and what it said.
+
+    Raises ValueError if a hash is not 32 bytes, or a number does not fit.
+    """
+    hashes = {"chain_hash": chain_hash, "randomness": randomness, "manifest_hash": manifest_hash, "root": root}
+    for name, value in hashes.items():
+        if len(value) != 32:
+            raise ValueError(f"{name} is {len(value)} bytes, not 32")
+    if not 1 <= round < 2**64:
+        raise ValueError(f"{round} is no round of a beacon")
+    _check_tickets(tickets)
+    drawn = chain_hash + round.to_bytes(8) + randomness
+    return sha256(PROTOCOL.encode() + drawn + manifest_hash + root + tickets.to_bytes(8)).digest()
+
+
+def pick_indices(seed: bytes, tickets: int, wanted: int) -> list[int]:
+    """`min(tickets, wanted)` different ticket indices below `tickets`, in the order of their picking.
+
+    Costs one SHA-256 a pick, and more the nearer `wanted` comes to `tickets`: about n·ln n for all of n tickets.
+    """
+    if len(seed) != 32:
+        raise ValueError(f"the seed is {len(seed)} bytes, not 32")
+    _check_tickets(tickets)
+    if wanted < 1:
+        raise ValueError(f"cannot pick {wanted} tickets")
+    limit = 2**256 - 2**256 % tickets  # below it every index is equally likely
+    picked: dict[int, None] = {}  # a set that keeps its order
+    counter = 0
+    while len(picked) < min(tickets, wanted):
+        number = int.from_bytes(sha256(seed + counter.to_bytes(8)).digest())
+        if number < limit:
+            picked.setdefault(number % tickets)
+        counter += 1
+    return list(picked)
+
+
+def _check_tickets(tickets: int) -> None:
+    if not 1 <= tickets <= MOST_TICKETS:
+        raise ValueError(f"{tickets} is no number of tickets")

@@ -1,0 +1,33 @@
+"""What draws listen to: a raffle being published makes the promise, a cancelled one has no draw."""
+
+from typing import Any
+
+from luxewin.audit.services import Actor
+from luxewin.tasks.queue import enqueue
+from raffles.models import Raffle
+from raffles.signals import raffle_cancelled, raffle_closed, raffle_published
+from verification import services, tasks
+from verification.models import Draw
+
+
+def connect() -> None:
+    """Called once, when the app is ready."""
+    raffle_published.connect(on_published, dispatch_uid="verification.published")
+    raffle_closed.connect(on_closed, dispatch_uid="verification.closed")
+    raffle_cancelled.connect(on_cancelled, dispatch_uid="verification.cancelled")
+
+
+def on_published(sender: type[Raffle], raffle: Raffle, actor: Actor | None, **kwargs: Any) -> None:
+    """The manifest, in the transaction that publishes."""
+    services.promise_draw(raffle, actor=actor)
+    enqueue(tasks.advance_draw, str(raffle.pk))
+
+
+def on_closed(sender: type[Raffle], raffle: Raffle, **kwargs: Any) -> None:
+    """Freezing can begin."""
+    enqueue(tasks.advance_draw, str(raffle.pk))
+
+
+def on_cancelled(sender: type[Raffle], raffle: Raffle, **kwargs: Any) -> None:
+    """No draw is held; the number in the sequence stays taken, and the reason is public."""
+    Draw.objects.filter(raffle=raffle).update(state=Draw.State.VOID)

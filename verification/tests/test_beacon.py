@@ -1,0 +1,239 @@
+"""The beacon: times of rounds, signatures, and a client that survives bad relays."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from py_arkworks_bls12381 import G1Point, G2Point
+
+from verification.beacon import (
+    DST,
+    QUICKNET,
+    Beacon,
+    BeaconClient,
+    BeaconUnavailable,
+    RoundNotYet,
+    randomness,
+)
+
+QUICKNET_FACTS = json.loads((Path(__file__).parent / "data" / "drand-quicknet.json").read_text())
+ROUNDS = QUICKNET_FACTS["vectors"]
+SIGNATURES = {vector["round"]: bytes.fromhex(vector["signature"]) for vector in ROUNDS}
+INFINITY_G1 = b"\xc0" + bytes(47)
+INFINITY_G2 = b"\xc0" + bytes(95)
+OFF_THE_CURVE = b"\x80" + bytes(46) + b"\x01"  # x = 1: x³ + 4 = 5 is no square
+OFF_THE_SUBGROUP = b"\x80" + bytes(46) + b"\x04"  # x = 4 is on the curve, but of another order
+
+
+def test_quicknet_is_what_the_data_says() -> None:
+    named = ("chain_hash", "public_key", "genesis_time", "period", "scheme")
+    assert QUICKNET.as_manifest() == {name: QUICKNET_FACTS[name] for name in named}
+    assert DST.decode() == QUICKNET_FACTS["dst"]
+
+
+@pytest.mark.parametrize("vector", ROUNDS, ids=lambda vector: f"round {vector['round']}")
+def test_a_real_round_passes(vector: dict) -> None:
+    signature = bytes.fromhex(vector["signature"])
+    assert QUICKNET.verify(vector["round"], signature)
+    assert randomness(signature).hex() == vector["randomness"]
+
+
+@pytest.mark.parametrize("round_number", [0, -1, 43, 1000, 2**64, 2**64 + 42])
+def test_a_wrong_round_fails(round_number: int) -> None:
+    assert not QUICKNET.verify(round_number, SIGNATURES[42])
+
+
+@given(st.integers(0, 48 * 8 - 1))
+def test_a_tampered_signature_fails(bit: int) -> None:
+    tampered = (int.from_bytes(SIGNATURES[42]) ^ 1 << bit).to_bytes(48)
+    assert not QUICKNET.verify(42, tampered)
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [b"", SIGNATURES[42][:-1], SIGNATURES[42] + b"\x00", bytes(48), INFINITY_G1, OFF_THE_CURVE, OFF_THE_SUBGROUP],
+    ids=["empty", "short", "long", "zeroes", "infinity", "off the curve", "off the subgroup"],
+)
+def test_what_is_no_signature_fails(signature: bytes) -> None:
+    assert not QUICKNET.verify(42, signature)
+
+
+def test_the_off_subgroup_point_is_on_the_curve() -> None:
+    point = G1Point.from_compressed_bytes_unchecked(OFF_THE_SUBGROUP)
+    assert not point.is_in_subgroup()
+
+
+def test_another_key_s_signature_fails() -> None:
+    stranger = replace(QUICKNET, public_key=G2Point().to_compressed_bytes())
+    assert not stranger.verify(42, SIGNATURES[42])
+    message = G1Point.hash_to_curve(sha256((42).to_bytes(8)).digest(), DST)
+    assert stranger.verify(42, message.to_compressed_bytes())  # the generator is the key of the secret 1
+    assert not QUICKNET.verify(42, message.to_compressed_bytes())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"public_key": INFINITY_G2},
+        {"public_key": b""},
+        {"public_key": bytes(96)},
+        {"public_key": QUICKNET.public_key[:48]},
+        {"chain_hash": bytes(31)},
+        {"period": 0},
+        {"genesis_time": 0},
+        {"scheme": "pedersen-bls-chained"},
+    ],
+    ids=lambda change: str(change)[:30],
+)
+def test_a_beacon_that_cannot_be_is_refused(change: dict) -> None:
+    with pytest.raises(ValueError, match=r"beacon|scheme"):
+        replace(QUICKNET, **change)
+
+
+@given(st.integers(0, 2**40), st.integers(1, 10_000), st.integers(1, 2**40))
+def test_the_first_round_at_a_time_is_not_before_it_and_the_one_before_is(at: int, period: int, genesis: int) -> None:
+    beacon = replace(QUICKNET, genesis_time=genesis, period=period)
+    first = beacon.first_round_at(at)
+    assert first >= 1
+    assert beacon.time_of(first) >= at
+    assert first == 1 or beacon.time_of(first - 1) < at
+
+
+def test_a_round_whose_time_has_not_come_is_not_asked_for() -> None:
+    last = QUICKNET.first_round_at(int(time.time())) + 1000
+    with pytest.raises(RoundNotYet) as caught:
+        BeaconClient(QUICKNET, ["http://127.0.0.1:9"]).fetch(last)
+    assert caught.value.due_at == QUICKNET.time_of(last)
+
+
+type Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+@contextmanager
+def relay(answer: Answer) -> Iterator[str]:
+    """A real HTTP server on a free port that answers as it is told."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            with suppress(OSError):  # the client has gone, as it should
+                answer(self)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def body(content: bytes, status: int = 200, encoding: str | None = None) -> Answer:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        if encoding:
+            handler.send_header("Content-Encoding", encoding)
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    return answer
+
+
+def good(handler: BaseHTTPRequestHandler) -> None:
+    chain, what = handler.path.lstrip("/").split("/", 1)
+    assert chain == QUICKNET.chain_hash.hex()
+    answers = {f"public/{number}": {"round": number, "signature": value.hex()} for number, value in SIGNATURES.items()}
+    answers["info"] = QUICKNET_FACTS
+    body(json.dumps(answers[what]).encode())(handler)
+
+
+def trickle(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    for _ in range(40):
+        handler.wfile.write(b"X-Slow: yes\r\n")
+        time.sleep(0.05)
+
+
+def endless(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    for _ in range(10_000):
+        handler.wfile.write(b" " * 65_536)
+
+
+BAD_ANSWERS = {
+    "another round": body(json.dumps({"signature": SIGNATURES[1000].hex()}).encode()),
+    "no hex": body(b'{"signature": "zz"}'),
+    "a number": body(b'{"signature": 5}'),
+    "nothing": body(b"{}"),
+    "a list": body(b"[]"),
+    "not JSON": body(b"<html>"),
+    "deep JSON": body(b"[" * 60_000),
+    "not UTF-8": body(b"\xff\xfe\xfd"),
+    "an error": body(b"{}", status=500),
+    "a redirect": body(b"{}", status=302),
+    "not found": body(b"{}", status=404),
+    "false gzip": body(b"{}", encoding="gzip"),
+    "a trickle": trickle,
+    "an endless answer": endless,
+    "no HTTP": lambda handler: handler.wfile.write(b"SSH-2.0-OpenSSH\r\n") and None,
+    "silence": lambda handler: time.sleep(0.6),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_ANSWERS.values(), ids=BAD_ANSWERS.keys())
+def test_a_good_relay_is_heard_behind_a_bad_one(bad: Answer) -> None:
+    with relay(bad) as bad_url, relay(good) as good_url:
+        begun = time.monotonic()
+        assert BeaconClient(QUICKNET, [bad_url, good_url], timeout=0.4).fetch(42) == SIGNATURES[42]
+        assert time.monotonic() - begun < 1.5
+
+
+@pytest.mark.parametrize("bad", BAD_ANSWERS.values(), ids=BAD_ANSWERS.keys())
+def test_every_relay_is_named_with_its_fault_when_none_is_good(bad: Answer) -> None:
+    with relay(bad) as url, pytest.raises(BeaconUnavailable) as caught:
+        BeaconClient(QUICKNET, [url, "http://127.0.0.1:1", "nonsense"], timeout=0.4).fetch(42)
+    assert [fault.split(": ")[0] for fault in caught.value.faults] == [url, "http://127.0.0.1:1", "nonsense"]
+    assert "ConnectError" in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [404, 425])
+def test_a_round_that_no_relay_has_is_not_yet_there(status: int) -> None:
+    with relay(body(b"", status)) as one, relay(body(b"", 404)) as other, pytest.raises(RoundNotYet):
+        BeaconClient(QUICKNET, [one, other]).fetch(42)
+
+
+def test_a_signature_in_capitals_is_the_same_signature() -> None:
+    with relay(body(json.dumps({"signature": SIGNATURES[42].hex().upper()}).encode())) as url:
+        assert BeaconClient(QUICKNET, [url + "/"]).fetch(42) == SIGNATURES[42]
+
+
+def test_a_ping_finds_the_chain() -> None:
+    with relay(body(b"{}", 500)) as bad, relay(good) as url:
+        BeaconClient(QUICKNET, [bad, url]).ping()
+
+
+def test_a_ping_refuses_another_chain() -> None:
+    with relay(body(b'{"public_key": "00"}')) as url, pytest.raises(BeaconUnavailable, match="another public key"):
+        BeaconClient(QUICKNET, [url]).ping()
+
+
+def test_a_client_without_relays_is_refused() -> None:
+    with pytest.raises(ValueError, match="relay"):
+        BeaconClient(QUICKNET, [])
+
+
+def test_two_beacons_of_the_same_facts_are_equal() -> None:
+    assert Beacon(QUICKNET.chain_hash, QUICKNET.public_key, QUICKNET.genesis_time, QUICKNET.period) == QUICKNET

@@ -1,0 +1,231 @@
+"""The door to the chain: what it does twice without harm, and what it says of nodes that fail."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from eth_account import Account
+
+from verification.chain import Chain, ChainError, ChainRejected, ChainUnavailable, DrawStatus, SignedCall
+
+from .on_chain import DevBeacon, chain_id, deployed, funded_chain, mined, new_hash, rpc, rpc_url, send
+
+
+@pytest.fixture(scope="module")
+def chain() -> Chain:
+    return funded_chain()
+
+
+@pytest.fixture(scope="module")
+def contract(chain: Chain) -> str:
+    return deployed(chain, DevBeacon.make())
+
+
+def announcement(chain: Chain, contract: str, nonce: int | None = None, delay_seconds: int = 30) -> SignedCall:
+    sequence = chain._read(contract, "next_sequence")
+    terms = {"sequence": sequence, "delay_seconds": delay_seconds}
+    return chain.sign_announce(contract, new_hash(), **terms, nonce=chain.next_nonce() if nonce is None else nonce)
+
+
+@contextmanager
+def node(answer: bytes | None, status: int = 200, pause: float = 0) -> Iterator[str]:
+    """A node that gives the same answer to all; None is silence, a pause comes between any two bytes."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            if answer is None:
+                time.sleep(1.5)
+                return
+            with suppress(OSError):
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                for number in range(len(answer)) if pause else ():
+                    self.wfile.write(answer[number : number + 1])
+                    time.sleep(pause)
+                self.wfile.write(b"" if pause else answer)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def error(code: int, message: str) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": 0, "error": {"code": code, "message": message}}).encode()
+
+
+BAD_NODES = {
+    "silence": {"answer": None},
+    "a trickle": {"answer": b'{"jsonrpc":"2.0","id":0,"result":"0x1"}', "pause": 0.1},
+    "no JSON": {"answer": b"<html>"},
+    "a list": {"answer": b"[]"},
+    "nothing": {"answer": b""},
+    "no result": {"answer": b'{"jsonrpc":"2.0","id":0}'},
+    "null": {"answer": b'{"jsonrpc":"2.0","id":0,"result":null}'},
+    "words": {"answer": b'{"jsonrpc":"2.0","id":0,"result":"many"}'},
+    "an error page": {"answer": b"oops", "status": 502},
+    "too many requests": {"answer": b"slow down", "status": 429},
+    "limit exceeded": {"answer": error(-32005, "limit exceeded")},
+    "behind": {"answer": error(-32000, "header not found")},
+}
+
+
+@pytest.mark.parametrize("bad", BAD_NODES.values(), ids=BAD_NODES.keys())
+def test_a_bad_node_alone_is_unavailable_and_soon_known_to_be(bad: dict) -> None:
+    with node(**bad) as url:
+        begun = time.monotonic()
+        with pytest.raises(ChainUnavailable, match=url.removeprefix("http://")):
+            Chain([url], 1, None, timeout=0.5).ping()
+        assert time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize("bad", BAD_NODES.values(), ids=BAD_NODES.keys())
+def test_a_good_node_behind_a_bad_one_answers(bad: dict) -> None:
+    with node(**bad) as url:
+        Chain([url, rpc_url()], chain_id(), None, timeout=0.5).ping()
+
+
+def test_every_node_is_named_without_its_secrets() -> None:
+    with pytest.raises(ChainUnavailable) as caught:
+        Chain(["http://user:word@127.0.0.1:1/v3/secret", "http://127.0.0.1:2?key=secret"], 1, None).head()
+    assert "127.0.0.1:1: ConnectionError; 127.0.0.1:2: ConnectionError" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert "word" not in str(caught.value)
+
+
+def test_a_node_that_accepts_and_never_reads_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(ChainUnavailable, match="Timeout"):
+        Chain([f"http://127.0.0.1:{server.getsockname()[1]}"], 1, None, timeout=0.3).head()
+
+
+def test_a_node_of_another_chain_is_refused() -> None:
+    with pytest.raises(ChainUnavailable, match=f"serves the chain {chain_id()}, not {chain_id() + 1}"):
+        Chain([rpc_url()], chain_id() + 1, None).ping()
+
+
+def test_a_chain_without_nodes_is_refused() -> None:
+    with pytest.raises(ValueError, match="node"):
+        Chain([], 1, None)
+
+
+def test_without_a_key_the_chain_can_be_read_but_not_written(contract: str) -> None:
+    reader = Chain([rpc_url()], chain_id(), None)
+    assert reader.has_code(contract)
+    assert reader.draw_state(contract, new_hash()).status is DrawStatus.UNKNOWN
+    for write in (reader.next_nonce, lambda: reader.operator, lambda: announcement(reader, contract, nonce=0)):
+        with pytest.raises(ChainRejected, match="no operator's key"):
+            write()
+
+
+def test_the_deployed_address_has_code_once_mined(chain: Chain) -> None:
+    dev = DevBeacon.make()
+    contract, transaction = chain.deploy(dev.beacon, known_round=7, known_signature=dev.sign(7))
+    assert mined(chain, transaction).succeeded
+    assert chain.has_code(contract)
+    assert chain.has_code(contract.lower())
+    assert not chain.has_code(Account.create().address)
+
+
+def test_a_receipt_tells_where_and_when(chain: Chain, contract: str) -> None:
+    receipt = send(chain, announcement(chain, contract))
+    block = rpc("eth_getBlockByNumber", hex(receipt.block_number), False)
+    assert receipt.succeeded
+    assert (receipt.block_hash, receipt.block_timestamp) == (block["hash"], int(block["timestamp"], 16))
+    assert 21_000 < receipt.gas_used < 100_000
+    assert chain.head() >= receipt.block_number
+
+
+def test_signing_sends_nothing(chain: Chain, contract: str) -> None:
+    nonce = chain.next_nonce()
+    call = announcement(chain, contract)
+    assert call.nonce == nonce == chain.next_nonce()
+    assert chain.receipt(call.hash) is None
+
+
+def test_a_transaction_may_be_broadcast_again_before_and_after_it_is_mined(chain: Chain, contract: str) -> None:
+    before = chain._read(contract, "next_sequence")
+    call = announcement(chain, contract)
+    for _ in range(2):
+        chain.broadcast(call.raw)
+    first = mined(chain, call.hash)
+    chain.broadcast(call.raw)
+    assert chain.receipt(call.hash) == first
+    assert chain._read(contract, "next_sequence") == before + 1
+
+
+def test_another_transaction_with_a_used_nonce_is_rejected(chain: Chain, contract: str) -> None:
+    call = announcement(chain, contract)
+    assert send(chain, call).succeeded
+    with pytest.raises(ChainRejected, match=r"(?i)nonce"):
+        chain.broadcast(announcement(chain, contract, nonce=call.nonce).raw)
+
+
+def test_a_transaction_that_the_node_cannot_read_is_rejected(chain: Chain) -> None:
+    with pytest.raises(ChainRejected):
+        chain.broadcast(b"\x02nonsense")
+
+
+@pytest.mark.parametrize("code", [-32603, -32005, -32002])
+def test_a_node_that_will_not_take_it_now_leaves_it_to_the_next(chain: Chain, contract: str, code: int) -> None:
+    call = announcement(chain, contract)
+    with node(error(code, "not now")) as url:
+        with pytest.raises(ChainUnavailable, match="not now"):
+            Chain([url], chain_id(), None).broadcast(call.raw)
+        Chain([url, rpc_url()], chain_id(), None).broadcast(call.raw)
+    assert mined(chain, call.hash).succeeded
+
+
+def test_a_lost_answer_leaves_the_transaction_to_be_broadcast_again(chain: Chain, contract: str) -> None:
+    call = announcement(chain, contract)
+    with node(None) as url, pytest.raises(ChainUnavailable):
+        Chain([url], chain_id(), None, timeout=0.3).broadcast(call.raw)
+    assert send(chain, call).succeeded
+
+
+def test_a_refusal_gives_the_contract_s_reason_and_asks_no_other_node(contract: str) -> None:
+    stranger = funded_chain()
+    with pytest.raises(ChainRejected) as caught:
+        announcement(stranger, contract, nonce=0)
+    assert caught.value.reason == "not the operator"
+
+
+def test_an_operator_without_funds_is_told_so(contract: str) -> None:
+    poor = Chain([rpc_url()], chain_id(), Account.create().key.hex())
+    dev = DevBeacon.make()
+    with pytest.raises(ChainError, match=r"(?i)fund|balance"):
+        poor.deploy(dev.beacon, known_round=1, known_signature=dev.sign(1))
+
+
+def test_an_address_without_the_contract_is_rejected(chain: Chain) -> None:
+    with pytest.raises(ChainRejected, match="no draw contract"):
+        chain.draw_state(Account.create().address, new_hash())
+
+
+def test_a_mined_transaction_that_reverted_did_not_succeed(chain: Chain, contract: str) -> None:
+    first, second = announcement(chain, contract), announcement(chain, contract, nonce=chain.next_nonce() + 1)
+    assert send(chain, first).succeeded
+    assert not send(chain, second).succeeded  # the same sequence, taken by the first in between
+    assert chain.receipt(second.hash).gas_used > 21_000
+
+
+def test_a_wrong_argument_is_the_caller_s_fault_and_no_node_s(chain: Chain, contract: str) -> None:
+    with pytest.raises(Exception, match=r"(?i)argument|found") as caught:
+        chain.draw_state(contract, b"not 32 bytes long, but rather longer")
+    assert not isinstance(caught.value, ChainUnavailable)
+
+
+def test_a_transaction_that_nobody_sent_has_no_receipt(chain: Chain) -> None:
+    assert chain.receipt("0x" + new_hash().hex()) is None

@@ -1,0 +1,5 @@
+"""Routes of verification."""
+
+from verification.views import VerificationViewSet
+
+ROUTES = [("verification", VerificationViewSet, "verification")]
