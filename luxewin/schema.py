@@ -42,6 +42,8 @@ def ensure_template() -> str:
     """The name of the template database with today's schema; built if it is not there, older ones are dropped."""
     template = f"luxewin_schema_{_digest()}"
     with _server() as server:
+        # Of two processes that need it at once, one builds.
+        server.execute("SELECT pg_advisory_lock(hashtext('luxewin_schema'))")
         if _exists(server, template):
             return template
         for (older,) in server.execute("SELECT datname FROM pg_database WHERE datname LIKE 'luxewin_schema_%'").fetchall():

@@ -86,8 +86,6 @@ DATABASES["default"] |= {
     "CONN_MAX_AGE": 0 if DATABASE_POOL else 60,
     "CONN_HEALTH_CHECKS": True,
     "OPTIONS": DATABASES["default"].get("OPTIONS", {}) | {"connect_timeout": 5, "application_name": "luxewin"},
-    # The tests' database is a copy of the ready schema, see luxewin.parts.schema.
-    "TEST": {"TEMPLATE": env.str("TEST_DATABASE_TEMPLATE", "") or None, "MIGRATE": not env.str("TEST_DATABASE_TEMPLATE", "")},
 }
 if DATABASE_POOL:
     DATABASES["default"]["OPTIONS"]["pool"] = {

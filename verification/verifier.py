@@ -2,13 +2,14 @@
 
     python verifier.py bundle.json entries.csv [--pure] [--json]
 
-It shares no code with the programme that held the draw and needs nothing but Python 3.9 or newer. It is one file, longer
+It shares no code with the programme that held the draw and needs only Python 3.9 or newer. It is one file, longer
 than files here may otherwise be, so that anyone can download it, read it from top to bottom and run it. Its sections
 are numbered as in the protocol's text. `--pure` does without the faster BLS wheel `py_arkworks_bls12381` where it is
 installed; the wheel only ever says yes sooner: whatever it does not accept is judged by the arithmetic in this file.
 
 Exit code: 0 if every check holds, 1 if one fails, 2 on wrong usage or a file that cannot be read.
-Cost: about half a second for the signature in pure Python, then 4 microseconds and 40 bytes of memory per entry.
+Cost: about 0.8 seconds for the signature in pure Python (5 ms by the wheel), then 9 microseconds and 60 bytes of
+memory per entry.
 """
 # ruff: noqa: T201 -- a command-line tool: printing is its purpose
 
@@ -700,7 +701,7 @@ def map_to_curve(u: int) -> Point | None:
     y = fp_sqrt(pow(x, 3, P) + ISO_A * x + ISO_B)
     if y is None:
         x = Z * u * u * x % P
-        y = fp_sqrt(pow(x, 3, P) + ISO_A * x + ISO_B)
+        y = fp_sqrt(pow(x, 3, P) + ISO_A * x + ISO_B) or 0  # if the first has no root, this one has
     if u % 2 != y % 2:
         y = -y % P
     x_num, x_den, y_num, y_den = (at(polynomial, x) for polynomial in (X_NUM, X_DEN, Y_NUM, Y_DEN))
@@ -716,10 +717,13 @@ def at(polynomial: list[int], x: int) -> int:
     return total
 
 
-def hash_to_g1(message: bytes, dst: bytes = DST) -> Point | None:
+def hash_to_g1(message: bytes, dst: bytes = DST) -> Point:
     stretched = expand_message(message, dst, 128)
     u0, u1 = (int.from_bytes(stretched[n : n + 64], "big") % P for n in (0, 64))
-    return times(add(map_to_curve(u0), map_to_curve(u1)), X + 1)  # X + 1 clears the cofactor
+    point = times(add(map_to_curve(u0), map_to_curve(u1)), X + 1)  # X + 1 clears the cofactor
+    if point is None:  # one chance in 2^255
+        raise Flaw("the message hashes to the point at infinity")
+    return point
 
 
 # 4.5 The round and its signature

@@ -1,0 +1,187 @@
+"""The cast and the stage of every test. The parts themselves are started by `luxewin.parts.pytest_plugin`."""
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core.cache import caches
+from django.db import connection
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from rest_framework.test import APIClient
+
+from accounts.models import Preferences, User
+from accounts.tokens import open_session
+from raffles import services as raffle_services
+from raffles.models import Raffle
+from verification import doors
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: Any) -> None:
+    """Test databases are copies of the ready schema instead of running every migration."""
+    from luxewin.schema import ensure_template
+
+    with django_db_blocker.unblock():
+        connection.settings_dict["TEST"] |= {"TEMPLATE": ensure_template(), "MIGRATE": False}
+
+
+@pytest.fixture(autouse=True)
+def clean_cache() -> Iterator[None]:
+    """Rate limits of one test are not another's."""
+    caches["default"].clear()
+    yield
+
+
+@pytest.fixture(autouse=True)
+def no_chain(settings: Any) -> Iterator[None]:
+    """Draws are not anchored unless a test asks for `anchored`."""
+    urls = settings.CHAIN_RPC_URLS
+    settings.CHAIN_RPC_URLS = []
+    doors.chain.cache_clear()
+    yield
+    settings.CHAIN_RPC_URLS = urls
+    doors.chain.cache_clear()
+
+
+@pytest.fixture
+def person(db: None) -> Callable[..., User]:
+    """Makes a person: `person("alice")`, `person("mona", role="raffle managers")`, `person("c", verified=False)`."""
+
+    def make(name: str, *, verified: bool = True, role: str = "", **fields: Any) -> User:
+        user = User(
+            email=f"{name}@example.com",
+            display_name=name.title(),
+            date_of_birth=date(1990, 1, 1),
+            country="GB",
+            email_verified_at=timezone.now() if verified else None,
+            is_staff=bool(role),
+            **fields,
+        )
+        # Argon2 takes its time on purpose; who needs to sign in with a password sets one.
+        user.set_unusable_password()
+        user.save()
+        Preferences.objects.create(user=user)
+        if role:
+            user.groups.add(Group.objects.get(name=role))
+        return user
+
+    return make
+
+
+@pytest.fixture
+def alice(person: Callable[..., User]) -> User:
+    """Buys."""
+    return person("alice")
+
+
+@pytest.fixture
+def bob(person: Callable[..., User]) -> User:
+    """Buys too, and sees nothing of Alice's."""
+    return person("bob")
+
+
+@pytest.fixture
+def charlie(person: Callable[..., User]) -> User:
+    """Registered, but never opened the link in the mail."""
+    return person("charlie", verified=False)
+
+
+@pytest.fixture
+def mona(person: Callable[..., User]) -> User:
+    """Manages raffles."""
+    return person("mona", role="raffle managers")
+
+
+@pytest.fixture
+def fiona(person: Callable[..., User]) -> User:
+    """Does the finances."""
+    return person("fiona", role="finance")
+
+
+@pytest.fixture
+def sam(person: Callable[..., User]) -> User:
+    """Supports people."""
+    return person("sam", role="support")
+
+
+@pytest.fixture
+def audrey(person: Callable[..., User]) -> User:
+    """Audits: reads everything, writes nothing."""
+    return person("audrey", role="auditors")
+
+
+@pytest.fixture
+def api() -> Callable[..., APIClient]:
+    """A client of the API: `api()` for anyone, `api(alice)` with her access token."""
+
+    def make(user: User | None = None) -> APIClient:
+        client = APIClient()
+        if user:
+            client.credentials(HTTP_AUTHORIZATION=f"Bearer {open_session(user, user_agent='test').access}")
+        return client
+
+    return make
+
+
+@pytest.fixture
+def terms() -> Callable[..., dict[str, Any]]:
+    """Terms of a raffle as `raffles.services.create_raffle` takes them."""
+
+    def make(**changes: Any) -> dict[str, Any]:
+        now = timezone.now()
+        values = {
+            "title": "A fine watch",
+            "category": Raffle.Category.WATCH,
+            "ticket_price": 500,
+            "currency": "gbp",
+            "capacity": 100,
+            "max_per_person": 50,
+            "opens_at": now - timedelta(minutes=1),
+            "closes_at": now + timedelta(days=1),
+            "delay_seconds": 3,
+            "prizes": [{"name": "The watch"}, {"name": "Its box"}],
+        }
+        return values | changes
+
+    return make
+
+
+@pytest.fixture
+def draft(db: None, terms: Callable[..., dict[str, Any]]) -> Callable[..., Raffle]:
+    """Makes a draft."""
+    return lambda **changes: raffle_services.create_raffle(**terms(**changes))
+
+
+@pytest.fixture
+def on_sale(draft: Callable[..., Raffle]) -> Callable[..., Raffle]:
+    """Makes a published raffle, open unless its dates say otherwise."""
+    return lambda **changes: raffle_services.publish_raffle(draft(**changes).pk)
+
+
+@pytest.fixture
+def new_key() -> Callable[[], dict[str, str]]:
+    """A fresh Idempotency-Key, as headers for the client."""
+    return lambda: {"Idempotency-Key": uuid4().hex}
+
+
+@pytest.fixture
+def run_tasks() -> Callable[[], int]:
+    """Runs what is queued, as a worker would, until nothing is left; returns how many tasks ran."""
+    from django_q.models import OrmQ
+
+    def run() -> int:
+        count = 0
+        while queued := OrmQ.objects.order_by("id").first():
+            task = queued.task
+            queued.delete()
+            import_string(task["func"])(*task["args"])
+            count += 1
+        return count
+
+    return run
