@@ -19,8 +19,6 @@ from raffles import services as raffle_services
 from raffles.models import Raffle
 from verification import doors
 
-PASSWORD = "correct horse battery staple"
-
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: Any) -> None:
@@ -32,10 +30,9 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
 
 @pytest.fixture(autouse=True)
-def clean_cache() -> Iterator[None]:
+def clean_cache() -> None:
     """Rate limits of one test are not another's."""
     caches["default"].clear()
-    yield
 
 
 @pytest.fixture(autouse=True)

@@ -134,7 +134,9 @@ class Notification(Claimable):
 
     class Meta:
         indexes = [
-            models.Index(fields=["claimed_until"], condition=models.Q(status="waiting"), name="accounts_notification_waiting")
+            models.Index(
+                fields=["claimed_until"], condition=models.Q(status="waiting"), name="accounts_notification_waiting"
+            )
         ]
 
     def __str__(self) -> str:

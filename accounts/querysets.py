@@ -1,13 +1,13 @@
 """Reads of people's rows."""
 
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 
-class SessionQuerySet(QuerySet):
+class SessionQuerySet(QuerySet[Any]):
     """Sessions."""
 
     def alive(self) -> Self:
@@ -26,7 +26,7 @@ class SessionQuerySet(QuerySet):
         return self.alive().update(ended_at=Now())
 
 
-class NotificationQuerySet(QuerySet):
+class NotificationQuerySet(QuerySet[Any]):
     """Messages."""
 
     def waiting(self) -> Self:

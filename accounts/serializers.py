@@ -36,7 +36,9 @@ class RegisterSerializer(serializers.Serializer):
     """A new account."""
 
     email = serializers.EmailField(max_length=254)
-    password = serializers.CharField(max_length=128, trim_whitespace=False, style={"input_type": "password"}, write_only=True)
+    password = serializers.CharField(
+        max_length=128, trim_whitespace=False, style={"input_type": "password"}, write_only=True
+    )
     display_name = serializers.CharField(max_length=80)
     date_of_birth = serializers.DateField()
     country = CountryField()
@@ -44,7 +46,9 @@ class RegisterSerializer(serializers.Serializer):
     def validate_date_of_birth(self, value: date) -> date:
         """Old enough to buy."""
         if _age(value, timezone.now().date()) < settings.MINIMUM_AGE or value.year < 1900:
-            raise serializers.ValidationError(f"You must be at least {settings.MINIMUM_AGE} years old.", code="too_young")
+            raise serializers.ValidationError(
+                f"You must be at least {settings.MINIMUM_AGE} years old.", code="too_young"
+            )
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -53,7 +57,9 @@ class RegisterSerializer(serializers.Serializer):
         try:
             validate_password(attrs["password"], person)
         except DjangoValidationError as error:
-            raise serializers.ValidationError({"password": serializers.as_serializer_error(error)["non_field_errors"]}) from error
+            raise serializers.ValidationError(
+                {"password": serializers.as_serializer_error(error)["non_field_errors"]}
+            ) from error
         return attrs
 
 

@@ -56,7 +56,7 @@ def log_in(*, email: str, password: str, user_agent: str) -> tuple[User, TokenPa
     return user, pair
 
 
-def update_profile(user: User, **changes: str) -> User:
+def update_profile(user: User, **changes: object) -> User:
     """Changes what people may change of themselves: display name and country."""
     return _update(user, user, "user.updated", changes)
 
@@ -77,5 +77,3 @@ def _update[T: (User, Preferences)](row: T, actor: User, action: str, changes: d
         row.save(update_fields=list(changes))
         record(action, row, actor=actor, before=before, after={name: str(value) for name, value in changes.items()})
     return row
-
-

@@ -18,7 +18,11 @@ LEASE = timedelta(minutes=2)
 @sweep(every=5)
 def deliver_waiting_notifications() -> int:
     """Takes up what a dead mail server or a killed worker left behind, once its pause is over."""
-    return enqueue_due(Notification.objects.waiting().filter(created_at__lt=Now() - timedelta(seconds=10)), deliver_notification, lease=LEASE)
+    return enqueue_due(
+        Notification.objects.waiting().filter(created_at__lt=Now() - timedelta(seconds=10)),
+        deliver_notification,
+        lease=LEASE,
+    )
 
 
 def deliver_notification(notification_id: str) -> None:

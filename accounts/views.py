@@ -1,5 +1,7 @@
 """The API of accounts: `auth/…` and `users/…`."""
 
+from typing import Any
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny
@@ -10,6 +12,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts import services, tokens
 from accounts.models import Preferences
+from accounts.permissions import signed_in
 from accounts.serializers import (
     LoginSerializer,
     PreferencesSerializer,
@@ -38,7 +41,9 @@ class AuthViewSet(GenericViewSet):
         """Makes an account and mails a verification link. The answer is the same if the address has an account."""
         data = _valid(RegisterSerializer, request)
         services.register_user(**data)
-        return Response({"email": data["email"].lower(), "detail": "We sent you a mail. Open the link in it."}, status=201)
+        return Response(
+            {"email": data["email"].lower(), "detail": "We sent you a mail. Open the link in it."}, status=201
+        )
 
     @extend_schema(request=TokenSerializer, responses=ProfileSerializer)
     @action(detail=False, methods=["post"])
@@ -84,7 +89,7 @@ class UserViewSet(GenericViewSet):
         if request.method == "PATCH":
             serializer = ProfileSerializer(request.user, data=request.data, partial=True)
             serializer.is_valid(raise_exception=True)
-            services.update_profile(request.user, **serializer.validated_data)
+            services.update_profile(signed_in(request), **serializer.validated_data)
         return Response(ProfileSerializer(request.user).data)
 
     @extend_schema(methods=["GET"], responses=PreferencesSerializer)
@@ -92,15 +97,15 @@ class UserViewSet(GenericViewSet):
     @action(detail=False, methods=["get", "patch"])
     def preferences(self, request: Request) -> Response:
         """Shows or changes one's preferences."""
-        preferences, _ = Preferences.objects.get_or_create(user=request.user)
+        preferences, _ = Preferences.objects.get_or_create(user=signed_in(request))
         if request.method == "PATCH":
             serializer = PreferencesSerializer(preferences, data=request.data, partial=True)
             serializer.is_valid(raise_exception=True)
-            preferences = services.update_preferences(request.user, **serializer.validated_data)
+            preferences = services.update_preferences(signed_in(request), **serializer.validated_data)
         return Response(PreferencesSerializer(preferences).data)
 
 
-def _valid(serializer: type[Serializer], request: Request) -> dict[str, str]:
+def _valid(serializer: type[Serializer], request: Request) -> dict[str, Any]:
     checked = serializer(data=request.data)
     checked.is_valid(raise_exception=True)
     return checked.validated_data

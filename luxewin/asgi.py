@@ -5,9 +5,9 @@ import os
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "luxewin.settings")
 os.environ.setdefault("DATABASE_POOL", "true")
 
-from django.core.asgi import get_asgi_application  # noqa: E402 the settings read the lines above
+from django.core.asgi import get_asgi_application
 
-from luxewin.checks import refuse_unsafe_production  # noqa: E402
+from luxewin.checks import refuse_unsafe_production
 
 application = get_asgi_application()
 refuse_unsafe_production()

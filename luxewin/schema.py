@@ -46,7 +46,9 @@ def ensure_template() -> str:
         server.execute("SELECT pg_advisory_lock(hashtext('luxewin_schema'))")
         if _exists(server, template):
             return template
-        for (older,) in server.execute("SELECT datname FROM pg_database WHERE datname LIKE 'luxewin_schema_%'").fetchall():
+        for (older,) in server.execute(
+            "SELECT datname FROM pg_database WHERE datname LIKE 'luxewin_schema_%'"
+        ).fetchall():
             _run(server, "DROP DATABASE {} WITH (FORCE)", older)
         _run(server, "DROP DATABASE IF EXISTS {} WITH (FORCE)", "luxewin_building")
         _run(server, "CREATE DATABASE {}", "luxewin_building")

@@ -17,7 +17,9 @@ PRODUCTION = "production"
 LUXEWIN_ENV = env.str("LUXEWIN_ENV", PRODUCTION)
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", "") or "unset-see-check-luxewin.E001"
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if LUXEWIN_ENV == PRODUCTION else ["127.0.0.1", "localhost", "[::1]"])
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", default=[] if LUXEWIN_ENV == PRODUCTION else ["127.0.0.1", "localhost", "[::1]"]
+)
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Where people reach this backend and the front end, without a trailing slash: links in mails and bundles start with it.
 PUBLIC_URL = env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
@@ -105,7 +107,7 @@ CACHES = {
         # A hung Redis must cost a request 0.2 s, not the default 5 s.
         "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.2, "SOCKET_TIMEOUT": 0.2},
     },
-    # Counts sign-in attempts when Redis is away; the table is made by a migration of luxewin.tasks' neighbour, accounts.
+    # Rate limits are counted in Redis, and while it is away in a table that a migration of accounts makes.
     "ratelimits": {"BACKEND": "luxewin.api.ratelimits.CounterCache"},
     "durable": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "accounts_durable_cache"},
 }
@@ -221,7 +223,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "LuxeWin",
-    "DESCRIPTION": "Luxury raffles with a draw that anyone can verify. Money is an integer in the currency's minor unit.",
+    "DESCRIPTION": "Luxury raffles with a draw that anyone can verify. Money is in the currency's minor unit.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,

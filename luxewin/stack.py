@@ -73,7 +73,9 @@ class Stack:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.supervisor.__exit__(kind, error, trace)
 
     def _prepare(self) -> None:
@@ -90,16 +92,17 @@ class Stack:
             "bootstrap", [sys.executable, "manage.py", "bootstrap", *(["--fresh"] if self.fresh else [])]
         )
         if code := bootstrap.wait():
-            raise parts.PartError(f"bootstrap ended with {code}; see {bootstrap.log}\n{bootstrap.log.read_text()[-2000:]}")
+            raise parts.PartError(
+                f"bootstrap ended with {code}; see {bootstrap.log}\n{bootstrap.log.read_text()[-2000:]}"
+            )
         self.seconds["bootstrap"] = time.monotonic() - started
 
     def _serve(self) -> None:
         started = time.monotonic()
-        server = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port)]
-        server += ["--workers", str(self.web_processes), "--blocking-threads", "8", "--no-access-log"]
+        server = server_command(self.port, self.web_processes)
         if self.reload:
             server += ["--reload", *(word for room in ROOMS for word in ("--reload-paths", str(PROJECT / room)))]
-        self.supervisor.spawn("server", [*server, "luxewin.wsgi:application"])
+        self.supervisor.spawn("server", server)
         self.supervisor.spawn("worker", [sys.executable, "manage.py", "worker"])
         self._wait_until_ready()
         self.seconds["server and worker"] = time.monotonic() - started
@@ -134,6 +137,13 @@ class Stack:
         return "\n".join(f"  {name:<18} {value}" for name, value in rows.items())
 
 
+def server_command(port: int, processes: int) -> list[str]:
+    """How the product is served on this machine."""
+    server = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", f"--port={port}"]
+    server += [f"--workers={processes}", "--blocking-threads=8", "--no-access-log"]
+    return [*server, "luxewin.wsgi:application"]
+
+
 ROOMS = ("luxewin", "accounts", "raffles", "purchases", "verification", "templates")
 
 
@@ -147,4 +157,3 @@ def wait_for_the_end(stack: Stack) -> None:
             child = stack.supervisor.children[name]
             if child.poll() is not None:
                 raise parts.PartError(f"the {name} ended by itself; see {child.log}")
-

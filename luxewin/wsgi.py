@@ -6,9 +6,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "luxewin.settings")
 # Only web processes share connections among threads; see the settings.
 os.environ.setdefault("DATABASE_POOL", "true")
 
-from django.core.wsgi import get_wsgi_application  # noqa: E402 the settings read the lines above
+from django.core.wsgi import get_wsgi_application
 
-from luxewin.checks import refuse_unsafe_production  # noqa: E402
+from luxewin.checks import refuse_unsafe_production
 
 application = get_wsgi_application()
 refuse_unsafe_production()

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from djstripe.models import APIKey, WebhookEndpoint
 
+from accounts.permissions import signed_in
 from luxewin.api.problems import Problem
 from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import services
@@ -55,7 +56,17 @@ class RefundInline(ReadOnlyInline):
 class PurchaseAdmin(ReadOnlyAdmin):
     """Newest first."""
 
-    list_display = ["created_at", "raffle", "buyer", "quantity", "amount", "currency", "status", "first_ticket", "route"]
+    list_display = [
+        "created_at",
+        "raffle",
+        "buyer",
+        "quantity",
+        "amount",
+        "currency",
+        "status",
+        "first_ticket",
+        "route",
+    ]
     list_filter = ["status", "route", "currency"]
     search_fields = ["id", "entry_id", "buyer__email", "raffle__title", "payment__intent_id"]
     list_select_related = ["raffle", "buyer"]
@@ -70,7 +81,7 @@ class PurchaseAdmin(ReadOnlyAdmin):
         """One by one; what cannot be refunded says why."""
         for purchase in purchases:
             try:
-                services.request_refund(purchase.pk, reason="Refunded by our staff.", actor=request.user)
+                services.request_refund(purchase.pk, reason="Refunded by our staff.", actor=signed_in(request))
                 self.message_user(request, f"Refund of {purchase.pk} is under way.", messages.SUCCESS)
             except Problem as problem:
                 self.message_user(request, f"{purchase.pk}: {problem.detail}", messages.ERROR)

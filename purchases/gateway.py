@@ -5,7 +5,7 @@ No function here may be called inside a transaction. Customers, intents and refu
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -99,6 +99,11 @@ def customer_of(user: User) -> str:
     return customer.id
 
 
+def is_customer(customer: str | None, user: User) -> bool:
+    """Whether this Stripe customer is the person, by dj-stripe's record; asks nobody."""
+    return Customer.objects.filter(id=customer, subscriber=user).exists()
+
+
 def create_intent(payment: Payment, purchase: Purchase, customer: str) -> Intent:
     """The intent of this payment. May be repeated: the payment's idempotency key makes it once."""
     with _calling():
@@ -169,7 +174,11 @@ def register_webhook(base_url: str) -> WebhookEndpoint:
         Account.get_or_retrieve_for_api_key(settings.STRIPE_SECRET_KEY)
         kept = None
         for known in WebhookEndpoint.objects.all():
-            if known.url.startswith(f"{base_url}/") and set(known.enabled_events) == set(EVENTS) and _still_there(known.id):
+            if (
+                known.url.startswith(f"{base_url}/")
+                and set(known.enabled_events) == set(EVENTS)
+                and _still_there(known.id)
+            ):
                 kept = known
                 continue
             _forget(known)
@@ -184,18 +193,16 @@ def _still_there(endpoint_id: str) -> bool:
 
 
 def _forget(endpoint: WebhookEndpoint) -> None:
-    try:
+    with suppress(stripe.InvalidRequestError):  # gone at Stripe already
         stripe.WebhookEndpoint.delete(endpoint.id)
-    except stripe.InvalidRequestError:
-        pass  # gone at Stripe already
     endpoint.delete()
 
 
 def _make_endpoint(base_url: str, uuid: UUID) -> WebhookEndpoint:
     made = stripe.WebhookEndpoint.create(
         url=f"{base_url}/api/v1/webhooks/stripe/{uuid}",
-        enabled_events=list(EVENTS),
-        api_version=settings.STRIPE_API_VERSION,
+        enabled_events=list(EVENTS),  # type: ignore[arg-type]
+        api_version=settings.STRIPE_API_VERSION,  # type: ignore[arg-type]
         metadata={"djstripe_uuid": str(uuid)},
     )
     endpoint = WebhookEndpoint.sync_from_stripe_data(made)

@@ -51,7 +51,9 @@ class Purchase(Claimable):
         POSTAL = "postal", "Postal"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    entry_id = models.UUIDField(unique=True, default=uuid4, editable=False, help_text="Public, says nothing about the person.")
+    entry_id = models.UUIDField(
+        unique=True, default=uuid4, editable=False, help_text="Public, says nothing about the person."
+    )
     raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="purchases")
     buyer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="purchases")
     route = models.CharField(max_length=6, choices=Route.choices, default=Route.CARD)
@@ -76,7 +78,9 @@ class Purchase(Claimable):
             models.UniqueConstraint(fields=["buyer", "idempotency_key"], name="purchase_once_per_key"),
             models.UniqueConstraint(fields=["raffle", "first_ticket"], name="purchase_numbers_once"),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="purchase_quantity"),
-            models.CheckConstraint(condition=~Q(status="paid") | Q(first_ticket__gte=1), name="purchase_paid_has_numbers"),
+            models.CheckConstraint(
+                condition=~Q(status="paid") | Q(first_ticket__gte=1), name="purchase_paid_has_numbers"
+            ),
         ]
         indexes = [
             models.Index(fields=["expires_at"], condition=Q(status="pending"), name="purchase_pending"),
@@ -106,7 +110,7 @@ class Payment(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     purchase = models.OneToOneField(Purchase, models.PROTECT, related_name="payment")
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.STARTED)
-    intent_id = models.CharField(max_length=255, unique=True, null=True)
+    intent_id = models.CharField(max_length=255, unique=True, null=True)  # noqa: DJ001 unique, so unknown is null
     client_secret = models.CharField(max_length=255, blank=True)
     # Since when a request has been waiting for Stripe to make the intent; a second one stays away for a while.
     calling_since = models.DateTimeField(null=True)
@@ -138,7 +142,7 @@ class Refund(Claimable):
     amount = models.PositiveBigIntegerField()
     reason = models.CharField(max_length=200)
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.REQUESTED)
-    stripe_id = models.CharField(max_length=255, unique=True, null=True)
+    stripe_id = models.CharField(max_length=255, unique=True, null=True)  # noqa: DJ001 unique, so unknown is null
     error = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(auto_now=True)
@@ -156,5 +160,3 @@ class Refund(Claimable):
     def idempotency_key(self) -> str:
         """What makes asking Stripe safe to repeat."""
         return f"luxewin-refund-{self.id}"
-
-

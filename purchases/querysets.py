@@ -1,8 +1,7 @@
 """Reads of purchases."""
 
 from collections.abc import Iterator
-
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from django.db.models import Count, QuerySet, Sum
@@ -14,10 +13,10 @@ class EntryRow(NamedTuple):
 
     entry_id: UUID
     first_ticket: int
-    count: int
+    count: int  # type: ignore[assignment]  # the protocol's name, though tuples have a method of that name
 
 
-class PurchaseQuerySet(QuerySet):
+class PurchaseQuerySet(QuerySet[Any]):
     """Purchases; chain these."""
 
     def for_display(self) -> Self:

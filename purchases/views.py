@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.permissions import IsVerified
+from accounts.permissions import IsVerified, signed_in
 from luxewin.api.idempotency import IdempotencyKey
 from luxewin.api.ratelimits import limited
 from purchases import services
@@ -19,7 +19,11 @@ from purchases.serializers import CreateSerializer, PurchaseSerializer, VerifySe
 
 UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key", str, OpenApiParameter.HEADER, required=True, description="The same key and body make one purchase."
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="The same key and body make one purchase.",
 )
 
 
@@ -46,7 +50,7 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
         serializer.is_valid(raise_exception=True)
         wanted = serializer.validated_data
         purchase = services.purchase_tickets(
-            buyer=request.user,
+            buyer=signed_in(request),
             raffle_id=wanted["raffle"],
             quantity=wanted["quantity"],
             key=IdempotencyKey.of(request, wanted),

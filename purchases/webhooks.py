@@ -55,4 +55,6 @@ def _is_event(body: bytes) -> bool:
 
 
 def _refuse(status: int, code: str, detail: str) -> JsonResponse:
-    return JsonResponse(document(status, code, HTTPStatus(status).phrase, detail), status=status, content_type=CONTENT_TYPE)
+    return JsonResponse(
+        document(status, code, HTTPStatus(status).phrase, detail), status=status, content_type=CONTENT_TYPE
+    )

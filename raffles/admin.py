@@ -1,5 +1,6 @@
 """Raffles in the back office: the same services as the API."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -7,6 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from accounts.permissions import signed_in
 from luxewin.api.problems import Problem
 from raffles import services
 from raffles.models import Prize, Raffle
@@ -46,44 +48,63 @@ class RaffleAdmin(admin.ModelAdmin):
     prepopulated_fields = {"slug": ["title"]}
     inlines = [PrizeInline]
     actions = ["publish", "cancel"]
-    facts = ["id", "phase", "tickets", "published_at", "closed_at", "frozen_at", "drawn_at", "cancelled_at", "cancel_reason"]
+    facts = [
+        "id",
+        "phase",
+        "tickets",
+        "published_at",
+        "closed_at",
+        "frozen_at",
+        "drawn_at",
+        "cancelled_at",
+        "cancel_reason",
+    ]
     fieldsets = [
         (None, {"fields": ["title", "slug", "category", "description", "image_url"]}),
-        ("Terms, fixed once published", {"fields": [
-            ("ticket_price", "currency"), ("capacity", "max_per_person", "min_tickets"), ("opens_at", "closes_at"),
-            ("alternates", "delay_seconds"),
-        ]}),
-        ("State", {"fields": facts}),
+        (
+            "Terms, fixed once published",
+            {
+                "fields": [
+                    ("ticket_price", "currency"),
+                    ("capacity", "max_per_person", "min_tickets"),
+                    ("opens_at", "closes_at"),
+                    ("alternates", "delay_seconds"),
+                ]
+            },
+        ),
+        ("State", {"fields": tuple(facts)}),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Raffle]:
         """With phase and counter, in one query."""
-        return super().get_queryset(request).with_phase().select_related("counter")
+        return Raffle.objects.with_phase().select_related("counter").order_by(*self.get_ordering(request))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Raffle | None = None) -> list[str]:
         """Facts always; the terms once they are fixed."""
         return self.facts + ([] if _is_draft(obj) else list(Raffle.TERMS))
 
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Raffle | None = None) -> dict[str, list[str]]:
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Raffle | None = None) -> dict[str, Sequence[str]]:
         """Only where the slug can be edited."""
         return self.prepopulated_fields if _is_draft(obj) and self.has_change_permission(request, obj) else {}
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """What this installation promises unless told otherwise."""
-        return {"delay_seconds": settings.DRAW_DELAY_SECONDS, "currency": "gbp"} | super().get_changeform_initial_data(request)
+        return {"delay_seconds": settings.DRAW_DELAY_SECONDS, "currency": "gbp"} | super().get_changeform_initial_data(
+            request
+        )
 
     def has_delete_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
         """Only drafts: what was promised in public stays on record."""
         return super().has_delete_permission(request, obj) and obj is not None and _is_draft(obj)
 
-    def save_model(self, request: HttpRequest, obj: Raffle, form: Any, change: bool) -> None:  # noqa: FBT001
+    def save_model(self, request: HttpRequest, obj: Raffle, form: Any, change: bool) -> None:
         """Through the services, so that the audit has it."""
         if change:
             changes = {name: form.cleaned_data[name] for name in form.changed_data}
-            services.update_raffle(obj.pk, actor=request.user, **changes)
+            services.update_raffle(obj.pk, actor=signed_in(request), **changes)
         else:
-            obj.pk = services.create_raffle(prizes=[], actor=request.user, **form.cleaned_data).pk
-            obj._state.adding = False
+            obj.pk = services.create_raffle(prizes=[], actor=signed_in(request), **form.cleaned_data).pk
+            obj._state.adding = False  # noqa: SLF001 the service saved it
 
     @admin.display(ordering="phase")
     def phase(self, raffle: Raffle) -> str:
@@ -110,12 +131,14 @@ class RaffleAdmin(admin.ModelAdmin):
         """The counter."""
         return str(raffle.counter) if hasattr(raffle, "counter") else "-"
 
-    @admin.action(description="Publish the selected drafts (their terms are fixed from then on)", permissions=["publish"])
+    @admin.action(
+        description="Publish the selected drafts (their terms are fixed from then on)", permissions=["publish"]
+    )
     def publish(self, request: HttpRequest, raffles: QuerySet[Raffle]) -> None:
         """One by one; a draft that cannot be sold says why and stays a draft."""
         for raffle in raffles:
             try:
-                services.publish_raffle(raffle.pk, actor=request.user)
+                services.publish_raffle(raffle.pk, actor=signed_in(request))
                 self.message_user(request, f"{raffle} is published.", messages.SUCCESS)
             except Problem as problem:
                 faults = "; ".join(fault["detail"] for fault in problem.data.get("errors", []))
@@ -126,7 +149,7 @@ class RaffleAdmin(admin.ModelAdmin):
         """One by one; refused once the entries are frozen."""
         for raffle in raffles:
             try:
-                services.cancel_raffle(raffle.pk, reason="Cancelled by the organiser.", actor=request.user)
+                services.cancel_raffle(raffle.pk, reason="Cancelled by the organiser.", actor=signed_in(request))
                 self.message_user(request, f"{raffle} is cancelled; refunds are under way.", messages.SUCCESS)
             except Problem as problem:
                 self.message_user(request, f"{raffle}: {problem.detail}", messages.ERROR)

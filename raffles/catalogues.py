@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +106,21 @@ def _resolve_times(row: dict[str, Any], now: datetime, number: int) -> Iterable[
         if text is None:
             continue
         try:
-            row[f"{edge}_at"] = (now + parse_duration(text)).isoformat()
+            row[f"{edge}_at"] = (now + _duration(text)).isoformat()
         except (TypeError, ValueError, OverflowError):
             yield f"raffle {number}: {edge}_in: not an ISO 8601 duration such as P30D or PT90S"
 
 
+def _duration(text: str) -> timedelta:
+    duration = parse_duration(text)
+    if duration is None:
+        raise ValueError(text)
+    return duration
+
+
 def _repeated(slugs: list[str]) -> list[str]:
-    return [f"slug {slug} stands {slugs.count(slug)} times in the file" for slug in sorted(set(slugs)) if slugs.count(slug) > 1]
+    return [
+        f"slug {slug} stands {slugs.count(slug)} times in the file"
+        for slug in sorted(set(slugs))
+        if slugs.count(slug) > 1
+    ]

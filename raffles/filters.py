@@ -11,11 +11,15 @@ class RaffleFilter(django_filters.FilterSet):
 
     ORDERS = ("closes_at", "-closes_at", "ticket_price", "-ticket_price", "-published_at")
 
-    phase = django_filters.MultipleChoiceFilter(choices=[choice for choice in Phase.choices if choice[0] != Phase.DRAFT])
+    phase = django_filters.MultipleChoiceFilter(
+        choices=[choice for choice in Phase.choices if choice[0] != Phase.DRAFT]
+    )
     category = django_filters.MultipleChoiceFilter(choices=Raffle.Category.choices)
     price_min = django_filters.NumberFilter("ticket_price", "gte", min_value=0, max_value=MAX_PRICE)
     price_max = django_filters.NumberFilter("ticket_price", "lte", min_value=0, max_value=MAX_PRICE)
-    search = django_filters.CharFilter(method="by_text", max_length=80, help_text="In title, description or a prize's name.")
+    search = django_filters.CharFilter(
+        method="by_text", max_length=80, help_text="In title, description or a prize's name."
+    )
     order = django_filters.ChoiceFilter(choices=[(order, order) for order in ORDERS], method="unordered")
 
     class Meta:

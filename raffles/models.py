@@ -56,17 +56,27 @@ class Raffle(Claimable):
     ticket_price = models.PositiveIntegerField(
         validators=[MinValueValidator(1)], help_text="In the currency's minor unit: 500 is 5.00 GBP."
     )
-    currency = models.CharField(max_length=3, validators=[RegexValidator(r"^[a-z]{3}$")], help_text="ISO 4217, lower case.")
+    currency = models.CharField(
+        max_length=3, validators=[RegexValidator(r"^[a-z]{3}$")], help_text="ISO 4217, lower case."
+    )
     capacity = models.PositiveIntegerField(validators=[MinValueValidator(1)], help_text="How many tickets there are.")
     max_per_person = models.PositiveIntegerField(validators=[MinValueValidator(1)])
-    min_tickets = models.PositiveIntegerField(default=0, help_text="Below this everyone is refunded and no draw is held.")
-    alternates = models.PositiveSmallIntegerField(default=2, help_text="Picks beyond the prizes, in case a winner drops out.")
+    min_tickets = models.PositiveIntegerField(
+        default=0, help_text="Below this everyone is refunded and no draw is held."
+    )
+    alternates = models.PositiveSmallIntegerField(
+        default=2, help_text="Picks beyond the prizes, in case a winner drops out."
+    )
     opens_at = models.DateTimeField()
     closes_at = models.DateTimeField()
-    delay_seconds = models.PositiveIntegerField(help_text="From the commitment of the entries to the beacon round that decides.")
+    delay_seconds = models.PositiveIntegerField(
+        help_text="From the commitment of the entries to the beacon round that decides."
+    )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT, editable=False)
     published_at = models.DateTimeField(null=True, editable=False)
-    closed_at = models.DateTimeField(null=True, editable=False, help_text="When the sale was closed: sold out, or time.")
+    closed_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the sale was closed: sold out, or time."
+    )
     frozen_at = models.DateTimeField(null=True, editable=False, help_text="When its entries were fixed for good.")
     drawn_at = models.DateTimeField(null=True, editable=False)
     cancelled_at = models.DateTimeField(null=True, editable=False)
@@ -74,6 +84,8 @@ class Raffle(Claimable):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = RaffleQuerySet.as_manager()
+    # Only on rows read with `with_phase()`.
+    phase: str
 
     class Meta:
         ordering = ["-created_at"]

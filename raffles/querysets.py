@@ -1,12 +1,12 @@
 """Reads of raffles."""
 
-from typing import Self
+from typing import Any, Self
 
 from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
 from django.db.models.functions import Now
 
 
-class RaffleQuerySet(QuerySet):
+class RaffleQuerySet(QuerySet[Any]):
     """Raffles; chain these."""
 
     def public(self) -> Self:

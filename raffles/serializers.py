@@ -44,7 +44,16 @@ class RaffleSerializer(serializers.ModelSerializer):
         model = Raffle
         fields = [
             *("id", "slug", "title", "description", "category", "image_url", "phase", "ticket_price", "currency"),
-            *("max_per_person", "min_tickets", "alternates", "opens_at", "closes_at", "delay_seconds", "tickets", "prizes"),
+            *(
+                "max_per_person",
+                "min_tickets",
+                "alternates",
+                "opens_at",
+                "closes_at",
+                "delay_seconds",
+                "tickets",
+                "prizes",
+            ),
             *("published_at", "closed_at", "drawn_at", "cancelled_at", "cancel_reason"),
         ]
 
@@ -61,7 +70,7 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
     min_tickets = WholeNumber(min_value=0, max_value=MAX_TICKETS, required=False)
     alternates = WholeNumber(min_value=0, max_value=MAX_PRIZES, required=False)
     delay_seconds = WholeNumber(min_value=1, max_value=MAX_DELAY_SECONDS, required=False)
-    prizes = PrizeSerializer(many=True, allow_empty=False, max_length=MAX_PRIZES)
+    prizes = PrizeSerializer(many=True, allow_empty=False, max_length=MAX_PRIZES)  # type: ignore[call-arg]
 
     class Meta:
         model = Raffle

@@ -95,7 +95,7 @@ def close_raffle(raffle_id: UUID) -> bool:
         Raffle.objects.filter(pk=raffle.pk).update(closed_at=Now(), claimed_until=None)
         raffle.refresh_from_db()
         raffle_closed.send(Raffle, raffle=raffle, actor=None)
-        record("raffle.closed", raffle, after={"closed_at": raffle.closed_at.isoformat()})
+        record("raffle.closed", raffle, after={"closed_at": str(raffle.closed_at)})
     return True
 
 
@@ -129,7 +129,12 @@ def _faults_of_draft(raffle: Raffle) -> list[dict[str, str]]:
     rules: list[tuple[str, str, str, Callable[[], bool]]] = [
         ("closes_at", "in_the_past", "The sale would be over already.", lambda: raffle.closes_at <= timezone.now()),
         ("prizes", "required", "There is no prize.", lambda: not positions),
-        ("prizes", "positions", "Positions must be 1, 2, 3, …", lambda: positions != list(range(1, len(positions) + 1))),
+        (
+            "prizes",
+            "positions",
+            "Positions must be 1, 2, 3, …",
+            lambda: positions != list(range(1, len(positions) + 1)),
+        ),
         ("capacity", "too_small", "There are fewer tickets than prizes.", lambda: raffle.capacity < len(positions)),
     ]
     return [{"field": field, "code": code, "detail": detail} for field, code, detail, broken in rules if broken()]

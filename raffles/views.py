@@ -6,14 +6,14 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
+from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
-from rest_framework import mixins
 
-from accounts.permissions import holding
+from accounts.permissions import holding, signed_in
 from luxewin.api.pagination import CursorPages
 from raffles import services
 from raffles.filters import RaffleFilter
@@ -24,7 +24,7 @@ from raffles.serializers import CancelSerializer, RaffleSerializer, RaffleWriteS
 class RafflePages(CursorPages):
     """Soonest to close first, unless `order` says otherwise."""
 
-    ordering = ("closes_at", "id")
+    ordering = ("closes_at", "id")  # type: ignore[assignment]
 
     def get_ordering(self, request: Request, queryset: QuerySet[Raffle], view: Any) -> tuple[str, ...]:
         """The order asked for, made total by the id."""
@@ -75,7 +75,7 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         """Writes a draft."""
         serializer = RaffleWriteSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        raffle = services.create_raffle(actor=request.user, **serializer.validated_data)
+        raffle = services.create_raffle(actor=signed_in(request), **serializer.validated_data)
         return Response(self._shown(raffle), status=201)
 
     @extend_schema(request=RaffleWriteSerializer, responses=RaffleSerializer)
@@ -84,13 +84,14 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         raffle = self.get_object()
         serializer = RaffleWriteSerializer(raffle, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        return Response(self._shown(services.update_raffle(raffle.pk, actor=request.user, **serializer.validated_data)))
+        raffle = services.update_raffle(raffle.pk, actor=signed_in(request), **serializer.validated_data)
+        return Response(self._shown(raffle))
 
     @extend_schema(request=None, responses=RaffleSerializer)
     @action(detail=True, methods=["post"])
     def publish(self, request: Request, pk: str) -> Response:
         """Fixes the terms and puts the raffle on sale at its opening time."""
-        return Response(self._shown(services.publish_raffle(self.get_object().pk, actor=request.user)))
+        return Response(self._shown(services.publish_raffle(self.get_object().pk, actor=signed_in(request))))
 
     @extend_schema(request=CancelSerializer, responses=RaffleSerializer)
     @action(detail=True, methods=["post"])
@@ -99,7 +100,7 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         raffle = self.get_object()
         serializer = CancelSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        raffle = services.cancel_raffle(raffle.pk, actor=request.user, **serializer.validated_data)
+        raffle = services.cancel_raffle(raffle.pk, actor=signed_in(request), **serializer.validated_data)
         return Response(self._shown(raffle))
 
     def _shown(self, raffle: Raffle) -> dict[str, Any]:

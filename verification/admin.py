@@ -1,6 +1,9 @@
 """Draws in the back office: to read. Nobody can bend them."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 
 from luxewin.tasks.admin import ReadOnlyAdmin
 from verification.models import ChainTransaction, Contract, Draw, Pick
@@ -12,9 +15,9 @@ class PickInline(admin.TabularInline):
     model = Pick
     extra = 0
     can_delete = False
-    fields = readonly_fields = ["position", "role", "prize", "ticket", "index", "purchase"]
+    fields = readonly_fields = ("position", "role", "prize", "ticket", "index", "purchase")
 
-    def has_add_permission(self, request: object, obj: object = None) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody."""
         return False
 
@@ -30,9 +33,9 @@ class TransactionInline(admin.TabularInline):
     model = ChainTransaction
     extra = 0
     can_delete = False
-    fields = readonly_fields = ["step", "hash", "nonce", "sent_at", "block", "gas_used"]
+    fields = readonly_fields = ("step", "hash", "nonce", "sent_at", "block", "gas_used")
 
-    def has_add_permission(self, request: object, obj: object = None) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody."""
         return False
 

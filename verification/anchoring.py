@@ -21,7 +21,7 @@ POLL = timedelta(seconds=1)
 
 
 def current_contract() -> Contract | None:
-    """The contract that a draw promised now will use: CHAIN_CONTRACT, or the newest that was deployed; None without a chain.
+    """The contract of draws promised now: CHAIN_CONTRACT, or the newest that was deployed; None without a chain.
 
     Asks nobody: a draw is promised whether its chain answers or not.
     """
@@ -34,7 +34,7 @@ def current_contract() -> Contract | None:
 
 
 def deploy_contract() -> Contract:
-    """Deploys the draw contract for the configured beacon and waits until it is mined; returns the one there is if it is."""
+    """Deploys the draw contract for the configured beacon and waits until it is mined, unless there is one."""
     chain = _configured_chain()
     current = current_contract()
     if current and chain.has_code(current.address):
@@ -83,14 +83,18 @@ def anchor_settlement(draw: Draw) -> list[int]:
     mine = ChainTransaction.objects.filter(draw=draw, step=Step.SETTLE).exists()
     if mine or chain.draw_state(contract.address, _hash(draw)).status != DrawStatus.SETTLED:
         signature = bytes.fromhex(draw.signature)
-        _anchored(draw, Step.SETTLE, lambda chain: chain.prepare_settle(contract.address, _hash(draw), signature=signature))
+        _anchored(
+            draw, Step.SETTLE, lambda chain: chain.prepare_settle(contract.address, _hash(draw), signature=signature)
+        )
     return chain.settled_picks(contract.address, _hash(draw))
 
 
 def _anchored(draw: Draw, step: str, prepare: Callable[[Chain], Call]) -> int:
     """Sees to it that the step's transaction is mined; returns its block's time. Raises StepWaits until it is."""
     chain = _configured_chain()
-    stored = ChainTransaction.objects.filter(draw=draw, step=step).first() or _sign_and_store(chain, draw, step, prepare)
+    stored = ChainTransaction.objects.filter(draw=draw, step=step).first() or _sign_and_store(
+        chain, draw, step, prepare
+    )
     if stored.block is not None:
         return stored.block_time or 0
     receipt = chain.receipt(stored.hash)
@@ -115,7 +119,9 @@ def _sign_and_store(chain: Chain, draw: Draw, step: str, prepare: Callable[[Chai
         signed = chain.sign(call, max(account.next_nonce, observed))
         account.next_nonce = signed.nonce + 1
         account.save(update_fields=["next_nonce"])
-        return ChainTransaction.objects.create(draw=draw, step=step, nonce=signed.nonce, raw=signed.raw, hash=signed.hash)
+        return ChainTransaction.objects.create(
+            draw=draw, step=step, nonce=signed.nonce, raw=signed.raw, hash=signed.hash
+        )
 
 
 def _store_receipt(stored: ChainTransaction, receipt: Receipt) -> None:

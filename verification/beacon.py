@@ -116,7 +116,7 @@ class BeaconError(Exception):
     """The round's signature could not be had."""
 
 
-class RoundNotYet(BeaconError):  # noqa: N818
+class RoundNotYet(BeaconError):
     """The round has not appeared yet. `due_at` is its time in Unix seconds."""
 
     def __init__(self, round: int, due_at: int) -> None:  # noqa: A002
@@ -124,7 +124,7 @@ class RoundNotYet(BeaconError):  # noqa: N818
         super().__init__(f"round {round} has not appeared yet; it is due at {due_at}")
 
 
-class BeaconUnavailable(BeaconError):  # noqa: N818
+class BeaconUnavailable(BeaconError):
     """No relay gave a valid signature; the message names each one's fault."""
 
     def __init__(self, faults: Sequence[str]) -> None:
@@ -132,7 +132,7 @@ class BeaconUnavailable(BeaconError):  # noqa: N818
         super().__init__("no relay of the beacon gave a valid answer: " + "; ".join(self.faults))
 
 
-class _RelayFault(Exception):  # noqa: N818
+class _RelayFault(Exception):
     """What is wrong with one relay's answer."""
 
 

@@ -92,11 +92,11 @@ class ChainError(Exception):
     """The chain did not do what it was asked."""
 
 
-class ChainUnavailable(ChainError):  # noqa: N818
+class ChainUnavailable(ChainError):
     """No node gave an answer in time; trying again later may help. The message names each node's fault."""
 
 
-class ChainRejected(ChainError):  # noqa: N818
+class ChainRejected(ChainError):
     """The contract or, for a broadcast, the node refused; the same again would be too. `reason` is its word."""
 
     def __init__(self, reason: str) -> None:

@@ -4,7 +4,6 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from luxewin.ids import uuid7
 from luxewin.tasks.models import Claimable
 from purchases.models import Purchase
 from raffles.models import Prize, Raffle

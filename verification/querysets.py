@@ -1,12 +1,12 @@
 """Reads of draws."""
 
-from typing import Self
+from typing import Any, Self
 
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 
-class DrawQuerySet(QuerySet):
+class DrawQuerySet(QuerySet[Any]):
     """Draws; chain these."""
 
     def for_display(self) -> Self:

@@ -81,7 +81,7 @@ class EntryProofSerializer(serializers.Serializer):
     first_ticket = serializers.IntegerField()
     count = serializers.IntegerField()
     tickets_before = serializers.IntegerField()
-    root = serializers.CharField()
+    root = serializers.CharField()  # type: ignore[assignment]
     tickets = serializers.IntegerField()
     path = PathStepSerializer(many=True)
 

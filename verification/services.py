@@ -151,7 +151,9 @@ def decide(draw: Draw) -> None:
         raise StepWaits(str(not_yet), due) from not_yet
     tree = entries_tree(draw)
     if tree.root.hex() != draw.root:
-        raise StepWaits("the entries are no longer those that were committed; an operator must look", timezone.now() + PAUSE * 12)
+        raise StepWaits(
+            "the entries are no longer those that were committed; an operator must look", timezone.now() + PAUSE * 12
+        )
     seed = picks.seed(
         chain_hash=source.chain_hash,
         round=draw.round or 0,
@@ -174,7 +176,9 @@ def settle(draw: Draw) -> None:
     on_chain = anchor_settlement(draw)
     ours = list(draw.picks.values_list("index", flat=True))
     if on_chain != ours:
-        raise StepWaits(f"the contract picked {on_chain}, we picked {ours}; an operator must look", timezone.now() + PAUSE * 12)
+        raise StepWaits(
+            f"the contract picked {on_chain}, we picked {ours}; an operator must look", timezone.now() + PAUSE * 12
+        )
     with transaction.atomic():
         _reach(draw, Draw.State.SETTLED)
 
@@ -261,6 +265,11 @@ def _tell_winners(draw: Draw) -> None:
     from verification.tasks import tell_others
 
     for pick in draw.picks.exclude(prize=None).select_related("prize", "purchase__buyer"):
-        news = {"raffle": draw.raffle.title, "prize": pick.prize.name, "ticket": pick.ticket, "raffle_id": str(draw.pk)}
+        news = {
+            "raffle": draw.raffle.title,
+            "prize": str(pick.prize and pick.prize.name),
+            "ticket": pick.ticket,
+            "raffle_id": str(draw.pk),
+        }
         notify(pick.purchase.buyer, "draw_won", about=f"{draw.pk}:{pick.position}", **news)
     enqueue(tell_others, str(draw.pk))

@@ -29,7 +29,7 @@ def advance_draw(raffle_id: str) -> None:
 
 def tell_others(raffle_id: str) -> None:
     """Tells everyone who took part and won nothing; BATCH people a transaction, nobody twice."""
-    draw = Draw.objects.select_related("raffle").get(pk=raffle_id)
+    draw = Draw.objects.select_related("raffle").get(pk=UUID(raffle_id))
     winners = draw.picks.exclude(prize=None).values("purchase__buyer")
     taking_part = Purchase.objects.paid().filter(raffle=draw.pk).values("buyer")
     people = User.objects.filter(pk__in=taking_part).exclude(pk__in=winners).order_by("pk")

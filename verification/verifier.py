@@ -35,7 +35,7 @@ SAFE_INTEGER = 2**53 - 1  # RFC 8785 writes integers beyond this as rounded doub
 BUNDLE_BYTES_MAX = 256 * 1024 * 1024
 
 
-class Flaw(Exception):  # noqa: N818 -- what an auditor calls it
+class Flaw(Exception):
     """A check does not hold; the text says why. Its text is plain ASCII, whatever the files hold."""
 
 

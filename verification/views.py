@@ -81,7 +81,8 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
         return response
 
     @extend_schema(
-        responses=EntryProofSerializer, parameters=[OpenApiParameter("purchase", OpenApiTypes.UUID, OpenApiParameter.PATH)]
+        responses=EntryProofSerializer,
+        parameters=[OpenApiParameter("purchase", OpenApiTypes.UUID, OpenApiParameter.PATH)],
     )
     @action(detail=True, url_path=rf"entries/(?P<purchase>{UUID_PATTERN})", url_name="entry")
     def entry(self, request: Request, raffle: str, purchase: str) -> Response:

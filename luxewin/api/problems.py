@@ -115,7 +115,9 @@ def _of_api_exception(error: exceptions.APIException) -> tuple[dict[str, Any], d
     title = HTTPStatus(status).phrase
     if isinstance(error, exceptions.ValidationError):
         faults = flatten(error.detail)
-        return document(status, "invalid", "Invalid input", f"{len(faults)} fault(s) in the input.", errors=faults), headers
+        return document(
+            status, "invalid", "Invalid input", f"{len(faults)} fault(s) in the input.", errors=faults
+        ), headers
     detail = error.detail
     if isinstance(detail, dict):  # simplejwt: {"detail", "code", "messages"}
         return document(status, str(detail.get("code", "error")), title, str(detail.get("detail", title))), headers
@@ -123,7 +125,9 @@ def _of_api_exception(error: exceptions.APIException) -> tuple[dict[str, Any], d
 
 
 def _plain(status: int, code: str, detail: str) -> JsonResponse:
-    return JsonResponse(document(status, code, HTTPStatus(status).phrase, detail), status=status, content_type=CONTENT_TYPE)
+    return JsonResponse(
+        document(status, code, HTTPStatus(status).phrase, detail), status=status, content_type=CONTENT_TYPE
+    )
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:

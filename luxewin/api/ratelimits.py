@@ -7,7 +7,6 @@ from typing import Any
 
 from django.core.cache import caches
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
-from django.http import HttpRequest
 from django_ratelimit.core import get_usage
 from django_redis.exceptions import ConnectionInterrupted
 from redis.exceptions import RedisError
@@ -60,7 +59,7 @@ class CounterCache(BaseCache):
             return getattr(caches["durable"], verb)(*arguments)
 
 
-def limited(rate: str, *, key: str | Callable[[str, HttpRequest], str] = "ip") -> Callable[..., Any]:
+def limited(rate: str, *, key: str | Callable[[str, Any], str] = "ip") -> Callable[..., Any]:
     """Limits a viewset's action to `rate` (as django-ratelimit writes it: "10/m") for each value of `key`.
 
     Decorate actions, not `dispatch`: there DRF has not authenticated anybody yet. Raises TooManyRequests.

@@ -22,7 +22,8 @@ class RequestContext:
     address: str | None = None
 
 
-_context: ContextVar[RequestContext] = ContextVar("luxewin_request", default=RequestContext())
+_NONE = RequestContext()
+_context: ContextVar[RequestContext] = ContextVar("luxewin_request", default=_NONE)
 
 
 def current_request() -> RequestContext:

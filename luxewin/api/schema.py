@@ -1,7 +1,7 @@
 """What drf-spectacular cannot see by itself: one path for each action, and the problem documents."""
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
@@ -28,7 +28,9 @@ class ProblemSerializer(serializers.Serializer):
     detail = serializers.CharField()
     code = serializers.CharField(help_text="Stable, for programs.")
     request_id = serializers.CharField()
-    errors = FaultSerializer(many=True, required=False, help_text="Invalid input: every fault.")
+    errors = FaultSerializer(  # type: ignore[assignment]  # RFC 9457's example names it so
+        many=True, required=False, help_text="Invalid input: every fault."
+    )
 
 
 def one_path_for_each_action(endpoints: list[tuple[Any, ...]], **kwargs: Any) -> list[tuple[Any, ...]]:
@@ -39,7 +41,7 @@ def one_path_for_each_action(endpoints: list[tuple[Any, ...]], **kwargs: Any) ->
 class ProblemSchema(AutoSchema):
     """Adds the problem document as the default answer of every operation."""
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         responses = super()._get_response_bodies(direction)
         problem = self.resolve_serializer(ProblemSerializer, "response")
         responses["default"] = {

@@ -29,7 +29,7 @@ def record(
     AuditEntry.objects.create(
         actor=actor.id if actor else None,
         action=action,
-        subject_type=subject._meta.model_name,
+        subject_type=subject._meta.model_name,  # noqa: SLF001 Django's public name for it
         subject_id=str(subject.pk),
         before=before or {},
         after=after or {},

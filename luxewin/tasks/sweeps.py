@@ -62,8 +62,10 @@ def enqueue_due(due: QuerySet[Any], task: Callable[..., Any], *, lease: timedelt
     """
     with transaction.atomic():
         free = due.filter(Q(claimed_until=None) | Q(claimed_until__lte=Now()))
-        keys = list(free.select_for_update(skip_locked=True, no_key=True, of=("self",)).values_list("pk", flat=True)[:limit])
-        due.model._default_manager.filter(pk__in=keys).update(claimed_until=Now() + lease)
+        keys = list(
+            free.select_for_update(skip_locked=True, no_key=True, of=("self",)).values_list("pk", flat=True)[:limit]
+        )
+        due.model.objects.filter(pk__in=keys).update(claimed_until=Now() + lease)
         for key in keys:
             enqueue(task, str(key))
     return len(keys)

@@ -1,5 +1,6 @@
 """The counted rows: every change of a tally or a ticket counter is one conditional statement in this module."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -27,7 +28,12 @@ def raise_tally(raffle: Raffle, user_id: UUID, quantity: int) -> bool:
     """Adds to what the person took of this raffle; False if that would pass the raffle's limit."""
     if quantity > raffle.max_per_person:
         return False
-    values = {"raffle": raffle.pk, "user": user_id, "quantity": quantity, "limit": raffle.max_per_person}
+    values: dict[str, Any] = {
+        "raffle": raffle.pk,
+        "user": user_id,
+        "quantity": quantity,
+        "limit": raffle.max_per_person,
+    }
     with connection.cursor() as cursor:
         cursor.execute(RAISE_TALLY, values)
         return cursor.rowcount == 1
@@ -46,9 +52,11 @@ def lower_tally(purchase: Purchase) -> None:
 
 
 def _on_sale() -> Exists:
-    """The raffle's dates, by the clock. They never change once it is published, so another row may be asked for them."""
+    """The raffle's dates, by the clock. They never change once it is published, so they may stand in another row."""
     now = ClockTimestamp()
-    raffle = Raffle.objects.filter(pk=OuterRef("pk"), status=Raffle.Status.PUBLISHED, opens_at__lte=now, closes_at__gt=now)
+    raffle = Raffle.objects.filter(
+        pk=OuterRef("pk"), status=Raffle.Status.PUBLISHED, opens_at__lte=now, closes_at__gt=now
+    )
     return Exists(raffle, output_field=BooleanField())
 
 

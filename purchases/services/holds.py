@@ -92,7 +92,11 @@ def _refusal(raffle_id: UUID, quantity: int) -> Exception:
     if raffle.phase == Phase.UPCOMING:
         return errors.RaffleNotOpen(f"The sale begins at {raffle.opens_at.isoformat()}.", opens_at=raffle.opens_at)
     if counter.left == 0 and raffle.phase != Phase.CANCELLED:
-        text = "Every ticket is sold." if counter.held == 0 else "The last tickets are in somebody's checkout; some may come free."
+        text = (
+            "Every ticket is sold."
+            if counter.held == 0
+            else "The last tickets are in somebody's checkout; some may come free."
+        )
         return errors.SoldOut(text, held=counter.held)
     if raffle.phase != Phase.OPEN or not counter.selling:
         return errors.RaffleClosed("The sale of this raffle is over.", phase=raffle.phase)

@@ -1,4 +1,4 @@
-"""Paying: a PaymentIntent for a held purchase. No transaction is open and no connection is held while Stripe is called."""
+"""Paying: a PaymentIntent for a held purchase. While Stripe is called no transaction is open and no connection held."""
 
 import logging
 from datetime import timedelta

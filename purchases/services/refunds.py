@@ -21,7 +21,8 @@ BATCH = 200
 def request_refund(purchase_id: UUID, *, reason: str, actor: Actor | None = None) -> Refund:
     """Takes a paid purchase out of its raffle and starts its refund; returns the one there is if it was asked before.
 
-    Its numbers are not given to anybody else, and it still counts for the person's limit. Raises NotRefundable if it is not paid or the entries are frozen.
+    Its numbers are not given to anybody else, and it still counts for the person's limit. Raises NotRefundable if it is
+    not paid or the entries are frozen.
     """
     with transaction.atomic():
         raffle_id = Purchase.objects.values_list("raffle_id", flat=True).get(pk=purchase_id)
@@ -71,7 +72,9 @@ def execute_refund(refund_id: UUID) -> None:
             stripe_id, status = gateway.create_refund(refund, payment.intent_id or "")
     except ProviderRefused as error:
         log.error("Stripe refuses refund %s: %s", refund.pk, error.detail)  # noqa: TRY400
-        Refund.objects.filter(pk=refund.pk).update(status=Refund.Status.FAILED, error=error.detail[:200], updated_at=Now())
+        Refund.objects.filter(pk=refund.pk).update(
+            status=Refund.Status.FAILED, error=error.detail[:200], updated_at=Now()
+        )
         return
     _note(refund, stripe_id, status)
 
@@ -103,7 +106,9 @@ def refund_raffle(raffle_id: UUID) -> int:
     while True:
         with transaction.atomic():
             paid = Purchase.objects.paid().filter(raffle=raffle).select_for_update(no_key=True, of=("self",))[:BATCH]
-            count = len([open_refund(purchase, reason=raffle.cancel_reason or "The raffle was cancelled.") for purchase in paid])
+            count = len(
+                [open_refund(purchase, reason=raffle.cancel_reason or "The raffle was cancelled.") for purchase in paid]
+            )
         started += count
         if not count:
             return started

@@ -12,7 +12,7 @@ from luxewin.tasks.queue import enqueue
 from purchases import gateway
 from purchases.gateway import Intent
 from purchases.models import Payment, Purchase
-from purchases.services.counters import count_hold, count_sale, lock_tally, raise_tally
+from purchases.services.counters import count_hold, count_sale, lock_tally, lower_tally, raise_tally
 from purchases.services.expiry import end_hold
 from purchases.services.refunds import open_refund
 from raffles.models import Raffle
@@ -24,7 +24,7 @@ def settle_purchase(purchase_id: UUID) -> Purchase:
     Safe to call any number of times, at once and in any order. Raises ProviderUnavailable; then nothing changed.
     """
     payment = Payment.objects.filter(purchase=purchase_id).exclude(intent_id=None).first()
-    if payment and payment.status != Payment.Status.SUCCEEDED:
+    if payment and payment.intent_id and payment.status != Payment.Status.SUCCEEDED:
         apply_intent(purchase_id, gateway.retrieve_intent(payment.intent_id))
     return Purchase.objects.for_display().get(pk=purchase_id)
 
@@ -76,18 +76,12 @@ def _take_money(purchase: Purchase, intent: Intent) -> None:
 
 def _hold_again(purchase: Purchase) -> bool:
     """Late money: the same tickets once more, if the raffle and the person's limit still have room."""
-    try:
-        with transaction.atomic():
-            held = raise_tally(purchase.raffle, purchase.buyer_id, purchase.quantity)
-            if not held or not count_hold(purchase.raffle_id, purchase.quantity):
-                raise _NoRoom
-    except _NoRoom:
+    if not raise_tally(purchase.raffle, purchase.buyer_id, purchase.quantity):
         return False
-    return True
-
-
-class _NoRoom(Exception):
-    """Rolls the tally back."""
+    if count_hold(purchase.raffle_id, purchase.quantity):
+        return True
+    lower_tally(purchase)
+    return False
 
 
 def _seat(purchase: Purchase) -> None:
@@ -97,7 +91,12 @@ def _seat(purchase: Purchase) -> None:
     purchase.status, purchase.first_ticket, purchase.paid_at = Purchase.Status.PAID, first, timezone.now()
     purchase.claimed_until = None
     purchase.save(update_fields=["status", "first_ticket", "paid_at", "claimed_until"])
-    record("purchase.paid", purchase, before={"status": before}, after={"status": purchase.status} | (purchase.tickets or {}))
+    record(
+        "purchase.paid",
+        purchase,
+        before={"status": before},
+        after={"status": purchase.status} | (purchase.tickets or {}),
+    )
     notify(purchase.buyer, "purchase_paid", about=purchase.id, raffle=purchase.raffle.title, tickets=purchase.tickets)
 
 
@@ -108,8 +107,7 @@ def _mismatches(purchase: Purchase, intent: Intent) -> list[str]:
         for name, value in expected.items()
         if getattr(intent, name) != value
     ]
-    customer = purchase.buyer.djstripe_customers.values_list("id", flat=True)
-    if intent.customer not in set(customer):
+    if not gateway.is_customer(intent.customer, purchase.buyer):
         faults.append(f"customer is {intent.customer}, who is not the buyer")
     return faults
 

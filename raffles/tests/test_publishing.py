@@ -48,7 +48,9 @@ def test_terms_are_refused_by_name_once_published(on_sale):
     assert refusal.value.data["fields"] == ["ticket_price", "title"]
 
 
-@pytest.mark.parametrize("change", [{"ticket_price": 1}, {"capacity": 1000}, {"closes_at": timezone.now()}, {"status": "draft"}])
+@pytest.mark.parametrize(
+    "change", [{"ticket_price": 1}, {"capacity": 1000}, {"closes_at": timezone.now()}, {"status": "draft"}]
+)
 def test_the_database_itself_keeps_the_terms(on_sale, change):
     raffle = on_sale()
     with pytest.raises(IntegrityError, match="fixed"), transaction.atomic():

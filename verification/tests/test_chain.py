@@ -29,7 +29,8 @@ def contract(chain: Chain) -> str:
 def announcement(chain: Chain, contract: str, nonce: int | None = None, delay_seconds: int = 30) -> SignedCall:
     sequence = chain._read(contract, "next_sequence")
     terms = {"sequence": sequence, "delay_seconds": delay_seconds}
-    return chain.sign_announce(contract, new_hash(), **terms, nonce=chain.next_nonce() if nonce is None else nonce)
+    call = chain.prepare_announce(contract, new_hash(), **terms)
+    return chain.sign(call, chain.next_nonce() if nonce is None else nonce)
 
 
 @contextmanager
@@ -153,6 +154,25 @@ def test_signing_sends_nothing(chain: Chain, contract: str) -> None:
     call = announcement(chain, contract)
     assert call.nonce == nonce == chain.next_nonce()
     assert chain.receipt(call.hash) is None
+
+
+def test_signing_asks_nobody_and_gives_the_same_bytes_each_time(chain: Chain, contract: str) -> None:
+    call = chain.prepare_announce(contract, new_hash(), sequence=chain._read(contract, "next_sequence"), delay_seconds=30)
+    key = chain._signer().key.hex()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0)
+        alone = Chain([f"http://127.0.0.1:{listening.getsockname()[1]}"], chain_id(), key, timeout=0.2)
+        signed = alone.sign(call, 7)
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+    assert signed == alone.sign(call, 7) == chain.sign(call, 7)
+    assert (signed.nonce, Account.recover_transaction(signed.raw)) == (7, chain.operator)
+    assert "nonce" not in call.transaction
+
+
+def test_another_nonce_is_another_transaction(chain: Chain, contract: str) -> None:
+    call = chain.prepare_announce(contract, new_hash(), sequence=chain._read(contract, "next_sequence"), delay_seconds=30)
+    assert chain.sign(call, 7).hash != chain.sign(call, 8).hash
 
 
 def test_a_transaction_may_be_broadcast_again_before_and_after_it_is_mined(chain: Chain, contract: str) -> None:

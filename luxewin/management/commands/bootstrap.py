@@ -11,7 +11,7 @@ from luxewin.schema import prepare_database
 
 
 class Command(BaseCommand):
-    """Safe to repeat. In production `migrate`, `createsuperuser`, `deploy_contract` and `register_webhook` are run one by one."""
+    """Safe to repeat. In production its steps are run one by one, as the README says."""
 
     help = "Development only: schema, superuser, contract and webhook of the embedded parts."
     requires_system_checks = []

@@ -18,7 +18,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """--port, --fresh."""
         parser.add_argument("--port", type=int, default=8000, help="of the server (8000)")
-        parser.add_argument("--fresh", action=argparse.BooleanOptionalAction, default=False, help="forget all data first")
+        parser.add_argument(
+            "--fresh", action=argparse.BooleanOptionalAction, default=False, help="forget all data first"
+        )
 
     def handle(self, *args: Any, port: int, fresh: bool, **options: Any) -> None:
         """Prints where everything is, and waits."""

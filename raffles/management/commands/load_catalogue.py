@@ -18,7 +18,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """FILE and --publish."""
-        parser.add_argument("file", type=Path, nargs="?", default=SHIPPED, help="JSON or CSV; without it the shipped catalogue")
+        parser.add_argument(
+            "file", type=Path, nargs="?", default=SHIPPED, help="JSON or CSV; without it the shipped catalogue"
+        )
         parser.add_argument("--publish", action="store_true", help="publish the new raffles right away")
 
     def handle(self, *args: Any, file: Path, publish: bool, **options: Any) -> None:

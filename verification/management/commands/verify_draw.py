@@ -25,7 +25,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """One or two words."""
-        parser.add_argument("what", nargs="+", help="raffle id or slug | https://…/api/v1/verification/<raffle> | bundle.json entries.csv")
+        parser.add_argument(
+            "what",
+            nargs="+",
+            help="raffle id or slug | https://…/api/v1/verification/<raffle> | bundle.json entries.csv",
+        )
 
     def handle(self, *args: Any, what: list[str], **options: Any) -> None:
         """Prints each check; exit 1 if one fails."""
@@ -39,7 +43,9 @@ class Command(BaseCommand):
                 _download(what[0].rstrip("/"), bundle, entries)
             else:
                 _export(what[0], bundle, entries)
-            done = subprocess.run([sys.executable, "-I", VERIFIER, bundle, entries], check=False, capture_output=True, text=True)  # noqa: S603
+            done = subprocess.run(  # noqa: S603 our own verifier
+                [sys.executable, "-I", VERIFIER, bundle, entries], check=False, capture_output=True, text=True
+            )
         self.stdout.write(done.stdout, ending="")
         self.stderr.write(done.stderr, ending="")
         if done.returncode:
@@ -58,7 +64,10 @@ def _export(raffle: str, bundle: Path, entries: Path) -> None:
 def _download(address: str, bundle: Path, entries: Path) -> None:
     for path, file in (("bundle", bundle), ("entries.csv", entries)):
         try:
-            with httpx.stream("GET", f"{address}/{path}", timeout=30, follow_redirects=True) as response, file.open("wb") as sink:
+            with (
+                httpx.stream("GET", f"{address}/{path}", timeout=30, follow_redirects=True) as response,
+                file.open("wb") as sink,
+            ):
                 response.raise_for_status()
                 for size, chunk in enumerate(response.iter_bytes(65_536), start=1):
                     if size * 65_536 > MOST_BYTES:

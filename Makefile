@@ -1,0 +1,57 @@
+# What people type. Everything installs what it needs first; only a python3 (3.9 or newer) has to be there.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+ARGS ?=
+
+UV := .bootstrap/uv/bin/uv
+PYTHON := .venv/bin/python
+export UV
+# The machine's own variables for other projects have no say here.
+unexport VIRTUAL_ENV PYTHONPATH DJANGO_SETTINGS_MODULE
+
+.PHONY: help setup demo run test lint format bench requirements clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(UV): .ci/uv.txt
+	@command -v python3 >/dev/null || { echo "LuxeWin needs a python3 (3.9 or newer) to begin with."; exit 1; }
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' || { echo "LuxeWin needs python3 3.9 or newer to begin with."; exit 1; }
+	@rm -rf .bootstrap/uv
+	@python3 -m venv .bootstrap/uv || { echo "python3 has no venv module (on Debian: apt-get install python3-venv)."; exit 1; }
+	@.bootstrap/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.txt
+
+.venv/.synced: .ci/requirements.txt .python-version | $(UV)
+	@$(UV) venv --quiet --allow-existing .venv
+	@$(UV) pip sync --quiet --require-hashes .ci/requirements.txt
+	@touch $@
+
+setup: .venv/.synced ## install what is missing
+
+demo: setup ## a raffle sold, paid, drawn and verified; ARGS="--once --report DIR" ends after the table
+	@exec $(PYTHON) manage.py demo $(ARGS)
+
+run: setup ## everything up for daily work; ARGS="--port 8123" picks the port
+	@exec $(PYTHON) manage.py run $(ARGS)
+
+test: setup ## all tests, on the embedded parts
+	@exec $(PYTHON) -m pytest -n 2 --dist worksteal $(ARGS)
+
+bench: setup ## figures beside their yardsticks; ARGS="--only NAME,… --json FILE"
+	@exec $(PYTHON) -m bench $(ARGS)
+
+lint: setup ## everything that can be found without running it
+	@.ci/lint
+
+format: setup ## put the code into its form
+	@$(PYTHON) -m ruff format .
+	@$(PYTHON) -m ruff check --fix .
+
+requirements: $(UV) ## compile the pinned requirements anew (add ARGS=--upgrade for newer versions)
+	@.ci/compile_requirements requirements.txt .ci/requirements.txt bench/requirements.txt $(ARGS)
+
+clean: ## remove environments and the data of embedded parts
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -c 'from pathlib import Path; from luxewin import parts; [parts.erase(state) for state in Path(".luxewin").glob("*") if (state / "supervisor.lock").exists()]'; fi
+	@rm -rf .luxewin .venv .bootstrap bench/.venv
