@@ -3,9 +3,11 @@
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import TemplateView
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView
 
+from accounts.pages import verify_email
 from accounts.urls import ROUTES as ACCOUNTS
+from luxewin.api.documentation import RedocView, SwaggerView
 from luxewin.api.router import NamedActionRouter
 from luxewin.health import views as health
 from purchases.urls import ROUTES as PURCHASES
@@ -19,14 +21,15 @@ for prefix, viewset, basename in (*ACCOUNTS, *RAFFLES, *PURCHASES, *VERIFICATION
 
 urlpatterns = [
     path("", TemplateView.as_view(template_name="index.html"), name="index"),
+    path("verify-email", verify_email, name="verify-email"),
     path("admin/", admin.site.urls),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
     path("api/v1/", include(router.urls)),
     path("api/v1/", include(purchase_urls)),
     path("api/v1/schema", SpectacularAPIView.as_view(), name="schema"),
-    path("api/v1/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="swagger"),
-    path("api/v1/redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("api/v1/docs", SwaggerView.as_view(url_name="schema"), name="swagger"),
+    path("api/v1/redoc", RedocView.as_view(url_name="schema"), name="redoc"),
 ]
 
 admin.site.site_header = admin.site.site_title = "LuxeWin back office"

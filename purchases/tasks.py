@@ -4,13 +4,18 @@ import logging
 from datetime import timedelta
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Now
+
 from luxewin.tasks.sweeps import enqueue_due, sweep
 from purchases import gateway, services
 from purchases.errors import ProviderUnavailable
 from purchases.models import Purchase, Refund
+from raffles.models import Raffle
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
+CANCELLED_LATELY = timedelta(days=2)
 
 
 @sweep(every=1)
@@ -23,6 +28,14 @@ def expire_overdue_purchases() -> int:
 def resume_open_refunds() -> int:
     """Finds refunds that Stripe has not finished, or was never asked for."""
     return enqueue_due(Refund.objects.filter(status__in=Refund.OPEN), execute_refund, lease=LEASE)
+
+
+@sweep(every=30)
+def resume_cancelled_raffles() -> int:
+    """Finds cancelled raffles in which somebody still owns tickets: a payment settled late, or a worker died."""
+    lately = Raffle.objects.filter(status=Raffle.Status.CANCELLED, cancelled_at__gte=Now() - CANCELLED_LATELY)
+    owing = lately.filter(Exists(Purchase.objects.paid().filter(raffle=OuterRef("pk"))))
+    return enqueue_due(owing, refund_raffle, lease=LEASE)
 
 
 def settle_purchase(purchase_id: str) -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from verification import doors
 from verification.chain import Call, Chain, ChainRejected, ChainUnavailable, DrawStatus, Receipt
-from verification.errors import StepWaits
+from verification.errors import ContractMissing, StepWaits
 from verification.models import ChainAccount, ChainTransaction, Contract, Draw
 
 Step = ChainTransaction.Step
@@ -23,22 +23,21 @@ POLL = timedelta(seconds=1)
 def current_contract() -> Contract | None:
     """The contract of draws promised now: CHAIN_CONTRACT, or the newest that was deployed; None without a chain.
 
-    Asks nobody: a draw is promised whether its chain answers or not.
+    Asks nobody: a draw is promised whether its chain answers or not. Raises ContractMissing if nothing was deployed.
     """
     if not settings.CHAIN_RPC_URLS:
         return None
-    if settings.CHAIN_CONTRACT:
-        contract, _ = Contract.objects.get_or_create(chain_id=settings.CHAIN_ID, address=settings.CHAIN_CONTRACT)
+    if contract := _known_contract():
         return contract
-    return Contract.objects.filter(chain_id=settings.CHAIN_ID).order_by("-pk").first()
+    raise ContractMissing("Run `manage.py deploy_contract` first, so that this raffle's draw can be anchored.")
 
 
 def deploy_contract() -> Contract:
     """Deploys the draw contract for the configured beacon and waits until it is mined, unless there is one."""
     chain = _configured_chain()
-    current = current_contract()
-    if current and chain.has_code(current.address):
-        return current
+    known = _known_contract()
+    if known and chain.has_code(known.address):
+        return known
     beacon = doors.beacon()
     known_round = max(1, beacon.first_round_at(int(time.time())) - 2)
     signature = doors.client_of(beacon).fetch(known_round)
@@ -47,9 +46,20 @@ def deploy_contract() -> Contract:
     return Contract.objects.create(chain_id=chain.chain_id, address=address, transaction=transaction_hash)
 
 
+def _known_contract() -> Contract | None:
+    if settings.CHAIN_CONTRACT:
+        contract, _ = Contract.objects.get_or_create(chain_id=settings.CHAIN_ID, address=settings.CHAIN_CONTRACT)
+        return contract
+    return Contract.objects.filter(chain_id=settings.CHAIN_ID).order_by("-pk").first()
+
+
 def anchor_promise(draw: Draw) -> None:
     """The contract binds the draw's number to its manifest. Raises StepWaits until that is mined, or ChainError."""
     if contract := draw.contract:
+        # The contract takes the numbers one after the other.
+        earlier = Draw.objects.filter(contract=contract, sequence__lt=draw.sequence, state=Draw.State.PROMISED)
+        if earlier.exists():
+            raise StepWaits("an earlier draw is not announced yet", timezone.now() + POLL)
         _anchored(
             draw,
             Step.ANNOUNCE,
@@ -80,13 +90,22 @@ def anchor_settlement(draw: Draw) -> list[int]:
     if contract is None:
         raise ValueError("a draw without a chain is not settled on one")
     chain = _configured_chain()
-    mine = ChainTransaction.objects.filter(draw=draw, step=Step.SETTLE).exists()
-    if mine or chain.draw_state(contract.address, _hash(draw)).status != DrawStatus.SETTLED:
+    if chain.draw_state(contract.address, _hash(draw)).status == DrawStatus.SETTLED:
+        _note_settlement(chain, draw)
+    else:
         signature = bytes.fromhex(draw.signature)
         _anchored(
             draw, Step.SETTLE, lambda chain: chain.prepare_settle(contract.address, _hash(draw), signature=signature)
         )
     return chain.settled_picks(contract.address, _hash(draw))
+
+
+def _note_settlement(chain: Chain, draw: Draw) -> None:
+    """Keeps the receipt of our settlement; if another's came first, ours was reverted, or was never made."""
+    mine = ChainTransaction.objects.filter(draw=draw, step=Step.SETTLE, block=None).first()
+    receipt = mine and chain.receipt(mine.hash)
+    if mine and receipt and receipt.succeeded:
+        _store_receipt(mine, receipt)
 
 
 def _anchored(draw: Draw, step: str, prepare: Callable[[Chain], Call]) -> int:
@@ -101,6 +120,8 @@ def _anchored(draw: Draw, step: str, prepare: Callable[[Chain], Call]) -> int:
     if receipt is None:
         chain.broadcast(bytes(stored.raw))
         ChainTransaction.objects.filter(pk=stored.pk, sent_at=None).update(sent_at=timezone.now())
+        receipt = chain.receipt(stored.hash)  # a development chain mines at once
+    if receipt is None:
         raise StepWaits(f"{step} {stored.hash} is not mined yet", timezone.now() + POLL)
     if not receipt.succeeded:
         raise ChainRejected(f"{step} {stored.hash} was mined and reverted; an operator must look")

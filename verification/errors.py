@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from luxewin.api.problems import Problem
+from luxewin.api.problems import Problem, Unavailable
 
 
 class StepWaits(Exception):
@@ -12,6 +12,13 @@ class StepWaits(Exception):
         super().__init__(reason)
         self.reason = reason
         self.until = until
+
+
+class ContractMissing(Unavailable):
+    """A chain is configured, but no draw contract of ours is on it: a promise could not be anchored."""
+
+    code = "contract_missing"
+    title = "The draw contract is not deployed"
 
 
 class NotDrawnYet(Problem):

@@ -7,7 +7,6 @@ from luxewin.tasks.queue import enqueue
 from raffles.models import Raffle
 from raffles.signals import raffle_cancelled, raffle_closed, raffle_published
 from verification import services, tasks
-from verification.models import Draw
 
 
 def connect() -> None:
@@ -30,4 +29,4 @@ def on_closed(sender: type[Raffle], raffle: Raffle, **kwargs: Any) -> None:
 
 def on_cancelled(sender: type[Raffle], raffle: Raffle, **kwargs: Any) -> None:
     """No draw is held; the number in the sequence stays taken, and the reason is public."""
-    Draw.objects.filter(raffle=raffle).update(state=Draw.State.VOID)
+    services.void_draw(raffle)

@@ -16,6 +16,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.notifications import notify
+from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import Actor, record
 from luxewin.tasks.queue import enqueue
 from purchases.models import Purchase
@@ -25,6 +26,7 @@ from verification import doors, manifest, merkle, picks
 from verification.anchoring import anchor_commit, anchor_promise, anchor_settlement, current_contract
 from verification.beacon import Beacon, BeaconUnavailable, RoundNotYet, randomness
 from verification.chain import ChainError
+from verification.contract import MAX_PICKS
 from verification.errors import StepWaits
 from verification.models import Draw, DrawSequence, Pick
 
@@ -33,15 +35,36 @@ PAUSE = timedelta(seconds=5)
 
 
 def promise_draw(raffle: Raffle, *, actor: Actor | None = None) -> Draw:
-    """The manifest of a raffle being published, in the caller's transaction, under the next number without a gap."""
+    """The manifest of a raffle being published, in the caller's transaction, under the next number without a gap.
+
+    Raises InvalidInput, naming every fault, on terms that cannot be promised; ContractMissing.
+    """
     DrawSequence.objects.get_or_create(pk=1)
     DrawSequence.objects.filter(pk=1).update(last=F("last") + 1)
     sequence = DrawSequence.objects.get(pk=1).last
-    canonical = manifest.canonical(
-        manifest.build(
+    canonical = _manifest_of(raffle, sequence)
+    draw = Draw.objects.create(
+        raffle=raffle,
+        sequence=sequence,
+        manifest=canonical.decode(),
+        manifest_hash=manifest.manifest_hash(canonical).hex(),
+        contract=current_contract(),
+    )
+    record("draw.promised", draw, actor=actor, after={"manifest_hash": draw.manifest_hash, "sequence": sequence})
+    return draw
+
+
+def _manifest_of(raffle: Raffle, sequence: int) -> bytes:
+    """The canonical manifest of the raffle's terms. Raises InvalidInput."""
+    prizes = list(raffle.prizes.values_list("name", flat=True))
+    faults = []
+    if len(prizes) + raffle.alternates > MAX_PICKS:
+        faults.append(f"alternates and prizes together are more than {MAX_PICKS}, which is all that one draw can pick")
+    try:
+        promise = manifest.build(
             raffle=raffle.pk,
             title=raffle.title,
-            prizes=list(raffle.prizes.values_list("name", flat=True)),
+            prizes=prizes,
             alternates=raffle.alternates,
             ticket_price=raffle.ticket_price,
             currency=raffle.currency,
@@ -54,16 +77,13 @@ def promise_draw(raffle: Raffle, *, actor: Actor | None = None) -> Draw:
             beacon=doors.beacon().as_manifest(),
             sequence=sequence,
         )
-    )
-    draw = Draw.objects.create(
-        raffle=raffle,
-        sequence=sequence,
-        manifest=canonical.decode(),
-        manifest_hash=manifest.manifest_hash(canonical).hex(),
-        contract=current_contract(),
-    )
-    record("draw.promised", draw, actor=actor, after={"manifest_hash": draw.manifest_hash, "sequence": sequence})
-    return draw
+    except manifest.ManifestError as error:
+        faults += error.faults
+    if faults:
+        # A fault begins with the name of its field.
+        errors = [{"field": fault.partition(" ")[0], "code": "not_promisable", "detail": fault} for fault in faults]
+        raise InvalidInput(errors)
+    return manifest.canonical(promise)
 
 
 def advance_draw(raffle_id: UUID) -> Draw:
@@ -85,7 +105,9 @@ def advance_draw(raffle_id: UUID) -> Draw:
 
 
 def _wait(draw: Draw, until: datetime, reason: str) -> None:
-    Draw.objects.filter(pk=draw.pk).update(due_at=until, trouble=reason[:300], claimed_until=None)
+    # Another worker may have moved it on meanwhile: then the reason is not true any more.
+    rows = Draw.objects.filter(pk=draw.pk, state=draw.state)
+    rows.update(due_at=until, trouble=reason[:300], claimed_until=None)
 
 
 def _reach(draw: Draw, state: Draw.State, **facts: object) -> bool:
@@ -101,10 +123,21 @@ def _reach(draw: Draw, state: Draw.State, **facts: object) -> bool:
 
 
 def announce(draw: Draw) -> None:
-    """Promised → announced: the contract has the manifest's hash."""
+    """Promised → announced: the contract has the manifest's hash. If the raffle was cancelled meanwhile, void."""
     anchor_promise(draw)
     with transaction.atomic():
-        _reach(draw, Draw.State.ANNOUNCED)
+        raffle = Raffle.objects.select_for_update(no_key=True).get(pk=draw.pk)
+        _reach(draw, Draw.State.VOID if raffle.status == Raffle.Status.CANCELLED else Draw.State.ANNOUNCED)
+
+
+def void_draw(raffle: Raffle) -> None:
+    """The raffle is being cancelled, in the caller's transaction, its row locked: no draw is held.
+
+    An anchored draw that is not announced yet is announced first: the contract takes the numbers one after the other,
+    and those after this one wait for it.
+    """
+    draws = Draw.objects.filter(raffle=raffle)
+    draws.exclude(state=Draw.State.PROMISED, contract__isnull=False).update(state=Draw.State.VOID, claimed_until=None)
 
 
 def freeze(draw: Draw) -> None:
@@ -116,6 +149,8 @@ def freeze(draw: Draw) -> None:
     with transaction.atomic():
         raffle = Raffle.objects.select_for_update(no_key=True).get(pk=draw.pk)
         counter = TicketCounter.objects.get(pk=draw.pk)
+        if raffle.status == Raffle.Status.CANCELLED:
+            return
         if raffle.closed_at is None:
             raise StepWaits("the sale is not over", timezone.now() + PAUSE)
         pending = Purchase.objects.pending().filter(raffle=raffle).count()

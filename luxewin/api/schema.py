@@ -34,8 +34,8 @@ class ProblemSerializer(serializers.Serializer):
 
 
 def one_path_for_each_action(endpoints: list[tuple[Any, ...]], **kwargs: Any) -> list[tuple[Any, ...]]:
-    """Leaves the bare collections out of the document: they are aliases of `…/list` and `…/create`."""
-    return [endpoint for endpoint in endpoints if not ALIASES.match(endpoint[0])]
+    """Leaves out what answers the same: the bare collections (`…/list`, `…/create`) and the trailing slash."""
+    return [(path.rstrip("/"), *rest) for path, *rest in endpoints if not ALIASES.match(path)]
 
 
 class ProblemSchema(AutoSchema):

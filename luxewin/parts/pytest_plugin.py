@@ -1,7 +1,8 @@
 """Parts room: the parts for a test run. Loaded by `-p luxewin.parts.pytest_plugin`.
 
 They start before any plugin reads Django's settings, keep their state in `.luxewin/test` and stop with the run. Workers
-of a distributed run inherit the environment and start nothing.
+of a distributed run inherit the environment and start nothing; each takes a Redis database of its own, since tests
+empty it.
 """
 
 import os
@@ -19,7 +20,9 @@ STATES = tuple(PROJECT / ".luxewin" / name for name in ("test", "test-2", "test-
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
-    if "PYTEST_XDIST_WORKER" not in os.environ:
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        os.environ["REDIS_URL"] = f"{os.environ['REDIS_URL'].rpartition('/')[0]}/{worker.removeprefix('gw')}"
+    else:
         supervisor = _supervisor()
         early_config.add_cleanup(lambda: supervisor.__exit__(None, None, None))
         os.environ.update(supervisor.environment)

@@ -33,6 +33,11 @@ class Heartbeat(models.Model):
         cls.objects.update_or_create(name=name, defaults={"at": Now()})
 
     @classmethod
+    def forget_old(cls) -> None:
+        """Removes the rows of workers that are long gone."""
+        cls.objects.filter(at__lt=Now() - timedelta(days=1)).delete()
+
+    @classmethod
     def probe(cls) -> None:
         """Raises RuntimeError unless some worker beat within SILENCE."""
         last = cls.objects.order_by("-at").first()

@@ -28,11 +28,12 @@ def expire_purchase(purchase_id: UUID) -> None:
 
 
 def release_hold(purchase_id: UUID) -> bool:
-    """Gives a pending purchase's tickets back to the sale; False if it was not pending any more."""
+    """Gives the tickets of a pending purchase without an intent back to the sale; False if it is no such any more."""
     with transaction.atomic():
         lock_tally(Purchase.objects.get(pk=purchase_id))
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
-        if purchase.status != Purchase.Status.PENDING:
+        has_intent = Payment.objects.filter(purchase=purchase).exclude(intent_id=None).exists()
+        if purchase.status != Purchase.Status.PENDING or has_intent:
             return False
         end_hold(purchase, Purchase.Status.EXPIRED)
     return True

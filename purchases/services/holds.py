@@ -38,8 +38,9 @@ def hold_tickets(*, buyer: User, raffle_id: UUID, quantity: int, key: Idempotenc
     try:
         with transaction.atomic():
             return _hold(raffle, buyer, quantity, amount, key)
-    except IntegrityError:
-        # The same key in another request that committed first: that purchase is the answer.
+    except (IntegrityError, errors.LimitReached):
+        # The same key in another request that committed first: that purchase is the answer. Its tickets may be what
+        # fills the limit, so the limit can refuse before the key does.
         if replayed := _find(buyer, key):
             return replayed
         raise

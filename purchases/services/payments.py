@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -11,6 +12,7 @@ from accounts.models import User
 from luxewin.api.idempotency import IdempotencyKey, RequestInFlight
 from purchases import gateway
 from purchases.errors import ProviderRefused, ProviderUnavailable
+from purchases.gateway import Intent
 from purchases.models import Payment, Purchase
 from purchases.services.expiry import release_hold
 from purchases.services.holds import hold_tickets
@@ -49,13 +51,20 @@ def open_payment(purchase: Purchase) -> None:
     except ProviderRefused:
         release_hold(purchase.pk)
         raise
-    payment.intent_id, payment.client_secret, payment.status = intent.id, intent.client_secret, Payment.Status.OPEN
-    payment.calling_since = None
-    payment.save(update_fields=["intent_id", "client_secret", "status", "calling_since", "updated_at"])
-    if not Purchase.objects.pending().filter(pk=purchase.pk).exists():
+    if not _store_intent(purchase, intent):
         # The hold ran out while Stripe was slow: this intent must never be paid.
         gateway.cancel_intent(intent.id)
-        purchase.refresh_from_db(fields=["status"])
+
+
+def _store_intent(purchase: Purchase, intent: Intent) -> bool:
+    """Notes the intent; False if the hold is over. Under the purchase's lock, as the expiry that may be at it too."""
+    payment = purchase.payment
+    with transaction.atomic():
+        purchase.status = Purchase.objects.select_for_update(no_key=True).get(pk=purchase.pk).status
+        payment.intent_id, payment.client_secret, payment.status = intent.id, intent.client_secret, Payment.Status.OPEN
+        payment.calling_since = None
+        payment.save(update_fields=["intent_id", "client_secret", "status", "calling_since", "updated_at"])
+    return purchase.status == Purchase.Status.PENDING
 
 
 def _claim_call(payment: Payment) -> None:

@@ -4,7 +4,7 @@ import logging
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, close_old_connections, connection
 from django_q.cluster import Cluster
 
@@ -24,11 +24,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Starts the cluster, then goes round every TICK_SECONDS."""
         # The cluster forks: no connection may be open here when it does.
+        Heartbeat.forget_old()
         connection.close()
         cluster = Cluster()
         cluster.start()
         beat_at = 0.0
         while not cluster.has_stopped:
+            if not cluster.sentinel.is_alive():
+                raise CommandError("The cluster died; start the worker again.")
             try:
                 if time.monotonic() >= beat_at:
                     Heartbeat.beat(f"{cluster.host}:{cluster.pid}")

@@ -1,0 +1,161 @@
+"""Demo room: the story, scene after scene. Each scene's cost in seconds is kept."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import httpx
+
+from luxewin import parts
+from luxewin.demo.cast import CAST, CLOSES_BY_TIME, RAFFLES, SALE_SECONDS, SELLS_OUT, STAYS_OPEN, Conduct
+from luxewin.demo.parties import Mailbox, Till
+from luxewin.demo.people import Person
+from luxewin.demo.shop import LateError, Refused, Shop, wait_until
+from luxewin.stack import STAFF_EMAIL, Stack
+
+THREADS = 8
+LONG_SALE = timedelta(days=3)
+EXPIRY_SECONDS, DRAW_SECONDS, MAIL_SECONDS = 90, 180, 90
+TROUBLES = (Refused, LateError, httpx.HTTPError, parts.PartError)
+
+
+class Story:
+    """Told once, on a fresh stack. What went wrong on the way is in `troubles`; the books show the rest."""
+
+    def __init__(self, stack: Stack, http: httpx.Client, say: Callable[[str], None]) -> None:
+        self.stack, self.http, self.say = stack, http, say
+        self.till, self.mailbox = Till(http, stack.environment), Mailbox(http, stack.environment)
+        self.staff = Shop(http, stack.url, address="203.0.113.1")
+        self.visitor = Shop(http, stack.url, address="203.0.113.2")
+        arguments = (http, stack.url, self.till, self.mailbox)
+        self.people = [Person(part, number, *arguments) for number, part in enumerate(CAST, start=1)]
+        #: Ids of the story's raffles by their names in the cast.
+        self.raffles: dict[str, str] = {}
+        self.troubles: list[str] = []
+        self.seconds: dict[str, float] = {}
+
+    def tell(self) -> None:
+        """All scenes. A scene that fails is a trouble; the next ones are tried all the same."""
+        scenes = {
+            "catalogue": self._open_the_shop,
+            "registration": self._everyone_joins,
+            "buying": self._everyone_buys,
+            "hold expires": self._abandoned_tickets_are_sold,
+            "draws": self._draws_are_held,
+            "mail": self._mail_arrives,
+        }
+        for name, scene in scenes.items():
+            with self._scene(name):
+                scene()
+
+    def with_conduct(self, conduct: Conduct) -> list[Person]:
+        """Those who behave like this."""
+        return [person for person in self.people if person.part.conduct is conduct]
+
+    def _open_the_shop(self) -> None:
+        command = [sys.executable, "manage.py", "load_catalogue", "--publish"]
+        loading = self.stack.supervisor.spawn("catalogue", command)
+        self.staff.log_in(STAFF_EMAIL, self.stack.password)
+        for name in (SELLS_OUT, STAYS_OPEN):
+            self._publish(name, LONG_SALE)
+        if code := loading.wait():
+            raise parts.PartError(f"load_catalogue ended with {code}; see {loading.log}")
+        known = list(self.visitor.pages("raffles/list"))
+        self.raffles |= {raffle["slug"]: raffle["id"] for raffle in known}
+        self.say(f"{len(known)} raffles are on sale: the shipped catalogue and two of the story's three")
+
+    def _publish(self, name: str, sale: timedelta) -> None:
+        now = datetime.now(UTC)
+        times = {"opens_at": now.isoformat(), "closes_at": (now + sale).isoformat()}
+        made = self.staff.post("raffles/create", RAFFLES[name] | times)
+        self.staff.post(f"raffles/{made['id']}/publish")
+        self.raffles[name] = made["id"]
+
+    def _everyone_joins(self) -> None:
+        self._together([person.join for person in self.people])
+        self.say(f"{len(self.people)} people registered, opened the link in their mail and logged in")
+
+    def _everyone_buys(self) -> None:
+        # A machine that took long to let everyone in gets a longer sale.
+        sale = max(SALE_SECONDS, round(self.seconds["registration"]))
+        self._publish(CLOSES_BY_TIME, timedelta(seconds=sale))
+        self.say(f"“{RAFFLES[CLOSES_BY_TIME]['title']}” is on sale for {sale} s")
+        leaving, late = self.with_conduct(Conduct.ABANDONS), self.with_conduct(Conduct.ASKS_TOO_MUCH)
+        for group in ([person for person in self.people if person not in (*leaving, *late)], leaving, late):
+            self._together([partial(person.shops, self.raffles[person.part.raffle]) for person in group])
+        bought = sum(bool(person.answers) for person in self.people) - len(leaving)
+        self.say(f"{bought} people bought; one card was declined, one click was double, one checkout was left")
+        for person in late:
+            self.say(f"{person.part.name} wanted {person.part.quantity}: {person.refusal or 'and got them'}")
+
+    def _abandoned_tickets_are_sold(self) -> None:
+        for person in self.with_conduct(Conduct.ABANDONS):
+            wait_until(f"the hold of {person.part.name} to expire", person.has_lost_the_hold, seconds=EXPIRY_SECONDS)
+            self.say(f"the hold of {person.part.name} expired, {person.part.quantity} tickets came back")
+        for person in self.with_conduct(Conduct.ASKS_TOO_MUCH):
+            person.comes_back(self.raffles[person.part.raffle])
+            self.say(f"{person.part.name} came back and bought {person.part.quantity}: sold out")
+
+    def _draws_are_held(self) -> None:
+        waiting = {SELLS_OUT, CLOSES_BY_TIME}
+
+        def look() -> bool:
+            for name in sorted(waiting):
+                draw = self.visitor.get(f"verification/{self.raffles[name]}")
+                if draw["state"] == "settled":
+                    waiting.discard(name)
+                    picked = ", ".join(str(pick["ticket"]) for pick in draw["picks"])
+                    self.say(f"“{draw['raffle']['title']}” is drawn and settled on the chain: {picked}")
+            return not waiting
+
+        wait_until("the two draws to be settled", look, seconds=DRAW_SECONDS, every=0.3)
+
+    def _mail_arrives(self) -> None:
+        # One of tickets for each purchase, one of the result for each person in each draw.
+        drawn = {self.raffles[SELLS_OUT], self.raffles[CLOSES_BY_TIME]}
+        paid = [each for person in self.people for each in person.purchases() if each["status"] == "paid"]
+        results = sum(purchase["raffle"]["id"] in drawn for purchase in paid)
+
+        def look() -> bool:
+            subjects = [message["subject"] for message in self.mailbox.messages()]
+            tickets = sum(subject.startswith("Your tickets for ") for subject in subjects)
+            told = sum(subject.startswith(("You won: ", "The draw of ")) for subject in subjects)
+            return tickets >= len(paid) and told >= results
+
+        wait_until("the mails about tickets and results", look, seconds=MAIL_SECONDS)
+        self.say(f"{len(self.mailbox.messages())} mails arrived")
+
+    def _together(self, acts: list[Callable[[], Any]]) -> None:
+        """All acts, THREADS at a time. Those that fail are troubles of their own."""
+        pool = ThreadPoolExecutor(THREADS)
+        try:
+            played = [pool.submit(act) for act in acts]
+            wait(played)
+        finally:
+            # On Ctrl-C nobody waits for the rest: they end with the server that they talk to.
+            pool.shutdown(wait=False, cancel_futures=True)
+        for each in played:
+            error = each.exception()
+            if isinstance(error, TROUBLES):
+                self._note(error)
+            elif error:
+                raise error
+
+    @contextmanager
+    def _scene(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        except TROUBLES as error:
+            self._note(error)
+        finally:
+            self.seconds[name] = time.monotonic() - started
+
+    def _note(self, error: BaseException) -> None:
+        self.troubles.append(f"{error}" or type(error).__name__)
+        self.say(f"TROUBLE: {self.troubles[-1]}")
