@@ -1,0 +1,121 @@
+"""Bench room: the product over HTTP beside the stack of the first draft (`bench/peer`), on the same PostgreSQL.
+
+Two server processes each, the same client with the same 16 connections, 200 open raffles each. The work is alike but
+not equal, and where it differs the product does more: its raffles carry their prizes, tickets left, phase and dates,
+its answers a request id and security headers; its purchases keep an idempotency key, a limit per person, a payment row
+and a count of the person's requests, and pass the checks of a verified buyer.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from bench import tools
+from bench.ground import PROCESSES, Ground, alternate, number
+from bench.load import Target
+from bench.registry import BenchError, Figure, measurement
+from luxewin.parts.processes import free_port
+
+ROUNDS, SECONDS = 5, 3
+PEER = Path(__file__).parent / "peer"
+# A person may send 120 purchases a minute. The limit stays on; so many people stay below it at up to 1,200 a second.
+BUYERS = 600
+HELD_BY_PRODUCT = "SELECT held FROM raffles_ticketcounter WHERE raffle_id = %s"
+HELD_BY_PEER = "SELECT held FROM peer_raffle WHERE id = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The peer, seeded and serving."""
+
+    url: str
+    database: str
+    raffle: str
+    token: str
+
+
+@cache
+def peer(ground: Ground) -> Peer:
+    """Its server; the access log is off, as the product's is."""
+    database, python, port = ground.database("peer"), tools.peer_python(), free_port()
+    dsn = {"PEER_DSN": database.replace("postgres://", "postgresql+asyncpg://", 1)}
+    facts = ground.run("peer-seed", [python, PEER / "seed.py"], dsn)
+    server: list[str | Path] = [
+        python,
+        "-m",
+        "uvicorn",
+        "app:app",
+        "--app-dir",
+        PEER,
+        "--workers",
+        str(PROCESSES),
+        "--no-access-log",
+    ]
+    url = ground.serve("peer", [*server, "--port", str(port)], port, "/api/v1/raffles/list", dsn)
+    return Peer(url, database, **facts)
+
+
+@cache
+def raffle(ground: Ground) -> str:
+    """The id of the product's first raffle, after all were made."""
+    return ground.run_product("bench.product.seed", "raffles")
+
+
+@measurement(unit="requests/s")
+def list_vs_peer(ground: Ground) -> Figure:
+    """GET raffles/list, a page of 20 of 200 open raffles, by anyone."""
+    raffle(ground)
+    return _compare(
+        Target(f"{ground.stack.url}/api/v1/raffles/list"), Target(f"{peer(ground).url}/api/v1/raffles/list")
+    )
+
+
+@measurement(unit="requests/s")
+def detail_vs_peer(ground: Ground) -> Figure:
+    """GET raffles/{id}, by anyone."""
+    ours, theirs = f"{ground.stack.url}/api/v1/raffles/{raffle(ground)}", peer(ground)
+    return _compare(Target(ours), Target(f"{theirs.url}/api/v1/raffles/{theirs.raffle}"))
+
+
+@measurement(unit="holds/s")
+def hold_vs_peer(ground: Ground) -> Figure:
+    """POST purchases/create, one ticket of one raffle: JWT, idempotency key, limits, all of it, and the call that makes
+    the PaymentIntent, to a provider that answers at once.
+
+    The peer takes no payment. So the product's figure carries the client's side of that call (the gateway, Stripe's
+    library, storing the intent) but not a provider's: `create_vs_peer` has that.
+    """
+    python, port = tools.peer_python(), free_port()
+    argv: list[str | Path] = [python, "-m", "bench.product.provider", "--port", str(port)]
+    provider = ground.serve("provider", argv, port, "/health")
+    return _hold(ground, ground.another_server("server-instant-provider", {"STRIPE_API_BASE": provider}))
+
+
+@measurement(unit="holds/s")
+def create_vs_peer(ground: Ground) -> Figure:
+    """The same with the embedded Stripe stand-in, as `make run` has it, whose cost counts as ours."""
+    return _hold(ground, ground.stack.url)
+
+
+def _hold(ground: Ground, url: str) -> Figure:
+    theirs, ours = peer(ground), raffle(ground)
+    tokens = ground.run_product("bench.product.seed", "buyers", str(BUYERS))
+    product = Target(f"{url}/api/v1/purchases/create", json.dumps({"raffle": ours, "quantity": 1}), tokens)
+    body = json.dumps({"raffle_id": theirs.raffle, "quantity": 1})
+    yardstick = Target(f"{theirs.url}/api/v1/purchases/create", body, [theirs.token])
+    books = (
+        (product, ground.database(), HELD_BY_PRODUCT, ours),
+        (yardstick, theirs.database, HELD_BY_PEER, theirs.raffle),
+    )
+    before = [number(database, query, key) for _, database, query, key in books]
+    figure = _compare(product, yardstick)
+    for held, (target, database, query, key) in zip(before, books, strict=True):
+        written = number(database, query, key) - held
+        if written < target.answered:
+            raise BenchError(f"{target.url} answered {target.answered} purchases, but its database holds {written}")
+    return figure
+
+
+def _compare(product: Target, yardstick: Target) -> Figure:
+    return Figure(*alternate(product.rate, yardstick.rate, rounds=ROUNDS, seconds=SECONDS))

@@ -1,0 +1,32 @@
+-- Bench room: what wrk sends, and its report as one line of JSON.
+-- Without arguments it GETs the address. With a folder of facts it POSTs `body` with a bearer token of `tokens`
+-- (one a line, each in its turn) and an Idempotency-Key that never comes twice.
+local body, prefix
+local tokens, turn, sent = {}, 0, 0
+
+local function read(name)
+  local file = assert(io.open(name))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+function init(args)
+  if #args == 0 then return end
+  body, prefix = read(args[1] .. "/body"), args[2]
+  for token in read(args[1] .. "/tokens"):gmatch("%S+") do tokens[#tokens + 1] = token end
+  wrk.headers["Content-Type"] = "application/json"
+  request = function()
+    turn, sent = turn % #tokens + 1, sent + 1
+    wrk.headers["Authorization"] = "Bearer " .. tokens[turn]
+    wrk.headers["Idempotency-Key"] = prefix .. sent
+    return wrk.format("POST", nil, nil, body)
+  end
+end
+
+function done(summary, latency, requests)
+  io.write(string.format(
+    '\n{"requests": %d, "microseconds": %d, "refused": %d, "broken": %d, "timed_out": %d}\n',
+    summary.requests, summary.duration, summary.errors.status,
+    summary.errors.connect + summary.errors.read + summary.errors.write, summary.errors.timeout))
+end
