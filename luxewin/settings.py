@@ -235,7 +235,7 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["luxewin.api.schema.one_path_for_each_action"],
     "ENUM_NAME_OVERRIDES": {
         "PurchaseStatus": "purchases.models.Purchase.Status",
-        "RafflePhase": "raffles.models.Phase",
+        "RafflePhase": "raffles.phases.Phase",
         "DrawState": "verification.models.Draw.State",
     },
 }

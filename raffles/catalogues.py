@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,10 @@ def _rows(path: Path) -> list[Any]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         return _csv_rows(text) if path.suffix.lower() == ".csv" else _json_rows(text)
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error, RecursionError) as error:
+    except CatalogueError:
+        raise
+    except (ValueError, csv.Error, RecursionError) as error:
+        # Not UTF-8, not JSON, or a number of thousands of digits: each is a ValueError.
         raise CatalogueError([f"the file cannot be read: {error}"]) from error
 
 
@@ -64,7 +68,7 @@ def _json_rows(text: str) -> list[Any]:
 
 
 def _csv_rows(text: str) -> list[dict[str, Any]]:
-    reader = csv.DictReader(text.splitlines(), restkey="surplus")
+    reader = csv.DictReader(StringIO(text, newline=""), restkey="surplus")
     return [_typed({key: value for key, value in row.items() if value}) for row in reader]
 
 

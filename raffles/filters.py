@@ -3,7 +3,8 @@
 import django_filters
 from django.db.models import Q, QuerySet
 
-from raffles.models import MAX_PRICE, Phase, Raffle
+from raffles.models import MAX_PRICE, Raffle
+from raffles.phases import Phase
 
 
 class RaffleFilter(django_filters.FilterSet):

@@ -13,18 +13,6 @@ MAX_TICKETS = 100_000_000
 MAX_PRICE = 100_000_000
 
 
-class Phase(models.TextChoices):
-    """Where a raffle stands, by the database's clock; derived, never stored."""
-
-    DRAFT = "draft", "Draft"  # staff are still writing it
-    UPCOMING = "upcoming", "Upcoming"  # published, sale not yet open
-    OPEN = "open", "Open"  # on sale
-    CLOSING = "closing", "Closing"  # sale over, payments under way may still settle
-    DRAWING = "drawing", "Drawing"  # entries frozen, the beacon's round awaited
-    DRAWN = "drawn", "Drawn"  # winners stand
-    CANCELLED = "cancelled", "Cancelled"  # everyone is refunded
-
-
 class Raffle(Claimable):
     """What is offered on which terms. The terms never change once it is published (a trigger guards them)."""
 

@@ -2,8 +2,10 @@
 
 from typing import Any, Self
 
-from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
+
+from raffles.phases import PHASE
 
 
 class RaffleQuerySet(QuerySet[Any]):
@@ -15,22 +17,7 @@ class RaffleQuerySet(QuerySet[Any]):
 
     def with_phase(self) -> Self:
         """Adds `phase`, decided by the database's clock and not by a worker's punctuality."""
-        from raffles.models import Phase
-
-        status = self.model.Status
-        return self.annotate(
-            phase=Case(
-                When(status=status.DRAFT, then=Value(Phase.DRAFT)),
-                When(status=status.CANCELLED, then=Value(Phase.CANCELLED)),
-                When(drawn_at__isnull=False, then=Value(Phase.DRAWN)),
-                When(frozen_at__isnull=False, then=Value(Phase.DRAWING)),
-                When(closed_at__isnull=False, then=Value(Phase.CLOSING)),
-                When(closes_at__lte=Now(), then=Value(Phase.CLOSING)),
-                When(opens_at__gt=Now(), then=Value(Phase.UPCOMING)),
-                default=Value(Phase.OPEN),
-                output_field=CharField(),
-            )
-        )
+        return self.annotate(phase=PHASE)
 
     def for_display(self) -> Self:
         """All that a page of raffles shows, in two queries."""

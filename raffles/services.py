@@ -1,10 +1,11 @@
 """Writes of raffles: the same for the API, the back office, commands and tasks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.text import slugify
@@ -15,13 +16,14 @@ from raffles.errors import TermsFixed, WrongPhase
 from raffles.models import Prize, Raffle, TicketCounter
 from raffles.signals import raffle_cancelled, raffle_closed, raffle_published
 
+# Words of the API's own: as a slug they would be the address of something else.
+RESERVED_SLUGS = frozenset({"list", "create"})
+
 
 def create_raffle(*, prizes: Sequence[dict[str, Any]], actor: Actor | None = None, **terms: Any) -> Raffle:
     """A draft with its prizes; `terms` are validated fields of `Raffle`. Raises InvalidInput on a slug in use."""
     terms["slug"] = terms.get("slug") or _free_slug(terms["title"])
-    if Raffle.objects.filter(slug=terms["slug"]).exists():
-        raise InvalidInput.of("slug", "unique", f"{terms['slug']} is in use.")
-    with transaction.atomic():
+    with transaction.atomic(), _slug_is_free(terms["slug"]):
         raffle = Raffle.objects.create(**terms)
         _replace_prizes(raffle, prizes)
         record("raffle.created", raffle, actor=actor, after={"title": raffle.title})
@@ -31,13 +33,18 @@ def create_raffle(*, prizes: Sequence[dict[str, Any]], actor: Actor | None = Non
 def update_raffle(
     raffle_id: UUID, *, prizes: Sequence[dict[str, Any]] | None = None, actor: Actor | None = None, **changes: Any
 ) -> Raffle:
-    """Changes a draft; of a published raffle only what is not among its terms. Raises TermsFixed."""
-    with transaction.atomic():
+    """Changes a draft; of a published raffle only what is not among its terms.
+
+    Raises TermsFixed, or InvalidInput on a slug in use.
+    """
+    with transaction.atomic(), _slug_is_free(changes.get("slug", "")):
         raffle = _locked(raffle_id)
         if raffle.status != Raffle.Status.DRAFT:
             fixed = sorted(set(changes) & set(Raffle.TERMS)) + (["prizes"] if prizes is not None else [])
             if fixed:
                 raise TermsFixed("A published raffle keeps its terms.", fields=fixed)
+        if not changes and prizes is None:
+            return raffle
         before = {name: str(getattr(raffle, name)) for name in changes}
         for name, value in changes.items():
             setattr(raffle, name, value)
@@ -56,7 +63,7 @@ def publish_raffle(raffle_id: UUID, *, actor: Actor | None = None) -> Raffle:
     with transaction.atomic():
         raffle = _locked(raffle_id)
         if raffle.status != Raffle.Status.DRAFT:
-            raise WrongPhase("Only a draft can be published.", status=raffle.status)
+            raise WrongPhase("Only a draft can be published.", raffle_status=raffle.status)
         if faults := _faults_of_draft(raffle):
             raise InvalidInput(faults)
         raffle.status, raffle.published_at = Raffle.Status.PUBLISHED, timezone.now()
@@ -70,12 +77,13 @@ def publish_raffle(raffle_id: UUID, *, actor: Actor | None = None) -> Raffle:
 def cancel_raffle(raffle_id: UUID, *, reason: str, actor: Actor | None = None) -> Raffle:
     """Ends a raffle before its draw: nothing more is sold and everyone is refunded (the rooms above listen).
 
-    Raises WrongPhase once the entries are frozen: from then on nobody may veto the draw.
+    Raises WrongPhase for a draft, which nobody was promised, and once the entries are frozen: from then on nobody
+    may veto the draw.
     """
     with transaction.atomic():
         raffle = _locked(raffle_id)
-        if raffle.status == Raffle.Status.CANCELLED or raffle.frozen_at:
-            raise WrongPhase("This raffle can no longer be cancelled.", status=raffle.status)
+        if raffle.status != Raffle.Status.PUBLISHED or raffle.frozen_at:
+            raise WrongPhase("Only a published raffle that is not frozen can be cancelled.", raffle_status=raffle.status)
         before = raffle.status
         raffle.status, raffle.cancelled_at, raffle.cancel_reason = Raffle.Status.CANCELLED, timezone.now(), reason[:200]
         raffle.save(update_fields=["status", "cancelled_at", "cancel_reason"])
@@ -113,6 +121,17 @@ def _locked(raffle_id: UUID) -> Raffle:
     return Raffle.objects.select_for_update(no_key=True).get(pk=raffle_id)
 
 
+@contextmanager
+def _slug_is_free(slug: str) -> Iterator[None]:
+    """Names the slug as the fault if the database finds it in use; it alone knows of two writers at once."""
+    try:
+        yield
+    except IntegrityError as error:
+        if "raffles_raffle_slug" not in str(error):
+            raise
+        raise InvalidInput.of("slug", "unique", f"{slug} is in use.") from error
+
+
 def _replace_prizes(raffle: Raffle, prizes: Sequence[dict[str, Any]]) -> None:
     raffle.prizes.all().delete()
     Prize.objects.bulk_create(Prize(raffle=raffle, position=n, **prize) for n, prize in enumerate(prizes, start=1))
@@ -120,7 +139,7 @@ def _replace_prizes(raffle: Raffle, prizes: Sequence[dict[str, Any]]) -> None:
 
 def _free_slug(title: str) -> str:
     base = slugify(title)[:70] or "raffle"
-    taken = set(Raffle.objects.filter(slug__startswith=base).values_list("slug", flat=True))
+    taken = set(Raffle.objects.filter(slug__startswith=base).values_list("slug", flat=True)) | RESERVED_SLUGS
     return next(slug for slug in (base, *(f"{base}-{n}" for n in range(2, len(taken) + 3))) if slug not in taken)
 
 

@@ -6,15 +6,19 @@ Without a chain the same functions answer from the clock. No function here may b
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from verification import doors
-from verification.chain import Call, Chain, ChainRejected, ChainUnavailable, DrawStatus, Receipt
 from verification.errors import ContractMissing, StepWaits
 from verification.models import ChainAccount, ChainTransaction, Contract, Draw
+from verification.onchain import Call, ChainRejected, ChainUnavailable, DrawStatus, Receipt
+
+if TYPE_CHECKING:
+    from verification.chain import Chain
 
 Step = ChainTransaction.Step
 POLL = timedelta(seconds=1)
@@ -100,7 +104,7 @@ def anchor_settlement(draw: Draw) -> list[int]:
     return chain.settled_picks(contract.address, _hash(draw))
 
 
-def _note_settlement(chain: Chain, draw: Draw) -> None:
+def _note_settlement(chain: "Chain", draw: Draw) -> None:
     """Keeps the receipt of our settlement; if another's came first, ours was reverted, or was never made."""
     mine = ChainTransaction.objects.filter(draw=draw, step=Step.SETTLE, block=None).first()
     receipt = mine and chain.receipt(mine.hash)
@@ -108,7 +112,7 @@ def _note_settlement(chain: Chain, draw: Draw) -> None:
         _store_receipt(mine, receipt)
 
 
-def _anchored(draw: Draw, step: str, prepare: Callable[[Chain], Call]) -> int:
+def _anchored(draw: Draw, step: str, prepare: Callable[["Chain"], Call]) -> int:
     """Sees to it that the step's transaction is mined; returns its block's time. Raises StepWaits until it is."""
     chain = _configured_chain()
     stored = ChainTransaction.objects.filter(draw=draw, step=step).first() or _sign_and_store(
@@ -129,7 +133,7 @@ def _anchored(draw: Draw, step: str, prepare: Callable[[Chain], Call]) -> int:
     return receipt.block_timestamp
 
 
-def _sign_and_store(chain: Chain, draw: Draw, step: str, prepare: Callable[[Chain], Call]) -> ChainTransaction:
+def _sign_and_store(chain: "Chain", draw: Draw, step: str, prepare: Callable[["Chain"], Call]) -> ChainTransaction:
     """The network is asked first, then a nonce is allotted and the signed bytes are stored in one transaction."""
     call, observed = prepare(chain), chain.next_nonce()
     account, _ = ChainAccount.objects.get_or_create(chain_id=chain.chain_id, address=chain.operator)
@@ -154,14 +158,14 @@ def _store_receipt(stored: ChainTransaction, receipt: Receipt) -> None:
     )
 
 
-def _configured_chain() -> Chain:
+def _configured_chain() -> "Chain":
     chain = doors.chain()
     if chain is None:
         raise ChainUnavailable("CHAIN_RPC_URL is not set, and this draw is promised on a chain")
     return chain
 
 
-def _wait_for(chain: Chain, transaction_hash: str, seconds: int = 120) -> None:
+def _wait_for(chain: "Chain", transaction_hash: str, seconds: int = 120) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         receipt = chain.receipt(transaction_hash)

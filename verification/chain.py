@@ -5,8 +5,6 @@ after a crash or a lost answer. Hashes and addresses are the chain's own strings
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,78 +28,12 @@ from web3.utils.address import get_create_address
 from .beacon import Beacon
 from .contract import artefact
 from .contract.encoding import encode_public_key, encode_signature
+from .onchain import Call, ChainRejected, ChainUnavailable, DrawState, DrawStatus, Receipt, SignedCall
 
 _GAS_MARGIN = 1.25  # over the estimate, since state may differ a little when the transaction runs
 _BASE_FEE_MARGIN = 2  # a full block raises the base fee by an eighth: this covers six of them
 _NOT_NOW = frozenset({-32603, -32005, -32002})  # internal error, too many requests, resource unavailable (EIP-1474)
 _REVERTED = "execution reverted"
-
-
-class DrawStatus(IntEnum):
-    """How far the contract is with a draw."""
-
-    UNKNOWN = 0
-    ANNOUNCED = 1
-    COMMITTED = 2
-    SETTLED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class DrawState:
-    """What the contract holds of a draw; what a later step fills is zero before it. Times in Unix seconds."""
-
-    status: DrawStatus
-    sequence: int
-    delay_seconds: int
-    root: bytes
-    tickets: int
-    wanted: int
-    committed_at: int
-    round: int
-    seed: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A transaction with its gas and fees, ready to be signed under a nonce."""
-
-    transaction: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class SignedCall:
-    """A signed transaction that may not have been sent yet."""
-
-    raw: bytes
-    hash: str
-    nonce: int
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of a mined transaction. `block_timestamp` in Unix seconds."""
-
-    succeeded: bool
-    block_number: int
-    block_hash: str
-    block_timestamp: int
-    gas_used: int
-
-
-class ChainError(Exception):
-    """The chain did not do what it was asked."""
-
-
-class ChainUnavailable(ChainError):
-    """No node gave an answer in time; trying again later may help. The message names each node's fault."""
-
-
-class ChainRejected(ChainError):
-    """The contract or, for a broadcast, the node refused; the same again would be too. `reason` is its word."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
 
 
 class Chain:

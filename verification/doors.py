@@ -1,11 +1,14 @@
 """The outside parties of a draw as this installation is configured: its beacon and its chain."""
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
 from verification.beacon import QUICKNET, QUICKNET_RELAYS, Beacon, BeaconClient
-from verification.chain import Chain
+
+if TYPE_CHECKING:
+    from verification.chain import Chain
 
 
 @cache
@@ -27,10 +30,13 @@ def client_of(promised: Beacon) -> BeaconClient:
 
 
 @cache
-def chain() -> Chain | None:
+def chain() -> "Chain | None":
     """The configured chain, or None: without one everything works, and bundles say `anchored: false`."""
     if not settings.CHAIN_RPC_URLS:
         return None
+    # web3 takes more than a second to load, and most processes never ask the chain.
+    from verification.chain import Chain
+
     return Chain(settings.CHAIN_RPC_URLS, settings.CHAIN_ID, settings.CHAIN_OPERATOR_KEY or None)
 
 

@@ -25,10 +25,10 @@ from raffles.models import Raffle, TicketCounter
 from verification import doors, manifest, merkle, picks
 from verification.anchoring import anchor_commit, anchor_promise, anchor_settlement, current_contract
 from verification.beacon import Beacon, BeaconUnavailable, RoundNotYet, randomness
-from verification.chain import ChainError
 from verification.contract import MAX_PICKS
 from verification.errors import StepWaits
 from verification.models import Draw, DrawSequence, Pick
+from verification.onchain import ChainError
 
 log = logging.getLogger(__name__)
 PAUSE = timedelta(seconds=5)
@@ -127,7 +127,17 @@ def announce(draw: Draw) -> None:
     anchor_promise(draw)
     with transaction.atomic():
         raffle = Raffle.objects.select_for_update(no_key=True).get(pk=draw.pk)
-        _reach(draw, Draw.State.VOID if raffle.status == Raffle.Status.CANCELLED else Draw.State.ANNOUNCED)
+        if _reach(draw, Draw.State.VOID if raffle.status == Raffle.Status.CANCELLED else Draw.State.ANNOUNCED):
+            _call_up_next(draw)
+
+
+def _call_up_next(draw: Draw) -> None:
+    """The contract takes the numbers one after the other: whoever waited for this one is next."""
+    from verification.tasks import advance_draw as task
+
+    later = Draw.objects.filter(contract=draw.contract_id, sequence__gt=draw.sequence, state=Draw.State.PROMISED)
+    if draw.contract_id and (following := later.order_by("sequence").first()):
+        enqueue(task, str(following.pk))
 
 
 def void_draw(raffle: Raffle) -> None:

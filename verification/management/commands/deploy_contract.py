@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from verification.anchoring import deploy_contract
 from verification.beacon import BeaconError
-from verification.chain import ChainError
+from verification.onchain import ChainError
 
 
 class Command(BaseCommand):

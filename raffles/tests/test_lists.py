@@ -1,0 +1,145 @@
+"""Lists of raffles: phases by the clock, filters, orders, search, pages."""
+
+from datetime import timedelta
+from urllib.parse import urlencode
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from luxewin.tests.asking import client_of
+from raffles import services
+from raffles.models import Raffle
+
+
+def _titles(**query: object) -> list[str]:
+    response = client_of().get(f"/api/v1/raffles/list?{urlencode(query, doseq=True)}")
+    assert response.status_code == 200, response.content
+    return [raffle["title"] for raffle in response.json()["results"]]
+
+
+@pytest.fixture
+def phases(on_sale, draft) -> dict[str, Raffle]:
+    """A raffle in each phase, named after it."""
+    now, day = timezone.now(), timedelta(days=1)
+    made = {
+        "upcoming": on_sale(title="upcoming", opens_at=now + day, closes_at=now + 2 * day),
+        "open": on_sale(title="open"),
+        "closing": on_sale(title="closing"),
+        "drawing": on_sale(title="drawing"),
+        "drawn": on_sale(title="drawn"),
+        "cancelled": on_sale(title="cancelled"),
+    }
+    draft(title="draft")
+    for name, change in {
+        "closing": {"closed_at": now}, "drawing": {"closed_at": now, "frozen_at": now},
+        "drawn": {"closed_at": now, "frozen_at": now, "drawn_at": now},
+    }.items():  # fmt: skip
+        Raffle.objects.filter(pk=made[name].pk).update(**change)
+    services.cancel_raffle(made["cancelled"].pk, reason="A flood.")
+    return made
+
+
+@pytest.mark.parametrize("phase", ["upcoming", "open", "closing", "drawing", "drawn", "cancelled"])
+def test_each_phase_is_shown_and_filtered_alike(phase, phases):
+    assert _titles(phase=phase) == [phase]
+    assert client_of().get(f"/api/v1/raffles/{phases[phase].pk}").json()["phase"] == phase
+
+
+def test_drafts_are_never_in_the_list_not_even_for_managers(phases, mona):
+    assert set(_titles()) == set(phases)
+    assert "draft" not in {raffle["title"] for raffle in client_of(mona).get("/api/v1/raffles/list").json()["results"]}
+
+
+def test_several_phases_and_categories_are_either_or(phases, on_sale):
+    assert set(_titles(phase=["open", "drawn"])) == {"open", "drawn"}
+    on_sale(title="A car", category="car")
+    assert _titles(category="car") == ["A car"]
+    assert len(_titles(category=["car", "watch"])) == 7
+
+
+def test_the_database_s_clock_decides_and_not_the_worker(on_sale, db):
+    now = timezone.now()
+    raffle = on_sale(opens_at=now - timedelta(hours=2), closes_at=now + timedelta(hours=1))
+    with connection.cursor() as cursor:
+        # The terms are guarded even from us.
+        cursor.execute("ALTER TABLE raffles_raffle DISABLE TRIGGER USER")
+        cursor.execute("UPDATE raffles_raffle SET closes_at = now() - interval '1 second' WHERE id = %s", [raffle.pk])
+        cursor.execute("ALTER TABLE raffles_raffle ENABLE TRIGGER USER")
+    assert Raffle.objects.get(pk=raffle.pk).closed_at is None
+    assert client_of().get(f"/api/v1/raffles/{raffle.pk}").json()["phase"] == "closing"
+
+
+@pytest.fixture
+def priced(on_sale) -> None:
+    """Three raffles of different price and end."""
+    now = timezone.now()
+    for title, price, days in (("b", 200, 3), ("a", 100, 2), ("c", 300, 1)):
+        on_sale(title=title, ticket_price=price, closes_at=now + timedelta(days=days))
+
+
+@pytest.mark.parametrize(
+    ("order", "titles"),
+    [
+        (None, "cab"), ("closes_at", "cab"), ("-closes_at", "bac"), ("ticket_price", "abc"), ("-ticket_price", "cba"),
+        ("-published_at", "cab"),
+    ],
+)  # fmt: skip
+def test_each_order_is_kept_over_pages(order, titles, priced):
+    query = {"page_size": 1} | ({"order": order} if order else {})
+    path, seen = f"/api/v1/raffles/list?{urlencode(query)}", []
+    while path:
+        page = client_of().get(path).json()
+        seen += [raffle["title"] for raffle in page["results"]]
+        path = page["next"]
+    assert "".join(seen) == titles
+
+
+def test_equal_values_lose_no_row_between_pages(on_sale):
+    closes_at = timezone.now() + timedelta(days=1)
+    made = {str(on_sale(ticket_price=100, closes_at=closes_at).pk) for _ in range(7)}
+    for order in ("closes_at", "-ticket_price"):
+        path, seen = f"/api/v1/raffles/list?page_size=2&order={order}", []
+        while path:
+            page = client_of().get(path).json()
+            seen += [raffle["id"] for raffle in page["results"]]
+            path = page["next"]
+        assert len(seen) == 7
+        assert set(seen) == made
+
+
+def test_a_page_back_shows_the_rows_before(priced):
+    first = client_of().get("/api/v1/raffles/list?page_size=1").json()
+    second = client_of().get(first["next"]).json()
+    assert client_of().get(second["previous"]).json()["results"] == first["results"]
+    assert first["previous"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "titles"),
+    [
+        ({"price_min": 200}, {"b", "c"}), ({"price_max": 200}, {"a", "b"}), ({"price_min": 101, "price_max": 299}, {"b"}),
+        ({"price_min": 300, "price_max": 100}, set()), ({"price_min": ""}, {"a", "b", "c"}),
+    ],
+)  # fmt: skip
+def test_prices_narrow_from_both_sides(query, titles, priced):
+    assert set(_titles(**query)) == titles
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("daytona", {"Rolex Daytona"}), ("DAYTONA", {"Rolex Daytona"}), ("panda", {"Rolex Daytona"}), ("box", {"Rolex Daytona", "100% silk"}),
+        ("100%", {"100% silk"}), ("_", set()), ("%", {"100% silk"}), ("hermès", {"100% silk"}), ("nothing", set()),
+    ],
+)  # fmt: skip
+def test_text_is_found_in_title_description_and_prizes(text, found, on_sale):
+    on_sale(title="Rolex Daytona", description="The panda dial.", prizes=[{"name": "Watch"}, {"name": "Box"}])
+    on_sale(title="100% silk", description="By Hermès.", prizes=[{"name": "Scarf"}, {"name": "Orange box"}, {"name": "Second box"}])
+    assert set(_titles(search=text)) == found
+    assert len(_titles(search=text)) == len(found)
+
+
+def test_filters_stay_on_the_next_page(priced):
+    page = client_of().get("/api/v1/raffles/list?price_min=200&order=ticket_price&page_size=1").json()
+    assert [raffle["title"] for raffle in client_of().get(page["next"]).json()["results"]] == ["c"]
