@@ -9,7 +9,7 @@ UV := .bootstrap/uv/bin/uv
 PYTHON := .venv/bin/python
 export UV
 # The machine's own variables for other projects have no say here.
-unexport VIRTUAL_ENV PYTHONPATH DJANGO_SETTINGS_MODULE
+unexport VIRTUAL_ENV PYTHONPATH DJANGO_SETTINGS_MODULE PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo run test lint format bench requirements clean
 

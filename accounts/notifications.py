@@ -7,27 +7,22 @@ from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 
 from accounts.models import Notification, Preferences, User
-from luxewin.tasks.queue import enqueue
 
 # Kinds that a person can switch off, and the preference that does it; all others are always sent.
 OPTIONAL = {"purchase_paid": "email_purchases", "draw_lost": "email_draws"}
 
 
 def notify(user: User, kind: str, *, about: Any, **context: Any) -> None:
-    """Has `templates/mail/<kind>.txt` sent to the user once the caller's transaction commits.
+    """Has a sweep send `templates/mail/<kind>.txt` to the user once the caller's transaction commits.
 
-    `about` says what the news is of: the same kind about the same thing is told once. `context` must be JSON.
-    Nothing is written if their preferences say so. Cost: up to four statements.
+    `about` says what the news is of, an id or a date: the same kind about the same thing is told once. `context` must
+    be JSON. Nothing is written if their preferences say so. Cost: up to four statements.
     """
-    from accounts.tasks import deliver_notification
-
     if (switch := OPTIONAL.get(kind)) and Preferences.objects.filter(user=user, **{switch: False}).exists():
         return
-    notification, created = Notification.objects.get_or_create(
-        dedupe_key=f"{kind}:{about}:{user.id}"[:120], defaults={"user": user, "kind": kind, "context": context}
+    Notification.objects.get_or_create(
+        dedupe_key=f"{kind}:{about}:{user.id}", defaults={"user": user, "kind": kind, "context": context}
     )
-    if created:
-        enqueue(deliver_notification, str(notification.id))
 
 
 def compose(notification: Notification) -> EmailMessage:

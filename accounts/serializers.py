@@ -5,13 +5,15 @@ from datetime import date
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.utils import timezone
 from iso3166 import countries_by_alpha2
 from rest_framework import serializers
 
 from accounts.models import Preferences, User
+
+EMAIL_LENGTH = 254
 
 
 def _age(born: date, today: date) -> int:
@@ -35,7 +37,7 @@ class CountryField(serializers.CharField):
 class RegisterSerializer(serializers.Serializer):
     """A new account."""
 
-    email = serializers.EmailField(max_length=254)
+    email = serializers.EmailField(max_length=EMAIL_LENGTH)
     password = serializers.CharField(
         max_length=128, trim_whitespace=False, style={"input_type": "password"}, write_only=True
     )
@@ -51,16 +53,22 @@ class RegisterSerializer(serializers.Serializer):
             )
         return value
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """The password against every validator, all faults at once."""
-        person = User(email=attrs["email"], display_name=attrs["display_name"])
+    def validate_email(self, value: str) -> str:
+        """In lower case, which for some letters is longer."""
+        lower = value.lower()
+        if len(lower) > EMAIL_LENGTH:
+            raise serializers.ValidationError(f"At most {EMAIL_LENGTH} characters.", code="max_length")
+        return lower
+
+    def validate_password(self, value: str) -> str:
+        """Against every validator, all faults at once, whatever else is wrong with the input."""
+        email = self.initial_data.get("email")
+        person = User(email=email[:EMAIL_LENGTH] if isinstance(email, str) else "")
         try:
-            validate_password(attrs["password"], person)
+            password_validation.validate_password(value, person)
         except DjangoValidationError as error:
-            raise serializers.ValidationError(
-                {"password": serializers.as_serializer_error(error)["non_field_errors"]}
-            ) from error
-        return attrs
+            raise serializers.ValidationError(serializers.as_serializer_error(error)["non_field_errors"]) from error
+        return value
 
 
 class RegisteredSerializer(serializers.Serializer):
@@ -79,7 +87,7 @@ class TokenSerializer(serializers.Serializer):
 class LoginSerializer(serializers.Serializer):
     """Credentials."""
 
-    email = serializers.EmailField(max_length=254)
+    email = serializers.EmailField(max_length=EMAIL_LENGTH)
     password = serializers.CharField(max_length=128, trim_whitespace=False, style={"input_type": "password"})
 
 

@@ -70,6 +70,8 @@ def update_preferences(user: User, *, marketing_consent: bool | None = None, **c
 
 
 def _update[T: (User, Preferences)](row: T, actor: User, action: str, changes: dict[str, object]) -> T:
+    if not changes:
+        return row
     before = {name: str(getattr(row, name)) for name in changes}
     for name, value in changes.items():
         setattr(row, name, value)

@@ -15,14 +15,10 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(minutes=2)
 
 
-@sweep(every=5)
+@sweep(every=1)
 def deliver_waiting_notifications() -> int:
-    """Takes up what a dead mail server or a killed worker left behind, once its pause is over."""
-    return enqueue_due(
-        Notification.objects.waiting().filter(created_at__lt=Now() - timedelta(seconds=10)),
-        deliver_notification,
-        lease=LEASE,
-    )
+    """Finds new messages, and those that a dead mail server or a killed worker left behind once their pause is over."""
+    return enqueue_due(Notification.objects.waiting(), deliver_notification, lease=LEASE)
 
 
 def deliver_notification(notification_id: str) -> None:

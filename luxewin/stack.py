@@ -88,9 +88,9 @@ class Stack:
         self.password = file.read_text()
         self.environment.update({"PUBLIC_URL": self.url, "LUXEWIN_STAFF_PASSWORD": self.password})
         self.environment.update({"LUXEWIN_STATE": str(self.supervisor.state_dir)} | self.extra)
-        bootstrap = self.supervisor.spawn(
-            "bootstrap", [sys.executable, "manage.py", "bootstrap", *(["--fresh"] if self.fresh else [])]
-        )
+        # Only a database of our own is emptied, never one that DATABASE_URL names.
+        fresh = ["--fresh"] if self.fresh and "postgres" in self.supervisor.names else []
+        bootstrap = self.supervisor.spawn("bootstrap", [sys.executable, "manage.py", "bootstrap", *fresh])
         if code := bootstrap.wait():
             raise parts.PartError(
                 f"bootstrap ended with {code}; see {bootstrap.log}\n{bootstrap.log.read_text()[-2000:]}"
@@ -110,17 +110,19 @@ class Stack:
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
         answer = "no answer"
-        while time.monotonic() < deadline:
-            for child in self.supervisor.children.values():
-                if child.name != "bootstrap" and child.poll() is not None:
-                    raise parts.PartError(f"{child.name} ended; see {child.log}\n{child.log.read_text()[-2000:]}")
-            try:
-                answer = httpx.get(f"{self.url}/health/ready", timeout=5).text
-                if '"status": "ok"' in answer:
-                    return
-            except httpx.HTTPError:
-                pass
-            time.sleep(0.2)
+        # One client for all looks: each new one loads every certificate authority.
+        with httpx.Client(timeout=5) as http:
+            while time.monotonic() < deadline:
+                for child in self.supervisor.children.values():
+                    if child.name != "bootstrap" and child.poll() is not None:
+                        raise parts.PartError(f"{child.name} ended; see {child.log}\n{child.log.read_text()[-2000:]}")
+                try:
+                    answer = http.get(f"{self.url}/health/ready").text
+                    if '"status": "ok"' in answer:
+                        return
+                except httpx.HTTPError:
+                    pass
+                time.sleep(0.2)
         raise parts.PartError(f"not ready after {READY_SECONDS} s: {answer[:500]}")
 
     def summary(self) -> str:

@@ -79,7 +79,9 @@ class Purchase(Claimable):
             models.UniqueConstraint(fields=["raffle", "first_ticket"], name="purchase_numbers_once"),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="purchase_quantity"),
             models.CheckConstraint(
-                condition=~Q(status="paid") | Q(first_ticket__gte=1), name="purchase_paid_has_numbers"
+                # NULL >= 1 is unknown, and a check lets through what is not false.
+                condition=~Q(status="paid") | Q(first_ticket__isnull=False, first_ticket__gte=1),
+                name="purchase_paid_has_numbers",
             ),
         ]
         indexes = [

@@ -3,7 +3,7 @@
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from luxewin.api.fields import WholeNumber
+from luxewin.api.fields import Identifier, WholeNumber
 from purchases.models import Payment, Purchase
 
 MAX_QUANTITY = 1_000
@@ -12,14 +12,14 @@ MAX_QUANTITY = 1_000
 class CreateSerializer(serializers.Serializer):
     """What a buyer asks for."""
 
-    raffle = serializers.UUIDField()
+    raffle = Identifier()
     quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
 
 
 class VerifySerializer(serializers.Serializer):
     """Which purchase to ask Stripe about."""
 
-    purchase = serializers.UUIDField()
+    purchase = Identifier()
 
 
 class NumbersSerializer(serializers.Serializer):

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from luxewin.tasks.sweeps import enqueue_due, sweep
-from purchases import gateway, services
+from purchases import services
 from purchases.errors import ProviderUnavailable
 from purchases.models import Purchase, Refund
 from raffles.models import Raffle
@@ -24,9 +24,9 @@ def expire_overdue_purchases() -> int:
     return enqueue_due(Purchase.objects.overdue(), expire_purchase, lease=LEASE)
 
 
-@sweep(every=10)
-def resume_open_refunds() -> int:
-    """Finds refunds that Stripe has not finished, or was never asked for."""
+@sweep(every=1)
+def carry_out_open_refunds() -> int:
+    """Finds refunds that Stripe was not asked for yet, or has not finished."""
     return enqueue_due(Refund.objects.filter(status__in=Refund.OPEN), execute_refund, lease=LEASE)
 
 
@@ -62,13 +62,3 @@ def execute_refund(refund_id: str) -> None:
 def refund_raffle(raffle_id: str) -> None:
     """Everyone in a cancelled raffle."""
     services.refund_raffle(UUID(raffle_id))
-
-
-def mirror_intent(intent_id: str) -> None:
-    """dj-stripe's record of a payment that reached its end."""
-    gateway.mirror_intent(intent_id)
-
-
-def mirror_refund(refund_id: str) -> None:
-    """dj-stripe's record of a refund."""
-    gateway.mirror_refund(refund_id)

@@ -1,18 +1,22 @@
 """The door through which Stripe calls: a guard, then dj-stripe's own endpoint."""
 
 import json
+import logging
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 from djstripe.views import ProcessWebhookView
 
 from luxewin.api.problems import CONTENT_TYPE, document
 from luxewin.api.requests import client_address
+from purchases import gateway
 
+log = logging.getLogger(__name__)
 MAX_BYTES = 262_144
 NOT_JSON = "The body is not a JSON object without NUL characters."
 
@@ -24,9 +28,9 @@ class StripeWebhookView(ProcessWebhookView):
     http_method_names = ["post"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """400 for what is no JSON object with a signature, 413 for what is too large; dj-stripe's answer otherwise."""
+        """400 for what is no event signed by Stripe, 404, 405 or 413; dj-stripe's answer otherwise."""
         if request.method != "POST":
-            return _refuse(405, "method_not_allowed", "Only POST.")
+            return _refuse(405, "method_not_allowed", "Only POST.", Allow="POST")
         try:
             too_large = int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES or len(request.body) > MAX_BYTES
         except (RequestDataTooBig, ValueError):
@@ -37,9 +41,18 @@ class StripeWebhookView(ProcessWebhookView):
             return _refuse(400, "not_signed", "The Stripe-Signature header is missing.")
         if not _is_event(request.body):
             return _refuse(400, "not_an_event", NOT_JSON)
+        # dj-stripe stores a row before it looks at the signature, and fails on one that is not ASCII.
+        signed = gateway.is_signed(request.body, request.headers["Stripe-Signature"], UUID(kwargs["uuid"]))
+        if signed is None:
+            raise Http404
+        if not signed:
+            log.warning("a webhook from %s does not carry Stripe's signature", client_address(request))
+            return _refuse(400, "wrong_signature", "The signature does not match, or is too old.")
         # dj-stripe stores the leftmost X-Forwarded-For unchecked; ours is the address that the proxies vouch for.
         request.META["REMOTE_ADDR"] = client_address(request)
         request.META.pop("HTTP_X_FORWARDED_FOR", None)
+        # Whoever read the headers before this line had Django keep them.
+        vars(request).pop("headers", None)
         return super().dispatch(request, *args, **kwargs)
 
 
@@ -54,7 +67,6 @@ def _is_event(body: bytes) -> bool:
     return isinstance(event, dict) and all(isinstance(event.get(name), kind) for name, kind in shape.items())
 
 
-def _refuse(status: int, code: str, detail: str) -> JsonResponse:
-    return JsonResponse(
-        document(status, code, HTTPStatus(status).phrase, detail), status=status, content_type=CONTENT_TYPE
-    )
+def _refuse(status: int, code: str, detail: str, **headers: str) -> JsonResponse:
+    body = document(status, code, HTTPStatus(status).phrase, detail)
+    return JsonResponse(body, status=status, content_type=CONTENT_TYPE, headers=headers)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -12,6 +13,7 @@ from accounts.permissions import signed_in
 from luxewin.api.problems import Problem
 from raffles import services
 from raffles.models import Prize, Raffle
+from raffles.slugs import is_reserved
 
 
 class PrizeInline(admin.TabularInline):
@@ -37,10 +39,22 @@ def _is_draft(raffle: Raffle | None) -> bool:
     return raffle is None or raffle.status == Raffle.Status.DRAFT
 
 
+class RaffleForm(forms.ModelForm):
+    """A raffle's page."""
+
+    def clean_slug(self) -> str:
+        """As in the API."""
+        slug: str = self.cleaned_data["slug"]
+        if is_reserved(slug):
+            raise forms.ValidationError(f"{slug} is reserved.", code="reserved")
+        return slug
+
+
 @admin.register(Raffle)
 class RaffleAdmin(admin.ModelAdmin):
     """What is on offer and how it stands."""
 
+    form = RaffleForm
     list_display = ["title", "phase", "price", "sold", "held", "capacity", "opens_at", "closes_at"]
     list_filter = ["status", "category", "currency"]
     search_fields = ["title", "slug", "id"]

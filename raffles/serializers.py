@@ -1,7 +1,6 @@
 """Shapes of what raffles take and give."""
 
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from iso4217 import Currency
@@ -10,18 +9,10 @@ from rest_framework import serializers
 from luxewin.api.fields import WholeNumber
 from raffles.models import MAX_PRICE, MAX_TICKETS, Prize, Raffle
 from raffles.phases import Phase
-from raffles.services import RESERVED_SLUGS
+from raffles.slugs import is_reserved
 
 MAX_PRIZES = 50
 MAX_DELAY_SECONDS = 7 * 24 * 3600
-
-
-def _is_id(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 class PrizeSerializer(serializers.ModelSerializer):
@@ -92,7 +83,7 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
 
     def validate_slug(self, value: str) -> str:
         """Not a word of the API's own, and nothing that reads as an id: those are other addresses."""
-        if value in RESERVED_SLUGS or _is_id(value):
+        if is_reserved(value):
             raise serializers.ValidationError(f"{value} is reserved.", code="reserved")
         return value
 

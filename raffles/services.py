@@ -15,9 +15,7 @@ from luxewin.audit.services import Actor, record
 from raffles.errors import TermsFixed, WrongPhase
 from raffles.models import Prize, Raffle, TicketCounter
 from raffles.signals import raffle_cancelled, raffle_closed, raffle_published
-
-# Words of the API's own: as a slug they would be the address of something else.
-RESERVED_SLUGS = frozenset({"list", "create"})
+from raffles.slugs import RESERVED
 
 
 def create_raffle(*, prizes: Sequence[dict[str, Any]], actor: Actor | None = None, **terms: Any) -> Raffle:
@@ -83,7 +81,9 @@ def cancel_raffle(raffle_id: UUID, *, reason: str, actor: Actor | None = None) -
     with transaction.atomic():
         raffle = _locked(raffle_id)
         if raffle.status != Raffle.Status.PUBLISHED or raffle.frozen_at:
-            raise WrongPhase("Only a published raffle that is not frozen can be cancelled.", raffle_status=raffle.status)
+            raise WrongPhase(
+                "Only a published raffle that is not frozen can be cancelled.", raffle_status=raffle.status
+            )
         before = raffle.status
         raffle.status, raffle.cancelled_at, raffle.cancel_reason = Raffle.Status.CANCELLED, timezone.now(), reason[:200]
         raffle.save(update_fields=["status", "cancelled_at", "cancel_reason"])
@@ -139,7 +139,7 @@ def _replace_prizes(raffle: Raffle, prizes: Sequence[dict[str, Any]]) -> None:
 
 def _free_slug(title: str) -> str:
     base = slugify(title)[:70] or "raffle"
-    taken = set(Raffle.objects.filter(slug__startswith=base).values_list("slug", flat=True)) | RESERVED_SLUGS
+    taken = set(Raffle.objects.filter(slug__startswith=base).values_list("slug", flat=True)) | RESERVED
     return next(slug for slug in (base, *(f"{base}-{n}" for n in range(2, len(taken) + 3))) if slug not in taken)
 
 

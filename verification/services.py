@@ -15,14 +15,13 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from accounts.notifications import notify
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import Actor, record
 from luxewin.tasks.queue import enqueue
 from purchases.models import Purchase
 from raffles import services as raffle_services
 from raffles.models import Raffle, TicketCounter
-from verification import doors, manifest, merkle, picks
+from verification import announcements, doors, manifest, merkle, picks
 from verification.anchoring import anchor_commit, anchor_promise, anchor_settlement, current_contract
 from verification.beacon import Beacon, BeaconUnavailable, RoundNotYet, randomness
 from verification.contract import MAX_PICKS
@@ -213,7 +212,8 @@ def decide(draw: Draw) -> None:
         if _reach(draw, Draw.State.DRAWN, **facts):
             _write_picks(draw, tree, indices)
             raffle_services.mark_drawn(draw.pk)
-            _tell_winners(draw)
+            announcements.tell_winners(draw)
+            enqueue(announcements.tell_others, str(draw.pk))
 
 
 def settle(draw: Draw) -> None:
@@ -304,17 +304,3 @@ def _write_picks(draw: Draw, tree: merkle.Tree, indices: list[int]) -> None:
             )
         )
     Pick.objects.bulk_create(rows)
-
-
-def _tell_winners(draw: Draw) -> None:
-    from verification.tasks import tell_others
-
-    for pick in draw.picks.exclude(prize=None).select_related("prize", "purchase__buyer"):
-        news = {
-            "raffle": draw.raffle.title,
-            "prize": str(pick.prize and pick.prize.name),
-            "ticket": pick.ticket,
-            "raffle_id": str(draw.pk),
-        }
-        notify(pick.purchase.buyer, "draw_won", about=f"{draw.pk}:{pick.position}", **news)
-    enqueue(tell_others, str(draw.pk))

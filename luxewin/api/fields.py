@@ -1,6 +1,7 @@
 """Fields of the API that DRF does not have."""
 
 from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
@@ -12,4 +13,14 @@ class WholeNumber(serializers.IntegerField):
         """Refuses anything but a number without a fraction."""
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Identifier(serializers.UUIDField):
+    """A UUID given as text: the number 5 is no id."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        """Refuses anything but text that is a UUID."""
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
         return super().to_internal_value(data)

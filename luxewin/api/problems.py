@@ -4,7 +4,8 @@ import logging
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -131,7 +132,9 @@ def _plain(status: int, code: str, detail: str) -> JsonResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
-    """Django's handler400: a request that never reached a view."""
+    """Django's handler400: a request that no view could read."""
+    if isinstance(exception, RequestDataTooBig):
+        return _plain(413, "too_large", f"At most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.")
     return _plain(400, "bad_request", "The request is malformed.")
 
 

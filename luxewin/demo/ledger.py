@@ -52,7 +52,8 @@ class Ledger:
         """Asks all witnesses; bundles and entries files are written to `folder` byte for byte as served."""
         ledger = cls(story, folder)
         ledger.raffles = {raffle["id"]: raffle for raffle in story.visitor.pages("raffles/list")}
-        ledger.purchases = [(person, each) for person in story.people for each in person.purchases()]
+        members = [person for person in story.people if person.shop.token]
+        ledger.purchases = [(person, each) for person in members for each in person.purchases()]
         ledger.intents = {intent["id"]: intent for intent in story.till.books("payment_intents")}
         ledger.charges = list(story.till.books("charges"))
         ledger.mails = story.mailbox.messages()
@@ -94,7 +95,7 @@ class Ledger:
         entries_file.write_bytes(visitor.raw(f"verification/{raffle}/entries.csv"))
         bundle = json.loads(bundle_file.read_bytes())
         rows = [line.split(",") for line in entries_file.read_text().splitlines()[1:]]
-        node = ChainNode(self.story.http, self.story.stack.environment)
+        node = ChainNode(self.story.http, self.story.environment)
         sent = visitor.get(f"verification/{raffle}")["transactions"]
         verdict = subprocess.run(  # noqa: S603 (our own command line)
             [sys.executable, "-I", "verification/verifier.py", bundle_file.absolute(), entries_file.absolute()],

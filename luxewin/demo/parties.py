@@ -59,7 +59,7 @@ class ChainNode:
     """The chain, asked directly."""
 
     def __init__(self, http: httpx.Client, environment: Mapping[str, str]) -> None:
-        self.http, self.url = http, environment["CHAIN_RPC_URL"]
+        self.http, self.url = http, environment["CHAIN_RPC_URL"].partition(",")[0]
 
     def was_mined(self, transaction: str) -> bool:
         """Whether it is in a block and did not revert."""

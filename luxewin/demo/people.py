@@ -62,7 +62,7 @@ class Person:
 
     def has_lost_the_hold(self) -> bool:
         """Whether their unpaid purchase has expired."""
-        return self._status(self.answers[0]) == "expired"
+        return bool(self.answers) and self._status(self.answers[0]) == "expired"
 
     def _buy(self, raffle: str, clicks: int = 1) -> list[dict[str, Any]]:
         """What the API answers to each of so many clicks at once: requests with the same body and the same key."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from luxewin.demo.cast import Conduct
+from luxewin.demo.cast import RAFFLES, Conduct
 from luxewin.demo.ledger import Ledger
 
 TITLE_WIDTH = 46
@@ -40,8 +40,7 @@ class Report:
 
     def _in_order(self) -> list[dict[str, Any]]:
         """The story's raffles first."""
-        mine = list(self.ledger.story.raffles.values())[:2]
-        mine = [*self.ledger.draws, *(each for each in mine if each not in self.ledger.draws)]
+        mine = [self.ledger.story.raffles[name] for name in RAFFLES if name in self.ledger.story.raffles]
         rest = [each for each in self.ledger.raffles if each not in mine]
         return [self.ledger.raffles[each] for each in (*mine, *rest) if each in self.ledger.raffles]
 

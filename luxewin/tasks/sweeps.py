@@ -25,7 +25,7 @@ class Sweep:
     due_at: float = field(default=0.0)
 
 
-_sweeps: list[Sweep] = []
+SWEEPS: list[Sweep] = []
 
 
 def sweep(*, every: float) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
@@ -35,7 +35,7 @@ def sweep(*, every: float) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
     """
 
     def register(run: Callable[[], Any]) -> Callable[[], Any]:
-        _sweeps.append(Sweep(run, every))
+        SWEEPS.append(Sweep(run, every))
         return run
 
     return register
@@ -43,7 +43,7 @@ def sweep(*, every: float) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
 
 def run_due_sweeps() -> None:
     """Calls each sweep whose time has come. A failing one is logged and tried again; it never stops the others."""
-    for entry in _sweeps:
+    for entry in SWEEPS:
         if monotonic() < entry.due_at:
             continue
         entry.due_at = monotonic() + entry.every

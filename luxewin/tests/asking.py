@@ -25,7 +25,9 @@ def client_of(user: User | None = None) -> APIClient:
     return client
 
 
-def assert_problem(response: Any, status: int, code: str | None = None, fields: set[str] | None = None) -> dict[str, Any]:
+def assert_problem(
+    response: Any, status: int, code: str | None = None, fields: set[str] | None = None
+) -> dict[str, Any]:
     """The answer is a problem document of this status, code and set of faulty fields; returns it."""
     assert response.status_code == status, (response.status_code, response.content[:500])
     assert response["Content-Type"] == "application/problem+json"

@@ -1,4 +1,4 @@
-"""Holding tickets: one short transaction, no network inside, locks in a fixed order and the hot row last."""
+"""Holding tickets and letting go: short transactions, no network inside, locks in one order, the hot row last."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -9,10 +9,12 @@ from django.utils import timezone
 
 from accounts.models import User
 from luxewin.api.idempotency import IdempotencyKey, KeyReused
+from luxewin.audit.services import record
 from purchases import errors
 from purchases.models import Payment, PersonTally, Purchase
-from purchases.services.counters import count_hold, raise_tally
-from raffles.models import Phase, Raffle
+from purchases.services.counters import count_hold, count_release, lock_tally, lower_tally, raise_tally
+from raffles.models import Raffle
+from raffles.phases import Phase
 
 # Stripe takes at most eight digits in one charge.
 MAX_AMOUNT = 99_999_999
@@ -102,3 +104,24 @@ def _refusal(raffle_id: UUID, quantity: int) -> Exception:
     if raffle.phase != Phase.OPEN or not counter.selling:
         return errors.RaffleClosed("The sale of this raffle is over.", phase=raffle.phase)
     return errors.NotEnoughLeft(f"You asked for {quantity}, {counter.left} are left.", left=counter.left)
+
+
+def release_hold(purchase_id: UUID) -> bool:
+    """Gives the tickets of a pending purchase without an intent back to the sale; False if it is no such any more."""
+    with transaction.atomic():
+        lock_tally(Purchase.objects.get(pk=purchase_id))
+        purchase = Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
+        has_intent = Payment.objects.filter(purchase=purchase).exclude(intent_id=None).exists()
+        if purchase.status != Purchase.Status.PENDING or has_intent:
+            return False
+        end_hold(purchase, Purchase.Status.EXPIRED)
+    return True
+
+
+def end_hold(purchase: Purchase, status: Purchase.Status) -> None:
+    """Takes a locked pending purchase to `status` and its tickets back; in the caller's transaction, tally locked."""
+    before, purchase.status, purchase.claimed_until = purchase.status, status, None
+    purchase.save(update_fields=["status", "claimed_until", "review_evidence"])
+    lower_tally(purchase)
+    record(f"purchase.{status}", purchase, before={"status": before}, after={"status": status})
+    count_release(purchase.raffle_id, purchase.quantity)

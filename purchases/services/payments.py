@@ -14,8 +14,7 @@ from purchases import gateway
 from purchases.errors import ProviderRefused, ProviderUnavailable
 from purchases.gateway import Intent
 from purchases.models import Payment, Purchase
-from purchases.services.expiry import release_hold
-from purchases.services.holds import hold_tickets
+from purchases.services.holds import hold_tickets, release_hold
 
 log = logging.getLogger(__name__)
 # Longer than a call to Stripe with its retries can last.

@@ -39,21 +39,13 @@ def request_refund(purchase_id: UUID, *, reason: str, actor: Actor | None = None
 
 
 def open_refund(purchase: Purchase, *, reason: str, actor: Actor | None = None) -> Refund:
-    """Writes the refund of a locked purchase whose money we have, and enqueues it; in the caller's transaction."""
+    """Writes the refund of a locked purchase whose money we have, in the caller's transaction. A sweep executes it."""
     before, purchase.status = purchase.status, Purchase.Status.REFUNDING
     purchase.save(update_fields=["status"])
     refund = Refund.objects.create(purchase=purchase, amount=purchase.amount, reason=reason[:200])
     after = {"status": purchase.status, "reason": reason}
     record("purchase.refunding", purchase, actor=actor, before={"status": before}, after=after)
-    enqueue_refund(refund)
     return refund
-
-
-def enqueue_refund(refund: Refund) -> None:
-    """Has a worker ask Stripe."""
-    from purchases.tasks import execute_refund as task
-
-    enqueue(task, str(refund.id))
 
 
 def execute_refund(refund_id: UUID) -> None:
@@ -80,8 +72,6 @@ def execute_refund(refund_id: UUID) -> None:
 
 
 def _note(refund: Refund, stripe_id: str, status: str) -> None:
-    from purchases.tasks import mirror_refund
-
     ours = {"succeeded": Refund.Status.SUCCEEDED, "failed": Refund.Status.FAILED, "canceled": Refund.Status.FAILED}
     with transaction.atomic():
         purchase = Purchase.objects.select_for_update(no_key=True, of=("self",)).get(pk=refund.purchase_id)
@@ -89,7 +79,7 @@ def _note(refund: Refund, stripe_id: str, status: str) -> None:
         new = ours.get(status, Refund.Status.PENDING)
         if not fresh.update(status=new, stripe_id=stripe_id, updated_at=Now()):
             return
-        enqueue(mirror_refund, stripe_id)
+        enqueue(gateway.mirror_refund, stripe_id)
         if new == Refund.Status.SUCCEEDED:
             Purchase.objects.filter(pk=purchase.pk).update(status=Purchase.Status.REFUNDED)
             record("purchase.refunded", purchase, before={"status": purchase.status}, after={"status": "refunded"})

@@ -13,7 +13,7 @@ from purchases import gateway
 from purchases.gateway import Intent
 from purchases.models import Payment, Purchase
 from purchases.services.counters import count_hold, count_sale, lock_tally, lower_tally, raise_tally
-from purchases.services.expiry import end_hold
+from purchases.services.holds import end_hold
 from purchases.services.refunds import open_refund
 from raffles.models import Raffle
 
@@ -47,11 +47,9 @@ def apply_intent(purchase_id: UUID, intent: Intent) -> None:
 
 
 def _payment_ends(payment: Payment, status: Payment.Status) -> None:
-    from purchases.tasks import mirror_intent
-
     payment.status = status
     payment.save(update_fields=["status", "updated_at"])
-    enqueue(mirror_intent, payment.intent_id)
+    enqueue(gateway.mirror_intent, payment.intent_id)
 
 
 def _take_money(purchase: Purchase, intent: Intent) -> None:

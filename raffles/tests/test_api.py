@@ -39,7 +39,12 @@ def test_a_manager_writes_publishes_and_cancels(mona, body):
     cancelled = client.post(f"/api/v1/raffles/{raffle['id']}/cancel", {"reason": "The watch was stolen."}).json()
     assert (cancelled["phase"], cancelled["cancel_reason"]) == ("cancelled", "The watch was stolen.")
     audit = AuditEntry.objects.filter(subject_id=raffle["id"], subject_type="raffle").order_by("id")
-    assert [entry.action for entry in audit] == ["raffle.created", "raffle.updated", "raffle.published", "raffle.cancelled"]
+    assert [entry.action for entry in audit] == [
+        "raffle.created",
+        "raffle.updated",
+        "raffle.published",
+        "raffle.cancelled",
+    ]
     assert {entry.actor for entry in audit} == {mona.pk}
 
 
@@ -52,7 +57,10 @@ def test_a_raffle_is_found_by_id_in_any_writing_and_by_slug(on_sale):
 
 def test_titles_give_free_slugs(mona, body):
     client = client_of(mona)
-    slugs = [client.post(CREATE, body(title=title)).json()["slug"] for title in ("Été!", "Été!", "Été!", "💎", "List", "create")]
+    slugs = [
+        client.post(CREATE, body(title=title)).json()["slug"]
+        for title in ("Été!", "Été!", "Été!", "💎", "List", "create")
+    ]
     assert slugs == ["ete", "ete-2", "ete-3", "raffle", "list-2", "create-2"]
     for slug in slugs:
         assert client.get(f"/api/v1/raffles/{slug}").json()["slug"] == slug
@@ -94,7 +102,7 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("change", "fields"), FAULTS, ids=lambda value: str(value)[:50])
+@pytest.mark.parametrize(("change", "fields"), FAULTS, ids=lambda value: str(sorted(value))[:60])
 def test_every_fault_of_a_draft_is_named_and_nothing_is_written(change, fields, mona, body):
     client = client_of(mona)
     with nothing_written():
@@ -123,7 +131,9 @@ def test_a_change_of_nothing_is_not_audited(mona, draft):
     assert not AuditEntry.objects.filter(action="raffle.updated").exists()
 
 
-@pytest.mark.parametrize("field", ["status", "published_at", "closed_at", "drawn_at", "id", "cancelled_at", "phase", "tickets"])
+@pytest.mark.parametrize(
+    "field", ["status", "published_at", "closed_at", "drawn_at", "id", "cancelled_at", "phase", "tickets"]
+)
 def test_what_is_not_the_manager_s_cannot_be_written(field, mona, draft):
     raffle = draft()
     client_of(mona).patch(f"/api/v1/raffles/{raffle.pk}", {field: "published"})
@@ -133,7 +143,9 @@ def test_what_is_not_the_manager_s_cannot_be_written(field, mona, draft):
 
 def test_a_published_raffle_keeps_its_terms_and_only_its_description_changes(mona, on_sale):
     raffle, client = on_sale(), client_of(mona)
-    refusal = client.patch(f"/api/v1/raffles/{raffle.pk}", {"ticket_price": 1, "prizes": [{"name": "B"}], "description": "x"})
+    refusal = client.patch(
+        f"/api/v1/raffles/{raffle.pk}", {"ticket_price": 1, "prizes": [{"name": "B"}], "description": "x"}
+    )
     assert assert_problem(refusal, 409, "terms_fixed")["fields"] == ["ticket_price", "prizes"]
     assert client.patch(f"/api/v1/raffles/{raffle.pk}", {"description": "x"}).json()["description"] == "x"
 

@@ -15,9 +15,17 @@ from raffles.models import Raffle
 
 SHIPPED = settings.BASE_DIR / "raffles" / "catalogue"
 ROW = {
-    "slug": "watch", "title": "A watch", "category": "watch", "ticket_price": 500, "currency": "gbp", "capacity": 100,
-    "max_per_person": 10, "opens_in": "PT0S", "closes_in": "P1D", "prizes": [{"name": "The watch"}],
-}  # fmt: skip
+    "slug": "watch",
+    "title": "A watch",
+    "category": "watch",
+    "ticket_price": 500,
+    "currency": "gbp",
+    "capacity": 100,
+    "max_per_person": 10,
+    "opens_in": "PT0S",
+    "closes_in": "P1D",
+    "prizes": [{"name": "The watch"}],
+}
 HEAD = "slug,title,category,ticket_price,currency,capacity,max_per_person,opens_in,closes_in,prizes\n"
 
 
@@ -33,7 +41,11 @@ def file(tmp_path):
 
     def write(content: object, name: str = "catalogue.json") -> Path:
         path = tmp_path / name
-        data = content if isinstance(content, bytes) else (content if isinstance(content, str) else json.dumps(content)).encode()
+        data = (
+            content
+            if isinstance(content, bytes)
+            else (content if isinstance(content, str) else json.dumps(content)).encode()
+        )
         path.write_bytes(data)
         return path
 
@@ -56,7 +68,10 @@ def test_loading_twice_changes_nothing(db):
 def test_the_csv_example_loads(db):
     _load(SHIPPED / "example.csv")
     villa = Raffle.objects.get(slug="tuscany-villa-week")
-    assert [prize.name for prize in villa.prizes.all()] == ["A week for sixteen at Villa Cetona", "Wine tasting for two in Montalcino"]
+    assert [prize.name for prize in villa.prizes.all()] == [
+        "A week for sixteen at Villa Cetona",
+        "Wine tasting for two in Montalcino",
+    ]
     assert (villa.ticket_price, villa.capacity, villa.status) == (600, 3000, "draft")
 
 
@@ -64,12 +79,25 @@ def test_json_and_csv_give_the_same_raffle(file, db):
     _load(file([ROW]))
     _load(file(HEAD + "other,A watch,watch,500,gbp,100,10,PT0S,P1D,The watch", "c.csv"))
     one, other = (Raffle.objects.get(slug=slug) for slug in ("watch", "other"))
-    for name in ("title", "category", "ticket_price", "currency", "capacity", "max_per_person", "delay_seconds", "min_tickets"):
+    for name in (
+        "title",
+        "category",
+        "ticket_price",
+        "currency",
+        "capacity",
+        "max_per_person",
+        "delay_seconds",
+        "min_tickets",
+    ):
         assert getattr(one, name) == getattr(other, name)
 
 
 def test_a_csv_from_a_spreadsheet_loads(file, db):
-    text = "\ufeff" + HEAD.replace("title", "title,description") + 'watch,A watch,"Two\r\nlines, ""quoted""",watch,500,GBP,100,10,PT0S,P1D,A | B\r\n'
+    text = (
+        "\ufeff"
+        + HEAD.replace("title", "title,description")
+        + 'watch,A watch,"Two\r\nlines, ""quoted""",watch,500,GBP,100,10,PT0S,P1D,A | B\r\n'
+    )
     _load(file(text.replace("prizes\n", "prizes\r\n"), "c.CSV"))
     raffle = Raffle.objects.get()
     assert raffle.description == 'Two\nlines, "quoted"'
@@ -83,11 +111,26 @@ def test_only_what_is_new_is_written(file, db):
 
 
 def test_every_fault_of_every_row_is_named_and_nothing_is_written(file, db):
-    rows = [ROW, {}, ROW | {"slug": "b", "capacity": 0, "currency": "zzz"}, 5, ROW | {"slug": "c", "closes_in": "soon"}, ROW]
+    rows = [
+        ROW,
+        {},
+        ROW | {"slug": "b", "capacity": 0, "currency": "zzz"},
+        5,
+        ROW | {"slug": "c", "closes_in": "soon"},
+        ROW,
+    ]
     with nothing_written(), pytest.raises(CommandError) as refusal:
         _load(file(rows))
     text = str(refusal.value)
-    for fault in ("raffle 2: title", "raffle 2: slug", "raffle 3: capacity", "raffle 3: currency", "raffle 4: ", "raffle 5: closes_in", "slug watch stands 2 times"):
+    for fault in (
+        "raffle 2: title",
+        "raffle 2: slug",
+        "raffle 3: capacity",
+        "raffle 3: currency",
+        "raffle 4: ",
+        "raffle 5: closes_in",
+        "slug watch stands 2 times",
+    ):
         assert fault in text
 
 
@@ -98,12 +141,24 @@ def test_a_csv_fault_is_named_by_row_and_field(file, db):
 
 
 WEIRD = {
-    "empty": b"", "not json": b"{", "an object": b"{}", "null": b"null", "no rows": b"[]", "binary": bytes(range(256)), "numbers": b"[1, 2]",
-    "deep": b"[" * 100_000 + b"]" * 100_000, "huge number": b"[" + b"9" * 5000 + b"]", "NaN": b'[{"slug": "a", "capacity": NaN}]',
-    "nested": b'[[{"slug": "a"}]]', "slug is a list": b'[{"slug": ["a"], "title": {}}]', "times are numbers": b'[{"slug": "a", "closes_in": 5}]',
-    "far future": json.dumps([ROW | {"closes_in": "P999999999D"}]).encode(), "NUL": json.dumps([ROW | {"title": "a\x00b"}]).encode(),
-    "half a pair": json.dumps([ROW | {"title": "a\ud800b"}]).encode(), "prizes are text": json.dumps([ROW | {"prizes": "a"}]).encode(),
-}  # fmt: skip
+    "empty": b"",
+    "not json": b"{",
+    "an object": b"{}",
+    "null": b"null",
+    "no rows": b"[]",
+    "binary": bytes(range(256)),
+    "numbers": b"[1, 2]",
+    "deep": b"[" * 100_000 + b"]" * 100_000,
+    "huge number": b"[" + b"9" * 5000 + b"]",
+    "NaN": b'[{"slug": "a", "capacity": NaN}]',
+    "nested": b'[[{"slug": "a"}]]',
+    "slug is a list": b'[{"slug": ["a"], "title": {}}]',
+    "times are numbers": b'[{"slug": "a", "closes_in": 5}]',
+    "far future": json.dumps([ROW | {"closes_in": "P999999999D"}]).encode(),
+    "NUL": json.dumps([ROW | {"title": "a\x00b"}]).encode(),
+    "half a pair": json.dumps([ROW | {"title": "a\ud800b"}]).encode(),
+    "prizes are text": json.dumps([ROW | {"prizes": "a"}]).encode(),
+}
 
 
 @pytest.mark.parametrize("name", ["c.json", "c.csv", "c.txt"])
@@ -114,7 +169,10 @@ def test_a_weird_file_is_refused_in_plain_words(kind, name, file, db):
     assert name in str(refusal.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"slug\n", b"\n\n\n", b'slug,title\n"unclosed', b"a,b\n1,2,3,4\n", b"\xff\xfe", b"slug,slug\na,b\n"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"slug\n", b"\n\n\n", b'slug,title\n"unclosed', b"a,b\n1,2,3,4\n", b"\xff\xfe", b"slug,slug\na,b\n"],
+)
 def test_a_weird_csv_is_refused_in_plain_words(content, file, db):
     with nothing_written(), pytest.raises(CommandError):
         _load(file(content, "c.csv"))

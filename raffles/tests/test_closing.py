@@ -24,8 +24,8 @@ def _pass(raffle: Raffle) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; ALTER TABLE raffles_raffle DISABLE TRIGGER USER")
         cursor.execute(
-            "UPDATE raffles_raffle SET opens_at = now() - interval '2 s', closes_at = now() - interval '1 s' WHERE id = %s",
-            [raffle.pk],
+            "UPDATE raffles_raffle SET opens_at = now() - %s, closes_at = now() - %s WHERE id = %s",
+            [timedelta(seconds=2), timedelta(seconds=1), raffle.pk],
         )
         cursor.execute("ALTER TABLE raffles_raffle ENABLE TRIGGER USER; SET CONSTRAINTS ALL DEFERRED")
 

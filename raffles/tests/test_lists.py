@@ -32,9 +32,10 @@ def phases(on_sale, draft) -> dict[str, Raffle]:
     }
     draft(title="draft")
     for name, change in {
-        "closing": {"closed_at": now}, "drawing": {"closed_at": now, "frozen_at": now},
+        "closing": {"closed_at": now},
+        "drawing": {"closed_at": now, "frozen_at": now},
         "drawn": {"closed_at": now, "frozen_at": now, "drawn_at": now},
-    }.items():  # fmt: skip
+    }.items():
         Raffle.objects.filter(pk=made[name].pk).update(**change)
     services.cancel_raffle(made["cancelled"].pk, reason="A flood.")
     return made
@@ -81,10 +82,14 @@ def priced(on_sale) -> None:
 @pytest.mark.parametrize(
     ("order", "titles"),
     [
-        (None, "cab"), ("closes_at", "cab"), ("-closes_at", "bac"), ("ticket_price", "abc"), ("-ticket_price", "cba"),
+        (None, "cab"),
+        ("closes_at", "cab"),
+        ("-closes_at", "bac"),
+        ("ticket_price", "abc"),
+        ("-ticket_price", "cba"),
         ("-published_at", "cab"),
     ],
-)  # fmt: skip
+)
 def test_each_order_is_kept_over_pages(order, titles, priced):
     query = {"page_size": 1} | ({"order": order} if order else {})
     path, seen = f"/api/v1/raffles/list?{urlencode(query)}", []
@@ -118,10 +123,13 @@ def test_a_page_back_shows_the_rows_before(priced):
 @pytest.mark.parametrize(
     ("query", "titles"),
     [
-        ({"price_min": 200}, {"b", "c"}), ({"price_max": 200}, {"a", "b"}), ({"price_min": 101, "price_max": 299}, {"b"}),
-        ({"price_min": 300, "price_max": 100}, set()), ({"price_min": ""}, {"a", "b", "c"}),
+        ({"price_min": 200}, {"b", "c"}),
+        ({"price_max": 200}, {"a", "b"}),
+        ({"price_min": 101, "price_max": 299}, {"b"}),
+        ({"price_min": 300, "price_max": 100}, set()),
+        ({"price_min": ""}, {"a", "b", "c"}),
     ],
-)  # fmt: skip
+)
 def test_prices_narrow_from_both_sides(query, titles, priced):
     assert set(_titles(**query)) == titles
 
@@ -129,13 +137,24 @@ def test_prices_narrow_from_both_sides(query, titles, priced):
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("daytona", {"Rolex Daytona"}), ("DAYTONA", {"Rolex Daytona"}), ("panda", {"Rolex Daytona"}), ("box", {"Rolex Daytona", "100% silk"}),
-        ("100%", {"100% silk"}), ("_", set()), ("%", {"100% silk"}), ("hermès", {"100% silk"}), ("nothing", set()),
+        ("daytona", {"Rolex Daytona"}),
+        ("DAYTONA", {"Rolex Daytona"}),
+        ("panda", {"Rolex Daytona"}),
+        ("box", {"Rolex Daytona", "100% silk"}),
+        ("100%", {"100% silk"}),
+        ("_", set()),
+        ("%", {"100% silk"}),
+        ("hermès", {"100% silk"}),
+        ("nothing", set()),
     ],
-)  # fmt: skip
+)
 def test_text_is_found_in_title_description_and_prizes(text, found, on_sale):
     on_sale(title="Rolex Daytona", description="The panda dial.", prizes=[{"name": "Watch"}, {"name": "Box"}])
-    on_sale(title="100% silk", description="By Hermès.", prizes=[{"name": "Scarf"}, {"name": "Orange box"}, {"name": "Second box"}])
+    on_sale(
+        title="100% silk",
+        description="By Hermès.",
+        prizes=[{"name": "Scarf"}, {"name": "Orange box"}, {"name": "Second box"}],
+    )
     assert set(_titles(search=text)) == found
     assert len(_titles(search=text)) == len(found)
 

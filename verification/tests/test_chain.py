@@ -157,7 +157,8 @@ def test_signing_sends_nothing(chain: Chain, contract: str) -> None:
 
 
 def test_signing_asks_nobody_and_gives_the_same_bytes_each_time(chain: Chain, contract: str) -> None:
-    call = chain.prepare_announce(contract, new_hash(), sequence=chain._read(contract, "next_sequence"), delay_seconds=30)
+    sequence = chain._read(contract, "next_sequence")
+    call = chain.prepare_announce(contract, new_hash(), sequence=sequence, delay_seconds=30)
     key = chain._signer().key.hex()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(0)
@@ -171,7 +172,8 @@ def test_signing_asks_nobody_and_gives_the_same_bytes_each_time(chain: Chain, co
 
 
 def test_another_nonce_is_another_transaction(chain: Chain, contract: str) -> None:
-    call = chain.prepare_announce(contract, new_hash(), sequence=chain._read(contract, "next_sequence"), delay_seconds=30)
+    sequence = chain._read(contract, "next_sequence")
+    call = chain.prepare_announce(contract, new_hash(), sequence=sequence, delay_seconds=30)
     assert chain.sign(call, 7).hash != chain.sign(call, 8).hash
 
 

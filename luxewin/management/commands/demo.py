@@ -16,7 +16,7 @@ from luxewin.demo.cast import DELAY_SECONDS, HOLD_SECONDS
 from luxewin.demo.invariants import examine
 from luxewin.demo.ledger import Ledger
 from luxewin.demo.report import Report
-from luxewin.demo.story import Story
+from luxewin.demo.story import TROUBLES, Story
 from luxewin.launch import STATE
 from luxewin.stack import Stack, wait_for_the_end
 
@@ -49,11 +49,14 @@ class Command(BaseCommand):
         """Exit code 1 if an invariant does not hold."""
         from luxewin import parts
 
+        if real := {"stripe", "mail"} - set(parts.unset_parts()):
+            variables = ", ".join(variable for name in sorted(real) for variable in parts.PARTS[name].variables)
+            raise CommandError(f"The demo pays with test cards and reads everybody's mail; unset {variables}.")
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         self.started = time.monotonic()
         try:
             held = self._play(once, report, port)
-        except parts.PartError as error:
+        except TROUBLES as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             self.stdout.write("\nEverything is stopped.")
@@ -79,6 +82,8 @@ class Command(BaseCommand):
             http = open_.enter_context(httpx.Client(timeout=30))
             place = folder or Path(open_.enter_context(tempfile.TemporaryDirectory()))
             place.mkdir(parents=True, exist_ok=True)
+            for old in (*place.glob("*-*-*-*-*.bundle.json"), *place.glob("*-*-*-*-*.entries.csv")):
+                old.unlink()  # of an earlier run, or they would be taken for this one's
             story = Story(stack, http, self._say)
             story.tell()
             checking = time.monotonic()

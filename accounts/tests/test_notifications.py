@@ -1,0 +1,165 @@
+"""Notifications: at least once, under one Message-ID, tried again while the mail server is away, given up at last."""
+
+import logging
+import socket
+from datetime import timedelta
+from email import message_from_bytes
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import Notification, Preferences
+from accounts.notifications import OPTIONAL, compose, notify
+from accounts.tasks import deliver_notification, deliver_waiting_notifications
+from accounts.tests.catching import mails_to
+from luxewin import settings as roof
+
+LOST = {"raffle": "A fine watch", "raffle_id": "1"}
+
+
+@pytest.fixture
+def mail_is_away(settings) -> None:
+    """The configured mail server's port is closed."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    mailer = roof.MAILERS["default"]
+    settings.MAILERS = {"default": mailer | {"OPTIONS": mailer["OPTIONS"] | {"port": port}}}
+
+
+def _told(user) -> Notification:
+    notify(user, "draw_lost", about="x", **LOST)
+    return Notification.objects.get(user=user)
+
+
+def test_a_notification_is_written_with_its_change_and_sent_by_a_worker(real_mail, person, run_tasks):
+    user = person(f"n{timezone.now().timestamp()}")
+    told = _told(user)
+    assert told.status == Notification.Status.WAITING
+    run_tasks()
+    told.refresh_from_db()
+    assert (told.status, told.attempts, told.error) == (Notification.Status.SENT, 1, "")
+    assert [mail["subject"] for mail in mails_to(user.email)] == ["The draw of A fine watch"]
+
+
+def test_nothing_is_told_of_a_change_that_was_rolled_back(alice):
+    with transaction.atomic():
+        _told(alice)
+        transaction.set_rollback(True)
+    assert Notification.objects.count() == 0
+    assert deliver_waiting_notifications() == 0
+
+
+def test_the_same_news_is_told_once_and_other_news_again(alice, bob):
+    for about in ("x", "x", "y"):
+        notify(alice, "draw_lost", about=about, **LOST)
+    notify(bob, "draw_lost", about="x", **LOST)
+    assert Notification.objects.filter(user=alice).count() == 2
+    assert deliver_waiting_notifications() == 3
+    # They are claimed now: another worker's sweep leaves them alone.
+    assert deliver_waiting_notifications() == 0
+
+
+def test_a_task_that_runs_twice_sends_once(real_mail, person):
+    user = person(f"t{timezone.now().timestamp()}")
+    told = _told(user)
+    for _ in range(3):
+        deliver_notification(str(told.pk))
+    assert len(mails_to(user.email)) == 1
+
+
+def test_a_dead_mail_server_is_logged_counted_and_tried_again_under_the_same_message_id(
+    mail_is_away, settings, person, run_tasks, caplog
+):
+    user = person(f"d{timezone.now().timestamp()}")
+    told = _told(user)
+    with caplog.at_level(logging.ERROR, logger="accounts.tasks"):
+        run_tasks()
+    told.refresh_from_db()
+    assert (told.status, told.attempts) == (Notification.Status.WAITING, 1)
+    assert told.error
+    assert told.claimed_until > timezone.now()
+    assert [
+        line for line in caplog.messages if line.startswith(f"mail server refused notification {told.pk} (attempt 1)")
+    ]
+    first = compose(told).message()["Message-ID"]
+    settings.MAILERS = roof.MAILERS
+    # The sweep leaves it alone until its pause is over, and then takes it up.
+    assert deliver_waiting_notifications() == 0
+    Notification.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+    assert deliver_waiting_notifications() == 1
+    run_tasks()
+    told.refresh_from_db()
+    assert (told.status, told.attempts, told.error) == (Notification.Status.SENT, 2, "")
+    assert len(mails_to(user.email)) == 1
+    assert compose(told).message()["Message-ID"] == first == f"<{told.pk}@luxewin.example>"
+
+
+def test_pauses_grow_up_to_an_hour_and_after_the_last_attempt_it_is_given_up(mail_is_away, alice):
+    told = _told(alice)
+    pauses = []
+    for _ in range(Notification.MAX_ATTEMPTS):
+        deliver_notification(str(told.pk))
+        told.refresh_from_db()
+        pauses.append(told.claimed_until - timezone.now())
+    assert (told.status, told.attempts) == (Notification.Status.FAILED, Notification.MAX_ATTEMPTS)
+    assert pauses == sorted(pauses) or pauses[-1] <= timedelta(hours=1)
+    assert timedelta(seconds=8) < pauses[0] < timedelta(seconds=11)
+    assert max(pauses) <= timedelta(hours=1)
+    # Given up is given up, until an operator looks.
+    deliver_notification(str(told.pk))
+    told.refresh_from_db()
+    assert told.attempts == Notification.MAX_ATTEMPTS
+    assert deliver_waiting_notifications() == 0
+
+
+def test_a_worker_that_dies_while_sending_has_counted_its_attempt(alice, monkeypatch):
+    told = _told(alice)
+    monkeypatch.setattr("accounts.tasks.compose", lambda notification: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        deliver_notification(str(told.pk))
+    told.refresh_from_db()
+    assert (told.status, told.attempts) == (Notification.Status.WAITING, 1)
+
+
+@pytest.mark.parametrize(("kind", "switch"), OPTIONAL.items())
+def test_preferences_switch_off_what_is_optional(kind, switch, alice):
+    Preferences.objects.filter(user=alice).update(**{switch: False})
+    notify(alice, kind, about="x", **LOST)
+    assert Notification.objects.count() == 0
+    Preferences.objects.filter(user=alice).update(**{switch: True})
+    notify(alice, kind, about="x", **LOST)
+    assert Notification.objects.count() == 1
+
+
+@pytest.mark.parametrize("kind", ["draw_won", "purchase_refunded", "verify_email", "already_registered"])
+def test_what_people_must_know_is_always_sent(kind, alice):
+    Preferences.objects.filter(user=alice).update(email_draws=False, email_purchases=False)
+    notify(alice, kind, about="x", **LOST)
+    assert Notification.objects.count() == 1
+
+
+def test_a_name_with_a_line_break_cannot_write_headers(alice):
+    alice.display_name = "Eve\nBcc: all@example.com"
+    notify(alice, "draw_won", about="x", prize="A\r\nBcc: all@example.com\n", ticket=1, raffle="R", raffle_id="1")
+    parsed = message_from_bytes(compose(Notification.objects.select_related("user").get()).message().as_bytes())
+    assert parsed["Bcc"] is None
+
+
+@pytest.mark.parametrize(
+    "kind", ["verify_email", "already_registered", "purchase_paid", "purchase_refunded", "draw_won", "draw_lost"]
+)
+def test_every_template_has_a_subject_and_a_body_without_html(kind, alice):
+    alice.display_name = "O'Hara & <Söhne>"
+    context = LOST | {
+        "token": "t",
+        "tickets": {"first": 1, "last": 2, "count": 2},
+        "reason": "r",
+        "prize": "p",
+        "ticket": 1,
+    }
+    mail = compose(Notification(user=alice, kind=kind, context=context))
+    assert 5 < len(mail.subject) < 100
+    assert "O'Hara & <Söhne>" in mail.body
+    assert mail.to == [alice.email]

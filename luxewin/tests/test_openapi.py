@@ -1,0 +1,112 @@
+"""The API's own description, and the pages that show it from local assets."""
+
+import re
+import warnings
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.urls import get_resolver
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.validation import validate_schema
+
+from luxewin.api.problems import CONTENT_TYPE
+from luxewin.api.schema import ALIASES
+from luxewin.urls import router
+
+
+@pytest.fixture(scope="module")
+def document() -> dict:
+    """The document, made without a warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = SchemaGenerator().get_schema(request=None, public=True)
+    validate_schema(made)
+    return made
+
+
+def test_the_document_is_made_without_a_warning(tmp_path):
+    call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "schema.yaml"))
+    assert "openapi: 3.1" in (tmp_path / "schema.yaml").read_text()
+
+
+def _operations(document: dict) -> list[tuple[str, str, dict]]:
+    return [
+        (path, verb, facts)
+        for path, verbs in document["paths"].items()
+        for verb, facts in verbs.items()
+        if isinstance(facts, dict)
+    ]
+
+
+def test_every_action_of_the_router_is_in_the_document(document):
+    described = {(path, verb) for path, verb, _ in _operations(document)}
+    for pattern in router.urls:
+        path = "/api/v1/" + re.sub(
+            r"\(\?P<(\w+)>.*?\)(?=/|$)", r"{\1}", str(pattern.pattern).strip("^").removesuffix("/?$")
+        )
+        path = path.replace("\\.", ".").replace("{pk}", "{id}")
+        if ALIASES.match(path):
+            continue
+        for verb in set(pattern.callback.actions) - {"head"}:
+            assert (path, verb) in described, (path, verb)
+
+
+def test_the_document_has_nothing_that_is_not_there(document):
+    resolver = get_resolver()
+    for path, _, _ in _operations(document):
+        resolver.resolve(re.sub(r"\{\w+\}", "00000000-0000-7000-8000-000000000000", path))
+
+
+def test_every_operation_says_what_a_refusal_looks_like_and_what_it_is_for(document):
+    problem = {"$ref": "#/components/schemas/Problem"}
+    for path, verb, facts in _operations(document):
+        assert facts["responses"]["default"]["content"][CONTENT_TYPE]["schema"] == problem, (verb, path)
+        assert facts.get("description"), (verb, path)
+
+
+def test_writing_operations_that_read_a_body_describe_it(document):
+    without_body = {"/api/v1/raffles/{id}/publish"}
+    for path, verb, facts in _operations(document):
+        if verb in {"post", "patch"} and path not in without_body:
+            assert facts["requestBody"]["content"]["application/json"]["schema"], (verb, path)
+
+
+def test_buying_asks_for_its_idempotency_key(document):
+    parameters = document["paths"]["/api/v1/purchases/create"]["post"]["parameters"]
+    assert ("Idempotency-Key", "header", True) in {
+        (each["name"], each["in"], each.get("required")) for each in parameters
+    }
+
+
+def test_the_document_is_served(db):
+    response = Client().get("/api/v1/schema?format=json")
+    assert response.json()["openapi"].startswith("3.1")
+
+
+@pytest.mark.parametrize("page", ["docs", "redoc"])
+def test_the_pages_of_the_documentation_need_nobody_else(page, db):
+    response = Client().get(f"/api/v1/{page}")
+    text = response.content.decode()
+    assert response.status_code == 200
+    assets = re.findall(r'(?:src|href)="([^"]+)"', text)
+    assert len(assets) >= 1
+    for asset in assets:
+        assert asset.startswith("/"), asset
+        answer = Client().get(asset)
+        assert answer.status_code == 200, asset
+        answer.close()
+    # What the policy would not let a browser run does not stand in the page.
+    assert re.findall(r"<script(?![^>]*\bsrc=)[^>]*>\s*\S", text) == []
+    policy = response["Content-Security-Policy"]
+    assert "http" not in policy.replace("https:;", "")
+    assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
+
+
+def test_the_first_page_links_to_what_is_there(db):
+    text = Client().get("/").content.decode()
+    links = set(re.findall(r'href="(/[^"]*)"', text))
+    assert {"/api/v1/docs", "/api/v1/redoc", "/admin/", "/health/ready"} <= links
+    for link in links:
+        if not link.startswith("/static/"):
+            assert Client().get(link, follow=True).status_code == 200, link

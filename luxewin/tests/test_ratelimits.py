@@ -1,0 +1,134 @@
+"""Rate limits and purchases with Redis there and with Redis away (a port on which nobody listens)."""
+
+import logging
+import socket
+
+import pytest
+from django.core.cache import caches
+from django.test import RequestFactory
+
+from luxewin.api.requests import client_address
+from luxewin.tests.asking import assert_problem, client_of
+
+LOGIN = "/api/v1/auth/login"
+# Limits count in windows of a minute; a test may stand in two of them.
+WINDOWS = 2
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port of this machine on which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+@pytest.fixture
+def redis_is_away(settings, closed_port) -> None:
+    """Every cache call fails as it does when Redis is gone."""
+    settings.CACHES = settings.CACHES | {
+        "default": settings.CACHES["default"] | {"LOCATION": f"redis://127.0.0.1:{closed_port}/0"}
+    }
+
+
+@pytest.fixture(params=["redis", "no redis"])
+def either_way(request) -> str:
+    """With Redis and without."""
+    if request.param == "no redis":
+        request.getfixturevalue("redis_is_away")
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def quick_hash(settings) -> None:
+    """These tests count sign-ins; the hash of a password that nobody has may be a quick one."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def _statuses(client, times: int) -> list[int]:
+    body = {"email": "nobody@example.com", "password": "wrong"}
+    return [client.post(LOGIN, body).status_code for _ in range(times)]
+
+
+def test_guessing_one_account_is_limited_with_redis_and_without(either_way, db):
+    client = client_of()
+    statuses = _statuses(client, WINDOWS * 10 + 1)
+    assert set(statuses) == {401, 429}
+    assert statuses[:10] == [401] * 10
+    refused = client.post(LOGIN, {"email": "NOBODY@example.com", "password": "wrong"})
+    if refused.status_code == 429:  # unless a window ended just now
+        assert_problem(refused, 429, "rate_limited")
+        assert 1 <= int(refused["Retry-After"]) <= 60
+    # Another account from the same address is not in the way yet.
+    assert client.post(LOGIN, {"email": "else@example.com", "password": "wrong"}).status_code == 401
+
+
+def test_one_address_is_limited_over_all_accounts(db):
+    client = client_of()
+    statuses = [
+        client.post(LOGIN, {"email": f"n{number}@example.com", "password": "wrong"}).status_code
+        for number in range(WINDOWS * 30 + 1)
+    ]
+    assert statuses[:30] == [401] * 30
+    assert 429 in statuses
+
+
+def test_a_client_cannot_escape_by_writing_another_forwarded_address(db):
+    client = client_of()
+    statuses = [
+        client.post(
+            LOGIN, {"email": f"n{number}@example.com", "password": "x"}, headers={"X-Forwarded-For": f"10.0.0.{number}"}
+        ).status_code
+        for number in range(WINDOWS * 30 + 1)
+    ]
+    assert 429 in statuses
+
+
+def test_without_redis_people_sign_in_and_a_clear_line_says_what_is_wrong(redis_is_away, alice, caplog):
+    alice.set_password("correct horse battery staple")
+    alice.save()
+    with caplog.at_level(logging.WARNING, logger="luxewin.api.ratelimits"):
+        response = client_of().post(LOGIN, {"email": alice.email, "password": "correct horse battery staple"})
+    assert response.status_code == 200
+    assert any("redis does not answer, rate limits are counted in the database" in line for line in caplog.messages)
+
+
+def test_without_redis_people_buy(redis_is_away, alice, on_sale, new_key):
+    body = {"raffle": str(on_sale().pk), "quantity": 2}
+    response = client_of(alice).post("/api/v1/purchases/create", body, headers=new_key())
+    assert response.status_code == 201, response.content
+    assert response.json()["status"] == "pending"
+
+
+def test_without_redis_lists_and_registering_work(redis_is_away, on_sale):
+    on_sale()
+    assert client_of().get("/api/v1/raffles/list").status_code == 200
+    assert_problem(client_of().post("/api/v1/auth/register", {}), 400)
+
+
+def test_the_count_without_redis_is_in_the_database(redis_is_away, db):
+    assert caches["ratelimits"].add("a", 1, 60)
+    assert not caches["ratelimits"].add("a", 1, 60)
+    assert caches["ratelimits"].incr("a") == 2
+    assert caches["durable"].get("a") == 2
+
+
+@pytest.mark.parametrize(
+    ("proxies", "chain", "peer", "expected"),
+    [
+        (0, "6.6.6.6", "10.1.1.1", "10.1.1.1"),
+        (1, "6.6.6.6", "10.1.1.1", "6.6.6.6"),
+        (1, "6.6.6.6, 7.7.7.7", "10.1.1.1", "7.7.7.7"),
+        (2, "5.5.5.5, 6.6.6.6, 7.7.7.7", "10.1.1.1", "6.6.6.6"),
+        (2, "6.6.6.6", "10.1.1.1", "10.1.1.1"),
+        (1, "", "10.1.1.1", "10.1.1.1"),
+        (1, "garbage", "10.1.1.1", "10.1.1.1"),
+        (1, "2001:DB8::1", "10.1.1.1", "2001:db8::1"),
+        (1, "6.6.6.6\x00", "", "0.0.0.0"),
+        (0, "", "unix:", "0.0.0.0"),
+    ],
+)
+def test_the_address_is_the_one_that_our_proxies_vouch_for(proxies, chain, peer, expected, settings):
+    settings.TRUSTED_PROXIES = proxies
+    request = RequestFactory().get("/", REMOTE_ADDR=peer, headers={"X-Forwarded-For": chain} if chain else {})
+    assert client_address(request) == expected

@@ -1,0 +1,204 @@
+"""The door for Stripe's events: only what Stripe signed comes in, and each event counts once."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import stripe
+from django.utils import timezone
+from django_q.models import OrmQ
+from djstripe.models import Event, WebhookEndpoint, WebhookEventTrigger
+
+from luxewin.tests.asking import assert_problem, client_of, nothing_written
+from purchases import gateway
+from purchases.models import Payment, Purchase
+
+
+@pytest.fixture
+def endpoint(db) -> WebhookEndpoint:
+    """Our endpoint, as registered at Stripe; nobody listens there."""
+    return gateway.register_webhook("http://127.0.0.1:9")
+
+
+@pytest.fixture
+def payment(alice, on_sale) -> Payment:
+    """Alice's, waiting for money."""
+    purchase = Purchase.objects.create(
+        raffle=on_sale(),
+        buyer=alice,
+        quantity=1,
+        amount=500,
+        currency="gbp",
+        idempotency_key="k",
+        request_digest=b"d",
+        expires_at=timezone.now(),
+    )
+    return Payment.objects.create(purchase=purchase, intent_id="pi_test")
+
+
+def _event(**changes: Any) -> dict[str, Any]:
+    made = {"id": "pi_test", "object": "payment_intent", "status": "succeeded"}
+    facts = {
+        "id": f"evt_{uuid4().hex}",
+        "object": "event",
+        "type": "payment_intent.succeeded",
+        "livemode": False,
+        "api_version": "2026-05-27.dahlia",
+        "created": 1_790_000_000,
+        "pending_webhooks": 1,
+        "request": None,
+        "data": {"object": made},
+    }
+    return facts | changes
+
+
+def _send(
+    endpoint: WebhookEndpoint, body: bytes | str, *, signature: str | None = None, uuid: Any = None, **headers: str
+) -> Any:
+    text = body if isinstance(body, str) else body.decode("utf-8", "replace")
+    signature = (
+        stripe.WebhookSignature.generate_signature_header(text, endpoint.secret) if signature is None else signature
+    )
+    headers = ({"Stripe-Signature": signature} if signature else {}) | headers
+    path = f"/api/v1/webhooks/stripe/{uuid or endpoint.djstripe_uuid}"
+    return client_of().generic("POST", path, body, content_type="application/json", headers=headers)
+
+
+def test_a_signed_event_is_stored_and_acted_on_once_however_often_it_comes(endpoint, payment):
+    body = json.dumps(_event())
+    for _ in range(3):
+        assert _send(endpoint, body).status_code == 200
+    assert Event.objects.count() == 1
+    tasks = [queued.task for queued in OrmQ.objects.all()]
+    assert [task["args"] for task in tasks if task["func"] == "purchases.tasks.settle_purchase"] == [
+        (str(payment.purchase_id),)
+    ]
+
+
+def test_two_events_are_two(endpoint, payment):
+    for _ in range(2):
+        assert _send(endpoint, json.dumps(_event())).status_code == 200
+    assert Event.objects.count() == 2
+
+
+def test_an_event_about_a_payment_that_is_not_ours_is_stored_and_starts_nothing(endpoint):
+    before = OrmQ.objects.count()
+    assert _send(endpoint, json.dumps(_event())).status_code == 200
+    assert (Event.objects.count(), OrmQ.objects.count()) == (1, before)
+
+
+BODIES = {
+    "number": b"5",
+    "null": b"null",
+    "list": b"[]",
+    "text": b'"x"',
+    "nothing": b"",
+    "cut off": b'{"id": "evt_1"',
+    "no JSON": b"id=evt_1",
+    "NUL byte": b'{"id": "a\x00"}',
+    "NUL escape": b'{"id": "a\\u0000"}',
+    "not UTF-8": b'{"id": "\xff"}',
+    "deep": b"[" * 100_000 + b"]" * 100_000,
+    "empty object": b"{}",
+    "without data": b'{"id": "evt_1", "type": "a", "livemode": false}',
+    "wrong types": b'{"id": 1, "type": [], "data": 5, "livemode": "no"}',
+}
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_what_is_no_event_is_refused_even_when_signed(kind, endpoint):
+    with nothing_written():
+        assert_problem(_send(endpoint, BODIES[kind]), 400, "not_an_event")
+
+
+SIGNATURES = [
+    "t=1,v1=00",
+    "x",
+    "t=x,v1=00",
+    "v1=",
+    ",,,",
+    "t=1,v1=ä",
+    "t=99999999999,v1=00",
+    "t=1",
+    "\x7f",
+    "t=1,v1=" + "0" * 5000,
+]
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_a_wrong_signature_is_refused_and_leaves_no_row(signature, endpoint):
+    with nothing_written():
+        assert_problem(_send(endpoint, json.dumps(_event()), signature=signature), 400, "wrong_signature")
+
+
+def test_an_event_without_a_signature_is_refused(endpoint):
+    with nothing_written():
+        assert_problem(_send(endpoint, json.dumps(_event()), signature=""), 400, "not_signed")
+
+
+def test_the_signature_of_another_body_is_refused(endpoint):
+    signature = stripe.WebhookSignature.generate_signature_header(json.dumps(_event()), endpoint.secret)
+    with nothing_written():
+        assert_problem(_send(endpoint, json.dumps(_event()), signature=signature), 400, "wrong_signature")
+
+
+def test_an_old_signature_is_refused(endpoint):
+    body = json.dumps(_event())
+    signature = stripe.WebhookSignature.generate_signature_header(body, endpoint.secret, timestamp=1_700_000_000)
+    with nothing_written():
+        assert_problem(_send(endpoint, body, signature=signature), 400, "wrong_signature")
+
+
+def test_an_endpoint_that_is_not_ours_is_not_found(endpoint):
+    with nothing_written():
+        assert_problem(_send(endpoint, json.dumps(_event()), uuid=uuid4()), 404, "not_found")
+
+
+@pytest.mark.parametrize("header", [{}, {"X-Djstripe-Webhook-Secret": "whsec_mine"}])
+def test_a_client_cannot_bring_its_own_secret(header, endpoint):
+    body = json.dumps(_event())
+    signature = stripe.WebhookSignature.generate_signature_header(body, "whsec_mine")
+    with nothing_written():
+        assert_problem(_send(endpoint, body, signature=signature, **header), 400, "wrong_signature")
+
+
+@pytest.mark.parametrize("size", [262_145, 2_000_000])
+def test_a_body_that_is_too_large_is_refused(size, endpoint):
+    with nothing_written():
+        assert_problem(_send(endpoint, json.dumps(_event(padding="x" * size))), 413, "too_large")
+
+
+@pytest.mark.parametrize("proxies", [0, 1])
+@pytest.mark.parametrize("chain", ["garbage", "1.2.3.4.5", "\x00", "::1::", "x" * 5000, "<script>, 10.0.0.1:80", ","])
+def test_a_garbage_forwarded_address_neither_fails_nor_is_stored(proxies, chain, endpoint, settings):
+    settings.TRUSTED_PROXIES = proxies
+    assert _send(endpoint, json.dumps(_event()), **{"X-Forwarded-For": chain}).status_code == 200
+    assert WebhookEventTrigger.objects.get().remote_ip == "127.0.0.1"
+
+
+def test_the_address_that_our_proxy_vouches_for_is_stored(endpoint, settings):
+    settings.TRUSTED_PROXIES = 1
+    _send(endpoint, json.dumps(_event()), **{"X-Forwarded-For": "6.6.6.6, 203.0.113.9"})
+    assert WebhookEventTrigger.objects.get().remote_ip == "203.0.113.9"
+
+
+def test_a_failing_receiver_leaves_no_event_so_that_stripe_sends_it_again(endpoint, payment, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setattr("purchases.receivers.enqueue", lambda *arguments: 1 / 0)
+        body = json.dumps(_event())
+        assert _send(endpoint, body).status_code == 500
+    assert Event.objects.count() == 0
+    assert _send(endpoint, body).status_code == 200
+    assert Event.objects.count() == 1
+
+
+def test_registering_the_webhook_twice_keeps_it(endpoint):
+    assert gateway.register_webhook("http://127.0.0.1:9").djstripe_uuid == endpoint.djstripe_uuid
+    assert WebhookEndpoint.objects.count() == 1
+
+
+def test_a_moved_installation_has_one_endpoint(endpoint):
+    moved = gateway.register_webhook("http://127.0.0.1:7")
+    assert moved.url.startswith("http://127.0.0.1:7/")
+    assert list(WebhookEndpoint.objects.values_list("id", flat=True)) == [moved.id]

@@ -1,0 +1,230 @@
+"""Holding: the same request once, nobody beyond their limit, nothing oversold, and few statements."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from luxewin.api.idempotency import KeyReused
+from purchases import errors, services
+from purchases.models import Payment, PersonTally, Purchase
+from purchases.services.holds import MAX_AMOUNT
+from purchases.tests.stage import at_once, counts, hold, key, seated
+from raffles.models import TicketCounter
+from raffles.services import close_raffle
+
+URL = "/api/v1/purchases/create"
+
+
+def create(client, raffle, quantity, headers):
+    return client.post(URL, {"raffle": str(raffle.pk), "quantity": quantity}, headers=headers)
+
+
+def test_the_same_key_and_body_are_one_purchase(api, alice, on_sale, new_key):
+    raffle, client, headers = on_sale(), api(alice), new_key()
+    first, again = (create(client, raffle, 2, headers) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json() == again.json()
+    assert counts(raffle) == (2, 0)
+
+
+def test_the_same_key_with_another_body_is_refused(api, alice, on_sale, new_key):
+    raffle, client, headers = on_sale(), api(alice), new_key()
+    create(client, raffle, 2, headers)
+    answer = create(client, raffle, 3, headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+    assert counts(raffle) == (2, 0)
+
+
+def test_the_same_key_of_two_people_is_two_purchases(api, alice, bob, on_sale, new_key):
+    raffle, headers = on_sale(), new_key()
+    mine, theirs = (create(api(user), raffle, 1, headers).json()["id"] for user in (alice, bob))
+    assert mine != theirs
+
+
+@pytest.mark.parametrize(
+    ("quantity", "code"), [(0, "min_value"), (-1, "min_value"), (10**9, "max_value"), ("2", "invalid")]
+)
+def test_an_impossible_quantity_names_its_field_and_holds_nothing(api, alice, on_sale, new_key, quantity, code):
+    raffle = on_sale()
+    answer = create(api(alice), raffle, quantity, new_key())
+    assert answer.status_code == 400
+    assert [(fault["field"], fault["code"]) for fault in answer.json()["errors"]] == [("quantity", code)]
+    assert counts(raffle) == (0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_double_click_is_one_purchase_also_where_it_takes_the_whole_limit(alice, on_sale):
+    raffle, click = on_sale(max_per_person=3), key("clicked")
+    ask = {"buyer": alice, "raffle_id": raffle.pk, "quantity": 3, "key": click}
+    held = at_once(*[lambda: services.hold_tickets(**ask)] * 8)
+    assert len({each.pk for each in held}) == 1, held
+    assert counts(raffle) == (3, 0)
+    assert PersonTally.objects.get(user=alice).taken == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_double_click_opens_one_payment(api, alice, on_sale, new_key):
+    raffle, headers = on_sale(), new_key()
+    clients = [api(alice), api(alice)]
+    answers = at_once(*[lambda client=client: create(client, raffle, 2, headers) for client in clients])
+    codes = sorted(answer.status_code for answer in answers)
+    # The second is the first's answer, or is told to come back for it: never a second purchase.
+    assert codes in ([201, 201], [201, 409])
+    assert {answer.json().get("code") for answer in answers} <= {None, "request_in_flight"}
+    again = create(clients[0], raffle, 2, headers).json()
+    assert {answer.json()["id"] for answer in answers if answer.status_code == 201} == {again["id"]}
+    assert again["client_secret"].startswith(Payment.objects.get().intent_id)
+    assert counts(raffle) == (2, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_first_purchases_at_once_are_of_one_customer(api, alice, on_sale, new_key):
+    raffle, clients = on_sale(), [api(alice), api(alice)]
+    asks = [lambda client=client: create(client, raffle, 1, new_key()) for client in clients]
+    answers = at_once(*asks)
+    assert [answer.status_code for answer in answers] == [201, 201], [answer.json() for answer in answers]
+    assert alice.djstripe_customers.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_passes_their_limit_by_asking_at_once(alice, on_sale):
+    raffle = on_sale(max_per_person=5)
+    held = at_once(*[lambda: hold(alice, raffle, 2)] * 6)
+    refused = [each for each in held if isinstance(each, errors.LimitReached)]
+    assert (len(refused), counts(raffle)) == (4, (4, 0)), held
+    assert {(each.data["limit"], each.data["taken"]) for each in refused} == {(5, 4)}
+    assert isinstance(hold(alice, raffle, 1), Purchase)
+
+
+def read_then_write(all_have_read):
+    """What counting would be without the conditional update."""
+
+    def count_hold(raffle_id, quantity):
+        counter = TicketCounter.objects.get(pk=raffle_id)
+        if counter.left < quantity:
+            return False
+        all_have_read.wait(10)
+        TicketCounter.objects.filter(pk=raffle_id).update(held=counter.held + quantity)
+        return True
+
+    return count_hold
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sixteen_buyers_of_ten_tickets_oversell_without_the_conditional_update(people, on_sale, monkeypatch):
+    raffle, buyers = on_sale(capacity=10), people(16)
+    monkeypatch.setattr("purchases.services.holds.count_hold", read_then_write(threading.Barrier(16)))
+    at_once(*[lambda buyer=buyer: hold(buyer, raffle) for buyer in buyers])
+    assert Purchase.objects.pending().count() == 16
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sixteen_buyers_of_ten_tickets_get_exactly_ten(people, on_sale):
+    raffle, buyers = on_sale(capacity=10), people(16)
+    held = at_once(*[lambda buyer=buyer: hold(buyer, raffle) for buyer in buyers])
+    assert sum(isinstance(each, Purchase) for each in held) == 10
+    assert sum(isinstance(each, errors.SoldOut) and each.data == {"held": 10} for each in held) == 6, held
+    assert (Purchase.objects.pending().count(), counts(raffle)) == (10, (10, 0))
+    # Whoever was refused has their room under the limit back.
+    assert PersonTally.objects.count() == 10
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_raffle_that_closes_among_buyers_sells_nothing_after(people, on_sale):
+    raffle, buyers = on_sale(capacity=10), people(8)
+    for buyer in buyers[:4]:
+        hold(buyer, raffle)
+    TicketCounter.objects.filter(pk=raffle.pk).update(selling=False)
+    refused = at_once(*[lambda buyer=buyer: hold(buyer, raffle) for buyer in buyers[4:]])
+    assert all(isinstance(each, errors.RaffleClosed) for each in refused), refused
+    assert counts(raffle) == (4, 0)
+
+
+def test_more_than_is_left_says_how_many_are_left(alice, bob, on_sale):
+    raffle = on_sale(capacity=10)
+    hold(alice, raffle, 7)
+    with pytest.raises(errors.NotEnoughLeft) as refusal:
+        hold(bob, raffle, 4)
+    assert (refusal.value.data, counts(raffle)) == ({"left": 3}, (7, 0))
+
+
+def test_sold_out_tells_whether_some_may_come_free(alice, bob, on_sale):
+    raffle = on_sale(capacity=5)
+    seated(alice, raffle, 3)
+    hold(alice, raffle, 2)
+    with pytest.raises(errors.SoldOut) as refusal:
+        hold(bob, raffle)
+    assert refusal.value.data == {"held": 2}
+
+
+def test_a_raffle_is_refused_by_its_phase(alice, draft, on_sale):
+    with pytest.raises(errors.RaffleNotFound):
+        hold(alice, draft())
+    with pytest.raises(errors.RaffleNotOpen):
+        hold(alice, on_sale(opens_at=timezone.now() + timedelta(hours=1)))
+    over = on_sale(closes_at=timezone.now() + timedelta(milliseconds=60))
+    connection.cursor().execute("SELECT pg_sleep(0.08)")
+    # Time decides, not the worker that closes it a moment later.
+    assert over.closed_at is None
+    with pytest.raises(errors.RaffleClosed):
+        hold(alice, over)
+    assert close_raffle(over.pk)
+    with pytest.raises(errors.RaffleClosed):
+        hold(alice, over)
+
+
+def test_more_than_stripe_takes_in_one_payment_says_how_many_it_takes(alice, on_sale):
+    raffle = on_sale(ticket_price=50_000_000, max_per_person=50)
+    with pytest.raises(errors.AmountTooLarge) as refusal:
+        hold(alice, raffle, 2)
+    assert (refusal.value.data, counts(raffle)) == ({"most": 1}, (0, 0))
+    assert hold(alice, raffle, 1).amount == 50_000_000 <= MAX_AMOUNT
+
+
+def test_a_hold_takes_at_most_eight_statements(alice, on_sale):
+    raffle = on_sale()
+    with CaptureQueriesContext(connection) as captured:
+        hold(alice, raffle, 2)
+    control = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT")
+    statements = [query["sql"] for query in captured.captured_queries if not query["sql"].startswith(control)]
+    assert len(statements) == 7, statements
+    # The hot row comes last and is locked for one statement.
+    assert statements[-1].startswith('UPDATE "raffles_ticketcounter"')
+
+
+def test_a_replayed_hold_takes_one_statement(alice, on_sale, django_assert_num_queries):
+    ask = {"buyer": alice, "raffle_id": on_sale().pk, "quantity": 2, "key": key("again")}
+    first = services.hold_tickets(**ask)
+    with django_assert_num_queries(1):
+        assert services.hold_tickets(**ask) == first
+    with pytest.raises(KeyReused):
+        services.hold_tickets(**ask | {"key": key("again", b"x" * 32)})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_locked_counter_is_a_clear_refusal_and_not_a_hang(alice, on_sale, monkeypatch):
+    raffle = on_sale()
+    monkeypatch.setattr("purchases.services.holds.LOCK_TIMEOUT", "SET LOCAL lock_timeout = '100ms'")
+    locked, done = threading.Event(), threading.Event()
+
+    def keep_locked():
+        with transaction.atomic():
+            TicketCounter.objects.select_for_update().get(pk=raffle.pk)
+            locked.set()
+            done.wait(10)
+
+    def ask():
+        locked.wait(10)
+        try:
+            return hold(alice, raffle)
+        finally:
+            done.set()
+
+    _, refusal = at_once(keep_locked, ask)
+    assert isinstance(refusal, errors.Busy)
+    assert not Purchase.objects.exists()
+    assert not PersonTally.objects.exists()

@@ -1,0 +1,110 @@
+"""Stripe away, or gone after it did what it was asked: nothing is lost, nothing happens twice."""
+
+import time
+
+import pytest
+import stripe
+
+from purchases import services
+from purchases.errors import ProviderUnavailable
+from purchases.models import Payment, Purchase
+from purchases.tests.stage import at_once, bought, counts, key, pay
+
+URL = "/api/v1/purchases/create"
+CREATE = "^/v1/payment_intents$"
+
+
+def intents_of(user):
+    customer = user.djstripe_customers.get().id
+    return stripe.PaymentIntent.list(customer=customer).data
+
+
+def test_without_stripe_the_hold_stays_and_the_same_key_finishes_it(api, alice, on_sale, new_key, no_stripe, caplog):
+    raffle, client, headers = on_sale(), api(alice), new_key()
+    body = {"raffle": str(raffle.pk), "quantity": 2}
+    closed = no_stripe()
+    refused = client.post(URL, body, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (503, "payment_provider_unavailable")
+    assert int(refused["Retry-After"]) > 0
+    assert "Stripe does not answer" in caplog.text
+    assert counts(raffle) == (2, 0)
+    closed.undo()
+    finished = client.post(URL, body, headers=headers)
+    assert finished.status_code == 201
+    assert pay(finished.json()["client_secret"]).status_code == 200
+    assert Purchase.objects.count() == 1
+    assert counts(raffle) == (2, 0)
+
+
+def test_without_stripe_verifying_says_so_and_changes_nothing(api, alice, on_sale, new_key, no_stripe):
+    raffle, client = on_sale(), api(alice)
+    held = client.post(URL, {"raffle": str(raffle.pk), "quantity": 2}, headers=new_key()).json()
+    pay(held["client_secret"]).raise_for_status()
+    closed = no_stripe()
+    answer = client.post("/api/v1/purchases/verify", {"purchase": held["id"]})
+    assert (answer.status_code, answer.json()["code"]) == (503, "payment_provider_unavailable")
+    # What needs no Stripe goes on.
+    assert client.get(f"/api/v1/purchases/{held['id']}").json()["status"] == "pending"
+    closed.undo()
+    assert client.post("/api/v1/purchases/verify", {"purchase": held["id"]}).json()["status"] == "paid"
+
+
+def test_an_answer_lost_after_the_effect_is_asked_for_again_and_makes_one_intent(alice, on_sale, trouble):
+    trouble(CREATE, lose=True)
+    purchase = bought(alice, on_sale(), 2)
+    assert purchase.tickets == {"first": 1, "last": 2, "count": 2}
+    assert [each.id for each in intents_of(alice)] == [purchase.payment.intent_id]
+
+
+def test_answers_lost_for_good_leave_one_intent_that_the_same_key_finds(alice, on_sale, trouble, monkeypatch):
+    raffle = on_sale()
+    ask = {"buyer": alice, "raffle_id": raffle.pk, "quantity": 2, "key": key("lost")}
+    monkeypatch.setattr(stripe, "max_network_retries", 0)
+    trouble(CREATE, lose=True)
+    with pytest.raises(ProviderUnavailable):
+        services.purchase_tickets(**ask)
+    assert (Payment.objects.get().status, counts(raffle)) == ("started", (2, 0))
+    made = intents_of(alice)
+    purchase = services.purchase_tickets(**ask)
+    assert [each.id for each in made] == [purchase.payment.intent_id] == [each.id for each in intents_of(alice)]
+    assert pay(purchase.payment.client_secret).status_code == 200
+
+
+def test_a_refund_whose_answer_is_lost_is_made_once(alice, on_sale, trouble, monkeypatch):
+    purchase = bought(alice, on_sale())
+    refund = services.request_refund(purchase.pk, reason="Lost.")
+    monkeypatch.setattr(stripe, "max_network_retries", 0)
+    trouble("^/v1/refunds$", lose=True)
+    with pytest.raises(ProviderUnavailable):
+        services.execute_refund(refund.pk)
+    services.execute_refund(refund.pk)
+    assert len(stripe.Refund.list(payment_intent=purchase.payment.intent_id).data) == 1
+    assert Purchase.objects.get().status == "refunded"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_hold_that_runs_out_while_stripe_is_slow_leaves_no_intent_to_pay(alice, on_sale, trouble):
+    raffle = on_sale()
+    ask = {"buyer": alice, "raffle_id": raffle.pk, "quantity": 2, "key": key("slow")}
+    trouble(CREATE, delay=1)
+
+    def expire():
+        while not Payment.objects.filter(calling_since__isnull=False).exists():
+            time.sleep(0.02)
+        Purchase.objects.update(expires_at="2020-01-01T00:00Z")
+        services.expire_purchase(Purchase.objects.get().pk)
+
+    purchase, _ = at_once(lambda: services.purchase_tickets(**ask), expire)
+    assert (purchase.status, counts(raffle)) == ("expired", (0, 0))
+    assert [each.status for each in intents_of(alice)] == ["canceled"]
+
+
+def test_what_stripe_refuses_for_good_gives_the_tickets_back(api, alice, on_sale, new_key):
+    raffle, client = on_sale(), api(alice)
+    customer = bought(alice, raffle).buyer.djstripe_customers.get()
+    stripe.Customer.delete(customer.id)  # by hand, in Stripe's dashboard
+    answer = client.post(URL, {"raffle": str(raffle.pk), "quantity": 2}, headers=new_key())
+    assert (answer.status_code, answer.json()["code"]) == (502, "payment_provider_refused")
+    assert answer.json()["provider_code"] == "resource_missing"
+    assert sorted(Purchase.objects.values_list("status", flat=True)) == ["expired", "paid"]
+    assert counts(raffle) == (0, 1)

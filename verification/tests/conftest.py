@@ -1,0 +1,79 @@
+"""The stage of tests about draws: a quick beacon, a contract of this session's own, and raffles ready to be drawn."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.test import override_settings
+from eth_account import Account
+
+from luxewin import parts
+from raffles.models import Raffle
+from verification import anchoring, doors
+from verification.chain import Chain
+from verification.models import Contract, DrawSequence
+
+from .on_chain import ETHER, chain_id, rpc, rpc_url
+
+
+@pytest.fixture(scope="session")
+def quick_beacon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """A dev beacon with a round each second, as settings: nobody waits three for the usual one's."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PARTS_BEACON_PERIOD", "1")
+        with parts.running(tmp_path_factory.mktemp("beacon"), names=["beacon"]) as started:
+            numbers = {name: int(started[name]) for name in ("BEACON_GENESIS_TIME", "BEACON_PERIOD")}
+            texts = {name: started[name] for name in ("BEACON_CHAIN_HASH", "BEACON_PUBLIC_KEY")}
+            yield {"BEACON_URLS": [started["BEACON_URLS"]]} | texts | numbers
+
+
+@pytest.fixture
+def beacon(settings: Any, quick_beacon: dict[str, Any]) -> Iterator[None]:
+    """Draws promised in this test use the quick beacon."""
+    for name, value in quick_beacon.items():
+        setattr(settings, name, value)
+    doors.beacon.cache_clear()
+    yield
+    doors.beacon.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def deployed(quick_beacon: dict[str, Any], django_db_setup: None, django_db_blocker: Any) -> dict[str, Any]:
+    """The contract, deployed once by an operator of this session's own, and the settings that lead to it."""
+    operator = Account.create()
+    rpc("anvil_setBalance", operator.address, hex(ETHER))
+    chain = {"CHAIN_RPC_URLS": [rpc_url()], "CHAIN_ID": chain_id(), "CHAIN_OPERATOR_KEY": operator.key.hex()}
+    with override_settings(**chain, **quick_beacon), django_db_blocker.unblock():
+        doors.chain.cache_clear()
+        doors.beacon.cache_clear()
+        contract = anchoring.deploy_contract()
+        contract.delete()
+        doors.chain.cache_clear()
+        doors.beacon.cache_clear()
+    return {"settings": chain, "address": contract.address, "transaction": contract.transaction}
+
+
+@pytest.fixture
+def chained(db: None, no_chain: None, beacon: None, settings: Any, deployed: dict[str, Any]) -> Chain:
+    """A chain is configured, and no contract of ours is known on it."""
+    for name, value in deployed["settings"].items():
+        setattr(settings, name, value)
+    doors.chain.cache_clear()
+    chain = doors.chain()
+    assert chain is not None
+    return chain
+
+
+@pytest.fixture
+def anchored(chained: Chain, deployed: dict[str, Any]) -> Chain:
+    """Draws promised in this test are anchored, under the next number that the session's contract takes."""
+    transaction = deployed["transaction"]
+    Contract.objects.create(chain_id=chained.chain_id, address=deployed["address"], transaction=transaction)
+    DrawSequence.objects.create(pk=1, last=chained._read(deployed["address"], "next_sequence") - 1)
+    return chained
+
+
+@pytest.fixture
+def selling(beacon: None, on_sale: Callable[..., Raffle]) -> Callable[..., Raffle]:
+    """Makes a published raffle whose draw comes a second after its commitment."""
+    return lambda **terms: on_sale(delay_seconds=1, **terms)

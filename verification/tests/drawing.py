@@ -1,0 +1,69 @@
+"""What tests about draws share: raffles with tickets, a worker's patience, and the verifier in its own process."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from uuid import uuid4
+
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from purchases.models import Purchase
+from purchases.tests.stage import over
+from raffles import services
+from raffles.models import Raffle, TicketCounter
+from verification.models import Draw
+from verification.services import advance_draw
+
+VERIFIER = Path(__file__).resolve().parents[1] / "verifier.py"
+URL = "/api/v1/verification"
+
+
+def crowd(raffle: Raffle, buyer: User, sizes: list[int]) -> None:
+    """So many paid purchases at once, without their money."""
+    first, rows = 1, []
+    for size in sizes:
+        values = {"quantity": size, "amount": size * raffle.ticket_price, "currency": raffle.currency, "status": "paid"}
+        keys = {"idempotency_key": uuid4().hex, "request_digest": b"d", "expires_at": timezone.now()}
+        rows.append(Purchase(raffle=raffle, buyer=buyer, first_ticket=first, **values, **keys))
+        first += size
+    Purchase.objects.bulk_create(rows)
+    TicketCounter.objects.filter(pk=raffle.pk).update(sold=first - 1)
+
+
+def closed(raffle: Raffle) -> Raffle:
+    """Its sale is over."""
+    over(raffle)
+    assert services.close_raffle(raffle.pk)
+    return raffle
+
+
+def advance_to(raffle: Raffle, *states: str, seconds: float = 30) -> Draw:
+    """What sweeps do: steps are taken until the draw is in one of the states."""
+    deadline = time.monotonic() + seconds
+    while (draw := advance_draw(raffle.pk)).state not in states:
+        assert time.monotonic() < deadline, f"{draw.state}: {draw.trouble}"
+        time.sleep(0.1)
+    return draw
+
+
+def download(client: Client, raffle: Raffle, folder: Path) -> tuple[Path, Path]:
+    """The bundle and the entries file as the API serves them."""
+    bundle, entries = folder / "bundle.json", folder / "entries.csv"
+    bundle.write_bytes(client.get(f"{URL}/{raffle.pk}/bundle").content)
+    served = client.get(f"{URL}/{raffle.pk}/entries.csv")
+    assert served.status_code == 200
+    entries.write_bytes(b"".join(served.streaming_content))
+    return bundle, entries
+
+
+def verified(bundle: Path, entries: Path) -> dict:
+    """What the verifier, in a process of its own without this project's modules, says of two files."""
+    command = [sys.executable, "-I", VERIFIER, bundle, entries, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=bundle.parent)
+    report = json.loads(done.stdout)
+    assert done.returncode == (0 if report["verified"] else 1), done.stderr
+    return report

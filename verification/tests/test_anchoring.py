@@ -1,0 +1,257 @@
+"""A draw on the chain: one transaction a step, whoever dies, whoever is away, whoever else settles it."""
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from luxewin.api.problems import InvalidInput
+from luxewin.audit.models import AuditEntry
+from purchases.tests.stage import at_once, seated
+from raffles.models import Raffle
+from raffles.services import cancel_raffle, publish_raffle
+from verification import anchoring, doors, services
+from verification.chain import Chain, ChainUnavailable, DrawStatus, SignedCall
+from verification.contract import MAX_PICKS
+from verification.errors import ContractMissing
+from verification.models import ChainTransaction, Contract, Draw, DrawSequence, Pick
+
+from .drawing import URL, advance_to, closed, download, verified
+from .on_chain import funded_chain, send
+
+State = Draw.State
+
+
+def on_chain(chain, draw):
+    return chain.draw_state(draw.contract.address, bytes.fromhex(draw.manifest_hash))
+
+
+def nonces():
+    return list(ChainTransaction.objects.values_list("step", "nonce"))
+
+
+@pytest.fixture
+def away(settings):
+    """`away()` closes the port of every node; `away(False)` opens it again."""
+    urls = settings.CHAIN_RPC_URLS
+
+    def close(gone: bool = True) -> None:
+        settings.CHAIN_RPC_URLS = ["http://127.0.0.1:1"] if gone else urls
+        doors.chain.cache_clear()
+
+    return close
+
+
+class Crash(BaseException):
+    """The worker dies."""
+
+
+BEFORE = [(Chain, "sign"), (Chain, "broadcast"), (anchoring, "_store_receipt"), (services, "_reach")]
+AFTER = [(Chain, "next_nonce"), (Chain, "broadcast"), (Chain, "receipt"), (services, "_write_picks")]
+
+
+def test_a_worker_that_dies_anywhere_sends_each_step_once(anchored, selling, people, client, tmp_path, monkeypatch):
+    raffle = selling()
+    for buyer in people(3):
+        seated(buyer, raffle, 2)
+    closed(raffle)
+    sent_before, died = anchored.next_nonce(), set()
+    for late, points in ((" before", BEFORE), (" after", AFTER)):
+        for owner, name in points:
+            monkeypatch.setattr(owner, name, dying(getattr(owner, name), name + late, died))
+    while Draw.objects.get().state != State.SETTLED:
+        try:
+            advance_to(raffle, State.SETTLED)
+        except Crash:
+            continue
+    monkeypatch.undo()
+    per_step = {f"{name} before" for _, name in BEFORE[:2]} | {f"{name} after" for _, name in AFTER[:3]}
+    assert {(name, state) for name in per_step for state in ("promised", "frozen", "drawn")} <= died
+    assert {name for name, _ in died} == per_step | {"_store_receipt before", "_reach before", "_write_picks after"}
+    # One transaction a step, one after the other, and not one more by this operator.
+    assert nonces() == [(step, sent_before + place) for place, step in enumerate(("announce", "commit", "settle"))]
+    assert anchored.next_nonce() == sent_before + 3
+    assert AuditEntry.objects.filter(action="draw.settled").count() == 1
+    draw = Draw.objects.get()
+    state = on_chain(anchored, draw)
+    assert (state.status, state.root.hex(), state.tickets) == (DrawStatus.SETTLED, draw.root, 6)
+    assert (state.round, state.committed_at, state.seed.hex()) == (draw.round, draw.committed_at, draw.seed)
+    bundle, entries = download(client, raffle, tmp_path)
+    assert verified(bundle, entries)["verified"]
+
+
+def dying(real, name, died):
+    def call(*arguments, **options):
+        here = (name, Draw.objects.get().state)
+        if here in died:
+            return real(*arguments, **options)
+        died.add(here)
+        if name.endswith(" after"):
+            real(*arguments, **options)
+        raise Crash
+
+    return call
+
+
+@pytest.mark.django_db(transaction=True)
+def test_four_workers_at_once_send_each_step_once(anchored, selling, people, client):
+    raffle = selling()
+    for buyer in people(4):
+        seated(buyer, raffle, 2)
+    closed(raffle)
+    drawn = at_once(*[lambda: advance_to(raffle, State.SETTLED)] * 4)
+    assert {getattr(draw, "state", draw) for draw in drawn} == {State.SETTLED}, drawn
+    assert len(nonces()) == 3 == len({nonce for _, nonce in nonces()})
+    assert Pick.objects.count() == 4
+    shown = client.get(f"{URL}/{raffle.pk}").json()
+    assert [step["step"] for step in shown["transactions"]] == ["announce", "commit", "settle"]
+    assert all(step["block"] and step["block_time"] for step in shown["transactions"])
+    assert (shown["anchored"], shown["contract"]) == (True, Draw.objects.get().contract.address)
+
+
+def test_without_the_chain_each_step_waits_says_why_and_is_taken_later(anchored, selling, alice, away, caplog):
+    away()
+    raffle = selling()
+    draw = services.advance_draw(raffle.pk)
+    assert (draw.state, nonces()) == (State.PROMISED, [])
+    assert "no node of the chain answered: 127.0.0.1:1" in draw.trouble
+    assert f"draw {draw.sequence} stays promised" in caplog.text
+    away(False)
+    advance_to(raffle, State.ANNOUNCED)
+    seated(alice, raffle, 3)
+    away()
+    closed(raffle)
+    draw = services.advance_draw(raffle.pk)
+    assert (draw.state, draw.root) == (State.FROZEN, "")
+    away(False)
+    assert advance_to(raffle, State.SETTLED).trouble == ""
+    assert [step for step, _ in nonces()] == ["announce", "commit", "settle"]
+
+
+def test_an_answer_that_was_lost_is_no_second_transaction(anchored, selling, monkeypatch):
+    raffle, real = selling(), Chain.broadcast
+
+    def lost(self, raw):
+        real(self, raw)
+        raise ChainUnavailable("the answer was lost")
+
+    monkeypatch.setattr(Chain, "broadcast", lost)
+    assert "lost" in services.advance_draw(raffle.pk).trouble
+    stored = ChainTransaction.objects.get()
+    monkeypatch.undo()
+    advance_to(raffle, State.ANNOUNCED)
+    assert ChainTransaction.objects.get().hash == stored.hash
+    assert ChainTransaction.objects.get().block
+
+
+def test_anyone_may_settle_before_us(anchored, selling, alice, client, tmp_path, monkeypatch):
+    raffle = selling()
+    seated(alice, raffle, 5)
+    closed(raffle)
+    # Ours is signed and stored, and the node does not take it for a while.
+    real = Chain.broadcast
+    monkeypatch.setattr(Chain, "broadcast", lambda self, raw: real(self, raw) if not settling() else unreachable())
+    draw = advance_to(raffle, State.DRAWN)
+    while not settling():
+        draw = services.advance_draw(raffle.pk)
+    stranger, manifest_hash = funded_chain(), bytes.fromhex(draw.manifest_hash)
+    call = stranger.prepare_settle(draw.contract.address, manifest_hash, signature=bytes.fromhex(draw.signature))
+    monkeypatch.undo()
+    assert send(stranger, stranger.sign(call, 0)).succeeded
+    # Ours arrives after all, and is reverted.
+    assert not send(anchored, stored_settlement(anchored)).succeeded
+    assert advance_to(raffle, State.SETTLED).trouble == ""
+    bundle, entries = download(client, raffle, tmp_path)
+    assert client.get(f"{URL}/{raffle.pk}/bundle").json()["settlement"] is None
+    assert verified(bundle, entries)["verified"]
+
+
+def settling():
+    return ChainTransaction.objects.filter(step="settle").exists()
+
+
+def unreachable():
+    raise ChainUnavailable("not now")
+
+
+def stored_settlement(chain):
+    stored = ChainTransaction.objects.get(step="settle")
+    return SignedCall(bytes(stored.raw), stored.hash, stored.nonce)
+
+
+def test_a_draw_cancelled_before_its_announcement_does_not_block_the_next(anchored, selling, away):
+    away()
+    first = selling()
+    services.advance_draw(first.pk)
+    cancel_raffle(first.pk, reason="The watch was stolen.")
+    second = selling()
+    away(False)
+    assert services.advance_draw(second.pk).trouble == "an earlier draw is not announced yet"
+    Draw.objects.update(due_at=timezone.now())
+    assert first.draw in Draw.objects.unfinished()
+    assert advance_to(first, State.VOID).trouble == ""
+    assert advance_to(second, State.ANNOUNCED).sequence == first.draw.sequence + 1
+    states = [on_chain(anchored, draw).status for draw in Draw.objects.select_related("contract")]
+    assert states == [DrawStatus.ANNOUNCED] * 2
+
+
+def test_a_draw_cancelled_after_its_announcement_is_void_at_once(anchored, selling):
+    raffle = selling()
+    advance_to(raffle, State.ANNOUNCED)
+    cancel_raffle(raffle.pk, reason="The watch was stolen.")
+    assert Draw.objects.get().state == State.VOID
+
+
+def test_without_a_deployed_contract_nothing_is_published(chained, draft, api, mona):
+    raffle = draft(delay_seconds=1)
+    with pytest.raises(ContractMissing, match="deploy_contract"):
+        publish_raffle(raffle.pk)
+    answer = api(mona).post(f"/api/v1/raffles/{raffle.pk}/publish")
+    assert (answer.status_code, answer.json()["code"]) == (503, "contract_missing")
+    raffle.refresh_from_db()
+    assert raffle.status == Raffle.Status.DRAFT
+    assert not DrawSequence.objects.exists()
+
+
+def test_the_contract_of_the_settings_is_used_where_one_is_named(chained, settings, deployed, selling):
+    settings.CHAIN_CONTRACT = deployed["address"]
+    assert selling().draw.contract.address == deployed["address"]
+    assert selling().draw.contract == Contract.objects.get()
+
+
+def test_the_command_deploys_once(chained, anchored, capsys):
+    call_command("deploy_contract")
+    assert Contract.objects.count() == 1
+    assert Contract.objects.get().address in capsys.readouterr().out
+
+
+def test_the_command_says_what_is_missing(chained, away):
+    away()
+    with pytest.raises(CommandError, match="no node of the chain answered"):
+        call_command("deploy_contract")
+    assert not Contract.objects.exists()
+
+
+IMPOSSIBLE = {
+    "alternates": ({"alternates": MAX_PICKS - 1}, f"more than {MAX_PICKS}"),
+    "delay_seconds": ({"delay_seconds": 2}, "less than the beacon's period"),
+    "title": ({"title": " "}, "title is not a text"),
+    "prizes.1.name": ({"prizes": [{"name": " "}]}, "prizes.1.name is not a text"),
+}
+
+
+@pytest.mark.parametrize("field", IMPOSSIBLE)
+def test_terms_that_no_draw_can_keep_are_refused_by_field(draft, field, settings):
+    changes, why = IMPOSSIBLE[field]
+    raffle = draft(**{"delay_seconds": settings.BEACON_PERIOD} | changes)
+    with pytest.raises(InvalidInput) as refusal:
+        publish_raffle(raffle.pk)
+    (fault,) = refusal.value.data["errors"]
+    assert (fault["field"], fault["code"]) == (field, "not_promisable")
+    assert why in fault["detail"]
+    assert not Draw.objects.exists()
+    assert not DrawSequence.objects.exists()
+
+
+def test_as_many_picks_as_the_contract_draws_can_be_promised(draft, settings):
+    raffle = draft(delay_seconds=settings.BEACON_PERIOD, alternates=MAX_PICKS - 2, capacity=200)
+    assert publish_raffle(raffle.pk).draw.state == State.PROMISED

@@ -1,0 +1,328 @@
+"""A draw without a chain, from its promise to its picks: each step once, whatever fails between two."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import pytest
+from django.core import mail
+from django.db import connection
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from accounts.models import Notification, Preferences
+from luxewin.audit.models import AuditEntry
+from purchases.models import Purchase
+from purchases.services import expire_purchase, request_refund
+from purchases.tests.stage import at_once, hold, seated
+from raffles.services import cancel_raffle, close_raffle
+from verification import announcements, services, tasks
+from verification.models import Draw, Pick
+
+from .drawing import URL, advance_to, closed, crowd
+
+State = Draw.State
+
+
+def test_a_draw_goes_from_its_promise_to_its_picks(selling, people, client):
+    raffle = selling(prizes=[{"name": "A watch"}, {"name": "A strap"}], alternates=1)
+    assert services.advance_draw(raffle.pk).trouble == "the sale is not over"
+    for buyer, size in zip(people(3), [2, 5, 1], strict=True):
+        seated(buyer, raffle, size)
+    closed(raffle)
+    committed = services.advance_draw(raffle.pk)
+    assert (committed.state, committed.tickets, committed.entries) == (State.COMMITTED, 8, 3)
+    assert "has not appeared yet" in committed.trouble
+    drawn = advance_to(raffle, State.DRAWN)
+    assert drawn.trouble == ""
+    shown = client.get(f"{URL}/{raffle.pk}").json()
+    assert [(pick["role"], pick["prize"]) for pick in shown["picks"]] == [
+        ("winner", "A watch"),
+        ("winner", "A strap"),
+        ("alternate", None),
+    ]
+    assert (shown["anchored"], shown["state"], shown["transactions"]) == (False, "drawn", [])
+    raffle.refresh_from_db()
+    assert raffle.drawn_at > raffle.frozen_at > raffle.closed_at
+    steps = AuditEntry.objects.filter(subject_type="draw").order_by("id").values_list("action", flat=True)
+    assert list(steps) == [f"draw.{step}" for step in ("promised", "announced", "frozen", "committed", "drawn")]
+
+
+def test_steps_taken_again_change_nothing(selling, alice):
+    raffle = selling(capacity=3)
+    seated(alice, raffle, 3)
+    close_raffle(raffle.pk)
+    advance_to(raffle, State.DRAWN)
+    before = (Draw.objects.values().get(), list(Pick.objects.values()))
+    audited = AuditEntry.objects.count()
+    for _ in range(3):
+        services.advance_draw(raffle.pk)
+    # Also for a worker that read the draw long ago.
+    for state, step in services.STEPS.items():
+        if state not in {State.DRAWN, State.ANNOUNCED}:
+            step(Draw(**before[0] | {"state": state}))
+    assert (Draw.objects.values().get(), list(Pick.objects.values())) == before
+    assert AuditEntry.objects.count() == audited
+
+
+@pytest.mark.django_db(transaction=True)
+def test_four_workers_at_once_draw_once(selling, people):
+    raffle = selling()
+    for buyer in people(5):
+        seated(buyer, raffle, 2)
+    closed(raffle)
+    drawn = at_once(*[lambda: advance_to(raffle, State.DRAWN)] * 4)
+    assert len({(draw.state, draw.seed, draw.round) for draw in drawn}) == 1, drawn
+    assert Pick.objects.count() == 4
+    assert AuditEntry.objects.filter(action="draw.drawn").count() == 1
+    assert Notification.objects.filter(kind="draw_won").count() == 2
+
+
+class Crash(BaseException):
+    """The worker dies."""
+
+
+CRASHES = [
+    *((services, name) for name in ("_reach", "entries_tree", "anchor_commit", "_write_picks")),
+    (announcements, "tell_winners"),
+]
+
+
+def test_a_worker_that_dies_at_any_point_leaves_a_draw_that_goes_on(selling, people, monkeypatch):
+    raffle = selling()
+    for buyer in people(3):
+        seated(buyer, raffle, 2)
+    closed(raffle)
+    died = []
+    for owner, name in CRASHES:
+        monkeypatch.setattr(owner, name, dying(getattr(owner, name), name, died))
+    while Draw.objects.get().state != State.DRAWN:
+        try:
+            advance_to(raffle, State.DRAWN)
+        except Crash:
+            continue
+    assert {name for name, _ in died} == {name for _, name in CRASHES}
+    assert [state for name, state in died if name == "_reach"] == ["promised", "announced", "frozen", "committed"]
+    assert Pick.objects.count() == 4
+    assert AuditEntry.objects.filter(action="draw.drawn").count() == 1
+    assert Notification.objects.filter(kind="draw_won").count() == 2
+
+
+def dying(real, name, died):
+    """Does its work and dies before anybody knows, the first time in each state of the draw."""
+
+    def call(*arguments, **options):
+        here = (name, Draw.objects.get().state)
+        done = real(*arguments, **options)
+        if here not in died:
+            died.append(here)
+            raise Crash
+        return done
+
+    return call
+
+
+def test_a_payment_under_way_holds_the_freeze_up(selling, alice, bob):
+    raffle = selling(capacity=3)
+    seated(alice, raffle, 2)
+    pending = hold(bob, raffle)
+    closed(raffle)
+    draw = services.advance_draw(raffle.pk)
+    assert (draw.state, draw.trouble) == (State.ANNOUNCED, "1 payments are still under way")
+    Purchase.objects.filter(pk=pending.pk).update(expires_at=timezone.now())
+    expire_purchase(pending.pk)
+    assert services.advance_draw(raffle.pk).state == State.COMMITTED
+
+
+def test_without_a_ticket_there_is_no_draw(selling):
+    raffle = closed(selling())
+    assert services.advance_draw(raffle.pk).state == State.VOID
+    raffle.refresh_from_db()
+    assert raffle.status == "cancelled"
+
+
+def test_a_worker_that_comes_late_does_not_freeze_a_cancelled_raffle(selling, alice):
+    raffle = selling(min_tickets=5)
+    seated(alice, raffle)
+    services.advance_draw(raffle.pk)
+    stale = Draw.objects.select_related("raffle").get()
+    closed(raffle)
+    cancel_raffle(raffle.pk, reason="The watch was stolen.")
+    services.freeze(stale)
+    assert Draw.objects.get().state == State.VOID
+    raffle.refresh_from_db()
+    assert (raffle.frozen_at, raffle.cancel_reason) == (None, "The watch was stolen.")
+
+
+def test_without_the_beacon_the_draw_stays_and_says_why(selling, alice, settings, caplog):
+    raffle = selling()
+    seated(alice, raffle, 3)
+    closed(raffle)
+    good, settings.BEACON_URLS = settings.BEACON_URLS, ["http://127.0.0.1:1"]
+    draw = services.advance_draw(raffle.pk)
+    while "ConnectError" not in draw.trouble:
+        assert draw.state == State.COMMITTED
+        draw = services.advance_draw(raffle.pk)
+    assert f"draw {draw.sequence} stays committed" in caplog.text
+    assert not Pick.objects.exists()
+    settings.BEACON_URLS = [*settings.BEACON_URLS, *good]
+    assert advance_to(raffle, State.DRAWN).trouble == ""
+
+
+@contextmanager
+def lying_relay(good: str) -> Iterator[str]:
+    """A relay that gives each round the signature of the round before it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            chain, _, number = self.path.strip("/").partition("/public/")
+            answer = httpx.get(f"{good}/{chain}/public/{int(number) - 1}").json() | {"round": int(number)}
+            body = httpx.Response(200, json=answer).content
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_another_round_s_signature_is_refused_and_the_next_relay_asked(selling, alice, settings):
+    raffle = selling()
+    seated(alice, raffle, 3)
+    closed(raffle)
+    good = settings.BEACON_URLS
+    with lying_relay(good[0]) as liar:
+        settings.BEACON_URLS = [liar]
+        draw = services.advance_draw(raffle.pk)
+        while "not the chain's signature" not in draw.trouble:
+            assert draw.state == State.COMMITTED
+            draw = services.advance_draw(raffle.pk)
+        settings.BEACON_URLS = [liar, *good]
+        assert advance_to(raffle, State.DRAWN).round == draw.round
+
+
+def test_entries_that_changed_after_the_commitment_are_noticed(selling, alice, bob):
+    raffle = selling()
+    seated(alice, raffle, 3)
+    seated(bob, raffle, 3)
+    closed(raffle)
+    services.advance_draw(raffle.pk)
+    tamper("purchases_purchase", "frozen_entries_are_fixed", "UPDATE purchases_purchase SET quantity = 2 WHERE true")
+    draw = services.advance_draw(raffle.pk)
+    while "has not appeared" in draw.trouble:
+        draw = services.advance_draw(raffle.pk)
+    assert (draw.state, draw.seed) == (State.COMMITTED, "")
+    assert draw.trouble == "the entries are no longer those that were committed; an operator must look"
+    assert not Pick.objects.exists()
+
+
+def tamper(table: str, trigger: str, statement: str) -> None:
+    """What somebody with the database's keys could do."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+        cursor.execute(statement)
+        cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER {trigger}")
+
+
+def test_the_reason_of_a_worker_left_behind_is_not_told_of_a_later_state(selling, alice):
+    raffle = selling(capacity=2)
+    stale = Draw.objects.get()
+    seated(alice, raffle, 2)
+    close_raffle(raffle.pk)
+    services.advance_draw(raffle.pk)
+    due = Draw.objects.get().due_at
+    services._wait(stale, timezone.now(), "the chain does not answer")
+    draw = Draw.objects.get()
+    assert (draw.due_at, "chain" in draw.trouble) == (due, False)
+
+
+def test_winners_and_others_are_each_told_once(selling, people, run_tasks, settings):
+    raffle = selling(prizes=[{"name": "A watch"}], alternates=1)
+    buyers = people(4)
+    Preferences.objects.filter(user=buyers[3]).update(email_draws=False)
+    for buyer in buyers:
+        seated(buyer, raffle, 2)
+    closed(raffle)
+    advance_to(raffle, State.DRAWN)
+    run_tasks()
+    announcements.tell_others(str(raffle.pk))
+    run_tasks()
+    winner = Pick.objects.get(position=1).purchase.buyer
+    news = {(note.user, note.kind) for note in Notification.objects.filter(kind__startswith="draw_")}
+    others = {(buyer, "draw_lost") for buyer in buyers[:3] if buyer != winner}
+    assert news == others | {(winner, "draw_won")}
+    mailed = [message.to[0] for message in mail.outbox if raffle.title in message.subject + message.body]
+    assert {each.email for each, _ in news} <= set(mailed)
+    told = [message for message in mail.outbox if message.to == [winner.email] and "A watch" in message.body]
+    assert len(told) == 1
+
+
+def test_winners_are_named_as_they_chose(selling, people, client):
+    raffle = selling(prizes=[{"name": f"Prize {number}"} for number in range(3)], alternates=1)
+    names = dict(zip(("full", "initials", "anonymous"), people(3), strict=True))
+    for choice, buyer in names.items():
+        Preferences.objects.filter(user=buyer).update(winner_name=choice)
+        type(buyer).objects.filter(pk=buyer.pk).update(display_name=f"Ada {choice}")
+        seated(buyer, raffle, 2)
+    closed(raffle)
+    advance_to(raffle, State.DRAWN)
+    shown = client.get(f"{URL}/{raffle.slug}").json()["picks"]
+    entries = {str(each.entry_id): each.buyer for each in Purchase.objects.select_related("buyer")}
+    expected = {names["full"]: "Ada full", names["initials"]: "A.I.", names["anonymous"]: ""}
+    for pick in shown:
+        assert pick["name"] == ("" if pick["role"] == "alternate" else expected[entries[pick["entry_id"]]])
+    assert [pick["role"] for pick in shown] == ["winner"] * 3 + ["alternate"]
+
+
+def set_state(raffle, state, **facts):
+    Draw.objects.filter(pk=raffle.pk).update(state=state, **facts)
+
+
+def test_the_sweep_finds_exactly_the_draws_with_a_step_to_take(selling):
+    raffles = {state: selling() for state in State.values}
+    for state, raffle in raffles.items():
+        set_state(raffle, state)
+    open_sale = {State.PROMISED, State.FROZEN, State.COMMITTED}
+    found = set(Draw.objects.unfinished().values_list("state", flat=True))
+    assert found == open_sale  # announced waits for the sale's end, drawn without a chain is through
+    closed(raffles[State.ANNOUNCED])
+    assert set(Draw.objects.unfinished().values_list("state", flat=True)) == open_sale | {State.ANNOUNCED}
+    Draw.objects.update(due_at=timezone.now() + timedelta(seconds=30))
+    assert not Draw.objects.unfinished().exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_sweepers_enqueue_a_draw_once_and_again_after_the_lease(selling):
+    selling()
+    OrmQ.objects.all().delete()
+    assert sorted(at_once(*[tasks.advance_unfinished_draws] * 4)) == [0, 0, 0, 1]
+    assert [queued.task["func"] for queued in OrmQ.objects.all()] == ["verification.tasks.advance_draw"]
+    assert tasks.advance_unfinished_draws() == 0
+    Draw.objects.update(claimed_until=timezone.now() - timedelta(milliseconds=1))
+    assert tasks.advance_unfinished_draws() == 1
+
+
+def test_many_entries_with_gaps_are_drawn_from_what_is_left(selling, alice):
+    raffle = selling(capacity=5_000)
+    crowd(raffle, alice, [1 + number % 7 for number in range(200)])
+    for purchase in Purchase.objects.order_by("first_ticket")[::10]:
+        request_refund(purchase.pk, reason="Changed their mind.")
+    closed(raffle)
+    draw = advance_to(raffle, State.DRAWN)
+    assert (draw.entries, draw.tickets) == (180, Purchase.objects.paid().totals()["tickets"])
+    for pick in Pick.objects.select_related("purchase"):
+        assert pick.purchase.status == "paid"
+        assert 0 <= pick.ticket - pick.purchase.first_ticket < pick.purchase.quantity
