@@ -34,7 +34,7 @@ class LinkTokens(PasswordResetTokenGenerator):
         except (ValueError, ValidationError, User.DoesNotExist):
             user = None
         if user is None or not self.check_token(user, token):
-            raise LinkRefused("This link was used, has expired or is incomplete. Ask for a new one.")
+            raise LinkRefused("This link was used, has expired or is incomplete. Register again to get a new one.")
         return user
 
 

@@ -1,6 +1,7 @@
 """Writes of accounts."""
 
 from datetime import date
+from typing import Any
 
 from django.contrib.auth import authenticate
 from django.db import IntegrityError, transaction
@@ -8,7 +9,7 @@ from django.utils import timezone
 
 from accounts.errors import WrongCredentials
 from accounts.links import verification_links
-from accounts.models import Preferences, User
+from accounts.models import Preferences, Session, User
 from accounts.notifications import notify
 from accounts.tokens import TokenPair, open_session
 from luxewin.audit.services import record
@@ -17,7 +18,7 @@ from luxewin.audit.services import record
 def register_user(*, email: str, password: str, display_name: str, date_of_birth: date, country: str) -> None:
     """Makes an account and mails its verification link.
 
-    Where the address has an account already, its owner is mailed a hint instead and nothing else differs: not the
+    Where the address has an account already, its owner is mailed something else and nothing else differs: not the
     answer, and not the time (the password is hashed either way).
     """
     fields = {"display_name": display_name, "date_of_birth": date_of_birth, "country": country}
@@ -28,9 +29,28 @@ def register_user(*, email: str, password: str, display_name: str, date_of_birth
             notify(user, "verify_email", about=user.id, token=verification_links.token_for(user))
             record("user.registered", user, actor=user)
     except IntegrityError:
-        owner = User.objects.get_by_natural_key(email)
-        with transaction.atomic():
+        _register_again(email, password, fields)
+
+
+def _register_again(email: str, password: str, fields: dict[str, Any]) -> None:
+    """Somebody registers an address that has an account.
+
+    While nobody has shown that the address is theirs, the newest registration stands, with a new link (the older one
+    and all sessions end): so a lost mail can be asked for again, and nobody can lie in wait with a password of their
+    own. An account that was verified or given any right is left alone, and its owner gets a hint.
+    """
+    with transaction.atomic():
+        owner = User.objects.select_for_update(no_key=True).get(email=email.lower())
+        if owner.is_verified or owner.is_staff or owner.is_superuser or owner.groups.exists():
             notify(owner, "already_registered", about=f"{timezone.now():%Y-%m-%d}")
+            return
+        for name, value in fields.items():
+            setattr(owner, name, value)
+        owner.set_password(password)
+        owner.save()
+        Session.objects.filter(user=owner).end()
+        notify(owner, "verify_email", about=timezone.now().isoformat(), token=verification_links.token_for(owner))
+        record("user.registered_again", owner, actor=owner)
 
 
 def verify_email(*, token: str) -> User:

@@ -20,6 +20,12 @@ from psycopg import sql
 
 SHORTCUT = "djstripe"
 ROLES_FILE = "accounts/roles.py"
+# dj-stripe's models say integer for the keys of these join tables, its migrations made them bigint.
+WIDER_KEYS = (
+    "djstripe_djstripeinvoicedefaulttaxrate",
+    "djstripe_djstripeinvoiceitemtaxrate",
+    "djstripe_djstripesubscriptionitemtaxrate",
+)
 
 
 def migrate_quickly() -> None:
@@ -31,6 +37,8 @@ def migrate_quickly() -> None:
         with connection.schema_editor() as editor:
             for model in apps.get_app_config(SHORTCUT).get_models(include_auto_created=False):
                 editor.create_model(model)
+            for table in WIDER_KEYS:
+                editor.execute(f"ALTER TABLE {table} ALTER COLUMN id TYPE bigint")
         recorder.ensure_schema()
         for app, name in MigrationLoader(connection).graph.nodes:
             if app == SHORTCUT:
@@ -79,11 +87,11 @@ def prepare_database(*, fresh: bool) -> None:
 
 
 def _digest() -> str:
-    """Of every migration file of every installed app, and of the roles, whose permissions are part of the template."""
+    """Of every migration file of every installed app, of the roles, whose permissions they write, and of this file."""
     digest = hashlib.sha256()
     folders = [Path(config.path) / "migrations" for config in apps.get_app_configs()]
     files = [file for folder in folders for file in sorted(folder.glob("0*.py"))]
-    for file in [*files, settings.BASE_DIR / ROLES_FILE]:
+    for file in [*files, settings.BASE_DIR / ROLES_FILE, Path(__file__)]:
         digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()[:16]
 

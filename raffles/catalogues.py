@@ -19,6 +19,7 @@ from raffles.models import Raffle
 from raffles.serializers import RaffleWriteSerializer
 
 WHOLE_NUMBERS = ("ticket_price", "capacity", "max_per_person", "min_tickets", "alternates", "delay_seconds")
+FIELDS = {*RaffleWriteSerializer.Meta.fields, "opens_in", "closes_in"}
 MAX_BYTES = 20_000_000
 
 
@@ -88,13 +89,14 @@ def _checked(rows: list[Any]) -> list[dict[str, Any]]:
         if not isinstance(row, dict):
             faults.append(f"raffle {number}: must be an object")
             continue
+        strange = [f"raffle {number}: {name}: there is no such field" for name in sorted(set(row) - FIELDS)]
         slug = [] if row.get("slug") else [f"raffle {number}: slug: every raffle of a catalogue needs one"]
         times = list(_resolve_times(row, now, number))
         serializer = RaffleWriteSerializer(data=row)
         serializer.is_valid()
         named = [f"raffle {number}: {fault['field']}: {fault['detail']}" for fault in flatten(serializer.errors)]
-        if slug or times or named:
-            faults += slug + times + named
+        if found := strange + slug + times + named:
+            faults += found
         else:
             checked.append(serializer.validated_data)
     faults += _repeated([row["slug"] for row in checked])

@@ -9,10 +9,11 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import services
-from accounts.errors import LinkRefused
+from accounts.errors import LinkRefused, TokenRefused, WrongCredentials
 from accounts.links import verification_links
 from accounts.models import Notification, Preferences, User
 from accounts.tests.catching import mails_to, token_in
+from accounts.tokens import rotate
 from luxewin.audit.models import AuditEntry
 from luxewin.tests.asking import assert_problem, client_of, nothing_written
 
@@ -99,6 +100,8 @@ def test_registering_a_taken_address_answers_the_same_and_mails_its_owner_a_hint
 ):
     client, body = client_of(), registration()
     fresh = client.post(REGISTER, body)
+    run_tasks()
+    services.verify_email(token=token_in(mails_to(body["email"])[0]))
     owner = User.objects.get()
     again = client.post(
         REGISTER, registration(email=body["email"].upper(), display_name="Mallory", password="another good secret")
@@ -112,6 +115,35 @@ def test_registering_a_taken_address_answers_the_same_and_mails_its_owner_a_hint
     # Once a day is enough, however often somebody tries.
     client.post(REGISTER, registration(email=body["email"]))
     assert run_tasks() == 0
+
+
+def test_an_address_nobody_verified_can_be_registered_again_and_only_the_newest_link_works(
+    real_mail, registration, run_tasks, db
+):
+    client, body = client_of(), registration(display_name="Lies in wait", password="the first secret")
+    client.post(REGISTER, body)
+    run_tasks()
+    old = token_in(mails_to(body["email"])[0])
+    tokens = services.log_in(email=body["email"], password="the first secret", user_agent="")[1]
+    client.post(REGISTER, registration(email=body["email"], display_name="Owner", password="the second secret"))
+    run_tasks()
+    new = token_in(mails_to(body["email"])[1])
+    assert_problem(client.post(VERIFY, {"token": old}), 400, "link_not_valid")
+    assert client.post(VERIFY, {"token": new}).json()["display_name"] == "Owner"
+    with pytest.raises(WrongCredentials):
+        services.log_in(email=body["email"], password="the first secret", user_agent="")
+    with pytest.raises(TokenRefused):
+        rotate(tokens.refresh)
+
+
+@pytest.mark.parametrize("right", [{"is_staff": True}, {"is_superuser": True}, {"role": "finance"}])
+def test_an_account_with_a_right_is_never_taken_over_by_registering_its_address(right, person, registration):
+    role = right.pop("role", "")
+    colleague = person("colleague", verified=False, role=role)
+    User.objects.filter(pk=colleague.pk).update(**{"is_staff": False} | right)
+    client_of().post(REGISTER, registration(email=colleague.email, password="the taker's secret"))
+    assert User.objects.get(pk=colleague.pk).password == colleague.password
+    assert [told.kind for told in Notification.objects.all()] == ["already_registered"]
 
 
 def test_refusals_do_not_tell_who_has_an_account_either(registration, alice):

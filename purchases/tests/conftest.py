@@ -10,18 +10,6 @@ import stripe
 from django.conf import settings
 
 from luxewin import parts
-from purchases import tasks
-
-
-@pytest.fixture
-def work(run_tasks: Callable[[], int]) -> Callable[[], None]:
-    """Does what a worker finds to do about purchases, until nothing is left."""
-
-    def until_quiet() -> None:
-        while tasks.expire_overdue_purchases() + tasks.carry_out_open_refunds() + run_tasks():
-            pass
-
-    return until_quiet
 
 
 @pytest.fixture(scope="session")

@@ -146,7 +146,7 @@ def test_late_money_gets_tickets_if_some_are_left(alice, on_sale, run_tasks):
 
 
 @pytest.mark.parametrize("hurdle", ["sold out", "limit", "cancelled"])
-def test_late_money_goes_back_if_it_cannot_be_seated(alice, bob, on_sale, work, hurdle):
+def test_late_money_goes_back_if_it_cannot_be_seated(alice, bob, on_sale, run_tasks, hurdle):
     raffle = on_sale(capacity=8, max_per_person=6)
     purchase = expired(buy(alice, raffle, 3))
     if hurdle == "sold out":
@@ -158,7 +158,7 @@ def test_late_money_goes_back_if_it_cannot_be_seated(alice, bob, on_sale, work, 
     before = counts(raffle)
     pay(purchase.payment.client_secret).raise_for_status()
     assert services.settle_purchase(purchase.pk).status == "refunding"
-    work()
+    run_tasks()
     back = Purchase.objects.get(pk=purchase.pk)
     assert (back.status, back.tickets, back.refund.status) == ("refunded", None, "succeeded")
     assert stripe.Refund.retrieve(back.refund.stripe_id).amount == purchase.amount

@@ -1,0 +1,81 @@
+"""The short way to today's schema leads where the migrations lead: all of them are run, and the two are compared.
+
+Cost: about two minutes of one core, almost all of it dj-stripe's migrations.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+from psycopg import connect, sql
+
+from luxewin.parts.postgres import binary
+
+
+def address(database: str) -> str:
+    values = settings.DATABASES["default"]
+    login = f"{quote(values['USER'])}:{quote(values['PASSWORD'])}@{values['HOST']}:{values['PORT']}"
+    return f"postgres://{login}/{database}"
+
+
+@pytest.fixture
+def migrated(db: None) -> Iterator[str]:
+    """A database in which every migration ran, from the first on, as in production."""
+    name = f"migrated_{connection.settings_dict['NAME']}"
+    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    with connect(address("postgres"), autocommit=True) as server:
+        server.execute(drop)
+        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            command = [sys.executable, "manage.py", "migrate", "--verbosity", "0", "--skip-checks"]
+            environment = os.environ | {"DATABASE_URL": address(name)}
+            subprocess.run(command, cwd=settings.BASE_DIR, env=environment, check=True)
+            yield name
+        finally:
+            server.execute(drop)
+
+
+def schema(database: str) -> set[str]:
+    """Every statement that makes the database's schema; columns by name, as their order means nothing to Django."""
+    command = [binary("pg_dump"), "--schema-only", "--no-owner", "--no-privileges", "--dbname", address(database)]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    text = re.sub(r"^(--.*|\\(un)?restrict .*)$", "", text, flags=re.MULTILINE)
+    return {_by_column(part.strip()) for part in re.split(r";\n\n+", text)}
+
+
+def _by_column(statement: str) -> str:
+    if not statement.startswith("CREATE TABLE"):
+        return statement
+    head, _, rest = statement.partition("(\n")
+    body, _, tail = rest.rpartition("\n)")
+    return "\n".join([head, *sorted(line.strip().rstrip(",") for line in body.splitlines()), tail])
+
+
+def contents(database: str) -> tuple[set[tuple[str, str]], dict[str, int]]:
+    """Which migrations are noted as applied, and how many rows each table has."""
+    with connect(address(database)) as reader:
+        applied = set(reader.execute("SELECT app, name FROM django_migrations").fetchall())
+        tables = [row[0] for row in reader.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+        count = sql.SQL("SELECT count(*) FROM {}")
+        rows = {table: reader.execute(count.format(sql.Identifier(table))).fetchone() for table in tables}
+    return applied, {table: row[0] for table, row in rows.items() if row}
+
+
+def test_the_short_way_and_all_the_migrations_lead_to_the_same_database(migrated: str) -> None:
+    short = str(connection.settings_dict["NAME"])
+    theirs, ours = schema(migrated), schema(short)
+    assert any("frozen_entries_are_fixed" in statement for statement in theirs)
+    assert len([statement for statement in theirs if statement.startswith("CREATE TABLE")]) > 80
+    assert sorted(theirs - ours) == sorted(ours - theirs) == []
+    assert contents(short) == contents(migrated)
+
+
+def test_no_migration_is_missing(db: None) -> None:
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
