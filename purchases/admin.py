@@ -2,24 +2,35 @@
 
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin, messages
-from django.contrib.admin.exceptions import NotRegistered
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from djstripe.models import APIKey, WebhookEndpoint
+from djstripe.models import Charge, Customer, Event, PaymentIntent
+from djstripe.models import Refund as StripeRefund
 
 from accounts.permissions import signed_in
 from luxewin.api.problems import Problem
+from luxewin.money import as_text
 from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import services
 from purchases.models import Payment, Purchase, Refund
 
-# dj-stripe's own pages for these show the secret key, or let a staff member redirect the money's events.
-for model in (APIKey, WebhookEndpoint):
-    try:
+
+class MirrorAdmin(ReadOnlyAdmin):
+    """What dj-stripe recorded of Stripe. The raw data stays out: it holds client secrets and people's cards."""
+
+    list_display = ["id", "created", "livemode"]
+    search_fields = ["id"]
+    exclude = ["stripe_data", "metadata"]
+
+
+# dj-stripe registers some fifty pages: among them those that show the secret key, and forms to edit what Stripe said.
+MIRRORS = (Customer, PaymentIntent, Charge, StripeRefund, Event)
+for model in apps.get_app_config("djstripe").get_models():
+    if admin.site.is_registered(model):
         admin.site.unregister(model)
-    except NotRegistered:
-        continue
+admin.site.register(MIRRORS, MirrorAdmin)
 
 
 class ReadOnlyInline(admin.StackedInline):
@@ -75,6 +86,11 @@ class PurchaseAdmin(ReadOnlyAdmin):
     inlines = [PaymentInline, RefundInline]
     actions = ["refund"]
     show_full_result_count = False
+
+    @admin.display(description="amount", ordering="amount")
+    def price(self, purchase: Purchase) -> str:
+        """With its currency."""
+        return as_text(purchase.amount, purchase.currency)
 
     @admin.action(description="Refund the selected purchases in full", permissions=["refund"])
     def refund(self, request: HttpRequest, purchases: QuerySet[Purchase]) -> None:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from accounts.permissions import signed_in
 from luxewin.api.problems import Problem
+from luxewin.money import as_text
 from raffles import services
 from raffles.models import Prize, Raffle
 from raffles.slugs import is_reserved
@@ -128,7 +129,7 @@ class RaffleAdmin(admin.ModelAdmin):
     @admin.display(description="ticket price", ordering="ticket_price")
     def price(self, raffle: Raffle) -> str:
         """With its currency."""
-        return f"{raffle.ticket_price} {raffle.currency}"
+        return as_text(raffle.ticket_price, raffle.currency)
 
     @admin.display(ordering="counter__sold")
     def sold(self, raffle: Raffle) -> int:

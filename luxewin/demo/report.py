@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from luxewin import money
 from luxewin.demo.cast import RAFFLES, Conduct
 from luxewin.demo.ledger import Ledger
 
@@ -68,7 +69,7 @@ class Report:
             counts = (f"{row['capacity']:,}", str(row["sold"]), str(row["held"]))
             picks = " ".join(map(str, row["picks"])) or "-"
             title = row["title"] if len(row["title"]) <= TITLE_WIDTH else row["title"][: TITLE_WIDTH - 1] + "…"
-            cells = (title, row["status"], *counts, money(row["taken"], raffle["currency"]), picks, verified)
+            cells = (title, row["status"], *counts, money.as_text(row["taken"], raffle["currency"]), picks, verified)
             yield _line(widths, cells)
 
     def _events(self) -> Iterator[str]:
@@ -103,11 +104,6 @@ class Report:
     def _costs(self) -> Iterator[str]:
         yield "Seconds"
         yield "  " + ", ".join(f"{step} {seconds:.1f}" for step, seconds in self.seconds.items())
-
-
-def money(amount: int, currency: str) -> str:
-    """An amount in the minor unit, for people; all currencies of the demo have two decimals."""
-    return f"{amount / 100:,.2f} {currency.upper()}"
 
 
 def _line(widths: tuple[int, ...], cells: tuple[str, ...]) -> str:

@@ -1,6 +1,7 @@
 """The stage of tests about draws: a quick beacon, a contract of this session's own, and raffles ready to be drawn."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -19,12 +20,13 @@ from .on_chain import ETHER, chain_id, rpc, rpc_url
 @pytest.fixture(scope="session")
 def quick_beacon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """A dev beacon with a round each second, as settings: nobody waits three for the usual one's."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PARTS_BEACON_PERIOD", "1")
-        with parts.running(tmp_path_factory.mktemp("beacon"), names=["beacon"]) as started:
-            numbers = {name: int(started[name]) for name in ("BEACON_GENESIS_TIME", "BEACON_PERIOD")}
-            texts = {name: started[name] for name in ("BEACON_CHAIN_HASH", "BEACON_PUBLIC_KEY")}
-            yield {"BEACON_URLS": [started["BEACON_URLS"]]} | texts | numbers
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("PARTS_BEACON_PERIOD", "1")
+            started = stack.enter_context(parts.running(tmp_path_factory.mktemp("beacon"), names=["beacon"]))
+        numbers = {name: int(started[name]) for name in ("BEACON_GENESIS_TIME", "BEACON_PERIOD")}
+        texts = {name: started[name] for name in ("BEACON_CHAIN_HASH", "BEACON_PUBLIC_KEY")}
+        yield {"BEACON_URLS": [started["BEACON_URLS"]]} | texts | numbers
 
 
 @pytest.fixture
