@@ -35,7 +35,8 @@ def main(argv: list[str]) -> None:
         # Only the production dependencies are installed: then the variables have to be set.
         execute_from_command_line(argv)
         return
-    if running := parts.attached(state_dir()):
+    running = parts.attached(state_dir())
+    if running is not None:
         os.environ.update({name: value for name, value in running.items() if name not in os.environ})
         execute_from_command_line(argv)
         return

@@ -240,6 +240,9 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+# A stand-in for Stripe is what development is for; production refuses one (luxewin.E008).
+SILENCED_SYSTEM_CHECKS = [] if LUXEWIN_ENV == PRODUCTION else ["djstripe.W002"]
+
 # --- Security --------------------------------------------------------------------------------------------------------
 SECURE_CSP = {
     "default-src": ["'self'"],

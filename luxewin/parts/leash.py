@@ -44,7 +44,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def become(options: argparse.Namespace) -> None:
+def become(options: argparse.Namespace, leash: int) -> None:
     """In the forked child: an own process group, the dropped user, then the program. Never returns."""
     try:
         os.setpgid(0, 0)
@@ -53,6 +53,8 @@ def become(options: argparse.Namespace) -> None:
             os.setgid(options.group)
             os.setuid(options.user)
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # after setuid, which would clear it
+        if os.getppid() != leash:
+            os._exit(127)
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and ignoring is inherited
         os.execvp(options.argv[0], options.argv)  # noqa: S606 (no shell is the point)
     except OSError as error:
@@ -77,12 +79,19 @@ class Leash:
             signal.signal(number, lambda *_: None)
         prctl(PR_SET_CHILD_SUBREAPER, 1)
         self.code: int | None = None
+        leash = os.getpid()
+        running, starting = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
+            os.close(running)
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
-            become(options)
+            become(options, leash)
+        # The child's end closes when it runs its program: only then is it tied to us, and only then do we say so.
+        os.close(starting)
+        os.read(running, 1)
+        os.close(running)
 
     def hold(self) -> int:
         """Wait for the child's end or for the supervisor's, and answer the child's exit code."""

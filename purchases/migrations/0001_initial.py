@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'paid'), _negated=True), ('first_ticket__gte', 1), _connector='OR'), name='purchase_paid_has_numbers'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'paid'), _negated=True), models.Q(('first_ticket__gte', 1), ('first_ticket__isnull', False)), _connector='OR'), name='purchase_paid_has_numbers'),
         ),
         migrations.AddIndex(
             model_name='refund',

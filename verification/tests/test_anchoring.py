@@ -10,10 +10,11 @@ from purchases.tests.stage import at_once, seated
 from raffles.models import Raffle
 from raffles.services import cancel_raffle, publish_raffle
 from verification import anchoring, doors, services
-from verification.chain import Chain, ChainUnavailable, DrawStatus, SignedCall
+from verification.chain import Chain
 from verification.contract import MAX_PICKS
 from verification.errors import ContractMissing
 from verification.models import ChainTransaction, Contract, Draw, DrawSequence, Pick
+from verification.onchain import ChainUnavailable, DrawStatus, SignedCall
 
 from .drawing import URL, advance_to, closed, download, verified
 from .on_chain import funded_chain, send

@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from eth_account import Account
 
-from verification.chain import Chain, ChainError, ChainRejected, ChainUnavailable, DrawStatus, SignedCall
+from verification.chain import Chain
+from verification.onchain import ChainError, ChainRejected, ChainUnavailable, DrawStatus, SignedCall
 
 from .on_chain import DevBeacon, chain_id, deployed, funded_chain, mined, new_hash, rpc, rpc_url, send
 
