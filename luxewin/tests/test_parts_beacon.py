@@ -33,7 +33,8 @@ def get(environment: dict[str, str], path: str) -> Any:
 def status(environment: dict[str, str], path: str) -> int:
     with pytest.raises(urllib.error.HTTPError) as refusal:
         get(environment, path)
-    return refusal.value.code
+    with refusal.value as answer:  # it holds its connection
+        return answer.code
 
 
 def verifies(round_: dict[str, Any], public_key: str) -> bool:
