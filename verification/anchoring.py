@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from verification import doors
 from verification.errors import ContractMissing, StepWaits
-from verification.models import ChainAccount, ChainTransaction, Contract, Draw
+from verification.models import ChainAccount, ChainTransaction, Contract, Draw, DrawSequence
 from verification.onchain import Call, ChainRejected, ChainUnavailable, DrawStatus, Receipt
 
 if TYPE_CHECKING:
@@ -43,9 +43,13 @@ def deploy_contract() -> Contract:
     if known and chain.has_code(known.address):
         return known
     beacon = doors.beacon()
+    # Numbers have no gap, whichever contract counts them.
+    first = (DrawSequence.objects.values_list("last", flat=True).first() or 0) + 1
     known_round = max(1, beacon.first_round_at(int(time.time())) - 2)
     signature = doors.client_of(beacon).fetch(known_round)
-    address, transaction_hash = chain.deploy(beacon, known_round=known_round, known_signature=signature)
+    address, transaction_hash = chain.deploy(
+        beacon, known_round=known_round, known_signature=signature, first_sequence=first
+    )
     _wait_for(chain, transaction_hash)
     return Contract.objects.create(chain_id=chain.chain_id, address=address, transaction=transaction_hash)
 

@@ -74,10 +74,13 @@ class Chain:
         address = self._signer().address
         return self._ask(lambda node: int(node.eth.get_transaction_count(address, "pending")))
 
-    def deploy(self, beacon: Beacon, *, known_round: int, known_signature: bytes) -> tuple[str, str]:
+    def deploy(
+        self, beacon: Beacon, *, known_round: int, known_signature: bytes, first_sequence: int
+    ) -> tuple[str, str]:
         """Broadcasts the contract and returns its address and the transaction's hash, without waiting for a block.
 
-        Any round of the beacon that has appeared serves for the contract's test of itself.
+        Any round of the beacon that has appeared serves for the contract's test of itself. The first draw announced
+        must have the number `first_sequence`.
         """
         constructor = self._contract.constructor(
             encode_public_key(beacon.public_key),
@@ -86,6 +89,7 @@ class Chain:
             beacon.chain_hash,
             known_round,
             encode_signature(known_signature),
+            first_sequence,
         )
         call = self.sign(self._prepare(None, constructor.data_in_transaction), self.next_nonce())
         self.broadcast(call.raw)

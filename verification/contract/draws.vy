@@ -108,10 +108,12 @@ def __init__(
     chain_hash: bytes32,
     known_round: uint64,
     known_signature: uint256[4],
+    first_sequence: uint32,
 ):
     """
     @notice The deployer becomes the operator. A signature of some known round proves that the key is the beacon's,
-            that the scheme is the contract's, and that the chain has the precompiles.
+            that the scheme is the contract's, and that the chain has the precompiles. The operator's draw numbers go
+            on from `first_sequence`, since a contract may follow another one.
     """
     # With the point at infinity as key, the signature at infinity would pass for every round.
     bits: uint256 = 0
@@ -125,7 +127,8 @@ def __init__(
     CHAIN_HASH = chain_hash
     assert self._signed(public_key, known_round, known_signature), "self-test failed"
     self.operator = msg.sender
-    self.next_sequence = 1
+    assert first_sequence > 0, "no such sequence"
+    self.next_sequence = convert(first_sequence, uint256)
 
 
 @external

@@ -56,7 +56,7 @@ def funded_chain() -> Chain:
 
 
 def deployed(chain: Chain, dev: DevBeacon) -> str:
-    contract, transaction = chain.deploy(dev.beacon, known_round=1, known_signature=dev.sign(1))
+    contract, transaction = chain.deploy(dev.beacon, known_round=1, known_signature=dev.sign(1), first_sequence=1)
     assert mined(chain, transaction).succeeded
     return contract
 

@@ -256,3 +256,13 @@ def test_terms_that_no_draw_can_keep_are_refused_by_field(draft, field, settings
 def test_as_many_picks_as_the_contract_draws_can_be_promised(draft, settings):
     raffle = draft(delay_seconds=settings.BEACON_PERIOD, alternates=MAX_PICKS - 2, capacity=200)
     assert publish_raffle(raffle.pk).draw.state == State.PROMISED
+
+
+def test_a_contract_that_follows_goes_on_with_the_next_number(chained, selling, people):
+    DrawSequence.objects.create(pk=1, last=6)
+    contract = anchoring.deploy_contract()
+    assert chained._read(contract.address, "next_sequence") == 7
+    raffle = selling()
+    services.advance_draw(raffle.pk)
+    draw = advance_to(raffle, State.ANNOUNCED)
+    assert (draw.sequence, on_chain(chained, draw).sequence) == (7, 7)

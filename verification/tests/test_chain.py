@@ -134,11 +134,12 @@ def test_without_a_key_the_chain_can_be_read_but_not_written(contract: str) -> N
 
 def test_the_deployed_address_has_code_once_mined(chain: Chain) -> None:
     dev = DevBeacon.make()
-    contract, transaction = chain.deploy(dev.beacon, known_round=7, known_signature=dev.sign(7))
+    contract, transaction = chain.deploy(dev.beacon, known_round=7, known_signature=dev.sign(7), first_sequence=5)
     assert mined(chain, transaction).succeeded
     assert chain.has_code(contract)
     assert chain.has_code(contract.lower())
     assert not chain.has_code(Account.create().address)
+    assert chain._read(contract, "next_sequence") == 5
 
 
 def test_a_receipt_tells_where_and_when(chain: Chain, contract: str) -> None:
@@ -229,7 +230,7 @@ def test_an_operator_without_funds_is_told_so(contract: str) -> None:
     poor = Chain([rpc_url()], chain_id(), Account.create().key.hex())
     dev = DevBeacon.make()
     with pytest.raises(ChainError, match=r"(?i)fund|balance"):
-        poor.deploy(dev.beacon, known_round=1, known_signature=dev.sign(1))
+        poor.deploy(dev.beacon, known_round=1, known_signature=dev.sign(1), first_sequence=1)
 
 
 def test_an_address_without_the_contract_is_rejected(chain: Chain) -> None:

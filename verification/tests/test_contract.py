@@ -96,7 +96,9 @@ def test_the_contract_holds_the_beacon(contract: str, dev: DevBeacon) -> None:
 @pytest.mark.parametrize("vector", QUICKNET_ROUNDS, ids=lambda vector: f"round {vector['round']}")
 def test_real_quicknet_rounds_pass_and_their_neighbours_do_not(chain: Chain, vector: dict) -> None:
     signature = bytes.fromhex(vector["signature"])
-    contract, transaction = chain.deploy(QUICKNET, known_round=vector["round"], known_signature=signature)
+    contract, transaction = chain.deploy(
+        QUICKNET, known_round=vector["round"], known_signature=signature, first_sequence=1
+    )
     assert mined(chain, transaction).succeeded
     for other in QUICKNET_ROUNDS:
         other_signature = bytes.fromhex(other["signature"])
@@ -335,7 +337,7 @@ def test_a_contract_whose_self_test_fails_is_not_deployed(chain: Chain, dev: Dev
             key = key[2:4] + key[:2] + key[6:] + key[4:6]
     node = Web3(Web3.HTTPProvider(rpc_url()))
     factory = node.eth.contract(abi=artefact()["abi"], bytecode=artefact()["bytecode"])
-    constructor = factory.constructor(key, 1_700_000_000, 3, bytes(32), round_number, signature)
+    constructor = factory.constructor(key, 1_700_000_000, 3, bytes(32), round_number, signature, 1)
     with pytest.raises(Exception, match=r"self-test failed|key is infinity"):
         constructor.estimate_gas({"from": chain.operator})
 
