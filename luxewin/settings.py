@@ -280,8 +280,8 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {
         "django.request": {"level": "ERROR"},
-        # Handlers of their own would print each line twice.
-        "django_q": {"handlers": [], "propagate": True},
+        # A line for each task would bury the others; failures are errors, and the back office lists them all.
+        "django-q": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "stripe": {"level": "WARNING"},
     },
