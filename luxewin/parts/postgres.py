@@ -5,6 +5,7 @@ PostgreSQL refuses to run as root. For root it runs as `nobody`, with its data b
 /root or in a closed folder is out of that user's reach; the state folder holds a link to it.
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -44,6 +45,8 @@ def binary(name: str) -> Path:
 def start(site: Site) -> dict[str, str]:
     account = _account()
     home = _home(site.folder)
+    if not (site.folder / "superuser_password").exists():
+        _forget_former(site.folder, home)
     _own(home, account)
     if home != site.folder / "cluster":
         link = site.folder / "cluster"
@@ -63,6 +66,18 @@ def start(site: Site) -> dict[str, str]:
     password = kept(site.folder / "password", secrets.token_urlsafe)
     site.wait_for(child, lambda: _prepared(site.port(), superuser_password, password))
     return {"DATABASE_URL": f"postgres://{ROLE}:{password}@127.0.0.1:{site.port()}/{DATABASE}"}
+
+
+def _forget_former(folder: Path, home: Path) -> None:
+    """The folder is new: data outside it, under its name, are of a folder that was deleted, such as a former clone."""
+    import psutil
+
+    lock = home / "data" / "postmaster.pid"
+    with contextlib.suppress(FileNotFoundError, psutil.Error):
+        server = psutil.Process(int(lock.read_text().split()[0]))
+        if server.name() == "postgres":
+            raise PartError(f"postgres: {home} is still in use, by process {server.pid} of a folder that was deleted")
+    erase(folder)
 
 
 def erase(folder: Path) -> None:

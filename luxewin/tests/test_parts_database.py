@@ -1,6 +1,7 @@
 """Parts room: the embedded PostgreSQL is a real one, closed to strangers, and honest about what it has committed."""
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -76,6 +77,16 @@ def test_data_survive_the_supervisor_and_are_gone_after_a_fresh_start(tmp_path: 
     assert (home / "data").is_dir()
     parts.erase(state)
     assert not home.exists()
+
+
+def test_a_folder_that_was_deleted_and_made_again_starts_with_a_new_cluster(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with parts.running(state, names=["postgres"]) as before, psycopg.connect(before["DATABASE_URL"]) as connection:
+        connection.execute("CREATE TABLE kept (id int)")
+    shutil.rmtree(state)  # as somebody does who deletes a clone and clones anew
+    with parts.running(state, names=["postgres"]) as after, psycopg.connect(after["DATABASE_URL"]) as connection:
+        assert connection.execute("SELECT to_regclass('kept')").fetchone() == (None,)
+    parts.erase(state)
 
 
 def test_its_tools_can_be_called(supervisor: parts.Supervisor) -> None:
