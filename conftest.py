@@ -1,5 +1,6 @@
 """The cast and the stage of every test. The parts themselves are started by `luxewin.parts.pytest_plugin`."""
 
+import socket
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -73,6 +74,14 @@ def empty_after_commits() -> Iterator[None]:
 def clean_cache() -> None:
     """Rate limits of one test are not another's."""
     caches["default"].clear()
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port of this machine on which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
 
 
 @pytest.fixture(autouse=True)

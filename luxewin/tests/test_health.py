@@ -21,14 +21,6 @@ def asked_anew(monkeypatch) -> None:
 
 
 @pytest.fixture
-def closed_port() -> int:
-    """A port of this machine on which nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
-@pytest.fixture
 def worker_lives(transactional_db) -> None:
     """A worker that went round just now; committed, because the probes look through connections of their own."""
     Heartbeat.beat("test")

@@ -1,7 +1,6 @@
 """Rate limits and purchases with Redis there and with Redis away (a port on which nobody listens)."""
 
 import logging
-import socket
 
 import pytest
 from django.core.cache import caches
@@ -13,14 +12,6 @@ from luxewin.tests.asking import assert_problem, client_of
 LOGIN = "/api/v1/auth/login"
 # Limits count in windows of a minute; a test may stand in two of them.
 WINDOWS = 2
-
-
-@pytest.fixture
-def closed_port() -> int:
-    """A port of this machine on which nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 @pytest.fixture
