@@ -88,9 +88,9 @@ class Stack:
         self.password = file.read_text()
         self.environment.update({"PUBLIC_URL": self.url, "LUXEWIN_STAFF_PASSWORD": self.password})
         self.environment.update({"LUXEWIN_STATE": str(self.supervisor.state_dir)} | self.extra)
-        # Only a database of our own is emptied, never one that DATABASE_URL names.
-        fresh = ["--fresh"] if self.fresh and "postgres" in self.supervisor.names else []
-        bootstrap = self.supervisor.spawn("bootstrap", [sys.executable, "manage.py", "bootstrap", *fresh])
+        # Only a database of our own is copied or emptied, never one that DATABASE_URL names.
+        ours = ["--embedded", *(["--fresh"] if self.fresh else [])] if "postgres" in self.supervisor.names else []
+        bootstrap = self.supervisor.spawn("bootstrap", [sys.executable, "manage.py", "bootstrap", *ours])
         if code := bootstrap.wait():
             raise parts.PartError(
                 f"bootstrap ended with {code}; see {bootstrap.log}\n{bootstrap.log.read_text()[-2000:]}"

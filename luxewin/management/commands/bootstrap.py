@@ -17,15 +17,22 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """--staff-email, --fresh; the password comes in LUXEWIN_STAFF_PASSWORD."""
+        """--staff-email, --embedded, --fresh; the password comes in LUXEWIN_STAFF_PASSWORD."""
         parser.add_argument("--staff-email", default="admin@luxewin.example")
-        parser.add_argument("--fresh", action="store_true", help="empty the database first")
+        parser.add_argument("--embedded", action="store_true", help="the database is ours to replace")
+        parser.add_argument("--fresh", action="store_true", help="empty the embedded database first")
 
-    def handle(self, *args: Any, staff_email: str, fresh: bool, **options: Any) -> None:
+    def handle(self, *args: Any, staff_email: str, embedded: bool, fresh: bool, **options: Any) -> None:
         """Each step says what it did."""
         if settings.LUXEWIN_ENV == settings.PRODUCTION:
             raise CommandError("bootstrap is for development; see the README for production.")
-        prepare_database(fresh=fresh)
+        if fresh and not embedded:
+            raise CommandError("Only an embedded database is emptied.")
+        if embedded:
+            prepare_database(fresh=fresh)
+        else:
+            # Somebody's own database, named by DATABASE_URL, is migrated and nothing else.
+            call_command("migrate", verbosity=0)
         from accounts.models import User
 
         if not User.objects.filter(email=staff_email).exists():
