@@ -56,13 +56,6 @@ class PaymentInline(ReadOnlyInline):
     exclude = ["client_secret"]
 
 
-class RefundInline(ReadOnlyInline):
-    """The way back."""
-
-    model = Refund
-    exclude = ["claimed_until"]
-
-
 @admin.register(Purchase)
 class PurchaseAdmin(ReadOnlyAdmin):
     """Newest first."""
@@ -79,11 +72,11 @@ class PurchaseAdmin(ReadOnlyAdmin):
         "route",
     ]
     list_filter = ["status", "route", "currency"]
-    search_fields = ["id", "entry_id", "buyer__email", "raffle__title", "payment__intent_id"]
+    search_fields = ["id", "entry_id", "buyer__email", "raffle__title", "payments__intent_id"]
     list_select_related = ["raffle", "buyer"]
     date_hierarchy = "created_at"
     exclude = ["request_digest"]
-    inlines = [PaymentInline, RefundInline]
+    inlines = [PaymentInline]
     actions = ["refund"]
     show_full_result_count = False
 
@@ -111,7 +104,7 @@ class PurchaseAdmin(ReadOnlyAdmin):
 class RefundAdmin(ReadOnlyAdmin):
     """What goes back, and how far it is."""
 
-    list_display = ["created_at", "purchase", "amount", "reason", "status", "stripe_id", "error"]
+    list_display = ["created_at", "payment", "amount", "reason", "status", "stripe_id", "error"]
     list_filter = ["status"]
-    search_fields = ["purchase__id", "stripe_id"]
-    list_select_related = ["purchase"]
+    search_fields = ["payment__purchase__id", "stripe_id"]
+    list_select_related = ["payment"]

@@ -46,6 +46,13 @@ class LimitReached(Problem):
     title = "Limit per person reached"
 
 
+class WrongAnswer(Problem):
+    """Not the answer to the raffle's question."""
+
+    code = "wrong_answer"
+    title = "Wrong answer"
+
+
 class AmountTooLarge(Problem):
     """More than one card payment can carry."""
 
@@ -74,6 +81,10 @@ class ProviderUnavailable(Unavailable):
 
     code = "payment_provider_unavailable"
     title = "The payment provider does not answer"
+
+
+class ProviderFailed(ProviderUnavailable):
+    """Stripe answered that something went wrong on its side, and will answer the same under the same key."""
 
 
 class ProviderRefused(Problem):

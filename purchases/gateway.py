@@ -7,17 +7,19 @@ No function here may be called inside a transaction. Customers, intents and refu
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import stripe
 from django.conf import settings
 from django.db import connection
-from djstripe.models import Account, Customer, PaymentIntent, WebhookEndpoint
+from djstripe.models import Account, Customer, IdempotencyKey, PaymentIntent, WebhookEndpoint
+from djstripe.models import Dispute as DisputeMirror
 from djstripe.models import Refund as RefundMirror
 
 from accounts.models import User
-from purchases.errors import ProviderRefused, ProviderUnavailable
+from purchases.errors import ProviderFailed, ProviderRefused, ProviderUnavailable
 from purchases.models import Payment, Purchase, Refund
 
 TIMEOUT_SECONDS = 10
@@ -30,7 +32,14 @@ EVENTS = (
     "refund.created",
     "refund.updated",
     "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
 )
+# Stripe's code for an object that it does not know.
+MISSING = "resource_missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +53,36 @@ class Intent:
     currency: str
     customer: str | None
     client_secret: str
+    #: Our ids, as we wrote them into its metadata; empty on an intent that somebody else made.
+    purchase: UUID | None
+    payment: UUID | None
 
     @property
     def is_final(self) -> bool:
         """It will never change again."""
         return self.status in {"succeeded", "canceled"}
+
+
+@dataclass(frozen=True, slots=True)
+class StripeRefund:
+    """What Stripe says of a refund, right now."""
+
+    id: str
+    status: str
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class StripeDispute:
+    """What Stripe says of a dispute, right now."""
+
+    id: str
+    intent_id: str | None
+    status: str
+    reason: str
+    amount: int
+    currency: str
+    opened_at: datetime
 
 
 def configure() -> None:
@@ -71,7 +105,9 @@ def _calling() -> Iterator[None]:
     release_connection()
     try:
         yield
-    except (stripe.APIConnectionError, stripe.RateLimitError, stripe.APIError) as error:
+    except stripe.APIError as error:
+        raise ProviderFailed(f"Try again in a moment. ({type(error).__name__})") from error
+    except (stripe.APIConnectionError, stripe.RateLimitError) as error:
         raise ProviderUnavailable(f"Try again in a moment. ({type(error).__name__})") from error
     except stripe.AuthenticationError as error:
         raise ProviderUnavailable("The payment provider does not accept our key.") from error
@@ -80,16 +116,36 @@ def _calling() -> Iterator[None]:
 
 
 def _intent(data: Any) -> Intent:
-    customer = data.customer
+    metadata = data.metadata or {}
     return Intent(
         id=data.id,
         status=data.status,
         amount=data.amount,
         amount_received=data.amount_received or 0,
         currency=data.currency,
-        customer=customer if isinstance(customer, str) or customer is None else customer.id,
+        customer=_id(data.customer),
         client_secret=data.client_secret or "",
+        purchase=_uuid(metadata.get("purchase")),
+        payment=_uuid(metadata.get("payment")),
     )
+
+
+def _id(value: Any) -> str | None:
+    """The id of what may be expanded."""
+    return value if value is None or isinstance(value, str) else value.id
+
+
+def _uuid(text: Any) -> UUID | None:
+    """Whoever can edit metadata at Stripe can write anything there."""
+    try:
+        return UUID(text)
+    except (TypeError, ValueError, AttributeError):
+        return None
+
+
+def _refund(data: Any) -> StripeRefund:
+    # A refund without a status is one of a method that does not tell: Stripe documents the field as nullable.
+    return StripeRefund(data.id, data.status or "pending", (getattr(data, "failure_reason", None) or "")[:200])
 
 
 def customer_of(user: User) -> str:
@@ -97,6 +153,13 @@ def customer_of(user: User) -> str:
     with _calling():
         customer, _ = Customer.get_or_create(subscriber=user)
     return customer.id
+
+
+def forget_customer(user: User) -> None:
+    """The person's customer was deleted at Stripe; the next purchase makes another. Asks nobody."""
+    Customer.objects.filter(subscriber=user).update(subscriber=None)
+    # Under the same key Stripe would answer with the deleted one.
+    IdempotencyKey.objects.filter(action=f"customer:create:{user.pk}").delete()
 
 
 def is_customer(customer: str | None, user: User) -> bool:
@@ -113,7 +176,11 @@ def create_intent(payment: Payment, purchase: Purchase, customer: str) -> Intent
                 currency=purchase.currency,
                 customer=customer,
                 automatic_payment_methods={"enabled": True},
-                metadata={"purchase": str(purchase.id), "raffle": str(purchase.raffle_id)},
+                metadata={
+                    "purchase": str(purchase.id),
+                    "payment": str(payment.id),
+                    "raffle": str(purchase.raffle_id),
+                },
                 idempotency_key=payment.idempotency_key,
             )
         )
@@ -135,22 +202,38 @@ def cancel_intent(intent_id: str) -> Intent:
             return _intent(stripe.PaymentIntent.retrieve(intent_id))
 
 
-def create_refund(refund: Refund, intent_id: str) -> tuple[str, str]:
-    """Sends the money back; returns Stripe's id and status. May be repeated under the refund's idempotency key."""
+def create_refund(refund: Refund, intent_id: str) -> StripeRefund:
+    """Sends the money back. May be repeated under the refund's idempotency key."""
     with _calling():
-        made = stripe.Refund.create(
-            payment_intent=intent_id,
-            amount=refund.amount,
-            metadata={"purchase": str(refund.purchase_id)},
-            idempotency_key=refund.idempotency_key,
+        return _refund(
+            stripe.Refund.create(
+                payment_intent=intent_id,
+                amount=refund.amount,
+                metadata={"refund": str(refund.id)},
+                idempotency_key=refund.idempotency_key,
+            )
         )
-    return made.id, made.status or "pending"
 
 
-def retrieve_refund(refund_id: str) -> str:
-    """The refund's status as Stripe has it now."""
+def retrieve_refund(refund_id: str) -> StripeRefund:
+    """The refund as Stripe has it now."""
     with _calling():
-        return stripe.Refund.retrieve(refund_id).status or "pending"
+        return _refund(stripe.Refund.retrieve(refund_id))
+
+
+def retrieve_dispute(dispute_id: str) -> StripeDispute:
+    """The dispute as Stripe has it now."""
+    with _calling():
+        data = stripe.Dispute.retrieve(dispute_id)
+    return StripeDispute(
+        id=data.id,
+        intent_id=_id(data.payment_intent),
+        status=data.status,
+        reason=data.reason,
+        amount=data.amount,
+        currency=data.currency,
+        opened_at=datetime.fromtimestamp(data.created, UTC),
+    )
 
 
 def mirror_intent(intent_id: str) -> None:
@@ -163,6 +246,12 @@ def mirror_refund(refund_id: str) -> None:
     """Has dj-stripe record the refund as Stripe has it now."""
     with _calling():
         RefundMirror.sync_from_stripe_data(stripe.Refund.retrieve(refund_id))
+
+
+def mirror_dispute(dispute_id: str) -> None:
+    """Has dj-stripe record the dispute as Stripe has it now."""
+    with _calling():
+        DisputeMirror.sync_from_stripe_data(stripe.Dispute.retrieve(dispute_id))
 
 
 def register_webhook(base_url: str) -> WebhookEndpoint:

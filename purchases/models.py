@@ -40,15 +40,19 @@ class Purchase(Claimable):
 
     class Status(models.TextChoices):
         PENDING = "pending", "Pending"  # tickets are held, money is awaited
+        PROCESSING = "processing", "Processing"  # tickets are held, a bank takes days over the payment
         PAID = "paid", "Paid"  # numbers are given; the only status that takes part in a draw
         EXPIRED = "expired", "Expired"  # the hold was released, no money stays with us
         REVIEW = "review", "In review"  # money came that does not match; nothing issued, finance decides
         REFUNDING = "refunding", "Being refunded"  # out of the draw, the refund is on its way
         REFUNDED = "refunded", "Refunded"  # Stripe says that the money went back
+        VOID = "void", "Void"  # out of the draw, and no money goes back: a free entry, or a lost dispute
 
     class Route(models.TextChoices):
         CARD = "card", "Card"
         POSTAL = "postal", "Postal"
+
+    HOLDING: ClassVar[list[str]] = ["pending", "processing"]
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     entry_id = models.UUIDField(
@@ -60,7 +64,7 @@ class Purchase(Claimable):
     quantity = models.PositiveIntegerField()
     amount = models.PositiveBigIntegerField(help_text="In the currency's minor unit.")
     currency = models.CharField(max_length=3)
-    status = models.CharField(max_length=9, choices=Status.choices, default=Status.PENDING)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     first_ticket = models.PositiveIntegerField(null=True)
     idempotency_key = models.CharField(max_length=255)
     request_digest = models.BinaryField(max_length=32)
@@ -68,6 +72,14 @@ class Purchase(Claimable):
     created_at = models.DateTimeField(db_default=Now())
     paid_at = models.DateTimeField(null=True)
     review_evidence = models.JSONField(null=True, help_text="What did not match, as Stripe said it.")
+    disputed_at = models.DateTimeField(null=True, help_text="When the cardholder first disputed the payment.")
+
+    # What Stripe.js needs while it can be paid: `for_display()` reads it, opening a payment sets it.
+    client_secret: str | None = None
+    # Only on rows just held: the statement joins them.
+    raffle_slug: str
+    raffle_title: str
+    customer: str | None
 
     objects = PurchaseQuerySet.as_manager()
 
@@ -85,7 +97,9 @@ class Purchase(Claimable):
             ),
         ]
         indexes = [
-            models.Index(fields=["expires_at"], condition=Q(status="pending"), name="purchase_pending"),
+            models.Index(
+                fields=["expires_at"], condition=Q(status__in=["pending", "processing"]), name="purchase_holding"
+            ),
             models.Index(fields=["buyer", "-id"], name="purchase_of_buyer"),
         ]
 
@@ -99,19 +113,33 @@ class Purchase(Claimable):
             return None
         return {"first": self.first_ticket, "last": self.first_ticket + self.quantity - 1, "count": self.quantity}
 
+    @property
+    def payment(self) -> "Payment":
+        """The newest attempt to pay for it. Cost: one query. Raises Payment.DoesNotExist for a free entry."""
+        return self.payments.latest("attempt")
+
 
 class Payment(models.Model):
-    """One attempt to be paid for a purchase: one PaymentIntent at Stripe, made under an idempotency key of its own."""
+    """One attempt to be paid for a purchase: one PaymentIntent at Stripe, made under an idempotency key of its own.
+
+    A decline does not end an attempt, its intent can be paid with another card. The next attempt begins where an
+    intent was never made, or was cancelled while the tickets were still held.
+    """
 
     class Status(models.TextChoices):
         STARTED = "started", "Started"  # stored before Stripe is called; whether the intent exists is not known yet
         OPEN = "open", "Open"  # the intent exists, the buyer may pay
+        PROCESSING = "processing", "Processing"  # paid by a method whose bank answers days later
         SUCCEEDED = "succeeded", "Succeeded"  # Stripe has the money
         CANCELED = "canceled", "Canceled"  # the intent can never succeed
+        FAILED = "failed", "Failed"  # the intent was never made, or nobody was told its secret
+
+    LIVE: ClassVar[list[str]] = ["started", "open", "processing"]
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    purchase = models.OneToOneField(Purchase, models.PROTECT, related_name="payment")
-    status = models.CharField(max_length=9, choices=Status.choices, default=Status.STARTED)
+    purchase = models.ForeignKey(Purchase, models.PROTECT, related_name="payments")
+    attempt = models.PositiveSmallIntegerField(default=1)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.STARTED)
     intent_id = models.CharField(max_length=255, unique=True, null=True)  # noqa: DJ001 unique, so unknown is null
     client_secret = models.CharField(max_length=255, blank=True)
     # Since when a request has been waiting for Stripe to make the intent; a second one stays away for a while.
@@ -119,30 +147,42 @@ class Payment(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(auto_now=True)
 
+    class Meta:
+        ordering = ["attempt"]
+        constraints = [
+            models.UniqueConstraint(fields=["purchase", "attempt"], name="payment_attempt"),
+            models.UniqueConstraint(
+                fields=["purchase"],
+                condition=Q(status__in=["started", "open", "processing"]),
+                name="payment_one_live_attempt",
+            ),
+        ]
+
     def __str__(self) -> str:
-        return f"{self.intent_id or 'no intent yet'}: {self.status}"
+        return f"attempt {self.attempt}, {self.intent_id or 'no intent yet'}: {self.status}"
 
     @property
     def idempotency_key(self) -> str:
         """What makes the creation of the intent safe to repeat; follows from the row, which is stored first."""
-        return f"luxewin-payment-{self.id}"
+        return f"luxewin-purchase-{self.purchase_id}-{self.attempt}"
 
 
 class Refund(Claimable):
-    """Money on its way back for one purchase."""
+    """Money of one payment on its way back, all of it."""
 
     class Status(models.TextChoices):
         REQUESTED = "requested", "Requested"  # decided, Stripe not asked yet or not answering
         PENDING = "pending", "Pending"  # Stripe has it under way
         SUCCEEDED = "succeeded", "Succeeded"
-        FAILED = "failed", "Failed"  # Stripe refused; an operator looks
+        FAILED = "failed", "Failed"  # Stripe refused, or the bank sent it back; finance looks
 
     OPEN: ClassVar[list[str]] = ["requested", "pending"]
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    purchase = models.OneToOneField(Purchase, models.PROTECT, related_name="refund")
+    payment = models.OneToOneField(Payment, models.PROTECT, related_name="refund")
     amount = models.PositiveBigIntegerField()
     reason = models.CharField(max_length=200)
+    attempt = models.PositiveSmallIntegerField(default=1)
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.REQUESTED)
     stripe_id = models.CharField(max_length=255, unique=True, null=True)  # noqa: DJ001 unique, so unknown is null
     error = models.CharField(max_length=200, blank=True)
@@ -160,5 +200,59 @@ class Refund(Claimable):
 
     @property
     def idempotency_key(self) -> str:
-        """What makes asking Stripe safe to repeat."""
-        return f"luxewin-refund-{self.id}"
+        """What makes asking Stripe safe to repeat; a failed refund that finance tries again is another request."""
+        return f"luxewin-refund-{self.id}-{self.attempt}"
+
+
+class Dispute(models.Model):
+    """A cardholder's claim with their bank against one payment, as Stripe has it."""
+
+    stripe_id = models.CharField(max_length=255, primary_key=True)
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="disputes")
+    status = models.CharField(max_length=40, help_text="Stripe's word, for example needs_response, won, lost.")
+    reason = models.CharField(max_length=80)
+    amount = models.PositiveBigIntegerField(help_text="In the currency's minor unit.")
+    currency = models.CharField(max_length=3)
+    opened_at = models.DateTimeField()
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-opened_at"]
+
+    def __str__(self) -> str:
+        return f"{self.stripe_id}: {self.status}"
+
+
+class PostalEntry(models.Model):
+    """The letter behind a free entry."""
+
+    purchase = models.OneToOneField(Purchase, models.PROTECT, primary_key=True, related_name="postal_entry")
+    raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="+")
+    reference = models.CharField(max_length=64, help_text="What staff wrote on the letter; once per raffle.")
+    received_on = models.DateField()
+    entered_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "postal entries"
+        constraints = [models.UniqueConstraint(fields=["raffle", "reference"], name="postal_reference_once")]
+
+    def __str__(self) -> str:
+        return self.reference
+
+
+class SkillAttempt(models.Model):
+    """An answer that somebody gave to a raffle's question, right or wrong."""
+
+    raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    answer = models.CharField(max_length=200)
+    correct = models.BooleanField()
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["raffle", "user"], name="skill_raffle_user")]
+
+    def __str__(self) -> str:
+        return f"{self.answer}: {'right' if self.correct else 'wrong'}"

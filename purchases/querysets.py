@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Now
 
 
@@ -20,20 +20,23 @@ class PurchaseQuerySet(QuerySet[Any]):
     """Purchases; chain these."""
 
     def for_display(self) -> Self:
-        """All that a list shows, in one query."""
-        return self.select_related("raffle", "payment")
+        """All that a list shows, in one query; `client_secret` is null unless it can be paid right now."""
+        payable = self.model.payments.rel.related_model.objects.filter(
+            purchase=OuterRef("pk"), purchase__status=self.model.Status.PENDING, status="open"
+        )
+        return self.select_related("raffle").annotate(client_secret=Subquery(payable.values("client_secret")[:1]))
 
-    def pending(self) -> Self:
+    def holding(self) -> Self:
         """Holding tickets, waiting for money."""
-        return self.filter(status=self.model.Status.PENDING)
+        return self.filter(status__in=self.model.HOLDING)
 
     def paid(self) -> Self:
         """Owning tickets: what takes part in a draw."""
         return self.filter(status=self.model.Status.PAID)
 
     def overdue(self) -> Self:
-        """Pending beyond their time."""
-        return self.pending().filter(expires_at__lte=Now())
+        """Holding tickets beyond their time."""
+        return self.holding().filter(expires_at__lte=Now())
 
     def entries(self) -> Iterator[EntryRow]:
         """The paid purchases as entries, by first ticket; streamed, so memory stays flat for any number."""

@@ -22,16 +22,15 @@ def connect() -> None:
     for name in EVENTS:
         # dj-stripe's own handlers call Stripe inside the transaction and may write older state over newer.
         WEBHOOK_SIGNALS[name].disconnect(event_handlers.handle_other_event)
-        receiver = on_payment_event if name.startswith("payment_intent.") else on_refund_event
-        WEBHOOK_SIGNALS[name].connect(receiver, dispatch_uid=f"purchases.{name}")
+        WEBHOOK_SIGNALS[name].connect(RECEIVERS[name.rpartition(".")[0]], dispatch_uid=f"purchases.{name}")
     raffle_cancelled.connect(on_raffle_cancelled, dispatch_uid="purchases.raffle_cancelled")
 
 
 def on_payment_event(sender: type[Event], event: Event, **kwargs: Any) -> None:
-    """Something happened to an intent: whatever it was, the purchase is settled from a fresh look at it."""
-    payment = Payment.objects.filter(intent_id=_object_id(event)).values("purchase_id").first()
-    if payment:
-        enqueue(tasks.settle_purchase, str(payment["purchase_id"]))
+    """Something happened to an intent: whatever it was, the books are brought to a fresh look at it."""
+    ours = "payment" in (event.data["object"].get("metadata") or {})
+    if ours or Payment.objects.filter(intent_id=_object_id(event)).exists():
+        enqueue(tasks.settle_intent, _object_id(event))
 
 
 def on_refund_event(sender: type[Event], event: Event, **kwargs: Any) -> None:
@@ -41,6 +40,11 @@ def on_refund_event(sender: type[Event], event: Event, **kwargs: Any) -> None:
         enqueue(tasks.execute_refund, str(refund["id"]))
 
 
+def on_dispute_event(sender: type[Event], event: Event, **kwargs: Any) -> None:
+    """A cardholder disputes a payment, or the dispute goes on."""
+    enqueue(tasks.note_dispute, _object_id(event))
+
+
 def on_raffle_cancelled(sender: type[Any], raffle: Any, **kwargs: Any) -> None:
     """Everyone gets their money back."""
     enqueue(tasks.refund_raffle, str(raffle.pk))
@@ -48,3 +52,11 @@ def on_raffle_cancelled(sender: type[Any], raffle: Any, **kwargs: Any) -> None:
 
 def _object_id(event: Event) -> str:
     return str(event.data.get("object", {}).get("id", ""))
+
+
+# By the kind of object an event is about.
+RECEIVERS = {
+    "payment_intent": on_payment_event,
+    "refund": on_refund_event,
+    "charge.dispute": on_dispute_event,
+}

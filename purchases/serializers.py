@@ -4,7 +4,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from luxewin.api.fields import Identifier, WholeNumber
-from purchases.models import Payment, Purchase
+from purchases.models import Purchase
 
 MAX_QUANTITY = 1_000
 
@@ -14,6 +14,9 @@ class CreateSerializer(serializers.Serializer):
 
     raffle = Identifier()
     quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
+    answer = serializers.CharField(
+        max_length=200, required=False, help_text="To the raffle's question, where it has one."
+    )
 
 
 class VerifySerializer(serializers.Serializer):
@@ -43,7 +46,9 @@ class PurchaseSerializer(serializers.ModelSerializer):
 
     raffle = RaffleNameSerializer()
     tickets = serializers.SerializerMethodField()
-    client_secret = serializers.SerializerMethodField(help_text="For Stripe.js, while payment is awaited.")
+    client_secret = serializers.CharField(
+        allow_null=True, help_text="For Stripe.js, while payment is awaited; else null."
+    )
 
     class Meta:
         model = Purchase
@@ -56,11 +61,3 @@ class PurchaseSerializer(serializers.ModelSerializer):
     def get_tickets(self, purchase: Purchase) -> dict[str, int] | None:
         """Null until paid."""
         return purchase.tickets
-
-    @extend_schema_field(serializers.CharField(allow_null=True))
-    def get_client_secret(self, purchase: Purchase) -> str | None:
-        """Only while it can be paid."""
-        payment = getattr(purchase, "payment", None)
-        if purchase.status != Purchase.Status.PENDING or payment is None or payment.status != Payment.Status.OPEN:
-            return None
-        return payment.client_secret

@@ -38,9 +38,14 @@ def resume_cancelled_raffles() -> int:
     return enqueue_due(owing, refund_raffle, lease=LEASE)
 
 
-def settle_purchase(purchase_id: str) -> None:
-    """After an event about its payment."""
-    services.settle_purchase(UUID(purchase_id))
+def settle_intent(intent_id: str) -> None:
+    """After an event about it. Raises if Stripe does not answer: the queue tries again, and so does reconciliation."""
+    services.settle_intent(intent_id)
+
+
+def note_dispute(dispute_id: str) -> None:
+    """After an event about it."""
+    services.note_dispute(dispute_id)
 
 
 def expire_purchase(purchase_id: str) -> None:

@@ -53,6 +53,7 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
             buyer=signed_in(request),
             raffle_id=wanted["raffle"],
             quantity=wanted["quantity"],
+            answer=wanted.get("answer"),
             key=IdempotencyKey.of(request, wanted),
         )
         return Response(PurchaseSerializer(purchase).data, status=201)

@@ -32,7 +32,7 @@ class Raffle(Claimable):
 
     TERMS = (
         *("slug", "title", "ticket_price", "currency", "capacity", "max_per_person", "min_tickets"),
-        *("alternates", "opens_at", "closes_at", "delay_seconds"),
+        *("alternates", "opens_at", "closes_at", "delay_seconds", "question", "choices", "answer"),
     )
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -60,6 +60,9 @@ class Raffle(Claimable):
     delay_seconds = models.PositiveIntegerField(
         help_text="From the commitment of the entries to the beacon round that decides."
     )
+    question = models.CharField(max_length=300, blank=True, help_text="A question of skill that every buyer answers.")
+    choices = models.JSONField(default=list, blank=True, help_text="Answers to choose from; none: the buyer writes.")
+    answer = models.CharField(max_length=200, blank=True, help_text="The right answer; never shown to buyers.")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT, editable=False)
     published_at = models.DateTimeField(null=True, editable=False)
     closed_at = models.DateTimeField(
@@ -84,6 +87,7 @@ class Raffle(Claimable):
             models.CheckConstraint(condition=Q(max_per_person__gte=1), name="raffle_max_per_person"),
             models.CheckConstraint(condition=Q(min_tickets__lte=F("capacity")), name="raffle_min_tickets"),
             models.CheckConstraint(condition=Q(closes_at__gt=F("opens_at")), name="raffle_closes_after_opening"),
+            models.CheckConstraint(condition=Q(question="") | ~Q(answer=""), name="raffle_question_has_answer"),
         ]
         indexes = [
             models.Index(fields=["closes_at", "id"], condition=Q(status="published"), name="raffle_published"),
@@ -123,6 +127,7 @@ class TicketCounter(models.Model):
     capacity = models.PositiveIntegerField()
     held = models.PositiveIntegerField(default=0)
     sold = models.PositiveIntegerField(default=0)
+    postal = models.PositiveIntegerField(default=0, help_text="How many of those sold came by the free route.")
     # Lives here and not on the raffle, so that closing and the last hold meet at the same lock.
     selling = models.BooleanField(default=True)
 
@@ -131,6 +136,7 @@ class TicketCounter(models.Model):
             models.CheckConstraint(condition=Q(held__gte=0), name="counter_held_not_negative"),
             models.CheckConstraint(condition=Q(sold__gte=0), name="counter_sold_not_negative"),
             models.CheckConstraint(condition=Q(capacity__gte=F("held") + F("sold")), name="counter_never_oversold"),
+            models.CheckConstraint(condition=Q(postal__lte=F("sold")), name="counter_postal_of_sold"),
         ]
 
     def __str__(self) -> str:

@@ -162,7 +162,7 @@ def freeze(draw: Draw) -> None:
             return
         if raffle.closed_at is None:
             raise StepWaits("the sale is not over", timezone.now() + PAUSE)
-        pending = Purchase.objects.pending().filter(raffle=raffle).count()
+        pending = Purchase.objects.holding().filter(raffle=raffle).count()
         if counter.selling or counter.held or pending:
             raise StepWaits(f"{pending} payments are still under way", timezone.now() + timedelta(seconds=1))
         tickets = Purchase.objects.paid().filter(raffle=raffle).totals()["tickets"]

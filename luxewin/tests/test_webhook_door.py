@@ -71,8 +71,8 @@ def test_a_signed_event_is_stored_and_acted_on_once_however_often_it_comes(endpo
         assert _send(endpoint, body).status_code == 200
     assert Event.objects.count() == 1
     tasks = [queued.task for queued in OrmQ.objects.all()]
-    assert [task["args"] for task in tasks if task["func"] == "purchases.tasks.settle_purchase"] == [
-        (str(payment.purchase_id),)
+    assert [task["args"] for task in tasks if task["func"] == "purchases.tasks.settle_intent"] == [
+        (payment.intent_id,)
     ]
 
 

@@ -39,10 +39,12 @@ def raise_tally(raffle: Raffle, user_id: UUID, quantity: int) -> bool:
         return cursor.rowcount == 1
 
 
-def lock_tally(purchase: Purchase) -> None:
-    """Locks the person's tally; taken before the purchase's own lock, as everywhere."""
+def lock_purchase(purchase_id: UUID) -> Purchase:
+    """The purchase, locked after its person's tally, as everywhere. Cost: three statements."""
+    purchase = Purchase.objects.only("raffle_id", "buyer_id").get(pk=purchase_id)
     tallies = PersonTally.objects.select_for_update(no_key=True)
     tallies.filter(raffle=purchase.raffle_id, user=purchase.buyer_id).first()
+    return Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
 
 
 def lower_tally(purchase: Purchase) -> None:

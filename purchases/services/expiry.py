@@ -11,13 +11,14 @@ from purchases.services.settlement import apply_intent
 def expire_purchase(purchase_id: UUID) -> None:
     """Ends an overdue hold: cancels its intent first, and settles instead if the money came. Idempotent.
 
-    Raises ProviderUnavailable; then the hold stays until the next try.
+    An intent that a bank is still working on cannot be cancelled; once its raffle is over it loses its tickets all the
+    same, and its money is sent back if it comes. Raises ProviderUnavailable; then the hold stays until the next try.
     """
-    payment = Payment.objects.filter(purchase=purchase_id).first()
     if not Purchase.objects.overdue().filter(pk=purchase_id).exists():
         return
-    if payment is None or payment.intent_id is None:
-        # No client ever had this intent's secret, so nobody can pay it.
+    payable = Payment.objects.filter(purchase=purchase_id, status__in=Payment.LIVE).exclude(intent_id=None).first()
+    if payable is None:
+        # No client ever had an intent's secret, or its intent was cancelled: nobody can pay.
         release_hold(purchase_id)
-        return
-    apply_intent(purchase_id, gateway.cancel_intent(payment.intent_id))
+    else:
+        apply_intent(payable.pk, gateway.cancel_intent(str(payable.intent_id)))

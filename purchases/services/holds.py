@@ -1,84 +1,117 @@
 """Holding tickets and letting go: short transactions, no network inside, locks in one order, the hot row last."""
 
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
+import psycopg
 from django.conf import settings
-from django.db import IntegrityError, OperationalError, connection, transaction
-from django.utils import timezone
+from django.db import DatabaseError, connection, transaction
+from django.db.models.functions import Now
 
 from accounts.models import User
 from luxewin.api.idempotency import IdempotencyKey, KeyReused
+from luxewin.api.problems import Problem
 from luxewin.audit.services import record
+from luxewin.ids import uuid7
 from purchases import errors
 from purchases.models import Payment, PersonTally, Purchase
-from purchases.services.counters import count_hold, count_release, lock_tally, lower_tally, raise_tally
+from purchases.services.counters import count_release, lock_purchase, lower_tally
+from purchases.services.skill import refuse_answer
 from raffles.models import Raffle
 from raffles.phases import Phase
+from raffles.questions import normalised
 
+# One statement for all that a new purchase needs to know; migration 0004 defines the function.
+HOLD = """
+    SELECT held.*, raffle.slug AS raffle_slug, raffle.title AS raffle_title, customer.id AS customer,
+        open.client_secret
+    FROM hold_tickets(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) AS held
+    JOIN raffles_raffle AS raffle ON raffle.id = held.raffle_id
+    LEFT JOIN purchases_payment AS open
+        ON open.purchase_id = held.id AND open.status = 'open' AND held.status = 'pending'
+    LEFT JOIN djstripe_customer AS customer ON customer.subscriber_id = held.buyer_id AND customer.livemode = %s
+"""
 # Stripe takes at most eight digits in one charge.
 MAX_AMOUNT = 99_999_999
-LOCK_TIMEOUT = "SET LOCAL lock_timeout = '3s'"
+REFUSED, LOCK_NOT_AVAILABLE = "LW001", "55P03"
 
 
-def hold_tickets(*, buyer: User, raffle_id: UUID, quantity: int, key: IdempotencyKey) -> Purchase:
-    """Holds tickets for HOLD_SECONDS and returns the pending purchase; the same key and request return the same one.
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A purchase, and if it is new its first payment, which whoever held the tickets is to open."""
 
-    Raises RaffleNotFound, RaffleNotOpen, RaffleClosed, SoldOut, NotEnoughLeft, LimitReached, AmountTooLarge, KeyReused
-    or Busy; then nothing is written. Locks: the person's tally, the purchase, the raffle's counter, in that order.
-    Cost: seven statements.
+    purchase: Purchase
+    payment: Payment | None
+    #: The buyer's customer at Stripe, once there is one.
+    customer: str | None
+
+
+def hold_tickets(
+    *, buyer: User, raffle_id: UUID, quantity: int, key: IdempotencyKey, answer: str | None = None
+) -> Hold:
+    """Holds tickets for HOLD_SECONDS as a pending purchase; the same key and request give the same purchase again.
+
+    Raises RaffleNotFound, RaffleNotOpen, RaffleClosed, SoldOut, NotEnoughLeft, LimitReached, AmountTooLarge,
+    WrongAnswer, InvalidInput without an answer where one is needed, KeyReused or Busy; then nothing is held. Cost: one
+    statement, which locks the person's tally, the purchase and the raffle's counter, in that order.
     """
-    if replayed := _find(buyer, key):
-        return replayed
-    raffle = Raffle.objects.public().filter(pk=raffle_id).first()
-    if raffle is None:
-        raise errors.RaffleNotFound("There is no such raffle.")
-    amount = raffle.ticket_price * quantity
-    if amount > MAX_AMOUNT:
-        most = MAX_AMOUNT // raffle.ticket_price
-        raise errors.AmountTooLarge(f"One payment can carry {most} tickets of this raffle.", most=most)
+    payment = Payment()
+    identifiers = (uuid7(), uuid4(), payment.id)
+    words = None if answer is None else normalised(answer)
+    hold = timedelta(seconds=settings.HOLD_SECONDS)
+    asked = (*identifiers, raffle_id, buyer.id, quantity, key.value, key.digest, words, hold)
     try:
-        with transaction.atomic():
-            return _hold(raffle, buyer, quantity, amount, key)
-    except (IntegrityError, errors.LimitReached):
+        with _savepoint():
+            purchase = Purchase.objects.raw(HOLD, (*asked, settings.STRIPE_LIVE_MODE))[0]
+            names = [purchase.raffle_id, purchase.raffle_slug, purchase.raffle_title]
+            purchase.raffle = Raffle.from_db(connection.alias, ["id", "slug", "title"], names)
+    except DatabaseError as error:
         # The same key in another request that committed first: that purchase is the answer. Its tickets may be what
         # fills the limit, so the limit can refuse before the key does.
-        if replayed := _find(buyer, key):
-            return replayed
-        raise
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", "") == "55P03":  # lock_not_available
-            raise errors.Busy("Try again in a second; nothing was held.") from error
-        raise
-
-
-def _hold(raffle: Raffle, buyer: User, quantity: int, amount: int, key: IdempotencyKey) -> Purchase:
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK_TIMEOUT)
-    if not raise_tally(raffle, buyer.id, quantity):
-        raise _limit_reached(raffle, buyer, quantity)
-    purchase = Purchase(
-        raffle=raffle,
-        buyer=buyer,
-        quantity=quantity,
-        amount=amount,
-        currency=raffle.currency,
-        idempotency_key=key.value,
-        request_digest=key.digest,
-        expires_at=timezone.now() + timedelta(seconds=settings.HOLD_SECONDS),
-    )
-    purchase.save(force_insert=True)
-    Payment(purchase=purchase).save(force_insert=True)
-    if not count_hold(raffle.pk, quantity):
-        raise _refusal(raffle.pk, quantity)
-    return purchase
-
-
-def _find(buyer: User, key: IdempotencyKey) -> Purchase | None:
-    purchase = Purchase.objects.for_display().filter(buyer=buyer, idempotency_key=key.value).first()
-    if purchase and bytes(purchase.request_digest) != key.digest:
+        found = Purchase.objects.filter(buyer=buyer, idempotency_key=key.value).for_display().first()
+        if found is None:
+            raise _refusal(error, buyer, raffle_id, quantity, answer) from error
+        purchase = found
+    if bytes(purchase.request_digest) != key.digest:
         raise KeyReused("This Idempotency-Key came with another request before. Use a new key for a new request.")
-    return purchase
+    purchase.buyer = buyer
+    if purchase.pk != identifiers[0]:
+        return Hold(purchase, None, None)
+    payment.purchase = purchase
+    return Hold(purchase, payment, purchase.customer)
+
+
+def _savepoint() -> AbstractContextManager[Any]:
+    """The statement is a transaction by itself; only a caller who is in one already needs it to stay usable."""
+    return transaction.atomic() if connection.in_atomic_block else nullcontext()
+
+
+def _refusal(error: DatabaseError, buyer: User, raffle_id: UUID, quantity: int, answer: str | None) -> Exception:
+    """Why the statement refused, in words and numbers; the error itself if it is none of ours."""
+    cause = error.__cause__
+    if not isinstance(cause, psycopg.Error) or cause.sqlstate not in {REFUSED, LOCK_NOT_AVAILABLE}:
+        return error
+    code = cause.diag.message_primary
+    if cause.sqlstate == LOCK_NOT_AVAILABLE:
+        return errors.Busy("Try again in a second; nothing was held.")
+    if code == errors.RaffleNotFound.code:
+        return errors.RaffleNotFound("There is no such raffle.")
+    raffle = Raffle.objects.with_phase().select_related("counter").get(pk=raffle_id)
+    if code == errors.WrongAnswer.code:
+        return refuse_answer(raffle, buyer, answer)
+    if code == errors.AmountTooLarge.code:
+        return _too_large(raffle)
+    return (
+        _limit_reached(raffle, buyer, quantity) if code == errors.LimitReached.code else not_available(raffle, quantity)
+    )
+
+
+def _too_large(raffle: Raffle) -> errors.AmountTooLarge:
+    most = MAX_AMOUNT // raffle.ticket_price
+    return errors.AmountTooLarge(f"One payment can carry {most} tickets of this raffle.", most=most)
 
 
 def _limit_reached(raffle: Raffle, buyer: User, quantity: int) -> errors.LimitReached:
@@ -88,9 +121,8 @@ def _limit_reached(raffle: Raffle, buyer: User, quantity: int) -> errors.LimitRe
     return errors.LimitReached(text, limit=limit, taken=taken)
 
 
-def _refusal(raffle_id: UUID, quantity: int) -> Exception:
-    """Why the counter refused, in numbers."""
-    raffle = Raffle.objects.with_phase().select_related("counter").get(pk=raffle_id)
+def not_available(raffle: Raffle, quantity: int) -> Problem:
+    """Why the counter of a raffle (read with its phase and counter) has no room, in numbers."""
     counter = raffle.counter
     if raffle.phase == Phase.UPCOMING:
         return errors.RaffleNotOpen(f"The sale begins at {raffle.opens_at.isoformat()}.", opens_at=raffle.opens_at)
@@ -107,19 +139,22 @@ def _refusal(raffle_id: UUID, quantity: int) -> Exception:
 
 
 def release_hold(purchase_id: UUID) -> bool:
-    """Gives the tickets of a pending purchase without an intent back to the sale; False if it is no such any more."""
+    """Gives the held tickets of a purchase that nobody can pay back to the sale; False if it is no such any more.
+
+    Nobody can pay where no live payment has an intent: a client was never told the secret of one.
+    """
     with transaction.atomic():
-        lock_tally(Purchase.objects.get(pk=purchase_id))
-        purchase = Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
-        has_intent = Payment.objects.filter(purchase=purchase).exclude(intent_id=None).exists()
-        if purchase.status != Purchase.Status.PENDING or has_intent:
+        purchase = lock_purchase(purchase_id)
+        live = purchase.payments.filter(status__in=Payment.LIVE)
+        live.filter(intent_id=None).update(status=Payment.Status.FAILED, calling_since=None, updated_at=Now())
+        if purchase.status not in Purchase.HOLDING or live.exists():
             return False
         end_hold(purchase, Purchase.Status.EXPIRED)
     return True
 
 
 def end_hold(purchase: Purchase, status: Purchase.Status) -> None:
-    """Takes a locked pending purchase to `status` and its tickets back; in the caller's transaction, tally locked."""
+    """Takes a locked purchase that holds tickets to `status` and its tickets back; in the caller's transaction."""
     before, purchase.status, purchase.claimed_until = purchase.status, status, None
     purchase.save(update_fields=["status", "claimed_until", "review_evidence"])
     lower_tally(purchase)

@@ -4,15 +4,14 @@ import logging
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models import User
 from luxewin.api.idempotency import IdempotencyKey, RequestInFlight
 from purchases import gateway
-from purchases.errors import ProviderRefused, ProviderUnavailable
-from purchases.gateway import Intent
+from purchases.errors import ProviderFailed, ProviderRefused, ProviderUnavailable
 from purchases.models import Payment, Purchase
 from purchases.services.holds import hold_tickets, release_hold
 
@@ -21,53 +20,86 @@ log = logging.getLogger(__name__)
 CALL_LEASE = timedelta(seconds=45)
 
 
-def purchase_tickets(*, buyer: User, raffle_id: UUID, quantity: int, key: IdempotencyKey) -> Purchase:
+def purchase_tickets(
+    *, buyer: User, raffle_id: UUID, quantity: int, key: IdempotencyKey, answer: str | None = None
+) -> Purchase:
     """Holds tickets and opens their payment; what `purchases/create` does.
 
-    Sent again with the same key it returns the same purchase and finishes what an earlier try left unfinished.
-    Raises what `hold_tickets` and `open_payment` raise.
+    Sent again with the same key it returns the same purchase and finishes what an earlier try left unfinished; after
+    the payment was cancelled at Stripe it opens the next attempt. Raises what `hold_tickets` and `open_payment` raise.
+    Cost: two statements and one call to Stripe, with a buyer whom Stripe knows.
     """
-    purchase = hold_tickets(buyer=buyer, raffle_id=raffle_id, quantity=quantity, key=key)
-    if purchase.status == Purchase.Status.PENDING and purchase.payment.status == Payment.Status.STARTED:
-        open_payment(purchase)
-    return purchase
+    hold = hold_tickets(buyer=buyer, raffle_id=raffle_id, quantity=quantity, key=key, answer=answer)
+    if hold.payment:
+        open_payment(hold.payment, hold.customer)
+    elif hold.purchase.status == Purchase.Status.PENDING and hold.purchase.client_secret is None:
+        open_payment(claim_attempt(hold.purchase))
+    return hold.purchase
 
 
-def open_payment(purchase: Purchase) -> None:
-    """Makes the purchase's intent at Stripe and stores it.
+def open_payment(payment: Payment, customer: str | None = None) -> None:
+    """Makes the intent of a claimed payment, stores it, and sets `client_secret` on its purchase.
 
-    Raises RequestInFlight while another request is at it, ProviderUnavailable if Stripe does not answer (the hold
-    stays, the same call may be repeated), ProviderRefused if Stripe refuses for good (the hold is released).
+    Raises ProviderUnavailable if Stripe does not answer (the hold stays, the same call may be repeated),
+    ProviderRefused if Stripe refuses for good (the hold is released).
     """
-    payment = purchase.payment
-    _claim_call(payment)
+    purchase = payment.purchase
     try:
-        intent = gateway.create_intent(payment, purchase, gateway.customer_of(purchase.buyer))
+        intent = gateway.create_intent(payment, purchase, customer or gateway.customer_of(purchase.buyer))
+    except ProviderFailed:
+        # Stripe keeps this answer for the idempotency key: only another attempt can fare better.
+        _end_attempt(payment)
+        raise
     except ProviderUnavailable as error:
         log.error("Stripe does not answer, purchase %s stays held: %s", purchase.pk, error.__cause__)  # noqa: TRY400
         Payment.objects.filter(pk=payment.pk).update(calling_since=None)
         raise
-    except ProviderRefused:
+    except ProviderRefused as error:
+        if error.data.get("provider_code") == gateway.MISSING:
+            # The customer was deleted at Stripe; the next attempt is made with a new one.
+            gateway.forget_customer(purchase.buyer)
+            _end_attempt(payment)
+            raise ProviderFailed("Send the same request again.") from error
         release_hold(purchase.pk)
         raise
-    if not _store_intent(purchase, intent):
+    # Whoever ended the hold meanwhile has ended its attempt with it.
+    waiting = Payment.objects.filter(pk=payment.pk, status=Payment.Status.STARTED)
+    if waiting.update(
+        status=Payment.Status.OPEN,
+        intent_id=intent.id,
+        client_secret=intent.client_secret,
+        calling_since=None,
+        updated_at=Now(),
+    ):
+        purchase.client_secret = intent.client_secret
+    else:
         # The hold ran out while Stripe was slow: this intent must never be paid.
         gateway.cancel_intent(intent.id)
+        purchase.refresh_from_db(fields=["status"])
 
 
-def _store_intent(purchase: Purchase, intent: Intent) -> bool:
-    """Notes the intent; False if the hold is over. Under the purchase's lock, as the expiry that may be at it too."""
-    payment = purchase.payment
-    with transaction.atomic():
-        purchase.status = Purchase.objects.select_for_update(no_key=True).get(pk=purchase.pk).status
-        payment.intent_id, payment.client_secret, payment.status = intent.id, intent.client_secret, Payment.Status.OPEN
-        payment.calling_since = None
-        payment.save(update_fields=["intent_id", "client_secret", "status", "calling_since", "updated_at"])
-    return purchase.status == Purchase.Status.PENDING
+def claim_attempt(purchase: Purchase) -> Payment:
+    """The attempt that is to be opened for a pending purchase, claimed; a new one if the last has ended.
+
+    One request at a time calls Stripe for a purchase; a claim outlives a crash by CALL_LEASE. Raises RequestInFlight.
+    """
+    last = Payment.objects.filter(purchase=purchase).latest("attempt")
+    if last.status in Payment.LIVE:
+        free = Q(calling_since=None) | Q(calling_since__lt=Now() - CALL_LEASE)
+        started = Payment.objects.filter(free, pk=last.pk, status=Payment.Status.STARTED)
+        if started.update(calling_since=Now()):
+            last.purchase = purchase
+            return last
+    else:
+        try:
+            with transaction.atomic():
+                return Payment.objects.create(purchase=purchase, attempt=last.attempt + 1, calling_since=Now())
+        except IntegrityError:
+            pass  # another request was faster
+    raise RequestInFlight("The first request under this key is still being worked on. Repeat it in a second.")
 
 
-def _claim_call(payment: Payment) -> None:
-    """One request at a time calls Stripe for a payment; a claim outlives a crash by CALL_LEASE."""
-    free = Q(calling_since=None) | Q(calling_since__lt=Now() - CALL_LEASE)
-    if not Payment.objects.filter(free, pk=payment.pk, intent_id=None).update(calling_since=Now()):
-        raise RequestInFlight("The first request under this key is still being worked on. Repeat it in a second.")
+def _end_attempt(payment: Payment) -> None:
+    Payment.objects.filter(pk=payment.pk, status=Payment.Status.STARTED).update(
+        status=Payment.Status.FAILED, calling_since=None, updated_at=Now()
+    )

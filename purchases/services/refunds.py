@@ -4,6 +4,7 @@ import logging
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Prefetch
 from django.db.models.functions import Now
 
 from accounts.notifications import notify
@@ -11,7 +12,7 @@ from luxewin.audit.services import Actor, record
 from luxewin.tasks.queue import enqueue
 from purchases import gateway
 from purchases.errors import NotRefundable, ProviderRefused
-from purchases.models import Payment, Purchase, Refund
+from purchases.models import Dispute, Payment, Purchase, Refund
 from raffles.models import Raffle
 
 log = logging.getLogger(__name__)
@@ -22,28 +23,65 @@ def request_refund(purchase_id: UUID, *, reason: str, actor: Actor | None = None
     """Takes a paid purchase out of its raffle and starts its refund; returns the one there is if it was asked before.
 
     Its numbers are not given to anybody else, and it still counts for the person's limit. Raises NotRefundable if it is
-    not paid or the entries are frozen.
+    not paid by card or the entries are frozen.
     """
     with transaction.atomic():
-        raffle_id = Purchase.objects.values_list("raffle_id", flat=True).get(pk=purchase_id)
-        raffle = Raffle.objects.select_for_update(no_key=True).get(pk=raffle_id)
-        purchase = Purchase.objects.select_for_update(no_key=True, of=("self",)).get(pk=purchase_id)
-        existing = Refund.objects.filter(purchase=purchase).first()
-        if existing:
+        purchase = _lock_before_freeze(purchase_id)
+        existing = Refund.objects.filter(payment__purchase=purchase).first()
+        if existing and purchase.status in {Purchase.Status.REFUNDING, Purchase.Status.REFUNDED}:
             return existing
-        if raffle.frozen_at:
-            raise NotRefundable("The entries of this raffle are frozen; nobody can leave its draw any more.")
-        if purchase.status != Purchase.Status.PAID:
-            raise NotRefundable(f"Only a paid purchase can be refunded, this one is {purchase.status}.")
-        return open_refund(purchase, reason=reason, actor=actor)
+        payment = purchase.payments.filter(status=Payment.Status.SUCCEEDED, refund=None).first()
+        if purchase.status != Purchase.Status.PAID or payment is None:
+            raise NotRefundable(f"Only a purchase paid by card can be refunded, this one is {purchase.status}.")
+        return open_refund(purchase, payment, reason=reason, actor=actor)
 
 
-def open_refund(purchase: Purchase, *, reason: str, actor: Actor | None = None) -> Refund:
-    """Writes the refund of a locked purchase whose money we have, in the caller's transaction. A sweep executes it."""
-    before, purchase.status = purchase.status, Purchase.Status.REFUNDING
+def void_purchase(purchase_id: UUID, *, reason: str, actor: Actor | None = None) -> Purchase:
+    """Takes a purchase out of its raffle where no money of ours is to go back: a free entry, or a dispute we lost.
+
+    Raises NotRefundable if it is not paid, if its money is still with us, or if the entries are frozen.
+    """
+    with transaction.atomic():
+        purchase = _lock_before_freeze(purchase_id)
+        lost = Dispute.objects.filter(payment__purchase=purchase, status="lost").exists()
+        if purchase.status != Purchase.Status.PAID or not (purchase.route == Purchase.Route.POSTAL or lost):
+            raise NotRefundable(
+                f"Only a free entry, or a purchase whose dispute was lost, can be voided; this is {purchase.status}."
+            )
+        _void(purchase, reason, actor)
+    return purchase
+
+
+def _void(purchase: Purchase, reason: str, actor: Actor | None = None) -> None:
+    purchase.status = Purchase.Status.VOID
     purchase.save(update_fields=["status"])
-    refund = Refund.objects.create(purchase=purchase, amount=purchase.amount, reason=reason[:200])
     after = {"status": purchase.status, "reason": reason}
+    record("purchase.void", purchase, actor=actor, before={"status": "paid"}, after=after)
+
+
+def _lock_before_freeze(purchase_id: UUID) -> Purchase:
+    """The purchase, locked after its raffle, so that no freeze comes between. Raises NotRefundable."""
+    raffle_id = Purchase.objects.values_list("raffle_id", flat=True).get(pk=purchase_id)
+    raffle = Raffle.objects.select_for_update(no_key=True).get(pk=raffle_id)
+    purchase = Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
+    if raffle.frozen_at and purchase.status == Purchase.Status.PAID:
+        raise NotRefundable("The entries of this raffle are frozen; nobody can leave its draw any more.")
+    return purchase
+
+
+def open_refund(
+    purchase: Purchase, payment: Payment, *, reason: str, actor: Actor | None = None, leaves: bool = True
+) -> Refund:
+    """Writes the refund of a payment of a locked purchase, in the caller's transaction. A sweep executes it.
+
+    With it the purchase leaves its raffle, unless the money was not what its tickets were paid with (`leaves`).
+    """
+    before = purchase.status
+    if leaves:
+        purchase.status = Purchase.Status.REFUNDING
+        purchase.save(update_fields=["status"])
+    refund = Refund.objects.create(payment=payment, amount=purchase.amount, reason=reason[:200])
+    after = {"status": purchase.status, "reason": reason, "payment": str(payment.pk)}
     record("purchase.refunding", purchase, actor=actor, before={"status": before}, after=after)
     return refund
 
@@ -51,54 +89,108 @@ def open_refund(purchase: Purchase, *, reason: str, actor: Actor | None = None) 
 def execute_refund(refund_id: UUID) -> None:
     """Asks Stripe for the refund, or how it stands, and notes the answer. Idempotent.
 
-    Raises ProviderUnavailable; a sweep comes back to it.
+    Also for a refund that had succeeded: a bank can send it back days later. Raises ProviderUnavailable; a sweep comes
+    back to it.
     """
-    refund = Refund.objects.select_related("purchase__buyer", "purchase__raffle").get(pk=refund_id)
-    if refund.status not in Refund.OPEN:
+    refund = Refund.objects.select_related("payment").get(pk=refund_id)
+    if refund.stripe_id is None and refund.status not in Refund.OPEN:
         return
-    payment = Payment.objects.get(purchase=refund.purchase)
     try:
         if refund.stripe_id:
-            stripe_id, status = refund.stripe_id, gateway.retrieve_refund(refund.stripe_id)
+            answer = gateway.retrieve_refund(refund.stripe_id)
         else:
-            stripe_id, status = gateway.create_refund(refund, payment.intent_id or "")
+            answer = gateway.create_refund(refund, str(refund.payment.intent_id))
     except ProviderRefused as error:
         log.error("Stripe refuses refund %s: %s", refund.pk, error.detail)  # noqa: TRY400
-        Refund.objects.filter(pk=refund.pk).update(
+        Refund.objects.filter(pk=refund.pk, status__in=Refund.OPEN).update(
             status=Refund.Status.FAILED, error=error.detail[:200], updated_at=Now()
         )
         return
-    _note(refund, stripe_id, status)
+    _note(refund.pk, answer)
 
 
-def _note(refund: Refund, stripe_id: str, status: str) -> None:
-    ours = {"succeeded": Refund.Status.SUCCEEDED, "failed": Refund.Status.FAILED, "canceled": Refund.Status.FAILED}
+STATUSES = {
+    "pending": Refund.Status.PENDING,
+    "requires_action": Refund.Status.PENDING,
+    "succeeded": Refund.Status.SUCCEEDED,
+    "failed": Refund.Status.FAILED,
+    "canceled": Refund.Status.FAILED,
+}
+
+
+def _note(refund_id: UUID, answer: gateway.StripeRefund) -> None:
+    """Follows Stripe's word on a refund, and takes the purchase along."""
     with transaction.atomic():
-        purchase = Purchase.objects.select_for_update(no_key=True, of=("self",)).get(pk=refund.purchase_id)
-        fresh = Refund.objects.filter(pk=refund.pk, status__in=Refund.OPEN)
-        new = ours.get(status, Refund.Status.PENDING)
-        if not fresh.update(status=new, stripe_id=stripe_id, updated_at=Now()):
+        purchase_id = Refund.objects.values_list("payment__purchase", flat=True).get(pk=refund_id)
+        purchase = Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
+        refund = Refund.objects.select_for_update(no_key=True).get(pk=refund_id)
+        status = STATUSES[answer.status]
+        if refund.stripe_id == answer.id and refund.status == status:
             return
-        enqueue(gateway.mirror_refund, stripe_id)
-        if new == Refund.Status.SUCCEEDED:
-            Purchase.objects.filter(pk=purchase.pk).update(status=Purchase.Status.REFUNDED)
-            record("purchase.refunded", purchase, before={"status": purchase.status}, after={"status": "refunded"})
-            context = {"raffle": refund.purchase.raffle.title, "reason": refund.reason}
-            notify(refund.purchase.buyer, "purchase_refunded", about=purchase.pk, **context)
+        if refund.stripe_id not in {None, answer.id}:
+            return  # of an attempt that finance has replaced
+        refund.status, refund.stripe_id, refund.error = status, answer.id, answer.failure
+        refund.save(update_fields=["status", "stripe_id", "error", "updated_at"])
+        enqueue(gateway.mirror_refund, answer.id)
+        if status == Refund.Status.SUCCEEDED:
+            _went_back(purchase, refund)
+        elif status == Refund.Status.FAILED:
+            _came_back(purchase, refund)
+
+
+def _went_back(purchase: Purchase, refund: Refund) -> None:
+    if purchase.status == Purchase.Status.REFUNDING:
+        Purchase.objects.filter(pk=purchase.pk).update(status=Purchase.Status.REFUNDED)
+        record("purchase.refunded", purchase, before={"status": "refunding"}, after={"status": "refunded"})
+    context = {"raffle": purchase.raffle.title, "reason": refund.reason}
+    notify(purchase.buyer, "purchase_refunded", about=refund.pk, **context)
+
+
+def _came_back(purchase: Purchase, refund: Refund) -> None:
+    log.error("refund %s of purchase %s failed: %s", refund.pk, purchase.pk, refund.error)
+    if purchase.status == Purchase.Status.REFUNDED:
+        Purchase.objects.filter(pk=purchase.pk).update(status=Purchase.Status.REFUNDING)
+    after = {"refund": str(refund.pk), "error": refund.error}
+    record("purchase.refund_failed", purchase, before={"status": purchase.status}, after=after)
+
+
+def retry_refund(refund_id: UUID, *, actor: Actor | None = None) -> Refund:
+    """Asks Stripe anew for a refund that failed, for example after the balance was topped up.
+
+    Raises NotRefundable unless it failed.
+    """
+    with transaction.atomic():
+        refund = Refund.objects.select_for_update(no_key=True, of=("self",)).get(pk=refund_id)
+        if refund.status != Refund.Status.FAILED:
+            raise NotRefundable(f"Only a failed refund can be tried again, this one is {refund.status}.")
+        refund.status, refund.stripe_id, refund.error = Refund.Status.REQUESTED, None, ""
+        refund.attempt, refund.claimed_until = refund.attempt + 1, None
+        refund.save(update_fields=["status", "stripe_id", "error", "attempt", "claimed_until", "updated_at"])
+        record("refund.retried", refund, actor=actor, after={"attempt": refund.attempt})
+    return refund
 
 
 def refund_raffle(raffle_id: UUID) -> int:
     """Starts the refunds of a cancelled raffle, BATCH purchases a transaction; returns how many. Resumable."""
     raffle = Raffle.objects.get(pk=raffle_id, status=Raffle.Status.CANCELLED)
+    reason = raffle.cancel_reason or "The raffle was cancelled."
     # Whoever is still in the checkout is let go at once; if they pay all the same, that money goes back too.
-    Purchase.objects.pending().filter(raffle=raffle).update(expires_at=Now())
+    Purchase.objects.holding().filter(raffle=raffle).update(expires_at=Now())
+    to_refund = Payment.objects.filter(status=Payment.Status.SUCCEEDED, refund=None)
     started = 0
     while True:
         with transaction.atomic():
             paid = Purchase.objects.paid().filter(raffle=raffle).select_for_update(no_key=True, of=("self",))[:BATCH]
-            count = len(
-                [open_refund(purchase, reason=raffle.cancel_reason or "The raffle was cancelled.") for purchase in paid]
-            )
-        started += count
-        if not count:
+            batch = list(paid.prefetch_related(Prefetch("payments", to_refund)))
+            for purchase in batch:
+                _leave(purchase, reason)
+        started += len(batch)
+        if not batch:
             return started
+
+
+def _leave(purchase: Purchase, reason: str) -> None:
+    if purchase.route == Purchase.Route.POSTAL:
+        _void(purchase, reason)
+    else:
+        open_refund(purchase, purchase.payments.all()[0], reason=reason)

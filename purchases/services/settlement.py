@@ -1,8 +1,11 @@
 """Settling: one idempotent function, whoever calls it: webhook, buyer, or sweep."""
 
+import logging
 from dataclasses import asdict
+from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -12,64 +15,151 @@ from luxewin.tasks.queue import enqueue
 from purchases import gateway
 from purchases.gateway import Intent
 from purchases.models import Payment, Purchase
-from purchases.services.counters import count_hold, count_sale, lock_tally, lower_tally, raise_tally
+from purchases.services.counters import count_hold, count_sale, lock_purchase, lower_tally, raise_tally
 from purchases.services.holds import end_hold
 from purchases.services.refunds import open_refund
 from raffles.models import Raffle
 
+log = logging.getLogger(__name__)
+TOO_LATE = "The payment came after the tickets were given back to the sale."
+TWICE = "The same tickets were paid twice."
+
 
 def settle_purchase(purchase_id: UUID) -> Purchase:
-    """Asks Stripe about the purchase's intent and acts on the answer; returns the purchase as it is then.
+    """Asks Stripe about the purchase's payments and acts on the answer; returns the purchase as it is then.
 
     Safe to call any number of times, at once and in any order. Raises ProviderUnavailable; then nothing changed.
     """
-    payment = Payment.objects.filter(purchase=purchase_id).exclude(intent_id=None).first()
-    if payment and payment.intent_id and payment.status != Payment.Status.SUCCEEDED:
-        apply_intent(purchase_id, gateway.retrieve_intent(payment.intent_id))
+    payable = Payment.objects.filter(purchase=purchase_id, status__in=Payment.LIVE).exclude(intent_id=None)
+    for payment in payable:
+        apply_intent(payment.pk, gateway.retrieve_intent(str(payment.intent_id)))
     return Purchase.objects.for_display().get(pk=purchase_id)
 
 
-def apply_intent(purchase_id: UUID, intent: Intent) -> None:
+def settle_intent(intent_id: str) -> None:
+    """The same, starting from an intent: one of which Stripe told us. Idempotent.
+
+    It may be one whose id we never got to store, because whoever made it died: its metadata names its payment. What
+    is none of ours is left alone. Raises ProviderUnavailable.
+    """
+    payment = Payment.objects.filter(intent_id=intent_id).first()
+    if payment and payment.status not in Payment.LIVE:
+        return
+    intent = gateway.retrieve_intent(intent_id)
+    if payment is None and (payment := _adopted(intent)) is None:
+        return
+    apply_intent(payment.pk, intent)
+
+
+def _adopted(intent: Intent) -> Payment | None:
+    """The payment that this intent was made for; noted there unless the payment has ended without it."""
+    payment = Payment.objects.filter(pk=intent.payment, purchase=intent.purchase).first() if intent.payment else None
+    if payment is None:
+        log.warning("intent %s is none of ours", intent.id)
+        return None
+    started = Payment.objects.filter(pk=payment.pk, intent_id=None, status=Payment.Status.STARTED)
+    if started.update(
+        status=Payment.Status.OPEN, intent_id=intent.id, client_secret=intent.client_secret, calling_since=None
+    ):
+        return payment
+    if not intent.is_final:
+        # Its attempt ended: nobody was told its secret, and nobody shall pay it.
+        intent = gateway.cancel_intent(intent.id)
+    if intent.status != "succeeded":
+        return None
+    # Paid nevertheless, by whatever way: its money is taken in as any other's.
+    Payment.objects.filter(pk=payment.pk, intent_id=None).update(intent_id=intent.id)
+    return Payment.objects.filter(intent_id=intent.id).first()
+
+
+def apply_intent(payment_id: UUID, intent: Intent) -> None:
     """Brings the books to what Stripe said of the intent just now, in one transaction. Moves forward only."""
     with transaction.atomic():
-        lock_tally(Purchase.objects.get(pk=purchase_id))
-        purchase = Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
-        payment = Payment.objects.get(purchase=purchase)
-        if payment.status in {Payment.Status.SUCCEEDED, Payment.Status.CANCELED} or not intent.is_final:
+        purchase = lock_purchase(Payment.objects.values_list("purchase", flat=True).get(pk=payment_id))
+        payment = Payment.objects.select_for_update(no_key=True).get(pk=payment_id)
+        if payment.status in {Payment.Status.SUCCEEDED, Payment.Status.CANCELED}:
             return
-        if intent.status == "canceled":
-            _payment_ends(payment, Payment.Status.CANCELED)
-            if purchase.status == Purchase.Status.PENDING:
+        if intent.status == "succeeded":
+            _end_payment(payment, Payment.Status.SUCCEEDED)
+            _take_money(purchase, payment, intent)
+        elif intent.status == "canceled":
+            _end_payment(payment, Payment.Status.CANCELED)
+            if purchase.status in Purchase.HOLDING and _is_over(purchase):
                 end_hold(purchase, Purchase.Status.EXPIRED)
-            return
-        _payment_ends(payment, Payment.Status.SUCCEEDED)
-        _take_money(purchase, intent)
+        elif intent.status == "processing":
+            _wait_for_bank(purchase, payment)
+        elif payment.status == Payment.Status.PROCESSING:
+            _bank_refused(purchase, payment)
 
 
-def _payment_ends(payment: Payment, status: Payment.Status) -> None:
+def _end_payment(payment: Payment, status: Payment.Status) -> None:
     payment.status = status
     payment.save(update_fields=["status", "updated_at"])
     enqueue(gateway.mirror_intent, payment.intent_id)
 
 
-def _take_money(purchase: Purchase, intent: Intent) -> None:
+def _is_over(purchase: Purchase) -> bool:
+    """By the database's clock, as the sweep that finds it."""
+    return Purchase.objects.overdue().filter(pk=purchase.pk).exists()
+
+
+def _wait_for_bank(purchase: Purchase, payment: Payment) -> None:
+    """A method whose bank takes days: the tickets stay held, but no draw waits for it."""
+    if payment.status != Payment.Status.PROCESSING:
+        payment.status = Payment.Status.PROCESSING
+        payment.save(update_fields=["status", "updated_at"])
+        enqueue(gateway.mirror_intent, payment.intent_id)
+    raffle = purchase.raffle
+    if purchase.status == Purchase.Status.PENDING and raffle.status == Raffle.Status.PUBLISHED:
+        last_moment = raffle.closes_at + timedelta(seconds=settings.HOLD_SECONDS)
+        purchase.status, purchase.expires_at = Purchase.Status.PROCESSING, max(purchase.expires_at, last_moment)
+        purchase.save(update_fields=["status", "expires_at"])
+        record("purchase.processing", purchase, before={"status": "pending"}, after={"status": purchase.status})
+        notify(purchase.buyer, "purchase_processing", about=payment.id, raffle=raffle.title)
+    elif purchase.status in Purchase.HOLDING and _is_over(purchase):
+        end_hold(purchase, Purchase.Status.EXPIRED)
+
+
+def _bank_refused(purchase: Purchase, payment: Payment) -> None:
+    """The bank said no after all: the intent can be paid again, and the buyer gets the usual time for it."""
+    payment.status = Payment.Status.OPEN
+    payment.save(update_fields=["status", "updated_at"])
+    enqueue(gateway.mirror_intent, payment.intent_id)
+    if purchase.status == Purchase.Status.PROCESSING:
+        purchase.status = Purchase.Status.PENDING
+        purchase.expires_at = timezone.now() + timedelta(seconds=settings.HOLD_SECONDS)
+        purchase.save(update_fields=["status", "expires_at"])
+        record("purchase.pending", purchase, before={"status": "processing"}, after={"status": purchase.status})
+        notify(purchase.buyer, "payment_failed", about=payment.id, raffle=purchase.raffle.title)
+
+
+def _take_money(purchase: Purchase, payment: Payment, intent: Intent) -> None:
     """The money is there: seat it, or send it back, or have finance look. The purchase is locked."""
     if faults := _mismatches(purchase, intent):
-        purchase.review_evidence = {"faults": faults, "intent": _without_secret(intent)}
-        if purchase.status == Purchase.Status.PENDING:
-            end_hold(purchase, Purchase.Status.REVIEW)
-        else:
-            purchase.status = Purchase.Status.REVIEW
-            purchase.save(update_fields=["status", "review_evidence"])
-            record("purchase.review", purchase, after={"faults": faults})
+        _flag(purchase, faults, intent)
         return
-    cancelled = Raffle.objects.filter(pk=purchase.raffle_id, status=Raffle.Status.CANCELLED).exists()
-    if purchase.status == Purchase.Status.PENDING and cancelled:
+    if purchase.status in Purchase.HOLDING and purchase.raffle.status == Raffle.Status.CANCELLED:
         end_hold(purchase, Purchase.Status.EXPIRED)
-    if purchase.status == Purchase.Status.PENDING or (not cancelled and _hold_again(purchase)):
+    if purchase.status in Purchase.HOLDING or (purchase.status == Purchase.Status.EXPIRED and _hold_again(purchase)):
         _seat(purchase)
+    elif purchase.status == Purchase.Status.EXPIRED:
+        open_refund(purchase, payment, reason=TOO_LATE)
     else:
-        open_refund(purchase, reason="The payment came after the tickets were given back to the sale.")
+        # Its tickets were paid by another payment: this money goes back, whatever became of them.
+        open_refund(purchase, payment, reason=TWICE, leaves=False)
+
+
+def _flag(purchase: Purchase, faults: list[str], intent: Intent) -> None:
+    """What does not match is finance's: nothing is issued, the evidence is kept."""
+    purchase.review_evidence = {"faults": faults, "intent": _without_secret(intent)}
+    if purchase.status in Purchase.HOLDING:
+        end_hold(purchase, Purchase.Status.REVIEW)
+        return
+    before = purchase.status
+    if purchase.status == Purchase.Status.EXPIRED:
+        purchase.status = Purchase.Status.REVIEW
+    purchase.save(update_fields=["status", "review_evidence"])
+    record("purchase.review", purchase, before={"status": before}, after={"faults": faults})
 
 
 def _hold_again(purchase: Purchase) -> bool:
@@ -111,4 +201,5 @@ def _mismatches(purchase: Purchase, intent: Intent) -> list[str]:
 
 
 def _without_secret(intent: Intent) -> dict[str, object]:
-    return {name: value for name, value in asdict(intent).items() if name != "client_secret"}
+    facts = {name: value for name, value in asdict(intent).items() if name != "client_secret"}
+    return {name: str(value) if isinstance(value, UUID) else value for name, value in facts.items()}

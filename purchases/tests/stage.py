@@ -29,7 +29,7 @@ def key(value: str = "", digest: bytes = b"d" * 32) -> IdempotencyKey:
 
 def hold(buyer: User, raffle: Raffle, quantity: int = 1) -> Purchase:
     """Held tickets; Stripe knows nothing of them."""
-    return services.hold_tickets(buyer=buyer, raffle_id=raffle.pk, quantity=quantity, key=key())
+    return services.hold_tickets(buyer=buyer, raffle_id=raffle.pk, quantity=quantity, key=key()).purchase
 
 
 def buy(buyer: User, raffle: Raffle, quantity: int = 1) -> Purchase:
@@ -59,6 +59,7 @@ def seated(buyer: User, raffle: Raffle, quantity: int = 1) -> Purchase:
     """Paid tickets as the books have them, without the money: for draws, which do not look at it."""
     purchase = hold(buyer, raffle, quantity)
     with transaction.atomic():
+        purchase.payments.update(status="succeeded", intent_id=f"pi_{purchase.pk}")
         _seat(purchase)
     return purchase
 

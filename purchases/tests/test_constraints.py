@@ -43,10 +43,11 @@ RULES = {
     "a negative amount": ("amount", lambda own: another(own, amount=-1)),
     "two tallies": ("tally_raffle_user", lambda own: PersonTally(raffle=own.raffle, user=own.buyer, taken=1).save()),
     "a tally below zero": ("taken|tally_not_negative", lambda own: PersonTally.objects.update(taken=-1)),
-    "two payments": ("purchase_id", lambda own: Payment.objects.create(purchase=own)),
+    "the same attempt twice": ("payment_attempt", lambda own: Payment.objects.create(purchase=own, status="failed")),
+    "two live payments": ("payment_one_live", lambda own: Payment.objects.create(purchase=own, attempt=2)),
     "one intent for two": ("intent_id", lambda own: Payment(purchase=unpaid(own), intent_id="pi_1").save()),
-    "two refunds": ("purchase_id", lambda own: [Refund(purchase=own, amount=1).save() for _ in range(2)]),
-    "a refund of nothing": ("refund_amount", lambda own: Refund.objects.create(purchase=own, amount=0)),
+    "two refunds": ("payment_id", lambda own: [Refund(payment=own.payment, amount=1).save() for _ in range(2)]),
+    "a refund of nothing": ("refund_amount", lambda own: Refund.objects.create(payment=own.payment, amount=0)),
     "held below zero": ("held", lambda own: count(own, held=-1)),
     "sold below zero": ("sold", lambda own: count(own, sold=-1)),
     "one too many held": ("counter_never_oversold", lambda own: count(own, held=11)),
@@ -70,4 +71,4 @@ def test_the_database_takes_what_is_just_within_the_rules(purchase):
     another(purchase)
     unpaid(purchase)
     count(purchase, held=4, sold=6)
-    Refund.objects.create(purchase=purchase, amount=1)
+    Refund.objects.create(payment=purchase.payment, amount=1)

@@ -12,7 +12,7 @@ from accounts.models import Notification
 from luxewin.tasks.sweeps import enqueue_due
 from purchases import services, tasks
 from purchases.models import Payment, PersonTally, Purchase
-from purchases.services.counters import lock_tally
+from purchases.services.counters import lock_purchase
 from purchases.services.holds import end_hold, release_hold
 from purchases.tests.stage import at_once, buy, counts, hold, key, pay, seated
 from raffles.services import cancel_raffle
@@ -29,8 +29,7 @@ def at_stripe(purchase):
 def expired(purchase):
     """What a lost race may have left: the tickets are back in the sale, the intent is not cancelled."""
     with transaction.atomic():
-        lock_tally(purchase)
-        end_hold(purchase, Purchase.Status.EXPIRED)
+        end_hold(lock_purchase(purchase.pk), Purchase.Status.EXPIRED)
     return purchase
 
 
@@ -160,8 +159,8 @@ def test_late_money_goes_back_if_it_cannot_be_seated(alice, bob, on_sale, run_ta
     assert services.settle_purchase(purchase.pk).status == "refunding"
     run_tasks()
     back = Purchase.objects.get(pk=purchase.pk)
-    assert (back.status, back.tickets, back.refund.status) == ("refunded", None, "succeeded")
-    assert stripe.Refund.retrieve(back.refund.stripe_id).amount == purchase.amount
+    assert (back.status, back.tickets, back.payment.refund.status) == ("refunded", None, "succeeded")
+    assert stripe.Refund.retrieve(back.payment.refund.stripe_id).amount == purchase.amount
     assert counts(raffle) == before
     assert Notification.objects.get(user=alice, kind="purchase_refunded").status == "sent"
 

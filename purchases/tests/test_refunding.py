@@ -9,7 +9,7 @@ from accounts.models import Notification
 from luxewin.audit.models import AuditEntry
 from purchases import services, tasks
 from purchases.errors import NotRefundable
-from purchases.models import Purchase, Refund
+from purchases.models import Payment, Purchase, Refund
 from purchases.tests.stage import at_once, bought, buy, counts, hold, over, pay, seated
 from raffles import services as raffle_services
 from raffles.models import Raffle
@@ -145,11 +145,11 @@ def test_the_refunds_of_a_cancelled_raffle_go_on_after_a_crash(people, on_sale, 
     monkeypatch.setattr("purchases.services.refunds.BATCH", 2)
     real, opened = services.refunds.open_refund, []
 
-    def dies_at_the_fourth(purchase, **why):
+    def dies_at_the_fourth(purchase, payment, **why):
         opened.append(purchase)
         if len(opened) == 4:
             raise SystemExit
-        return real(purchase, **why)
+        return real(purchase, payment, **why)
 
     monkeypatch.setattr("purchases.services.refunds.open_refund", dies_at_the_fourth)
     with pytest.raises(SystemExit):
@@ -165,7 +165,8 @@ def test_a_payment_that_settled_beside_the_cancellation_is_found_and_refunded(al
     raffle_services.cancel_raffle(raffle.pk, reason="Stolen.")
     run_tasks()
     # As a settling transaction leaves it that looked at the raffle before and committed after.
-    Purchase.objects.create(**entry_of(alice, raffle), status="paid", first_ticket=1)
+    paid = Purchase.objects.create(**entry_of(alice, raffle), status="paid", first_ticket=1)
+    Payment.objects.create(purchase=paid, status="succeeded", intent_id="pi_late")
     assert tasks.resume_cancelled_raffles() == 1
     assert tasks.resume_cancelled_raffles() == 0
     services.refund_raffle(raffle.pk)

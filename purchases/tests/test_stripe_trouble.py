@@ -99,12 +99,26 @@ def test_a_hold_that_runs_out_while_stripe_is_slow_leaves_no_intent_to_pay(alice
     assert [each.status for each in intents_of(alice)] == ["canceled"]
 
 
-def test_what_stripe_refuses_for_good_gives_the_tickets_back(api, alice, on_sale, new_key):
-    raffle, client = on_sale(), api(alice)
-    customer = bought(alice, raffle).buyer.djstripe_customers.get()
-    stripe.Customer.delete(customer.id)  # by hand, in Stripe's dashboard
-    answer = client.post(URL, {"raffle": str(raffle.pk), "quantity": 2}, headers=new_key())
+def test_what_stripe_refuses_for_good_gives_the_tickets_back(api, alice, on_sale, new_key, trouble):
+    raffle = on_sale()
+    trouble("/v1/payment_intents", status=400)
+    answer = api(alice).post(URL, {"raffle": str(raffle.pk), "quantity": 2}, headers=new_key())
     assert (answer.status_code, answer.json()["code"]) == (502, "payment_provider_refused")
-    assert answer.json()["provider_code"] == "resource_missing"
-    assert sorted(Purchase.objects.values_list("status", flat=True)) == ["expired", "paid"]
-    assert counts(raffle) == (0, 1)
+    assert list(Purchase.objects.values_list("status", flat=True)) == ["expired"]
+    assert counts(raffle) == (0, 0)
+
+
+def test_a_customer_deleted_at_stripe_is_made_anew(api, alice, on_sale, new_key):
+    raffle, client, headers = on_sale(), api(alice), new_key()
+    gone = bought(alice, raffle).buyer.djstripe_customers.get()
+    stripe.Customer.delete(gone.id)  # by hand, in Stripe's dashboard
+    body = {"raffle": str(raffle.pk), "quantity": 2}
+    first = client.post(URL, body, headers=headers)
+    assert (first.status_code, first.json()["code"]) == (503, "payment_provider_unavailable")
+    again = client.post(URL, body, headers=headers)
+    assert again.status_code == 201
+    pay(again.json()["client_secret"]).raise_for_status()
+    assert services.settle_purchase(again.json()["id"]).status == "paid"
+    assert [each.attempt for each in Payment.objects.filter(purchase=again.json()["id"])] == [1, 2]
+    assert alice.djstripe_customers.get().id != gone.id
+    assert counts(raffle) == (0, 3)

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from purchases.models import Purchase
+from purchases.models import Payment, Purchase
 from purchases.tests.stage import over
 from raffles import services
 from raffles.models import Raffle, TicketCounter
@@ -31,6 +31,7 @@ def crowd(raffle: Raffle, buyer: User, sizes: list[int]) -> None:
         rows.append(Purchase(raffle=raffle, buyer=buyer, first_ticket=first, **values, **keys))
         first += size
     Purchase.objects.bulk_create(rows)
+    Payment.objects.bulk_create(Payment(purchase=row, status="succeeded", intent_id=f"pi_{row.pk}") for row in rows)
     TicketCounter.objects.filter(pk=raffle.pk).update(sold=first - 1)
 
 

@@ -1,0 +1,64 @@
+"""One statement holds tickets: so the hot row is locked for that statement, and no client is waited for meanwhile.
+
+Locks: the person's tally, the purchase, the raffle's counter, in that order. A refusal raises SQLSTATE LW001 with its
+code as the message and rolls everything back. `purchases/services/holds.py` is the only caller.
+"""
+
+from django.db import migrations
+
+# The highest amount that Stripe takes in one charge: eight digits.
+FORWARD = """
+CREATE FUNCTION hold_tickets(
+    new_purchase uuid, new_entry uuid, new_payment uuid, wanted_raffle uuid, wanted_buyer uuid, wanted integer,
+    given_key text, digest bytea, given_answer text, hold interval
+) RETURNS SETOF purchases_purchase LANGUAGE plpgsql SET lock_timeout = '3s' AS $$
+DECLARE
+    terms raffles_raffle;
+    total bigint;
+BEGIN
+    RETURN QUERY SELECT * FROM purchases_purchase WHERE buyer_id = wanted_buyer AND idempotency_key = given_key;
+    IF FOUND THEN RETURN; END IF;
+
+    SELECT * INTO terms FROM raffles_raffle WHERE id = wanted_raffle AND status <> 'draft';
+    IF NOT FOUND THEN RAISE EXCEPTION 'raffle_not_found' USING ERRCODE = 'LW001'; END IF;
+    total := terms.ticket_price::bigint * wanted;
+    IF total > 99999999 THEN RAISE EXCEPTION 'amount_too_large' USING ERRCODE = 'LW001'; END IF;
+    IF terms.question <> '' THEN
+        IF given_answer IS DISTINCT FROM terms.answer THEN
+            RAISE EXCEPTION 'wrong_answer' USING ERRCODE = 'LW001';
+        END IF;
+        INSERT INTO purchases_skillattempt (raffle_id, user_id, answer, correct)
+        VALUES (wanted_raffle, wanted_buyer, given_answer, true);
+    END IF;
+
+    INSERT INTO purchases_persontally AS tally (raffle_id, user_id, taken)
+    SELECT wanted_raffle, wanted_buyer, wanted WHERE wanted <= terms.max_per_person
+    ON CONFLICT (raffle_id, user_id) DO UPDATE SET taken = tally.taken + EXCLUDED.taken
+    WHERE tally.taken + EXCLUDED.taken <= terms.max_per_person;
+    IF NOT FOUND THEN RAISE EXCEPTION 'limit_reached' USING ERRCODE = 'LW001'; END IF;
+
+    RETURN QUERY INSERT INTO purchases_purchase (
+        id, entry_id, raffle_id, buyer_id, route, quantity, amount, currency, status, idempotency_key, request_digest,
+        expires_at
+    ) VALUES (
+        new_purchase, new_entry, wanted_raffle, wanted_buyer, 'card', wanted, total, terms.currency, 'pending',
+        given_key, digest, clock_timestamp() + hold
+    ) RETURNING *;
+    -- The caller is about to call Stripe: nobody else shall for a while.
+    INSERT INTO purchases_payment (id, purchase_id, attempt, status, client_secret, calling_since, updated_at)
+    VALUES (new_payment, new_purchase, 1, 'started', '', clock_timestamp(), clock_timestamp());
+
+    -- The clock of this very moment: the statement may have waited for a lock. A raffle's dates never change, so they
+    -- may stand in a row that is not locked.
+    UPDATE raffles_ticketcounter SET held = held + wanted
+    WHERE raffle_id = wanted_raffle AND selling AND held + sold + wanted <= capacity
+      AND clock_timestamp() >= terms.opens_at AND clock_timestamp() < terms.closes_at;
+    IF NOT FOUND THEN RAISE EXCEPTION 'not_available' USING ERRCODE = 'LW001'; END IF;
+END $$;
+"""
+REVERSE = "DROP FUNCTION hold_tickets(uuid, uuid, uuid, uuid, uuid, integer, text, bytea, text, interval)"
+
+
+class Migration(migrations.Migration):
+    dependencies = [("purchases", "0003_attempts_disputes_postal"), ("raffles", "0004_question_is_a_term")]
+    operations = [migrations.RunSQL(FORWARD, REVERSE)]
