@@ -2,12 +2,9 @@
 
 from typing import Any
 
-from django.apps import apps
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from djstripe.models import Charge, Customer, Event, PaymentIntent
-from djstripe.models import Refund as StripeRefund
 
 from accounts.permissions import signed_in
 from luxewin.api.problems import Problem
@@ -15,22 +12,6 @@ from luxewin.money import as_text
 from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import services
 from purchases.models import Payment, Purchase, Refund
-
-
-class MirrorAdmin(ReadOnlyAdmin):
-    """What dj-stripe recorded of Stripe. The raw data stays out: it holds client secrets and people's cards."""
-
-    list_display = ["id", "created", "livemode"]
-    search_fields = ["id"]
-    exclude = ["stripe_data", "metadata"]
-
-
-# dj-stripe registers some fifty pages: among them those that show the secret key, and forms to edit what Stripe said.
-MIRRORS = (Customer, PaymentIntent, Charge, StripeRefund, Event)
-for model in apps.get_app_config("djstripe").get_models():
-    if admin.site.is_registered(model):
-        admin.site.unregister(model)
-admin.site.register(MIRRORS, MirrorAdmin)
 
 
 class ReadOnlyInline(admin.StackedInline):

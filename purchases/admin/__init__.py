@@ -1,0 +1,3 @@
+"""Purchases in the back office."""
+
+from purchases.admin import mirrors, purchases  # noqa: F401 register themselves
