@@ -1,8 +1,6 @@
 """Parts room: the Stripe stand-in's process: its routes and its life."""
 
 import argparse
-import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,12 +10,18 @@ from aiohttp import web
 from localstripe import server
 
 from luxewin.parts.state import kept, private_folder
-from luxewin.parts.stripe_standin import events
-from luxewin.parts.stripe_standin.door import Faults, Idempotency, form, keys
+from luxewin.parts.stripe_standin import config, events, methods
+from luxewin.parts.stripe_standin.charges import Payment
+from luxewin.parts.stripe_standin.customers import Buyer
+from luxewin.parts.stripe_standin.disputes import Dispute
+from luxewin.parts.stripe_standin.door import Handler, Idempotency, form, keys
 from luxewin.parts.stripe_standin.events import Deliveries, ToldEvent, WebhookEndpoint
+from luxewin.parts.stripe_standin.faults import EventFaults, RequestFaults
+from luxewin.parts.stripe_standin.intents import Intent
 from luxewin.parts.stripe_standin.keys import publishable_key, random_word, secret_key
+from luxewin.parts.stripe_standin.later import later
 from luxewin.parts.stripe_standin.memory import Memory
-from luxewin.parts.stripe_standin.payments import Intent, Payment, Repayment
+from luxewin.parts.stripe_standin.refunds import Repayment
 
 CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -58,13 +62,17 @@ def account(identifier: str) -> dict[str, Any]:
 def build(folder: Path) -> web.Application:
     """The whole application, with its state in the folder. One in a process: localstripe's objects are global."""
     private_folder(folder)
-    memory, deliveries, faults = Memory(folder), Deliveries(), Faults()
+    memory, faults, event_faults = Memory(folder), RequestFaults(), EventFaults()
+    deliveries = Deliveries(event_faults)
+    methods.install()
     events.install(deliveries)
     memory.load()
+    later.write_down = memory.flush
     secret, publishable = kept(folder / "secret_key", secret_key), kept(folder / "publishable_key", publishable_key)
-    middlewares = [form, keys(secret, publishable), Idempotency(memory).middleware(), faults.middleware()]
-    app = web.Application(middlewares=middlewares)
-    _add_config(app, memory, faults)
+    answers = Idempotency(memory)
+    middlewares = [_writing_down(memory), form, keys(secret, publishable), faults.around(answers)]
+    app = web.Application(middlewares=[*middlewares, answers.middleware(), faults.within])
+    config.add_routes(app, memory, faults, event_faults)
     owner = account(kept(folder / "account_id", lambda: f"acct_{random_word(16)}"))
     _add_routes(app, owner)
     app.on_response_prepare.append(_allow_browsers)
@@ -72,21 +80,21 @@ def build(folder: Path) -> web.Application:
     return app
 
 
-def _add_config(app: web.Application, memory: Memory, faults: Faults) -> None:
-    async def forget(_: web.Request) -> web.Response:
-        memory.forget()
-        return web.json_response({})
+def _writing_down(memory: Memory) -> Any:
+    """The outermost middleware: what a request changed is written before its answer leaves."""
 
-    async def health(_: web.Request) -> web.Response:
-        return web.json_response({"ok": True})
+    @web.middleware
+    async def write_down(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        finally:
+            memory.flush()
 
-    app.router.add_get("/_config/health", health)
-    app.router.add_delete("/_config/data", forget)
-    app.router.add_post("/_config/faults", faults.order)
+    return write_down
 
 
 def _add_routes(app: web.Application, owner: dict[str, Any]) -> None:
-    """Ours first, since the first match counts; then localstripe's."""
+    """Ours first, since the first match counts."""
 
     async def show_account(_: web.Request) -> web.Response:
         return web.json_response(owner)
@@ -97,22 +105,32 @@ def _add_routes(app: web.Application, owner: dict[str, Any]) -> None:
     app.router.add_get("/v1/account", show_account)
     app.router.add_get(f"/v1/accounts/{owner['id']}", show_account)
     app.router.add_post("/v1/webhook_endpoints", server.api_extra(WebhookEndpoint._create_and_show_secret, ""))  # noqa: SLF001
-    for action in ("confirm", "cancel"):
-        url = f"/v1/payment_intents/{{id}}/{action}"
-        app.router.add_post(url, server.api_extra(getattr(Intent, f"_api_{action}"), url))
-    for kind in (Intent, Payment, Repayment, WebhookEndpoint, ToldEvent):
+    for action in ("confirm", "cancel", "_authenticate"):
+        act = getattr(Intent, f"_api_{action.removeprefix('_')}")
+        app.router.add_post(f"/v1/payment_intents/{{id}}/{action}", server.api_extra(act, ""))
+    app.router.add_post("/v1/disputes/{id}/close", server.api_extra(Dispute._api_close, ""))  # noqa: SLF001
+    for kind in (Buyer, Intent, Payment, Repayment, Dispute, WebhookEndpoint, ToldEvent):
         url = f"/v1/{kind.object}s"
-        if kind not in (Payment, ToldEvent):  # which only intents and what happens to them make
+        if kind not in (Payment, Dispute, ToldEvent):  # which only intents and what happens to them make
             app.router.add_post(url, server.api_create(kind, url))
         app.router.add_get(url, server.api_list_all(kind, url))
         app.router.add_get(f"{url}/{{id}}", server.api_retrieve(kind, url))
-        app.router.add_post(f"{url}/{{id}}", server.api_update(kind, url))
-    app.router.add_delete("/v1/webhook_endpoints/{id}", server.api_delete(WebhookEndpoint, ""))
+        if kind is not ToldEvent:
+            app.router.add_post(f"{url}/{{id}}", server.api_update(kind, url))
+    for kind in (Buyer, WebhookEndpoint):
+        app.router.add_delete(f"/v1/{kind.object}s/{{id}}", server.api_delete(kind, ""))
     app.router.add_route("OPTIONS", "/{path:.*}", preflight)
+    _add_routes_of_localstripe(app)
+
+
+def _add_routes_of_localstripe(app: web.Application) -> None:
+    """What is left of them: ours stand for all that there is of the kinds that they cover."""
+    ours = {f"/v1/{kind.object}s" for kind in (Intent, Payment, Repayment, ToldEvent)}
     for route in server.app.router.routes():
         path = route.resource.canonical if route.resource else ""
-        if route.method != "HEAD" and not path.startswith("/_config/"):
-            app.router.add_route(route.method, path, route.handler)
+        if route.method == "HEAD" or path.startswith("/_config/") or path.removesuffix("/{id}") in ours:
+            continue
+        app.router.add_route(route.method, path, route.handler)
 
 
 async def _allow_browsers(_: web.Request, response: web.StreamResponse) -> None:
@@ -120,13 +138,10 @@ async def _allow_browsers(_: web.Request, response: web.StreamResponse) -> None:
 
 
 async def _life(memory: Memory, deliveries: Deliveries) -> AsyncIterator[None]:
-    saving = asyncio.create_task(memory.keep_saving())
+    later.resume()
     yield
-    saving.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await saving
     await deliveries.close()
-    memory.save()
+    memory.flush()
 
 
 def main() -> None:

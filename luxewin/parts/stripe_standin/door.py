@@ -1,9 +1,7 @@
 """Parts room: what every request to the Stripe stand-in passes: its answer's form, its key, its idempotency."""
 
-import asyncio
 import base64
 import hashlib
-import json
 import logging
 import re
 import time
@@ -14,18 +12,17 @@ from aiohttp import web
 from localstripe.errors import UserError
 from localstripe.server import get_post_data, unflatten_data
 
-from luxewin.parts.stripe_standin.errors import StripeError
-from luxewin.parts.stripe_standin.events import DEFAULT_API_VERSION, Asked, asked
+from luxewin.parts.stripe_standin.asking import DEFAULT_API_VERSION, Asked, asked
+from luxewin.parts.stripe_standin.errors import StripeError, refusal
+from luxewin.parts.stripe_standin.intents import Intent
 from luxewin.parts.stripe_standin.keys import random_word
-from luxewin.parts.stripe_standin.memory import Memory
-from luxewin.parts.stripe_standin.payments import Intent
+from luxewin.parts.stripe_standin.memory import REMEMBER_SECONDS, Memory
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OPEN = ("/_config/", "/js.stripe.com/")
 INTENT = re.compile(r"^/v1/payment_intents/(?P<id>pi_\w+)(?P<action>/confirm|/_authenticate|)$")
 # What a browser or a phone may call with the publishable key, besides the intents whose secret it holds.
 FOR_CLIENTS = {("POST", "/v1/payment_methods"), ("POST", "/v1/tokens"), ("POST", "/v1/sources")}
-REMEMBER_SECONDS = 24 * 3600
 # Answers of these are not kept for the key: Stripe had not begun to carry the request out.
 NOT_KEPT = {400, 401, 404, 409, 429}
 
@@ -41,7 +38,7 @@ async def form(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         response = await handler(request)
     except UserError as error:
-        response = _refusal(error)
+        response = refusal(error)
     except web.HTTPNotFound:
         message = f"Unrecognized request URL ({request.method}: {request.path})."
         response = StripeError(404, message).to_response()
@@ -52,14 +49,6 @@ async def form(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = StripeError(500, "An unknown error occurred", kind="api_error").to_response()
     response.headers.setdefault("Request-Id", request_id)
     return response
-
-
-def _refusal(error: UserError) -> web.Response:
-    if error.code == web.HTTPNotFound.status_code:
-        error.body["error"].setdefault("code", "resource_missing")
-    if error.code == web.HTTPPaymentRequired.status_code:
-        error.body["error"]["type"] = "card_error"
-    return error.to_response()
 
 
 def keys(secret: str, publishable: str) -> Any:
@@ -122,8 +111,7 @@ class Idempotency:
         return once
 
     async def _once(self, key: str, request: web.Request, handler: Handler) -> web.StreamResponse:
-        content = f"{request.path}\n".encode() + await request.read()
-        fingerprint = hashlib.sha256(content).hexdigest()
+        fingerprint = await _fingerprint(request)
         kept = self._memory.answers.get(key)
         if kept and kept["at"] > time.time() - REMEMBER_SECONDS:
             return self._again(key, kept, fingerprint)
@@ -136,18 +124,25 @@ class Idempotency:
         finally:
             self._under_way.discard(key)
         if isinstance(response, web.Response) and response.status not in NOT_KEPT:
-            facts = {"at": time.time(), "request": fingerprint, "status": response.status, "body": response.body}
-            asking = asked.get()
-            self._memory.answers[key] = facts | {"request_id": asking.request_id if asking else ""}
-            self._memory.note_change()
+            self._keep(key, fingerprint, response)
         return response
+
+    async def replace(self, request: web.Request, response: web.Response) -> None:
+        """Keep this answer for the request's key, whatever was answered before."""
+        if key := request.headers.get("Idempotency-Key"):
+            self._keep(key, await _fingerprint(request), response)
+
+    def _keep(self, key: str, fingerprint: str, response: web.Response) -> None:
+        asking = asked.get()
+        facts = {"at": time.time(), "request": fingerprint, "status": response.status, "body": response.body}
+        self._memory.keep_answer(key, facts | {"request_id": asking.request_id if asking else ""})
 
     async def _carry_out(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The answer, also where it is a refusal: a declined card stays declined for its key."""
         try:
             return await handler(request)
         except UserError as error:
-            return _refusal(error)
+            return refusal(error)
 
     def _again(self, key: str, kept: dict[str, Any], fingerprint: str) -> web.Response:
         if kept["request"] != fingerprint:
@@ -160,41 +155,5 @@ class Idempotency:
         return web.Response(body=kept["body"], status=kept["status"], content_type="application/json", headers=headers)
 
 
-class Faults:
-    """Trouble on demand, for tests: `POST /_config/faults` with JSON `{path, times, delay, lose}`.
-
-    The next `times` (1) requests whose path matches the regular expression `path` are carried out and then answered
-    `delay` seconds (0) late; with `lose` true the connection is cut in place of the answer.
-    """
-
-    def __init__(self) -> None:
-        self._next: list[dict[str, Any]] = []
-
-    async def order(self, request: web.Request) -> web.Response:
-        fault = {"times": 1, "delay": 0, "lose": False, **json.loads(await request.read())}
-        re.compile(fault["path"])
-        self._next.append(fault)
-        return web.json_response(fault)
-
-    def middleware(self) -> Any:
-        @web.middleware
-        async def disturb(request: web.Request, handler: Handler) -> web.StreamResponse:
-            fault = self._take(request.path)
-            try:
-                return await handler(request)
-            finally:
-                if fault:
-                    await asyncio.sleep(fault["delay"])
-                    if fault["lose"] and request.transport:
-                        request.transport.abort()
-
-        return disturb
-
-    def _take(self, path: str) -> dict[str, Any] | None:
-        for fault in self._next:
-            if re.search(fault["path"], path):
-                fault["times"] -= 1
-                if fault["times"] <= 0:
-                    self._next.remove(fault)
-                return fault
-        return None
+async def _fingerprint(request: web.Request) -> str:
+    return hashlib.sha256(f"{request.path}\n".encode() + await request.read()).hexdigest()

@@ -2,41 +2,31 @@
 # ruff: noqa: SLF001 (localstripe's whole interface is underscored, so that it stays out of what it exports)
 
 import asyncio
-import contextvars
 import hashlib
 import hmac
 import json
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Collection
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
 import aiohttp
 from localstripe import resources
-from localstripe.resources import DeletedObject, Event, List, StripeObject
+from localstripe.resources import DeletedObject, Event, StripeObject, try_convert_to_bool
 
+from luxewin.parts.stripe_standin.asking import DEFAULT_API_VERSION, asked
 from luxewin.parts.stripe_standin.errors import StripeError, unknown_parameter
+from luxewin.parts.stripe_standin.faults import EventFaults
 from luxewin.parts.stripe_standin.keys import random_word
+from luxewin.parts.stripe_standin.lists import Page, page, shelves
 
-DEFAULT_API_VERSION = "2025-09-30.clover"
 FIRST_DELIVERY_SECONDS = 0.2
 RETRY_SECONDS = (0.5, 1, 2, 4, 8, 15, 30)
 ANSWER_SECONDS = 10
 DELIVERIES_AT_ONCE = 16
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The request under way, as events and answers tell it."""
-
-    request_id: str
-    idempotency_key: str | None = None
-    api_version: str = DEFAULT_API_VERSION
-
-
-asked: contextvars.ContextVar[Asked | None] = contextvars.ContextVar("asked", default=None)
 
 
 class WebhookEndpoint(StripeObject):
@@ -126,11 +116,23 @@ class ToldEvent(Event):
         }
 
     @classmethod
-    def _api_list_all(cls, url: str, **filters: Any) -> List:
-        """Newest first."""
-        found = super()._api_list_all(url, **filters)
-        found._list.reverse()
-        return found
+    def _api_list_all(
+        cls,
+        url: str,
+        type: str | None = None,  # noqa: A002 (Stripe's parameter)
+        types: list[str] | None = None,
+        delivery_success: Any = None,
+        **paging: Any,
+    ) -> Page:
+        """Newest first, of one type (`*` is a wildcard) or some, and delivered everywhere or not yet."""
+        kinds = [type] if type else types
+        delivered = try_convert_to_bool(delivery_success)
+
+        def matches(event: Any) -> bool:
+            wanted = kinds is None or any(fnmatchcase(event.type, kind) for kind in kinds)
+            return wanted and delivered in (None, event.pending_webhooks == 0)
+
+        return page(shelves["event"], url, matches, **paging)
 
 
 def endpoints(kind: str) -> list[WebhookEndpoint]:
@@ -141,16 +143,43 @@ def endpoints(kind: str) -> list[WebhookEndpoint]:
 class Deliveries:
     """Sends each event to each endpoint, several at once, and again when it fails: up to eight times in a minute."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: EventFaults) -> None:
+        self._faults = faults
+        #: Endpoint → what is held back until the next event has been there.
+        self._held: dict[str, list[tuple[ToldEvent, dict[str, Any]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Semaphore(DELIVERIES_AT_ONCE)
         self._session: aiohttp.ClientSession | None = None
 
     def schedule(self, event: ToldEvent) -> None:
-        for endpoint in endpoints(event.type):
-            task = asyncio.get_running_loop().create_task(self._deliver(event, endpoint.id))
-            self._tasks.add(task)
+        if not (wanting := endpoints(event.type)):
+            return
+        fault = self._faults.take(event.type) or self._faults.fields
+        if fault["drop"]:
+            return
+        for endpoint in wanting:
+            if fault["reorder"]:
+                self._held.setdefault(endpoint.id, []).append((event, fault))
+                continue
+            first = self._start(event, endpoint.id, fault)
+            for held, its_fault in self._held.pop(endpoint.id, ()):
+                self._start(held, endpoint.id, its_fault, behind=first)
+
+    def _start(
+        self,
+        event: ToldEvent,
+        endpoint_id: str,
+        fault: dict[str, Any],
+        behind: Collection[asyncio.Task[None]] = (),
+    ) -> list[asyncio.Task[None]]:
+        tasks = []
+        for _ in range(1 + fault["duplicate"]):
+            delivery = self._deliver(event, endpoint_id, FIRST_DELIVERY_SECONDS + fault["delay"], behind)
+            tasks.append(asyncio.get_running_loop().create_task(delivery))
+        self._tasks.update(tasks)
+        for task in tasks:
             task.add_done_callback(self._tasks.discard)
+        return tasks
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -158,8 +187,12 @@ class Deliveries:
         if self._session:
             await self._session.close()
 
-    async def _deliver(self, event: ToldEvent, endpoint_id: str) -> None:
-        for pause in (FIRST_DELIVERY_SECONDS, *RETRY_SECONDS):
+    async def _deliver(
+        self, event: ToldEvent, endpoint_id: str, delay: float, behind: Collection[asyncio.Task[None]]
+    ) -> None:
+        if behind:
+            await asyncio.wait(behind)
+        for pause in (delay, *RETRY_SECONDS):
             await asyncio.sleep(pause)
             endpoint = WebhookEndpoint._registered.get(endpoint_id)
             if endpoint is None or not endpoint._wants(event.type):
@@ -193,9 +226,12 @@ def signature(payload: bytes, secret: str, timestamp: int) -> str:
     return f"t={timestamp},v1={digest}"
 
 
-def tell(kind: str, data: StripeObject) -> None:
-    """Make an event and have it delivered."""
-    resources.schedule_webhook(resources.Event(kind, data))
+def tell(kind: str, data: StripeObject, **previous: Any) -> None:
+    """Make an event and have it delivered; `previous` are the values that changed, as they were."""
+    event = resources.Event(kind, data)
+    if previous:
+        event.data = {**event.data, "previous_attributes": previous}
+    resources.schedule_webhook(event)
 
 
 def install(deliveries: Deliveries) -> None:
