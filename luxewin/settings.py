@@ -10,6 +10,8 @@ from pathlib import Path
 
 import environ
 
+from luxewin.database import check
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
@@ -94,6 +96,7 @@ if DATABASE_POOL:
         "min_size": 2,
         "max_size": env.int("DATABASE_POOL_SIZE", 10),
         "timeout": 5,
+        "check": check,
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

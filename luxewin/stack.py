@@ -142,7 +142,7 @@ class Stack:
 def server_command(port: int, processes: int) -> list[str]:
     """How the product is served on this machine."""
     server = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", f"--port={port}"]
-    server += [f"--workers={processes}", "--blocking-threads=8", "--no-access-log"]
+    server += [f"--workers={processes}", "--blocking-threads=64", "--no-access-log"]
     return [*server, "luxewin.wsgi:application"]
 
 

@@ -4,7 +4,8 @@ No function here may be called inside a transaction. Customers, intents and refu
 (`mirror`), which is the record of what Stripe said; decisions are made on what these functions return, fresh.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,15 +15,18 @@ from uuid import UUID, uuid4
 import stripe
 from django.conf import settings
 from django.db import connection
-from djstripe.models import Account, Customer, IdempotencyKey, PaymentIntent, WebhookEndpoint
+from djstripe.models import Account, Customer, Event, IdempotencyKey, PaymentIntent, WebhookEndpoint
 from djstripe.models import Dispute as DisputeMirror
 from djstripe.models import Refund as RefundMirror
 
 from accounts.models import User
 from purchases.errors import ProviderFailed, ProviderRefused, ProviderUnavailable
 from purchases.models import Payment, Purchase, Refund
+from purchases.transport import PooledClient
 
 TIMEOUT_SECONDS = 10
+# Kept open to Stripe by one process: as many as its threads can use at once.
+CONNECTIONS = 64
 # What `receivers` handles; the webhook endpoint at Stripe is subscribed to exactly these.
 EVENTS = (
     "payment_intent.succeeded",
@@ -70,6 +74,12 @@ class StripeRefund:
     id: str
     status: str
     failure: str
+    intent_id: str | None
+    amount: int
+    currency: str
+    #: Our refund and which attempt at it, as we wrote them into its metadata; empty on one that somebody else made.
+    refund: UUID | None
+    attempt: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +95,21 @@ class StripeDispute:
     opened_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One of our webhook endpoints, as Stripe has it now."""
+
+    url: str
+    enabled: bool
+    events: frozenset[str]
+
+
 def configure() -> None:
     """Sets time-outs, retries and the pinned version, once per process."""
     stripe.api_key = settings.STRIPE_SECRET_KEY
     stripe.api_version = settings.STRIPE_API_VERSION
     stripe.max_network_retries = 2
-    stripe.default_http_client = stripe.RequestsClient(timeout=(2, TIMEOUT_SECONDS))
+    stripe.default_http_client = PooledClient(connect_seconds=2, read_seconds=TIMEOUT_SECONDS, connections=CONNECTIONS)
 
 
 def release_connection() -> None:
@@ -144,8 +163,31 @@ def _uuid(text: Any) -> UUID | None:
 
 
 def _refund(data: Any) -> StripeRefund:
-    # A refund without a status is one of a method that does not tell: Stripe documents the field as nullable.
-    return StripeRefund(data.id, data.status or "pending", (getattr(data, "failure_reason", None) or "")[:200])
+    metadata = data.metadata or {}
+    attempt = metadata.get("attempt", "")
+    return StripeRefund(
+        id=data.id,
+        # A refund without a status is one of a method that does not tell: Stripe documents the field as nullable.
+        status=data.status or "pending",
+        failure=(getattr(data, "failure_reason", None) or "")[:200],
+        intent_id=_id(data.payment_intent),
+        amount=data.amount,
+        currency=data.currency,
+        refund=_uuid(metadata.get("refund")),
+        attempt=int(attempt) if attempt.isdecimal() else None,
+    )
+
+
+def _dispute(data: Any) -> StripeDispute:
+    return StripeDispute(
+        id=data.id,
+        intent_id=_id(data.payment_intent),
+        status=data.status,
+        reason=data.reason,
+        amount=data.amount,
+        currency=data.currency,
+        opened_at=datetime.fromtimestamp(data.created, UTC),
+    )
 
 
 def customer_of(user: User) -> str:
@@ -209,7 +251,7 @@ def create_refund(refund: Refund, intent_id: str) -> StripeRefund:
             stripe.Refund.create(
                 payment_intent=intent_id,
                 amount=refund.amount,
-                metadata={"refund": str(refund.id)},
+                metadata={"refund": str(refund.id), "attempt": str(refund.attempt)},
                 idempotency_key=refund.idempotency_key,
             )
         )
@@ -224,16 +266,54 @@ def retrieve_refund(refund_id: str) -> StripeRefund:
 def retrieve_dispute(dispute_id: str) -> StripeDispute:
     """The dispute as Stripe has it now."""
     with _calling():
-        data = stripe.Dispute.retrieve(dispute_id)
-    return StripeDispute(
-        id=data.id,
-        intent_id=_id(data.payment_intent),
-        status=data.status,
-        reason=data.reason,
-        amount=data.amount,
-        currency=data.currency,
-        opened_at=datetime.fromtimestamp(data.created, UTC),
-    )
+        return _dispute(stripe.Dispute.retrieve(dispute_id))
+
+
+def intents_between(start: datetime, end: datetime) -> Iterator[list[Intent]]:
+    """The intents made from `start` on and before `end`, in whole seconds: pages of a hundred, newest first."""
+    return _pages(stripe.PaymentIntent, _intent, start, end)
+
+
+def refunds_between(start: datetime, end: datetime) -> Iterator[list[StripeRefund]]:
+    """The refunds made then, likewise."""
+    return _pages(stripe.Refund, _refund, start, end)
+
+
+def disputes_between(start: datetime, end: datetime) -> Iterator[list[StripeDispute]]:
+    """The disputes opened then, likewise."""
+    return _pages(stripe.Dispute, _dispute, start, end)
+
+
+def events_between(start: datetime, end: datetime) -> Iterator[list[dict[str, Any]]]:
+    """The events of EVENTS then, likewise, as dj-stripe takes them. Stripe keeps them for thirty days."""
+    return _pages(stripe.Event, lambda event: json.loads(str(event)), start, end, types=list(EVENTS))
+
+
+def _pages[T](
+    kind: Any, read: Callable[[Any], T], start: datetime, end: datetime, **chosen: Any
+) -> Iterator[list[T]]:
+    created = {"gte": int(start.timestamp()), "lt": int(end.timestamp())}
+    while True:
+        with _calling():
+            page = kind.list(limit=100, created=created, **chosen)
+        yield [read(each) for each in page.data]
+        if not page.has_more:
+            return
+        chosen["starting_after"] = page.data[-1].id
+
+
+def store_event(data: dict[str, Any]) -> None:
+    """Takes an event in as if it had come by webhook: receivers run in the transaction that stores it, once.
+
+    Asks nobody once `know_account` was called.
+    """
+    Event.process(data)
+
+
+def know_account() -> None:
+    """Has dj-stripe know whose account our key opens, which it would otherwise ask inside a transaction."""
+    with _calling():
+        Account.get_or_retrieve_for_api_key(settings.STRIPE_SECRET_KEY)
 
 
 def mirror_intent(intent_id: str) -> None:
@@ -272,6 +352,24 @@ def register_webhook(base_url: str) -> WebhookEndpoint:
                 continue
             _forget(known)
         return kept or _make_endpoint(base_url, uuid4())
+
+
+def endpoints() -> list[Endpoint]:
+    """Those of our webhook endpoints that Stripe still has."""
+    found = []
+    for known in WebhookEndpoint.objects.all():
+        with _calling(), suppress(stripe.InvalidRequestError):
+            data = stripe.WebhookEndpoint.retrieve(known.id)
+            found.append(Endpoint(data.url, data.status == "enabled", frozenset(data.enabled_events)))
+    return found
+
+
+def recorded_endpoints() -> list[Endpoint]:
+    """The same by dj-stripe's record; asks nobody."""
+    return [
+        Endpoint(known.url, known.status == "enabled", frozenset(known.enabled_events))
+        for known in WebhookEndpoint.objects.all()
+    ]
 
 
 def _still_there(endpoint_id: str) -> bool:

@@ -15,7 +15,7 @@ from luxewin.api.idempotency import IdempotencyKey
 from luxewin.api.ratelimits import limited
 from purchases import services
 from purchases.models import Purchase
-from purchases.serializers import CreateSerializer, PurchaseSerializer, VerifySerializer
+from purchases.serializers import CreateSerializer, PurchaseSerializer, VerifySerializer, shown
 
 UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 IDEMPOTENCY_KEY = OpenApiParameter(
@@ -56,7 +56,7 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
             answer=wanted.get("answer"),
             key=IdempotencyKey.of(request, wanted),
         )
-        return Response(PurchaseSerializer(purchase).data, status=201)
+        return Response(shown(purchase), status=201)
 
     @extend_schema(request=VerifySerializer, responses=PurchaseSerializer)
     @action(detail=False, methods=["post"])
@@ -66,4 +66,4 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
         serializer = VerifySerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         purchase = get_object_or_404(self.get_queryset(), pk=serializer.validated_data["purchase"])
-        return Response(PurchaseSerializer(services.settle_purchase(purchase.pk)).data)
+        return Response(shown(services.settle_purchase(purchase.pk)))

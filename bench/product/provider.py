@@ -29,6 +29,7 @@ def intent(form: dict[str, list[str]]) -> dict[str, object]:
         "currency": form["currency"][0],
         "customer": form["customer"][0],
         "client_secret": f"{name}_secret_{secrets.token_hex(12)}",
+        "metadata": {name[9:-1]: values[0] for name, values in form.items() if name.startswith("metadata[")},
         "livemode": False,
     }
 

@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Callable
 from functools import wraps
+from threading import local
 from typing import Any
 
 from django.core.cache import caches
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 from django_ratelimit.core import get_usage
+from django_redis import get_redis_connection
 from django_redis.exceptions import ConnectionInterrupted
 from redis.exceptions import RedisError
 from rest_framework.request import Request
@@ -33,37 +35,43 @@ class CounterCache(BaseCache):
     """The cache that django-ratelimit counts in: Redis, or the database's cache table while Redis does not answer.
 
     So a dead Redis neither opens the sign-in to guessing nor stops it. The database's counts are approximate under
-    concurrency (read, then write), which a fallback can be.
+    concurrency (read, then write), which a fallback can be. Of django-ratelimit's two steps, `add` and then `incr`,
+    the first already counts in Redis and the second gives what it found: one round trip instead of two.
     """
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
         super().__init__(params)
+        self._counted = local()
 
     def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        """Stores the value if the key is new; True if it was."""
-        return self._ask("add", key, value, timeout)
-
-    def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
-        """Adds to a count and returns the new one; ValueError if the key is not there."""
-        return self._ask("incr", key, delta)
-
-    def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
-        """The stored value or the default."""
-        return self._ask("get", key, default)
-
-    def _ask(self, verb: str, *arguments: Any) -> Any:
+        """Counts one at `key`, which lives for `timeout` seconds; True if it is the first."""
         try:
-            return getattr(caches["default"], verb)(*arguments)
+            count = self._count(key, int(timeout))
         except (ConnectionInterrupted, RedisError) as error:
             log.warning("redis does not answer, rate limits are counted in the database: %s", error)
-            return getattr(caches["durable"], verb)(*arguments)
+            count = 1 if caches["durable"].add(key, value, timeout) else caches["durable"].incr(key)
+        self._counted.now = (key, count)
+        return count == 1
+
+    def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
+        """The count that `add` found for this key just before."""
+        counted, count = self._counted.now
+        if counted != key:
+            raise ValueError(f"{key} was not added before")
+        return count
+
+    def _count(self, key: str, seconds: int) -> int:
+        # The key has its window in its name, so that its life need not begin anew with each count.
+        with get_redis_connection("default").pipeline(transaction=False) as pipe:
+            pipe.incr(caches["default"].make_key(key)).expire(caches["default"].make_key(key), seconds, nx=True)
+            return pipe.execute()[0]
 
 
 def limited(rate: str, *, key: str | Callable[[str, Any], str] = "ip") -> Callable[..., Any]:
     """Limits a viewset's action to `rate` (as django-ratelimit writes it: "10/m") for each value of `key`.
 
     Decorate actions, not `dispatch`: there DRF has not authenticated anybody yet. Raises TooManyRequests.
-    Cost: two round trips to Redis.
+    Cost: one round trip to Redis.
     """
 
     def decorate(action: Callable[..., Any]) -> Callable[..., Any]:
