@@ -11,7 +11,7 @@ export UV
 # The machine's own variables for other projects have no say here.
 unexport VIRTUAL_ENV PYTHONPATH DJANGO_SETTINGS_MODULE PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo run test lint format bench requirements clean
+.PHONY: help setup demo run test lint format bench faults requirements clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -39,8 +39,11 @@ run: setup ## everything up for daily work; ARGS="--port 8123" picks the port
 test: setup ## all tests, on the embedded parts
 	@exec $(PYTHON) -m pytest -n 2 --dist worksteal $(ARGS)
 
-bench: setup ## figures beside their yardsticks; ARGS="--only NAME,… --json FILE"
+bench: setup ## figures beside their yardsticks; ARGS="--only NAME,… --json FILE --full"
 	@exec $(PYTHON) -m bench $(ARGS)
+
+faults: setup ## kills and outages while people buy, then the books; ARGS="--times N --only NAME,… --report FILE"
+	@exec $(PYTHON) -m luxewin.faults $(ARGS)
 
 lint: setup ## everything that can be found without running it
 	@.ci/lint

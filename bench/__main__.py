@@ -1,4 +1,4 @@
-"""Bench room: the command line, `python -m bench [--only NAME,…] [--json FILE] [--list]`."""
+"""Bench room: the command line, `python -m bench [--only NAME,…] [--json FILE] [--full] [--list]`."""
 
 import argparse
 import json
@@ -25,6 +25,9 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make bench", description="measures the product beside its yardsticks")
     parser.add_argument("--only", default="", metavar="NAME,…", help="these measurements; all without it")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write {NAME: {value, unit, yardstick, ratio}} there")
+    parser.add_argument(
+        "--full", action="store_true", help="whole backlogs: 100,000 events, 10,000 refunds; about an hour"
+    )
     parser.add_argument("--list", action="store_true", help="name the measurements and say what each is")
     options = parser.parse_args(argv)
     try:
@@ -36,17 +39,17 @@ def main(argv: Sequence[str]) -> int:
         for each in measurements:
             print(f"{each.name}  [{each.unit}]\n    {each.summary}")
         return 0
-    return _run(measurements, options.json)
+    return _run(measurements, options.json, full=options.full)
 
 
-def _run(measurements: Sequence[Measurement], file: Path | None) -> int:
+def _run(measurements: Sequence[Measurement], file: Path | None, *, full: bool) -> int:
     """What was measured before one fails is still shown and written."""
     figures: dict[Measurement, Figure] = {}
     failure: Exception | None = None
     # Others' work disturbs both sides, but not alike: whoever reads the figures should know of it.
     print(f"{os.cpu_count()} cores, load average before the start {os.getloadavg()[0]:.1f} (should be near 0)")
     try:
-        with Ground(STATE / "bench") as ground:
+        with Ground(STATE / "bench", full=full) as ground:
             for each in measurements:
                 started = time.monotonic()
                 print(f"{each.name}: {each.summary}", flush=True)
@@ -80,7 +83,7 @@ def as_json(figures: dict[Measurement, Figure]) -> dict[str, dict[str, float | s
 
 
 def table(figures: dict[Measurement, Figure]) -> str:
-    """The figures for people."""
+    """The figures for people, their notes below."""
     rows = [("name", "value", "unit", "yardstick", "ratio", "spread")]
     for each, figure in figures.items():
         spread = " | ".join(f"{min(side):.0f}-{max(side):.0f}" for side in (figure.values, figure.yardsticks))
@@ -88,9 +91,8 @@ def table(figures: dict[Measurement, Figure]) -> str:
             (each.name, f"{figure.value:.1f}", each.unit, f"{figure.yardstick:.1f}", f"{figure.ratio:.2f}", spread)
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join(lines + [f"{each.name}: {figure.note}" for each, figure in figures.items() if figure.note])
 
 
 if __name__ == "__main__":

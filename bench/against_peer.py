@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from bench import tools
+from bench import shop, tools
 from bench.ground import PROCESSES, Ground, alternate, number
 from bench.load import Target
 from bench.registry import BenchError, Figure, measurement
@@ -19,9 +19,6 @@ from luxewin.parts.processes import free_port
 
 ROUNDS, SECONDS = 5, 3
 PEER = Path(__file__).parent / "peer"
-# A person may send 120 purchases a minute. The limit stays on; so many people stay below it at up to 1,200 a second.
-BUYERS = 600
-HELD_BY_PRODUCT = "SELECT held FROM raffles_ticketcounter WHERE raffle_id = %s"
 HELD_BY_PEER = "SELECT held FROM peer_raffle WHERE id = %s"
 
 
@@ -56,16 +53,10 @@ def peer(ground: Ground) -> Peer:
     return Peer(url, database, **facts)
 
 
-@cache
-def raffle(ground: Ground) -> str:
-    """The id of the product's first raffle, after all were made."""
-    return ground.run_product("bench.product.seed", "raffles")
-
-
 @measurement(unit="requests/s")
 def list_vs_peer(ground: Ground) -> Figure:
     """GET raffles/list, a page of 20 of 200 open raffles, by anyone."""
-    raffle(ground)
+    shop.raffle(ground)
     return _compare(
         Target(f"{ground.stack.url}/api/v1/raffles/list"), Target(f"{peer(ground).url}/api/v1/raffles/list")
     )
@@ -74,7 +65,7 @@ def list_vs_peer(ground: Ground) -> Figure:
 @measurement(unit="requests/s")
 def detail_vs_peer(ground: Ground) -> Figure:
     """GET raffles/{id}, by anyone."""
-    ours, theirs = f"{ground.stack.url}/api/v1/raffles/{raffle(ground)}", peer(ground)
+    ours, theirs = f"{ground.stack.url}/api/v1/raffles/{shop.raffle(ground)}", peer(ground)
     return _compare(Target(ours), Target(f"{theirs.url}/api/v1/raffles/{theirs.raffle}"))
 
 
@@ -86,10 +77,7 @@ def hold_vs_peer(ground: Ground) -> Figure:
     The peer takes no payment. So the product's figure carries the client's side of that call (the gateway, Stripe's
     library, storing the intent) but not a provider's: `create_vs_peer` has that.
     """
-    python, port = tools.peer_python(), free_port()
-    argv: list[str | Path] = [python, "-m", "bench.product.provider", "--port", str(port)]
-    provider = ground.serve("provider", argv, port, "/health")
-    return _hold(ground, ground.another_server("server-instant-provider", {"STRIPE_API_BASE": provider}))
+    return _hold(ground, shop.instant_server(ground))
 
 
 @measurement(unit="holds/s")
@@ -99,13 +87,12 @@ def create_vs_peer(ground: Ground) -> Figure:
 
 
 def _hold(ground: Ground, url: str) -> Figure:
-    theirs, ours = peer(ground), raffle(ground)
-    tokens = ground.run_product("bench.product.seed", "buyers", str(BUYERS))
-    product = Target(f"{url}/api/v1/purchases/create", json.dumps({"raffle": ours, "quantity": 1}), tokens)
+    theirs, ours = peer(ground), shop.raffle(ground)
+    product = shop.purchases(ground, url, ours)
     body = json.dumps({"raffle_id": theirs.raffle, "quantity": 1})
     yardstick = Target(f"{theirs.url}/api/v1/purchases/create", body, [theirs.token])
     books = (
-        (product, ground.database(), HELD_BY_PRODUCT, ours),
+        (product, ground.database(), shop.HELD, ours),
         (yardstick, theirs.database, HELD_BY_PEER, theirs.raffle),
     )
     before = [number(database, query, key) for _, database, query, key in books]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -22,15 +22,17 @@ from luxewin.stack import Stack, server_command
 PROCESSES = 2  # of the product's server and of the peer's
 SCRIPT_SECONDS = 300
 READY_SECONDS = 120  # on a machine that is busy otherwise
-# Publishing raffles would have the worker announce each on the chain while we measure something else.
-NO_CHAIN = {"CHAIN_RPC_URL": ""}
+# Publishing raffles would have the worker announce each on the chain, and holds that run out would have it cancel their
+# intents, while we measure something else.
+QUIET = {"CHAIN_RPC_URL": "", "HOLD_SECONDS": "86400"}
 
 
 class Ground:
     """The product's stack with its data in a folder of its own, empty at the start of each run."""
 
-    def __init__(self, state: Path) -> None:
-        self.state = state
+    def __init__(self, state: Path, *, full: bool = False) -> None:
+        """`full`: where a measurement has a small and a whole size, the whole."""
+        self.state, self.full = state, full
         self._ends = ExitStack()
 
     def __enter__(self) -> Self:
@@ -44,7 +46,7 @@ class Ground:
     @cached_property
     def stack(self) -> Stack:
         """Parts, server and worker, as `make run` has them, but for the reload and with PROCESSES web processes."""
-        return self._ends.enter_context(Stack(self.state, fresh=True, web_processes=PROCESSES, environment=NO_CHAIN))
+        return self._ends.enter_context(Stack(self.state, fresh=True, web_processes=PROCESSES, environment=QUIET))
 
     def another_server(self, name: str, environment: Mapping[str, str]) -> str:
         """The address of a second server of the product on the same database, with some variables set otherwise."""
@@ -67,21 +69,33 @@ class Ground:
             time.sleep(0.1)
         raise BenchError(f"{name} does not answer; see {child.log}\n{child.log.read_text()[-2000:]}")
 
-    def run(self, name: str, argv: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> Any:
+    def run(
+        self,
+        name: str,
+        argv: Sequence[str | Path],
+        environment: Mapping[str, str] | None = None,
+        seconds: float = SCRIPT_SECONDS,
+    ) -> Any:
         """Runs a script to its end and returns the JSON on the last line of its output."""
         child = self.stack.supervisor.spawn(name, argv, environment)
         try:
-            code = child.wait(SCRIPT_SECONDS)
+            code = child.wait(seconds)
         except subprocess.TimeoutExpired as error:
-            raise BenchError(f"{name} has not ended after {SCRIPT_SECONDS} s; see {child.log}") from error
+            raise BenchError(f"{name} has not ended after {seconds} s; see {child.log}") from error
         output = child.log.read_text()
         if code:
             raise BenchError(f"{name} ended with {code}; see {child.log}\n{output[-2000:]}")
         return json.loads(output.splitlines()[-1])
 
-    def run_product(self, module: str, *arguments: str) -> Any:
+    def run_product(
+        self,
+        module: str,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        seconds: float = SCRIPT_SECONDS,
+    ) -> Any:
         """Runs a module of ours that works with the product's models."""
-        return self.run(module, [sys.executable, "-m", module, *arguments])
+        return self.run(module, [sys.executable, "-m", module, *arguments], environment, seconds)
 
     def database(self, name: str = "") -> str:
         """The address of the product's database, or of another one in the same cluster, made if it is not there."""
@@ -92,6 +106,21 @@ class Ground:
             if server.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
                 server.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
         return urlunsplit(parts._replace(path=f"/{name}"))
+
+    def spare_database(self, name: str) -> str:
+        """The address of one with the product's schema and no rows; the worker of the stack knows nothing of it.
+
+        It is dropped at the end, with whoever is still connected.
+        """
+        address = self.database(f"spare_{name}")
+        self.run_product("bench.product.empty_database", environment={"DATABASE_URL": address})
+        self._ends.callback(self._drop, f"spare_{name}")
+        return address
+
+    def _drop(self, name: str) -> None:
+        # Where the server is gone already, the next run empties it.
+        with suppress(psycopg.OperationalError), psycopg.connect(self.database(), autocommit=True) as server:
+            server.execute(psycopg.sql.SQL("DROP DATABASE {} WITH (FORCE)").format(psycopg.sql.Identifier(name)))
 
 
 def number(database: str, query: str, *values: object) -> int:

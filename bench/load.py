@@ -23,6 +23,7 @@ class Target:
     url: str
     body: str = ""
     tokens: Sequence[str] = ()
+    connections: int = CONNECTIONS
     #: Requests that were answered so far.
     answered: int = field(default=0, init=False)
 
@@ -41,7 +42,7 @@ class Target:
         return report["requests"] / report["microseconds"] * 1e6
 
     def _wrk(self, seconds: int, arguments: list[str]) -> dict[str, int]:
-        argv = [tools.wrk(), "--threads=1", f"--connections={CONNECTIONS}", f"--duration={seconds}s"]
+        argv = [tools.wrk(), "--threads=1", f"--connections={self.connections}", f"--duration={seconds}s"]
         argv += [f"--timeout={TIMEOUT_SECONDS}s", f"--script={SCRIPT}", self.url, *arguments]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds + 60, check=False)
         if done.returncode:

@@ -23,6 +23,8 @@ class Figure:
 
     values: Sequence[float]
     yardsticks: Sequence[float]
+    #: What else was seen, for people.
+    note: str = ""
 
     @property
     def value(self) -> float:

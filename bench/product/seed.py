@@ -1,44 +1,56 @@
 """Bench room: the product's data for measurements, made through its own services, in the peer's numbers.
 
-`python -m bench.product.seed raffles` publishes 200 open raffles, of the peer's title and description, and prints the
-id of the first; `python -m bench.product.seed buyers 600` prints an access token (good for ten minutes) for each of so
-many verified people whom Stripe knows, as it does after a first purchase.
+`python -m bench.product.seed raffles` publishes 200 open raffles, of the peer's title and description, waits until the
+worker has come to rest, and prints the id of the first; `… seed raffle` publishes one, where no worker is.
+`… seed buyers 600` prints an access token (good for ten minutes) for each of so many verified people whom Stripe knows,
+as it does after a first purchase; the n-th has the id that `numbers.identifier` says, counted from 1.
 """
 
 import json
 import sys
 import time
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from bench.product import numbers
+from bench.product.django_ready import ready
+
+if TYPE_CHECKING:
+    from raffles.models import Raffle
 
 RAFFLES = 200
 SETTLE_SECONDS = 60
 
 
-def raffles() -> str:
-    """Publishes them, and waits until the worker has done what follows from that."""
+def publish(number: int) -> "Raffle":
+    """An open raffle with room for whatever is bought."""
     from django.utils import timezone
-    from django_q.models import OrmQ
 
     from raffles import services
     from raffles.models import MAX_TICKETS, Raffle
 
     now = timezone.now()
-    made = []
-    for i in range(RAFFLES):
-        raffle = services.create_raffle(
-            title=f"Raffle {i}",
-            description="A fine watch. " * 20,
-            category=Raffle.Category.WATCH,
-            ticket_price=500,
-            currency="gbp",
-            capacity=MAX_TICKETS,
-            max_per_person=MAX_TICKETS,
-            opens_at=now,
-            closes_at=now + timedelta(days=1 + i),
-            delay_seconds=60,
-            prizes=[{"name": "The watch"}],
-        )
-        made.append(services.publish_raffle(raffle.pk))
+    raffle = services.create_raffle(
+        title=f"Raffle {number}",
+        description="A fine watch. " * 20,
+        category=Raffle.Category.WATCH,
+        ticket_price=numbers.PRICE,
+        currency=numbers.CURRENCY,
+        capacity=MAX_TICKETS,
+        max_per_person=MAX_TICKETS,
+        opens_at=now,
+        closes_at=now + timedelta(days=1 + number),
+        delay_seconds=60,
+        prizes=[{"name": "The watch"}],
+    )
+    return services.publish_raffle(raffle.pk)
+
+
+def raffles() -> str:
+    """Publishes them, and waits until the worker has done what follows from that."""
+    from django_q.models import OrmQ
+
+    made = [publish(number) for number in range(RAFFLES)]
     deadline = time.monotonic() + SETTLE_SECONDS
     while OrmQ.objects.exists():
         if time.monotonic() > deadline:
@@ -56,13 +68,13 @@ def buyers(count: int) -> list[str]:
     from purchases import gateway
 
     tokens = []
-    for i in range(count):
-        email = f"bench-{i}@example.com"
-        user = User.objects.filter(email=email).first()
+    for number in range(1, count + 1):
+        user = User.objects.filter(pk=numbers.identifier(number)).first()
         if user is None:
             user = User.objects.create_user(
-                email,
-                display_name=f"Buyer {i}",
+                f"bench-{number}@example.com",
+                id=numbers.identifier(number),
+                display_name=f"Buyer {number}",
                 date_of_birth=date(1990, 1, 1),
                 country="GB",
                 email_verified_at=timezone.now(),
@@ -74,10 +86,7 @@ def buyers(count: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    import os
-
-    import django
-
-    os.environ["DJANGO_SETTINGS_MODULE"] = "luxewin.settings"
-    django.setup()
-    print(json.dumps(raffles() if sys.argv[1] == "raffles" else buyers(int(sys.argv[2]))))
+    ready()
+    wanted, *arguments = sys.argv[1:]
+    made = {"raffles": raffles, "raffle": lambda: str(publish(0).pk), "buyers": lambda: buyers(int(arguments[0]))}
+    print(json.dumps(made[wanted]()))

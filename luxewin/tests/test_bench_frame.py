@@ -1,9 +1,22 @@
 """The frame of `make bench`: what it is told on its command line, and what it says and writes of figures. No speeds."""
 
-import pytest
+import time
+from collections.abc import Callable
 
+import psycopg
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import User
 from bench.__main__ import MISUSED, as_json, main, table
+from bench.against_pgbench import Pgbench
+from bench.backlogs import GROWTH_MB, in_flat_memory
+from bench.product import hold_script, numbers, provider
 from bench.registry import BenchError, Figure, chosen, known
+from bench.slow_provider import USED, Connections
+from purchases.models import Purchase
+from raffles.models import Raffle, TicketCounter
 
 FIRST = ["list_vs_peer", "detail_vs_peer", "hold_vs_peer"]
 
@@ -56,3 +69,84 @@ def test_the_written_figures_have_exactly_the_promised_fields() -> None:
 def test_the_table_shows_the_spread_of_both_sides() -> None:
     shown = table({known()["hold_vs_peer"]: Figure([30.0, 10.0, 20.0], [8.0, 8.0, 100.0])})
     assert shown.splitlines()[1].split() == ["hold_vs_peer", "20.0", "holds/s", "8.0", "2.50", "10-30", "|", "8-100"]
+
+
+def test_a_note_is_shown_below_the_table_and_not_written() -> None:
+    noted = {known()["hold_vs_peer"]: Figure([20.0], [8.0], note="seen by the way")}
+    assert table(noted).splitlines()[2:] == ["hold_vs_peer: seen by the way"]
+    assert "seen by the way" not in str(as_json(noted))
+
+
+def worked_off(late: float) -> dict[str, list[float]]:
+    return {"values": [50.0], "yardsticks": [100.0], "processor": [9.0, 1.0], "memory": [100.0, late]}
+
+
+def test_a_backlog_that_makes_its_process_grow_is_no_figure() -> None:
+    with pytest.raises(BenchError, match="memory is not flat: 100 MB after the warm-up, 121 MB at the end"):
+        in_flat_memory(worked_off(100 + GROWTH_MB + 1), [10, 90])
+
+
+def test_a_backlog_in_flat_memory_says_how_much_it_was() -> None:
+    assert in_flat_memory(worked_off(100 + GROWTH_MB), [10, 90]).note == (
+        "100 in all, 100 MB resident after the first 10, 120 MB at the end; "
+        "9.0 ms of processor time each, 1.0 ms by psycopg alone"
+    )
+
+
+def test_the_provider_says_of_a_backlogs_intent_what_was_seeded() -> None:
+    said = provider.answer("GET", f"/v1/payment_intents/{numbers.intent_id(1234)}", {})
+    assert said is not None
+    assert (said["id"], said["status"], said["amount_received"]) == (
+        numbers.intent_id(1234),
+        "succeeded",
+        numbers.PRICE,
+    )
+    assert said["customer"] == numbers.customer_id(numbers.person_of(1234))
+    assert said["metadata"] == {"purchase": numbers.identifier(1234), "payment": numbers.identifier(1234)}
+
+
+def test_the_provider_knows_nothing_of_other_intents() -> None:
+    made = provider.answer("POST", "/v1/payment_intents", {"amount": "500", "currency": "gbp", "customer": "cus_1"})
+    assert made is not None
+    assert provider.answer("GET", f"/v1/payment_intents/{made['id']}x", {}) is None
+
+
+def test_pgbenchs_script_is_the_products_hold(db: None, on_sale: Callable[..., Raffle]) -> None:
+    raffle = on_sale()
+    facts = {"id": numbers.identifier(7), "display_name": "Buyer", "email_verified_at": timezone.now()}
+    buyer = User.objects.create_user("bench@example.com", **facts)
+    choose, _, statement = hold_script.script(str(raffle.pk), 600).partition("\n")
+    assert choose == "\\set buyer random(1, 600)"
+    with connection.cursor() as cursor:
+        cursor.execute(statement.replace(":buyer", "7"))
+        cursor.execute(statement.replace(":buyer", "7"))
+    assert TicketCounter.objects.get(pk=raffle.pk).held == 2
+    assert Purchase.objects.filter(buyer=buyer, status="pending").count() == 2
+
+
+def address() -> str:
+    parameters = connection.get_connection_params()
+    names = ("host", "port", "user", "password", "dbname")
+    return psycopg.conninfo.make_conninfo(**{name: parameters[name] for name in names})
+
+
+def test_pgbench_counts_what_it_did(db: None) -> None:
+    pgbench = Pgbench(address(), "SELECT 1;\n")
+    assert pgbench.rate(1) > 0
+    assert pgbench.done > 0
+
+
+def test_a_statement_that_fails_is_no_rate(db: None) -> None:
+    with pytest.raises(BenchError, match=r"pgbench failed: .*division by zero"):
+        Pgbench(address(), "SELECT 1 / 0;\n").rate(1)
+
+
+def test_the_connections_of_a_database_are_counted_but_the_counting_one(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(USED)
+        (others,) = cursor.fetchone()
+    with psycopg.connect(address()), psycopg.connect(address()), Connections(address()) as seen:
+        deadline = time.monotonic() + 10
+        while seen.highest < others + 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+    assert seen.highest == others + 2

@@ -1,0 +1,45 @@
+"""Bench room: what measurements of holds share: the product's raffles, its buyers, and a provider of ours."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+from bench import tools
+from bench.ground import Ground
+from bench.load import Target
+from luxewin.parts.processes import free_port
+
+# A person may send 120 purchases a minute. The limit stays on; so many people stay below it at up to 1,200 a second.
+BUYERS = 600
+HELD = "SELECT held FROM raffles_ticketcounter WHERE raffle_id = %s"
+
+
+@cache
+def raffle(ground: Ground) -> str:
+    """The id of the product's first raffle, after all were made."""
+    return ground.run_product("bench.product.seed", "raffles")
+
+
+def purchases(ground: Ground, url: str, raffle_id: str, database: str = "", *, connections: int = 16) -> Target:
+    """POST purchases/create of a server, one ticket of the raffle, by BUYERS who signed in just now.
+
+    `database` is the address of the server's, if it is another than the stack's.
+    """
+    environment = {"DATABASE_URL": database} if database else {}
+    tokens = ground.run_product("bench.product.seed", "buyers", str(BUYERS), environment=environment)
+    body = json.dumps({"raffle": raffle_id, "quantity": 1})
+    return Target(f"{url}/api/v1/purchases/create", body, tokens, connections=connections)
+
+
+@cache
+def provider(ground: Ground, delay: float = 0.0) -> str:
+    """The address of `bench.product.provider`, which answers after so many seconds."""
+    python, port = tools.peer_python(), free_port()
+    argv: list[str | Path] = [python, "-m", "bench.product.provider", "--port", str(port), "--delay", str(delay)]
+    return ground.serve(f"provider-{delay}", argv, port, "/health")
+
+
+@cache
+def instant_server(ground: Ground) -> str:
+    """The address of a server of the product on the stack's database, with the provider that answers at once."""
+    return ground.another_server("server-instant-provider", {"STRIPE_API_BASE": provider(ground)})
