@@ -27,6 +27,17 @@ class LinkRefused(Problem):
     title = "Link not valid"
 
 
+class AccountInactive(Problem):
+    """The token is good, but its account was closed or deleted since."""
+
+    status = 401
+    code = "user_inactive"
+    title = "Account closed"
+
+
+VERIFY_FIRST = "Open the link in the mail we sent you, then try again."
+
+
 class EmailNotVerified(Problem):
     """The person has not yet shown that the address is theirs."""
 

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from accounts.errors import EmailNotVerified
+from accounts.errors import VERIFY_FIRST, EmailNotVerified
 from accounts.models import User
 
 
@@ -23,7 +23,7 @@ class IsVerified(BasePermission):
         if not request.user.is_authenticated:
             return False
         if not signed_in(request).is_verified:
-            raise EmailNotVerified("Open the link in the mail we sent you, then try again.")
+            raise EmailNotVerified(VERIFY_FIRST)
         return True
 
 

@@ -15,16 +15,34 @@ AUDITORS = "auditors"
 
 _RAFFLES = ("raffles.view_raffle", "raffles.view_prize", "raffles.view_ticketcounter")
 _DRAWS = ("verification.view_draw", "verification.view_pick", "verification.view_chaintransaction")
-_PURCHASES = ("purchases.view_purchase", "purchases.view_payment", "purchases.view_refund")
+_PURCHASES = (
+    "purchases.view_purchase",
+    "purchases.view_payment",
+    "purchases.view_refund",
+    "purchases.view_dispute",
+    "purchases.view_postalentry",
+)
+# What was answered is shown only to those who may change raffles.
+_SKILL = ("purchases.view_skillattempt",)
 _PEOPLE = ("accounts.view_user", "accounts.view_preferences", "accounts.view_notification")
 _AUDIT = ("audit.view_auditentry",)
 _TASKS = ("django_q.view_success", "django_q.view_failure", "django_q.view_ormq")
-_STRIPE = ("djstripe.view_paymentintent", "djstripe.view_charge", "djstripe.view_customer", "djstripe.view_refund")
+_STRIPE = (
+    "djstripe.view_paymentintent",
+    "djstripe.view_charge",
+    "djstripe.view_customer",
+    "djstripe.view_refund",
+    "djstripe.view_dispute",
+    "djstripe.view_event",
+    "djstripe.view_webhookeventtrigger",
+    "purchases.view_reconciliation",
+)
 
 ROLES: dict[str, tuple[str, ...]] = {
     MANAGERS: (
         *_RAFFLES,
         *_DRAWS,
+        *_SKILL,
         "raffles.add_raffle",
         "raffles.change_raffle",
         "raffles.delete_raffle",
@@ -35,8 +53,9 @@ ROLES: dict[str, tuple[str, ...]] = {
         "raffles.cancel_raffle",
     ),
     FINANCE: (*_RAFFLES, *_DRAWS, *_PURCHASES, *_STRIPE, "purchases.refund_purchase"),
-    SUPPORT: (*_RAFFLES, *_DRAWS, *_PURCHASES, *_PEOPLE, *_TASKS),
-    AUDITORS: (*_RAFFLES, *_DRAWS, *_PURCHASES, *_PEOPLE, *_AUDIT, *_TASKS, *_STRIPE),
+    # Support reads the post. Whoever publishes raffles does not enter letters, and finance alone withdraws them.
+    SUPPORT: (*_RAFFLES, *_DRAWS, *_PURCHASES, *_SKILL, *_PEOPLE, *_TASKS, "purchases.add_postalentry"),
+    AUDITORS: (*_RAFFLES, *_DRAWS, *_PURCHASES, *_SKILL, *_PEOPLE, *_AUDIT, *_TASKS, *_STRIPE),
 }
 
 

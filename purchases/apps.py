@@ -9,9 +9,9 @@ class PurchasesConfig(AppConfig):
     name = "purchases"
 
     def ready(self) -> None:
-        """Sets up the door to Stripe, listens to Stripe's events and to raffles, registers sweeps and the probe."""
+        """Sets up the door to Stripe, listens to its events and to raffles, registers sweeps, checks and the probe."""
         from luxewin.health import register
-        from purchases import gateway, receivers, tasks  # noqa: F401 register themselves
+        from purchases import checks, gateway, receivers, tasks  # noqa: F401 register themselves
 
         gateway.configure()
         receivers.connect()

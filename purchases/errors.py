@@ -69,6 +69,28 @@ class Busy(Problem):
     retry_after = 1
 
 
+class ReferenceUsed(Problem):
+    """A letter with this reference was entered for this raffle before."""
+
+    code = "reference_used"
+    title = "Reference used"
+
+
+class EntrantRefused(Problem):
+    """Nobody can be entered whose account is not active, nor can staff enter themselves."""
+
+    code = "entrant_refused"
+    title = "Not a possible entrant"
+
+
+class WrongDate(Problem):
+    """A letter cannot have come in the future, nor before its raffle was published."""
+
+    status = 400
+    code = "wrong_date"
+    title = "Not a possible date"
+
+
 class NotRefundable(Problem):
     """Not paid, or its raffle's entries are frozen."""
 

@@ -21,7 +21,8 @@ from raffles.models import Raffle
 class PersonTally(models.Model):
     """How many tickets of one raffle one person holds or owns: the per-person limit is decided on this row."""
 
-    raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="+")
+    # The unique constraint's index serves lookups by raffle.
+    raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="+", db_index=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     taken = models.PositiveIntegerField()
 
@@ -58,8 +59,9 @@ class Purchase(Claimable):
     entry_id = models.UUIDField(
         unique=True, default=uuid4, editable=False, help_text="Public, says nothing about the person."
     )
-    raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="purchases")
-    buyer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="purchases")
+    # Every index is written with every hold: those that begin with these columns serve for them.
+    raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="purchases", db_index=False)
+    buyer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="purchases", db_index=False)
     route = models.CharField(max_length=6, choices=Route.choices, default=Route.CARD)
     quantity = models.PositiveIntegerField()
     amount = models.PositiveBigIntegerField(help_text="In the currency's minor unit.")
@@ -76,10 +78,6 @@ class Purchase(Claimable):
 
     # What Stripe.js needs while it can be paid: `for_display()` reads it, opening a payment sets it.
     client_secret: str | None = None
-    # Only on rows just held: the statement joins them.
-    raffle_slug: str
-    raffle_title: str
-    customer: str | None
 
     objects = PurchaseQuerySet.as_manager()
 
@@ -137,10 +135,11 @@ class Payment(models.Model):
     LIVE: ClassVar[list[str]] = ["started", "open", "processing"]
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    purchase = models.ForeignKey(Purchase, models.PROTECT, related_name="payments")
+    # The index of its constraint serves for it.
+    purchase = models.ForeignKey(Purchase, models.PROTECT, related_name="payments", db_index=False)
     attempt = models.PositiveSmallIntegerField(default=1)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.STARTED)
-    intent_id = models.CharField(max_length=255, unique=True, null=True)  # noqa: DJ001 unique, so unknown is null
+    intent_id = models.CharField(max_length=255, null=True)  # noqa: DJ001 unique, so unknown is null
     client_secret = models.CharField(max_length=255, blank=True)
     # Since when a request has been waiting for Stripe to make the intent; a second one stays away for a while.
     calling_since = models.DateTimeField(null=True)
@@ -151,6 +150,8 @@ class Payment(models.Model):
         ordering = ["attempt"]
         constraints = [
             models.UniqueConstraint(fields=["purchase", "attempt"], name="payment_attempt"),
+            # Not `unique=True`, which makes a second index for LIKE.
+            models.UniqueConstraint(fields=["intent_id"], name="payment_intent_once"),
             models.UniqueConstraint(
                 fields=["purchase"],
                 condition=Q(status__in=["started", "open", "processing"]),
@@ -255,4 +256,52 @@ class SkillAttempt(models.Model):
         indexes = [models.Index(fields=["raffle", "user"], name="skill_raffle_user")]
 
     def __str__(self) -> str:
-        return f"{self.answer}: {'right' if self.correct else 'wrong'}"
+        # Not the answer: titles of pages are read by those who are not to know the right one.
+        return f"{self.at:%Y-%m-%d %H:%M:%S}, {'right' if self.correct else 'wrong'}"
+
+
+class StripeNotice(Claimable):
+    """Stripe had news of this object, and nobody has looked at it since: a receiver's word that survives any crash."""
+
+    class About(models.TextChoices):
+        INTENT = "payment_intent", "Payment intent"
+        REFUND = "refund", "Refund"
+        DISPUTE = "dispute", "Dispute"
+
+    object_id = models.CharField(max_length=255, primary_key=True)
+    about = models.CharField(max_length=14, choices=About.choices)
+    noted_at = models.DateTimeField(help_text="When the newest event about it came.")
+
+    class Meta:
+        indexes = [models.Index(fields=["claimed_until"], name="notice_due")]
+
+    def __str__(self) -> str:
+        return f"news of {self.object_id}"
+
+
+class StripeWatch(Claimable):
+    """How far we have looked through Stripe's events, and when the books were last compared: one row."""
+
+    events_until = models.DateTimeField(help_text="Every event created before is stored.")
+    compared_at = models.DateTimeField(help_text="When the newest comparison was ordered.")
+
+    def __str__(self) -> str:
+        return f"events until {self.events_until}"
+
+
+class Reconciliation(Claimable):
+    """One comparison of our books with Stripe's, done a stretch of time at a time."""
+
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    reached = models.DateTimeField(help_text="What Stripe made before is compared.")
+    finished_at = models.DateTimeField(null=True)
+    compared = models.PositiveIntegerField(default=0, help_text="Objects of Stripe's and of ours looked at.")
+    repaired = models.PositiveIntegerField(default=0)
+    remaining = models.JSONField(default=list, help_text="A line for each difference that is left.")
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M}: {len(self.remaining)} left"

@@ -1,53 +1,68 @@
 """What purchases listen to: Stripe's events through dj-stripe, and raffles being cancelled.
 
-Receivers run inside the transaction of the event: they enqueue, nothing else. So an event takes effect exactly if
-dj-stripe stored it, and a failing one is answered with 500 and delivered again.
+Receivers run inside the transaction of the event: they note what it is about and enqueue a look at it, nothing else. So
+an event takes effect exactly if dj-stripe stored it, and a failing one is answered with 500 and delivered again.
 """
 
 from typing import Any
 
 from djstripe import event_handlers
-from djstripe.models import Event
-from djstripe.signals import WEBHOOK_SIGNALS
+from djstripe.models import Event, WebhookEventTrigger
+from djstripe.signals import WEBHOOK_SIGNALS, webhook_pre_process
 
 from luxewin.tasks.queue import enqueue
-from purchases import tasks
-from purchases.gateway import EVENTS
-from purchases.models import Payment, Refund
+from purchases import gateway, services, tasks
+from purchases.models import Payment, StripeNotice
 from raffles.signals import raffle_cancelled
 
 
 def connect() -> None:
     """Called once, when the app is ready."""
-    for name in EVENTS:
+    for name in gateway.EVENTS:
         # dj-stripe's own handlers call Stripe inside the transaction and may write older state over newer.
-        WEBHOOK_SIGNALS[name].disconnect(event_handlers.handle_other_event)
+        for handler in (event_handlers.handle_other_event, event_handlers.handle_charge_dispute_event):
+            WEBHOOK_SIGNALS[name].disconnect(handler, sender=Event)
         WEBHOOK_SIGNALS[name].connect(RECEIVERS[name.rpartition(".")[0]], dispatch_uid=f"purchases.{name}")
+    webhook_pre_process.connect(on_delivery, dispatch_uid="purchases.delivery")
     raffle_cancelled.connect(on_raffle_cancelled, dispatch_uid="purchases.raffle_cancelled")
+
+
+def on_delivery(sender: type[WebhookEventTrigger], instance: WebhookEventTrigger, **kwargs: Any) -> None:
+    """A signed event is about to be stored: the same event delivered or fetched meanwhile waits for that."""
+    gateway.lock_event(instance.json_body["id"])
 
 
 def on_payment_event(sender: type[Event], event: Event, **kwargs: Any) -> None:
     """Something happened to an intent: whatever it was, the books are brought to a fresh look at it."""
-    ours = "payment" in (event.data["object"].get("metadata") or {})
-    if ours or Payment.objects.filter(intent_id=_object_id(event)).exists():
-        enqueue(tasks.settle_intent, _object_id(event))
+    if _names(event, "payment") or Payment.objects.filter(intent_id=_object_id(event)).exists():
+        _note(StripeNotice.About.INTENT, event)
 
 
 def on_refund_event(sender: type[Event], event: Event, **kwargs: Any) -> None:
-    """Something happened to a refund."""
-    refund = Refund.objects.filter(stripe_id=_object_id(event)).values("id").first()
-    if refund:
-        enqueue(tasks.execute_refund, str(refund["id"]))
+    """Something happened to a refund: one of ours, or one that somebody made by hand of a payment of ours."""
+    intent = event.data["object"].get("payment_intent")
+    if _names(event, "refund") or Payment.objects.filter(intent_id=intent).exists():
+        _note(StripeNotice.About.REFUND, event)
 
 
 def on_dispute_event(sender: type[Event], event: Event, **kwargs: Any) -> None:
     """A cardholder disputes a payment, or the dispute goes on."""
-    enqueue(tasks.note_dispute, _object_id(event))
+    _note(StripeNotice.About.DISPUTE, event)
 
 
 def on_raffle_cancelled(sender: type[Any], raffle: Any, **kwargs: Any) -> None:
     """Everyone gets their money back."""
     enqueue(tasks.refund_raffle, str(raffle.pk))
+
+
+def _names(event: Event, what: str) -> bool:
+    """Whether the object's metadata names one of ours, as we wrote it there."""
+    return what in (event.data["object"].get("metadata") or {})
+
+
+def _note(about: StripeNotice.About, event: Event) -> None:
+    services.note_news(about, _object_id(event))
+    enqueue(tasks.look_at, _object_id(event))
 
 
 def _object_id(event: Event) -> str:

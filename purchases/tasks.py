@@ -10,12 +10,18 @@ from django.db.models.functions import Now
 from luxewin.tasks.sweeps import enqueue_due, sweep
 from purchases import services
 from purchases.errors import ProviderUnavailable
-from purchases.models import Purchase, Refund
+from purchases.models import Purchase, Reconciliation, Refund, StripeNotice, StripeWatch
 from raffles.models import Raffle
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
 CANCELLED_LATELY = timedelta(days=2)
+# A refund that a bank takes days over is told of by an event; this is for when that does not come.
+BANK_LEASE = timedelta(minutes=30)
+# Between two looks through Stripe's events.
+PAUSE = timedelta(seconds=15)
+# Longer than a stretch of a comparison can take.
+COMPARISON_LEASE = timedelta(minutes=5)
 
 
 @sweep(every=1)
@@ -26,8 +32,35 @@ def expire_overdue_purchases() -> int:
 
 @sweep(every=1)
 def carry_out_open_refunds() -> int:
-    """Finds refunds that Stripe was not asked for yet, or has not finished."""
-    return enqueue_due(Refund.objects.filter(status__in=Refund.OPEN), execute_refund, lease=LEASE)
+    """Finds refunds that Stripe was not asked for yet."""
+    return enqueue_due(Refund.objects.filter(status=Refund.Status.REQUESTED), execute_refund, lease=LEASE)
+
+
+@sweep(every=30)
+def follow_slow_refunds() -> int:
+    """Finds refunds that Stripe has not finished."""
+    return enqueue_due(Refund.objects.filter(status=Refund.Status.PENDING), execute_refund, lease=BANK_LEASE)
+
+
+@sweep(every=5)
+def take_up_news() -> int:
+    """Finds news of Stripe that nobody looked at: a task was lost, Stripe did not answer, or a bank takes its time."""
+    return enqueue_due(StripeNotice.objects.all(), look_at, lease=services.NOTICE_LEASE)
+
+
+@sweep(every=5)
+def look_for_missed_events() -> int:
+    """Has Stripe asked, every PAUSE, for events that no webhook brought."""
+    services.begin_watching()
+    return enqueue_due(StripeWatch.objects.all(), fetch_missed_events, lease=LEASE)
+
+
+@sweep(every=30)
+def compare_books() -> int:
+    """Orders the daily comparison with Stripe, and finds one that is not through."""
+    services.order_reconciliation()
+    open_ones = Reconciliation.objects.filter(finished_at=None)
+    return enqueue_due(open_ones, continue_reconciliation, lease=COMPARISON_LEASE)
 
 
 @sweep(every=30)
@@ -38,14 +71,32 @@ def resume_cancelled_raffles() -> int:
     return enqueue_due(owing, refund_raffle, lease=LEASE)
 
 
-def settle_intent(intent_id: str) -> None:
-    """After an event about it. Raises if Stripe does not answer: the queue tries again, and so does reconciliation."""
-    services.settle_intent(intent_id)
+def look_at(object_id: str) -> None:
+    """After an event about the object; if Stripe does not answer the news of it stays, and the sweep tries again."""
+    try:
+        services.look_at(object_id)
+    except ProviderUnavailable as error:
+        log.error("Stripe does not answer, the news of %s waits: %s", object_id, error.__cause__)  # noqa: TRY400
 
 
-def note_dispute(dispute_id: str) -> None:
-    """After an event about it."""
-    services.note_dispute(dispute_id)
+def fetch_missed_events(_watch: str) -> None:
+    """The next one starts a PAUSE after this one's end."""
+    try:
+        services.fetch_missed_events()
+    except ProviderUnavailable as error:
+        log.error("Stripe does not answer, its events are asked for again: %s", error.__cause__)  # noqa: TRY400
+    finally:
+        StripeWatch.objects.update(claimed_until=Now() + PAUSE)
+
+
+def continue_reconciliation(run_id: str) -> None:
+    """One part of a comparison; if Stripe does not answer the sweep comes back to it."""
+    try:
+        services.continue_reconciliation(int(run_id))
+    except ProviderUnavailable as error:
+        log.error("Stripe does not answer, comparison %s waits: %s", run_id, error.__cause__)  # noqa: TRY400
+    else:
+        Reconciliation.objects.filter(pk=run_id).update(claimed_until=None)
 
 
 def expire_purchase(purchase_id: str) -> None:

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from accounts.permissions import signed_in
 from luxewin.api.problems import Problem
 from luxewin.money import as_text
-from raffles import services
+from raffles import questions, services
 from raffles.models import Prize, Raffle
 from raffles.slugs import is_reserved
 
@@ -40,8 +40,42 @@ def _is_draft(raffle: Raffle | None) -> bool:
     return raffle is None or raffle.status == Raffle.Status.DRAFT
 
 
+class Lines(forms.CharField):
+    """A list of texts, one a line."""
+
+    widget = forms.Textarea
+
+    def prepare_value(self, value: Any) -> Any:
+        """A list from the database, text from a browser."""
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
+        """Without blank lines."""
+        lines = value if isinstance(value, list) else (value or "").splitlines()
+        return [line.strip() for line in lines if line.strip()]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Compares the lists."""
+        return self.to_python(initial) != self.to_python(data)
+
+
 class RaffleForm(forms.ModelForm):
     """A raffle's page."""
+
+    choices = Lines(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 5}),
+        help_text="Answers to choose from, one a line; none: the buyer writes.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """A question of skill with all that belongs to it; only a draft's page has these fields."""
+        super().clean()
+        given = self.cleaned_data
+        if {"question", "choices", "answer"} <= set(given):
+            for field, code, detail in questions.faults(given["question"], given["choices"], given["answer"]):
+                self.add_error(field, forms.ValidationError(detail, code=code))
+        return self.cleaned_data
 
     def clean_slug(self) -> str:
         """As in the API."""
@@ -56,7 +90,7 @@ class RaffleAdmin(admin.ModelAdmin):
     """What is on offer and how it stands."""
 
     form = RaffleForm
-    list_display = ["title", "phase", "price", "sold", "held", "capacity", "opens_at", "closes_at"]
+    list_display = ["title", "phase", "price", "sold", "postal", "held", "capacity", "opens_at", "closes_at"]
     list_filter = ["status", "category", "currency"]
     search_fields = ["title", "slug", "id"]
     date_hierarchy = "closes_at"
@@ -84,6 +118,9 @@ class RaffleAdmin(admin.ModelAdmin):
                     ("capacity", "max_per_person", "min_tickets"),
                     ("opens_at", "closes_at"),
                     ("alternates", "delay_seconds"),
+                    "question",
+                    "choices",
+                    "answer",
                 ]
             },
         ),
@@ -93,6 +130,13 @@ class RaffleAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Raffle]:
         """With phase and counter, in one query."""
         return Raffle.objects.with_phase().select_related("counter").order_by(*self.get_ordering(request))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Raffle | None = None) -> Any:
+        """The right answer is for those who may change it."""
+        if obj is None or self.has_change_permission(request, obj):
+            return self.fieldsets
+        basics, (title, options), state = self.fieldsets
+        return [basics, (title, options | {"fields": [name for name in options["fields"] if name != "answer"]}), state]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Raffle | None = None) -> list[str]:
         """Facts always; the terms once they are fixed."""
@@ -135,6 +179,11 @@ class RaffleAdmin(admin.ModelAdmin):
     def sold(self, raffle: Raffle) -> int:
         """Numbers given out."""
         return raffle.counter.sold if hasattr(raffle, "counter") else 0
+
+    @admin.display(description="by post", ordering="counter__postal")
+    def postal(self, raffle: Raffle) -> int:
+        """How many of them were free entries."""
+        return raffle.counter.postal if hasattr(raffle, "counter") else 0
 
     @admin.display(ordering="counter__held")
     def held(self, raffle: Raffle) -> int:

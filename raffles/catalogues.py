@@ -48,7 +48,7 @@ def load_catalogue(path: Path, *, publish: bool = False, actor: Actor | None = N
 
 def _rows(path: Path) -> list[Any]:
     """The file's rows. JSON is a list of raffles as `raffles/create` takes them; CSV has the same names as columns,
-    prizes separated by `|`."""
+    prizes and choices separated by `|`."""
     if path.stat().st_size > MAX_BYTES:
         raise CatalogueError([f"the file is larger than {MAX_BYTES} bytes"])
     try:
@@ -74,12 +74,17 @@ def _csv_rows(text: str) -> list[dict[str, Any]]:
 
 
 def _typed(row: dict[str, Any]) -> dict[str, Any]:
-    """A CSV row with its numbers as numbers and its prizes as a list; what is no number stays for the checks."""
+    """A CSV row with its numbers as numbers, prizes and choices as lists; what is no number stays for the checks."""
     for name in WHOLE_NUMBERS:
         if row.get(name, "").isdecimal() and len(row[name]) < 20:
             row[name] = int(row[name])
-    row["prizes"] = [{"name": name.strip()} for name in row.get("prizes", "").split("|") if name.strip()]
+    row["prizes"] = [{"name": name} for name in _list(row, "prizes")]
+    row["choices"] = _list(row, "choices")
     return row
+
+
+def _list(row: dict[str, Any], name: str) -> list[str]:
+    return [item.strip() for item in row.get(name, "").split("|") if item.strip()]
 
 
 def _checked(rows: list[Any]) -> list[dict[str, Any]]:

@@ -140,7 +140,7 @@ class TicketCounter(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.sold} sold, {self.held} held of {self.capacity}"
+        return f"{self.sold} sold ({self.postal} by post), {self.held} held of {self.capacity}"
 
     @property
     def left(self) -> int:

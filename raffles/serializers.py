@@ -7,6 +7,7 @@ from iso4217 import Currency
 from rest_framework import serializers
 
 from luxewin.api.fields import WholeNumber
+from raffles import questions
 from raffles.models import MAX_PRICE, MAX_TICKETS, Prize, Raffle
 from raffles.phases import Phase
 from raffles.slugs import is_reserved
@@ -33,6 +34,7 @@ class TicketsSerializer(serializers.Serializer):
     sold = serializers.IntegerField()
     held = serializers.IntegerField()
     left = serializers.IntegerField()
+    postal = serializers.IntegerField(help_text="How many of those sold came by the free route.")
 
 
 class RaffleSerializer(serializers.ModelSerializer):
@@ -41,9 +43,11 @@ class RaffleSerializer(serializers.ModelSerializer):
     phase = serializers.ChoiceField(choices=Phase.choices)
     prizes = PrizeSerializer(many=True)
     tickets = TicketsSerializer(source="counter")
+    choices = serializers.ListField(child=serializers.CharField(), help_text="None: the buyer writes the answer.")
 
     class Meta:
         model = Raffle
+        # Never `answer`.
         fields = [
             *("id", "slug", "title", "description", "category", "image_url", "phase", "ticket_price", "currency"),
             *(
@@ -53,6 +57,8 @@ class RaffleSerializer(serializers.ModelSerializer):
                 "opens_at",
                 "closes_at",
                 "delay_seconds",
+                "question",
+                "choices",
                 "tickets",
                 "prizes",
             ),
@@ -72,6 +78,14 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
     min_tickets = WholeNumber(min_value=0, max_value=MAX_TICKETS, required=False)
     alternates = WholeNumber(min_value=0, max_value=MAX_PRIZES, required=False)
     delay_seconds = WholeNumber(min_value=1, max_value=MAX_DELAY_SECONDS, required=False)
+    question = serializers.CharField(max_length=300, required=False, allow_blank=True)
+    choices = serializers.ListField(
+        child=serializers.CharField(max_length=questions.MAX_ANSWER),
+        max_length=questions.MAX_CHOICES,
+        required=False,
+        help_text="Answers to choose from; none: the buyer writes.",
+    )
+    answer = serializers.CharField(max_length=questions.MAX_ANSWER, required=False, allow_blank=True, write_only=True)
     prizes = PrizeSerializer(many=True, allow_empty=False, max_length=MAX_PRIZES)  # type: ignore[call-arg]
 
     class Meta:
@@ -79,6 +93,7 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
         fields = [
             *("slug", "title", "description", "category", "image_url", "ticket_price", "currency", "capacity"),
             *("max_per_person", "min_tickets", "alternates", "opens_at", "closes_at", "delay_seconds", "prizes"),
+            *("question", "choices", "answer"),
         ]
 
     def validate_slug(self, value: str) -> str:
@@ -110,6 +125,9 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
         for name in ("min_tickets", "max_per_person"):
             if value[name] and value["capacity"] and value[name] > value["capacity"]:
                 faults[name] = serializers.ErrorDetail("Must not exceed capacity.", code="above_capacity")
+        asked = (value["question"] or "", value["choices"] or [], value["answer"] or "")
+        for field, code, detail in questions.faults(*asked):
+            faults.setdefault(field, serializers.ErrorDetail(detail, code=code))
         if faults:
             raise serializers.ValidationError(faults)
         return attrs

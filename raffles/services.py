@@ -1,6 +1,6 @@
 """Writes of raffles: the same for the API, the back office, commands and tasks."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from django.utils.text import slugify
 
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import Actor, record
+from raffles import questions
 from raffles.errors import TermsFixed, WrongPhase
 from raffles.models import Prize, Raffle, TicketCounter
 from raffles.signals import raffle_cancelled, raffle_closed, raffle_published
@@ -21,6 +22,7 @@ from raffles.slugs import RESERVED
 def create_raffle(*, prizes: Sequence[dict[str, Any]], actor: Actor | None = None, **terms: Any) -> Raffle:
     """A draft with its prizes; `terms` are validated fields of `Raffle`. Raises InvalidInput on a slug in use."""
     terms["slug"] = terms.get("slug") or _free_slug(terms["title"])
+    terms["answer"] = questions.normalised(terms.get("answer", ""))
     with transaction.atomic(), _slug_is_free(terms["slug"]):
         raffle = Raffle.objects.create(**terms)
         _replace_prizes(raffle, prizes)
@@ -43,14 +45,21 @@ def update_raffle(
                 raise TermsFixed("A published raffle keeps its terms.", fields=fixed)
         if not changes and prizes is None:
             return raffle
-        before = {name: str(getattr(raffle, name)) for name in changes}
+        if "answer" in changes:
+            changes["answer"] = questions.normalised(changes["answer"])
+        before = _told(raffle, changes)
         for name, value in changes.items():
             setattr(raffle, name, value)
         raffle.save(update_fields=list(changes))
         if prizes is not None:
             _replace_prizes(raffle, prizes)
-        record("raffle.updated", raffle, actor=actor, before=before, after={k: str(v) for k, v in changes.items()})
+        record("raffle.updated", raffle, actor=actor, before=before, after=_told(raffle, changes))
     return raffle
+
+
+def _told(raffle: Raffle, names: Iterable[str]) -> dict[str, str]:
+    """What the audit keeps of these fields: auditors need not know the right answer, only that it changed."""
+    return {name: "(hidden)" if name == "answer" else str(getattr(raffle, name)) for name in names}
 
 
 def publish_raffle(raffle_id: UUID, *, actor: Actor | None = None) -> Raffle:
@@ -156,4 +165,6 @@ def _faults_of_draft(raffle: Raffle) -> list[dict[str, str]]:
         ),
         ("capacity", "too_small", "There are fewer tickets than prizes.", lambda: raffle.capacity < len(positions)),
     ]
-    return [{"field": field, "code": code, "detail": detail} for field, code, detail, broken in rules if broken()]
+    found = [(field, code, detail) for field, code, detail, broken in rules if broken()]
+    found += questions.faults(raffle.question, raffle.choices, raffle.answer)
+    return [{"field": field, "code": code, "detail": detail} for field, code, detail in found]

@@ -15,6 +15,7 @@ from luxewin.api.requests import current_request
 
 log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
+CHALLENGE = 'Bearer realm="api"'
 TYPE_PREFIX = "urn:luxewin:problem:"
 
 
@@ -98,6 +99,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     if isinstance(error, Problem):
         body = document(error.status, error.code, error.title, error.detail, **error.data)
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+        if error.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = CHALLENGE
     elif isinstance(error, exceptions.APIException):
         body, headers = _of_api_exception(error)
     else:

@@ -47,6 +47,9 @@ def form() -> Callable[..., dict[str, Any]]:
             "min_tickets": 0,
             "alternates": 2,
             "delay_seconds": 60,
+            "question": "",
+            "choices": "",
+            "answer": "",
             "opens_at_0": "2030-01-01",
             "opens_at_1": "12:00",
             "closes_at_0": "2030-02-01",
@@ -155,6 +158,42 @@ def test_a_faulty_draft_is_shown_again_and_not_written(name, mona, desk, form):
     assert Raffle.objects.count() == 0
 
 
+QUESTIONS = [
+    ({"question": "Which?"}, ["answer"]),
+    ({"answer": "A"}, ["question"]),
+    ({"question": "Which?", "answer": "C", "choices": "A\r\nB"}, ["answer"]),
+    ({"question": "Which?", "answer": "A", "choices": "A\r\na"}, ["choices"]),
+    ({"question": "Which?", "answer": "A", "choices": "A"}, ["choices"]),
+]
+
+
+@pytest.mark.parametrize(("change", "fields"), QUESTIONS, ids=[str(number) for number in range(len(QUESTIONS))])
+def test_a_faulty_question_is_shown_at_its_field(change, fields, mona, desk, form):
+    response = desk(mona).post(f"{RAFFLES}add/", form(**change))
+    assert list(response.context["adminform"].form.errors) == fields
+    assert Raffle.objects.count() == 0
+
+
+def test_a_manager_writes_a_question_and_others_do_not_see_its_answer(mona, sam, audrey, desk, form):
+    asked = {"question": "Which is a watch?", "choices": "Carrera T\r\n\r\n Grand Seiko ", "answer": "Grand SEIKO"}
+    desk(mona).post(f"{RAFFLES}add/", form(**asked))
+    raffle = Raffle.objects.get()
+    assert (raffle.question, raffle.choices, raffle.answer) == (
+        "Which is a watch?",
+        ["Carrera T", "Grand Seiko"],
+        "grand seiko",
+    )
+    page = f"{RAFFLES}{raffle.pk}/change/"
+    assert "Carrera T\nGrand Seiko</textarea>" in desk(mona).get(page).content.decode()
+    for status in ("draft", "published"):
+        Raffle.objects.filter(pk=raffle.pk).update(status=status)
+        assert "grand seiko" in desk(mona).get(page).content.decode()
+        for reader in (sam, audrey):
+            text = desk(reader).get(page).content.decode()
+            assert "Which is a watch?" in text
+            assert "grand seiko" not in text
+
+
 @pytest.mark.parametrize("slug", ["list", "create", "00000000-0000-7000-8000-000000000000"])
 def test_a_slug_that_is_another_address_is_refused_here_too(slug, mona, desk, form):
     response = desk(mona).post(f"{RAFFLES}add/", form(slug=slug))
@@ -207,14 +246,14 @@ def test_nobody_else_publishes_or_cancels(action, who, request, desk, draft):
 
 @pytest.mark.parametrize(("who", "may"), [("fiona", True), ("sam", False), ("audrey", False)])
 def test_finance_alone_refunds(who, may, request, desk, purchase):
-    data = {"action": "refund", "_selected_action": [str(purchase.pk)]}
+    data = {"action": "refund", "_selected_action": [str(purchase.pk)], "confirmed": "1", "reason": "They asked."}
     desk(request.getfixturevalue(who)).post("/admin/purchases/purchase/", data, follow=True)
     assert Refund.objects.filter(payment__purchase=purchase).exists() is may
 
 
 def test_a_purchase_that_cannot_be_refunded_says_why(fiona, desk, purchase):
     Purchase.objects.filter(pk=purchase.pk).update(status="pending")
-    data = {"action": "refund", "_selected_action": [str(purchase.pk)]}
+    data = {"action": "refund", "_selected_action": [str(purchase.pk)], "confirmed": "1", "reason": "They asked."}
     response = desk(fiona).post("/admin/purchases/purchase/", data, follow=True)
     assert "Only a purchase paid by card can be refunded" in _messages(response)
 
@@ -243,6 +282,8 @@ def test_no_page_shows_a_secret(person, desk, purchase, alice):
 PAGES = [
     "raffles/raffle",
     "purchases/purchase",
+    "purchases/postalentry",
+    "purchases/skillattempt",
     "verification/draw",
     "accounts/user",
     "audit/auditentry",

@@ -1,29 +1,62 @@
-"""Writes of purchases: hold, pay, settle, expire, refund. The steps are described in `docs/architecture.md`."""
+"""Writes of purchases: hold, pay, enter, settle, expire, refund. The steps are described in `docs/architecture.md`."""
 
 from purchases.services.disputes import note_dispute
 from purchases.services.expiry import expire_purchase
+from purchases.services.flags import flag_purchase
 from purchases.services.holds import hold_tickets
+from purchases.services.notices import LEASE as NOTICE_LEASE
+from purchases.services.notices import look_at, note_news
 from purchases.services.payments import open_payment, purchase_tickets
+from purchases.services.postal import enter_letters, enter_postal
+from purchases.services.reconciliation import (
+    Comparison,
+    Difference,
+    begin_watching,
+    continue_reconciliation,
+    faults_of_the_books,
+    fetch_missed_events,
+    order_reconciliation,
+)
 from purchases.services.refunds import (
     execute_refund,
+    note_refund,
     refund_raffle,
     request_refund,
     retry_refund,
     void_purchase,
 )
+from purchases.services.replay import replay_event, stored_events
+from purchases.services.review import resolve_review
 from purchases.services.settlement import settle_intent, settle_purchase
 
 __all__ = [
+    "NOTICE_LEASE",
+    "Comparison",
+    "Difference",
+    "begin_watching",
+    "continue_reconciliation",
+    "enter_letters",
+    "enter_postal",
     "execute_refund",
     "expire_purchase",
+    "faults_of_the_books",
+    "fetch_missed_events",
+    "flag_purchase",
     "hold_tickets",
+    "look_at",
     "note_dispute",
+    "note_news",
+    "note_refund",
     "open_payment",
+    "order_reconciliation",
     "purchase_tickets",
     "refund_raffle",
+    "replay_event",
     "request_refund",
+    "resolve_review",
     "retry_refund",
     "settle_intent",
     "settle_purchase",
+    "stored_events",
     "void_purchase",
 ]

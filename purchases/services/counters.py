@@ -1,17 +1,22 @@
 """The counted rows: every change of a tally or a ticket counter is one conditional statement in this module."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import BooleanField, DateTimeField, Exists, F, Func, OuterRef
+from django.db.models import BooleanField, DateTimeField, Exists, F, Func, OuterRef, QuerySet
 
 from purchases.models import PersonTally, Purchase
 from raffles.models import Raffle, TicketCounter
 
-# One statement raises the tally or leaves it; the limit is checked on the row that is locked.
-RAISE_TALLY = """
-    INSERT INTO purchases_persontally AS tally (raffle_id, user_id, taken) VALUES (%(raffle)s, %(user)s, %(quantity)s)
+# One statement raises each tally or leaves it; the limit is checked on the row that is locked. Several are locked in
+# the order of their people, so that two callers never wait for each other.
+RAISE_TALLIES = """
+    INSERT INTO purchases_persontally AS tally (raffle_id, user_id, taken)
+    SELECT %(raffle)s, wanted.person, wanted.quantity
+    FROM unnest(%(people)s::uuid[], %(quantities)s::bigint[]) AS wanted(person, quantity)
+    WHERE wanted.quantity <= %(limit)s ORDER BY wanted.person
     ON CONFLICT (raffle_id, user_id) DO UPDATE SET taken = tally.taken + EXCLUDED.taken
     WHERE tally.taken + EXCLUDED.taken <= %(limit)s
 """
@@ -26,17 +31,23 @@ class ClockTimestamp(Func):
 
 def raise_tally(raffle: Raffle, user_id: UUID, quantity: int) -> bool:
     """Adds to what the person took of this raffle; False if that would pass the raffle's limit."""
-    if quantity > raffle.max_per_person:
-        return False
+    return raise_tallies(raffle, {user_id: quantity})
+
+
+def raise_tallies(raffle: Raffle, quantities: Mapping[UUID, int]) -> bool:
+    """The same for several people, by their ids; False if somebody's limit would be passed.
+
+    Then the others' tallies are raised all the same: the caller rolls back. Cost: one statement.
+    """
     values: dict[str, Any] = {
         "raffle": raffle.pk,
-        "user": user_id,
-        "quantity": quantity,
+        "people": list(quantities),
+        "quantities": list(quantities.values()),
         "limit": raffle.max_per_person,
     }
     with connection.cursor() as cursor:
-        cursor.execute(RAISE_TALLY, values)
-        return cursor.rowcount == 1
+        cursor.execute(RAISE_TALLIES, values)
+        return cursor.rowcount == len(quantities)
 
 
 def lock_purchase(purchase_id: UUID) -> Purchase:
@@ -62,11 +73,15 @@ def _on_sale() -> Exists:
     return Exists(raffle, output_field=BooleanField())
 
 
+def _with_room(raffle_id: UUID, quantity: int) -> QuerySet[TicketCounter]:
+    """The raffle's counter if the raffle is on sale and so many tickets fit."""
+    room = F("capacity") - F("held") - quantity
+    return TicketCounter.objects.filter(_on_sale(), pk=raffle_id, selling=True, sold__lte=room)
+
+
 def count_hold(raffle_id: UUID, quantity: int) -> bool:
     """Adds to `held` if the raffle is on sale and the tickets fit; else False. Locks the hot row."""
-    room = F("capacity") - F("held") - quantity
-    counters = TicketCounter.objects.filter(_on_sale(), pk=raffle_id, selling=True, sold__lte=room)
-    return counters.update(held=F("held") + quantity) == 1
+    return _with_room(raffle_id, quantity).update(held=F("held") + quantity) == 1
 
 
 def count_release(raffle_id: UUID, quantity: int) -> None:
@@ -79,3 +94,13 @@ def count_sale(raffle_id: UUID, quantity: int) -> int:
     counters = TicketCounter.objects.filter(pk=raffle_id)
     counters.update(held=F("held") - quantity, sold=F("sold") + quantity)
     return counters.values_list("sold", flat=True).get() - quantity + 1
+
+
+def count_free(raffle_id: UUID, quantity: int) -> int | None:
+    """Adds to `sold` and `postal` if the raffle is on sale and the tickets fit; the first number given, else None.
+
+    Locks the hot row.
+    """
+    if not _with_room(raffle_id, quantity).update(sold=F("sold") + quantity, postal=F("postal") + quantity):
+        return None
+    return TicketCounter.objects.values_list("sold", flat=True).get(pk=raffle_id) - quantity + 1

@@ -6,42 +6,27 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models.functions import Now
 
 from accounts.models import User
 from luxewin.api.idempotency import IdempotencyKey, KeyReused
-from luxewin.api.problems import Problem
 from luxewin.audit.services import record
 from luxewin.ids import uuid7
-from purchases import errors
-from purchases.models import Payment, PersonTally, Purchase
+from purchases.models import Payment, Purchase
 from purchases.services.counters import count_release, lock_purchase, lower_tally
-from purchases.services.skill import refuse_answer
+from purchases.services.refusals import Asked, refusal
 from raffles.models import Raffle
-from raffles.phases import Phase
 from raffles.questions import normalised
 
 FIELDS = (
     *("id", "entry_id", "raffle_id", "buyer_id", "route", "quantity", "amount", "currency", "status", "first_ticket"),
     *("idempotency_key", "request_digest", "expires_at", "created_at", "paid_at"),
 )
-COLUMNS = ", ".join(f"held.{name}" for name in FIELDS)
 # One statement for all that a new purchase needs to know; migration 0004 defines the function. It is run through a
 # cursor because every purchase comes through here, and the ORM takes longer to read a row than the server to make it.
-HOLD = f"""
-    SELECT {COLUMNS}, raffle.slug, raffle.title, customer.id, open.client_secret
-    FROM hold_tickets(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) AS held
-    JOIN raffles_raffle AS raffle ON raffle.id = held.raffle_id
-    LEFT JOIN purchases_payment AS open
-        ON open.purchase_id = held.id AND open.status = 'open' AND held.status = 'pending'
-    LEFT JOIN djstripe_customer AS customer ON customer.subscriber_id = held.buyer_id AND customer.livemode = %s
-"""  # noqa: S608 names of columns
-# Stripe takes at most eight digits in one charge.
-MAX_AMOUNT = 99_999_999
-REFUSED, LOCK_NOT_AVAILABLE = "LW001", "55P03"
+HOLD = "SELECT * FROM hold_tickets(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +44,10 @@ def hold_tickets(
 ) -> Hold:
     """Holds tickets for HOLD_SECONDS as a pending purchase; the same key and request give the same purchase again.
 
-    Raises RaffleNotFound, RaffleNotOpen, RaffleClosed, SoldOut, NotEnoughLeft, LimitReached, AmountTooLarge,
-    WrongAnswer, InvalidInput without an answer where one is needed, KeyReused or Busy; then nothing is held. Cost: one
-    statement, which locks the person's tally, the purchase and the raffle's counter, in that order.
+    Raises AccountInactive, EmailNotVerified, RaffleNotFound, RaffleNotOpen, RaffleClosed, SoldOut, NotEnoughLeft,
+    LimitReached, AmountTooLarge, WrongAnswer, InvalidInput without an answer where one is needed, KeyReused or Busy;
+    then nothing is held. Cost: one statement, which locks the person's tally, the purchase and the raffle's counter, in
+    that order.
     """
     payment = Payment()
     identifiers = (uuid7(), uuid4(), payment.id)
@@ -76,7 +62,7 @@ def hold_tickets(
         # fills the limit, so the limit can refuse before the key does.
         found = Purchase.objects.filter(buyer=buyer, idempotency_key=key.value).for_display().first()
         if found is None:
-            raise _refusal(error, buyer, raffle_id, quantity, answer) from error
+            raise refusal(error, Asked(buyer, raffle_id, quantity, answer)) from error
         purchase, customer = found, None
     if bytes(purchase.request_digest) != key.digest:
         raise KeyReused("This Idempotency-Key came with another request before. Use a new key for a new request.")
@@ -100,55 +86,6 @@ def _ask(asked: tuple[Any, ...]) -> tuple[Purchase, str | None]:
 def _savepoint() -> AbstractContextManager[Any]:
     """The statement is a transaction by itself; only a caller who is in one already needs it to stay usable."""
     return transaction.atomic() if connection.in_atomic_block else nullcontext()
-
-
-def _refusal(error: DatabaseError, buyer: User, raffle_id: UUID, quantity: int, answer: str | None) -> Exception:
-    """Why the statement refused, in words and numbers; the error itself if it is none of ours."""
-    cause = error.__cause__
-    if not isinstance(cause, psycopg.Error) or cause.sqlstate not in {REFUSED, LOCK_NOT_AVAILABLE}:
-        return error
-    code = cause.diag.message_primary
-    if cause.sqlstate == LOCK_NOT_AVAILABLE:
-        return errors.Busy("Try again in a second; nothing was held.")
-    if code == errors.RaffleNotFound.code:
-        return errors.RaffleNotFound("There is no such raffle.")
-    raffle = Raffle.objects.with_phase().select_related("counter").get(pk=raffle_id)
-    if code == errors.WrongAnswer.code:
-        return refuse_answer(raffle, buyer, answer)
-    if code == errors.AmountTooLarge.code:
-        return _too_large(raffle)
-    return (
-        _limit_reached(raffle, buyer, quantity) if code == errors.LimitReached.code else not_available(raffle, quantity)
-    )
-
-
-def _too_large(raffle: Raffle) -> errors.AmountTooLarge:
-    most = MAX_AMOUNT // raffle.ticket_price
-    return errors.AmountTooLarge(f"One payment can carry {most} tickets of this raffle.", most=most)
-
-
-def _limit_reached(raffle: Raffle, buyer: User, quantity: int) -> errors.LimitReached:
-    taken = PersonTally.objects.filter(raffle=raffle, user=buyer).values_list("taken", flat=True).first() or 0
-    limit = raffle.max_per_person
-    text = f"You have {taken} of at most {limit} tickets, {quantity} more would be too many."
-    return errors.LimitReached(text, limit=limit, taken=taken)
-
-
-def not_available(raffle: Raffle, quantity: int) -> Problem:
-    """Why the counter of a raffle (read with its phase and counter) has no room, in numbers."""
-    counter = raffle.counter
-    if raffle.phase == Phase.UPCOMING:
-        return errors.RaffleNotOpen(f"The sale begins at {raffle.opens_at.isoformat()}.", opens_at=raffle.opens_at)
-    if counter.left == 0 and raffle.phase != Phase.CANCELLED:
-        text = (
-            "Every ticket is sold."
-            if counter.held == 0
-            else "The last tickets are in somebody's checkout; some may come free."
-        )
-        return errors.SoldOut(text, held=counter.held)
-    if raffle.phase != Phase.OPEN or not counter.selling:
-        return errors.RaffleClosed("The sale of this raffle is over.", phase=raffle.phase)
-    return errors.NotEnoughLeft(f"You asked for {quantity}, {counter.left} are left.", left=counter.left)
 
 
 def release_hold(purchase_id: UUID) -> bool:

@@ -76,9 +76,20 @@ def open_payment(payment: Payment, customer: str | None = None) -> None:
     if stored:
         purchase.client_secret = intent.client_secret
     else:
-        # The hold ran out while Stripe was slow: this intent must never be paid.
+        _come_late(payment, intent)
+
+
+def _come_late(payment: Payment, intent: gateway.Intent) -> None:
+    """Stripe was slow, and meanwhile somebody took the attempt over or ended it."""
+    purchase = payment.purchase
+    noted = Payment.objects.filter(pk=payment.pk, intent_id=intent.id).first()
+    if noted is None:
+        # The hold ran out: this intent must never be paid.
         gateway.cancel_intent(intent.id)
-        purchase.refresh_from_db(fields=["status"])
+    elif noted.status == Payment.Status.OPEN:
+        # The call outlived its lease; whoever took it over was given the same intent.
+        purchase.client_secret = intent.client_secret
+    purchase.refresh_from_db(fields=["status"])
 
 
 def claim_attempt(purchase: Purchase) -> Payment:

@@ -4,7 +4,7 @@ import logging
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Q
 from django.db.models.functions import Now
 
 from accounts.notifications import notify
@@ -13,6 +13,7 @@ from luxewin.tasks.queue import enqueue
 from purchases import gateway
 from purchases.errors import NotRefundable, ProviderRefused
 from purchases.models import Dispute, Payment, Purchase, Refund
+from purchases.services.flags import flag_purchase
 from raffles.models import Raffle
 
 log = logging.getLogger(__name__)
@@ -37,19 +38,29 @@ def request_refund(purchase_id: UUID, *, reason: str, actor: Actor | None = None
 
 
 def void_purchase(purchase_id: UUID, *, reason: str, actor: Actor | None = None) -> Purchase:
-    """Takes a purchase out of its raffle where no money of ours is to go back: a free entry, or a dispute we lost.
+    """Takes a purchase out of its raffle where no money of ours is to go back.
 
-    Raises NotRefundable if it is not paid, if its money is still with us, or if the entries are frozen.
+    That is a free entry, one whose dispute we lost, or one whose money somebody sent back by hand at Stripe. Raises
+    NotRefundable if it is not paid, if its money is still with us, or if the entries are frozen.
     """
     with transaction.atomic():
         purchase = _lock_before_freeze(purchase_id)
-        lost = Dispute.objects.filter(payment__purchase=purchase, status="lost").exists()
-        if purchase.status != Purchase.Status.PAID or not (purchase.route == Purchase.Route.POSTAL or lost):
+        if purchase.status != Purchase.Status.PAID or _money_stays(purchase):
             raise NotRefundable(
-                f"Only a free entry, or a purchase whose dispute was lost, can be voided; this is {purchase.status}."
+                "Only a free entry, or a purchase whose money is gone by a lost dispute or a refund made at Stripe, can"
+                f" be voided; this is {purchase.status}."
             )
         _void(purchase, reason, actor)
     return purchase
+
+
+def _money_stays(purchase: Purchase) -> bool:
+    by_hand = sum((purchase.review_evidence or {}).get("refunds", {}).values())
+    return not (
+        purchase.route == Purchase.Route.POSTAL
+        or by_hand >= purchase.amount
+        or Dispute.objects.filter(payment__purchase=purchase, status="lost").exists()
+    )
 
 
 def _void(purchase: Purchase, reason: str, actor: Actor | None = None) -> None:
@@ -57,6 +68,8 @@ def _void(purchase: Purchase, reason: str, actor: Actor | None = None) -> None:
     purchase.save(update_fields=["status"])
     after = {"status": purchase.status, "reason": reason}
     record("purchase.void", purchase, actor=actor, before={"status": "paid"}, after=after)
+    if purchase.route == Purchase.Route.POSTAL:
+        notify(purchase.buyer, "free_entry_void", about=purchase.pk, raffle=purchase.raffle.title, reason=reason)
 
 
 def _lock_before_freeze(purchase_id: UUID) -> Purchase:
@@ -70,17 +83,24 @@ def _lock_before_freeze(purchase_id: UUID) -> Purchase:
 
 
 def open_refund(
-    purchase: Purchase, payment: Payment, *, reason: str, actor: Actor | None = None, leaves: bool = True
+    purchase: Purchase,
+    payment: Payment,
+    *,
+    reason: str,
+    actor: Actor | None = None,
+    leaves: bool = True,
+    amount: int | None = None,
 ) -> Refund:
     """Writes the refund of a payment of a locked purchase, in the caller's transaction. A sweep executes it.
 
     With it the purchase leaves its raffle, unless the money was not what its tickets were paid with (`leaves`).
+    `amount` is what came with the payment where that is not the purchase's.
     """
     before = purchase.status
     if leaves:
         purchase.status = Purchase.Status.REFUNDING
         purchase.save(update_fields=["status"])
-    refund = Refund.objects.create(payment=payment, amount=purchase.amount, reason=reason[:200])
+    refund = Refund.objects.create(payment=payment, amount=amount or purchase.amount, reason=reason[:200])
     after = {"status": purchase.status, "reason": reason, "payment": str(payment.pk)}
     record("purchase.refunding", purchase, actor=actor, before={"status": before}, after=after)
     return refund
@@ -109,6 +129,24 @@ def execute_refund(refund_id: UUID) -> None:
     _note(refund.pk, answer)
 
 
+def note_refund(stripe_id: str) -> None:
+    """Brings the books to what Stripe says of a refund now. Idempotent.
+
+    One that somebody made at Stripe by hand is flagged on its purchase. Raises ProviderUnavailable.
+    """
+    said = gateway.retrieve_refund(stripe_id)
+    # Stripe may tell of a refund before its answer to us was stored, or when that answer was lost.
+    ours = Q(stripe_id=said.id) | Q(stripe_id=None, pk=said.refund, attempt=said.attempt)
+    refund = Refund.objects.filter(ours).first()
+    if refund:
+        _note(refund.pk, said)
+    elif said.refund is None and STATUSES[said.status] != Refund.Status.FAILED:
+        payment = Payment.objects.filter(intent_id=said.intent_id).first() if said.intent_id else None
+        if payment:
+            fault = f"refund {said.id} of {said.amount} {said.currency} was made by hand"
+            flag_purchase(payment.purchase_id, fault, refunds={said.id: said.amount})
+
+
 STATUSES = {
     "pending": Refund.Status.PENDING,
     "requires_action": Refund.Status.PENDING,
@@ -127,7 +165,7 @@ def _note(refund_id: UUID, answer: gateway.StripeRefund) -> None:
         status = STATUSES[answer.status]
         if refund.stripe_id == answer.id and refund.status == status:
             return
-        if refund.stripe_id not in {None, answer.id}:
+        if refund.stripe_id not in {None, answer.id} or answer.attempt not in {None, refund.attempt}:
             return  # of an attempt that finance has replaced
         refund.status, refund.stripe_id, refund.error = status, answer.id, answer.failure
         refund.save(update_fields=["status", "stripe_id", "error", "updated_at"])
@@ -139,7 +177,8 @@ def _note(refund_id: UUID, answer: gateway.StripeRefund) -> None:
 
 
 def _went_back(purchase: Purchase, refund: Refund) -> None:
-    if purchase.status == Purchase.Status.REFUNDING:
+    others = Refund.objects.filter(payment__purchase=purchase).exclude(status=Refund.Status.SUCCEEDED)
+    if purchase.status == Purchase.Status.REFUNDING and not others.exists():
         Purchase.objects.filter(pk=purchase.pk).update(status=Purchase.Status.REFUNDED)
         record("purchase.refunded", purchase, before={"status": "refunding"}, after={"status": "refunded"})
     context = {"raffle": purchase.raffle.title, "reason": refund.reason}

@@ -135,7 +135,7 @@ def _bank_refused(purchase: Purchase, payment: Payment) -> None:
 
 def _take_money(purchase: Purchase, payment: Payment, intent: Intent) -> None:
     """The money is there: seat it, or send it back, or have finance look. The purchase is locked."""
-    if faults := _mismatches(purchase, intent):
+    if faults := mismatches(purchase, intent):
         _flag(purchase, faults, intent)
         return
     if purchase.status in Purchase.HOLDING and purchase.raffle.status == Raffle.Status.CANCELLED:
@@ -188,7 +188,8 @@ def _seat(purchase: Purchase) -> None:
     notify(purchase.buyer, "purchase_paid", about=purchase.id, raffle=purchase.raffle.title, tickets=purchase.tickets)
 
 
-def _mismatches(purchase: Purchase, intent: Intent) -> list[str]:
+def mismatches(purchase: Purchase, intent: Intent) -> list[str]:
+    """What of a succeeded intent is not as its purchase has it, in words. Cost: one query."""
     expected = {"amount_received": purchase.amount, "amount": purchase.amount, "currency": purchase.currency}
     faults = [
         f"{name} is {getattr(intent, name)}, expected {value}"

@@ -1,6 +1,7 @@
 """The stage of tests about money."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,17 @@ import pytest
 import stripe
 from django.conf import settings
 from django.db import connection
+from django.db.models import QuerySet
+from django.utils import timezone
+from djstripe.models import WebhookEndpoint
 
 from luxewin import parts
+from purchases import gateway, services
+from purchases.models import StripeWatch
+from purchases.services.reconciliation import missed
+
+# Their assertions say what differs, as those of tests do.
+pytest.register_assert_rewrite("purchases.tests.machine")
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +44,54 @@ def trouble(second_stripe: str, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         httpx.post(f"{second_stripe}/_config/faults", json={"path": path, **fault}).raise_for_status()
 
     return order
+
+
+@pytest.fixture
+def own_stripe(second_stripe: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Stripe is a stand-in of this test's own with nothing in it, and what takes time waits until it is asked for.
+
+    `own_stripe("payment_intents/pi_1/finish")` asks `/_config/…` of it: here a debit's outcome.
+    """
+    monkeypatch.setattr(stripe, "api_base", second_stripe)
+    with httpx.Client(base_url=f"{second_stripe}/_config/") as config:
+
+        def ask(where: str, /, **content: Any) -> Any:
+            return config.post(where, json=content).raise_for_status().json()
+
+        config.delete("data").raise_for_status()
+        ask("settings", processing_seconds=None)
+        yield ask
+        ask("settings", processing_seconds=3)
+
+
+@pytest.fixture
+def hear(
+    own_stripe: Callable[..., Any], db: None, run_tasks: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], None]:
+    """`hear()`: all that Stripe has news of is heard and worked off, as by its webhooks and a worker."""
+    monkeypatch.setattr(missed, "MARGIN", timedelta(seconds=-2))
+    services.begin_watching()
+
+    def work_off() -> None:
+        StripeWatch.objects.update(events_until=timezone.now() - timedelta(minutes=5))
+        services.fetch_missed_events()
+        run_tasks()
+
+    return work_off
+
+
+@pytest.fixture
+def endpoint(db: None) -> WebhookEndpoint:
+    """Our webhook endpoint; Stripe does not know it any more, so that a test itself delivers what it likes."""
+    registered = gateway.register_webhook("http://127.0.0.1:1")
+    stripe.WebhookEndpoint.delete(registered.id)
+    return registered
+
+
+@pytest.fixture
+def without_row_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads a row to change it reads it as it was, and keeps nobody from it."""
+    monkeypatch.setattr(QuerySet, "select_for_update", lambda self, **_: self.all())
 
 
 @pytest.fixture

@@ -1,17 +1,26 @@
 """What tests about money share: a buyer's device at the stand-in, requests at one moment, purchases ready made."""
 
+import hashlib
+import hmac
+import json
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
+import pytest
 import stripe
 from django.conf import settings
 from django.db import connection, transaction
+from django.test import Client
 from django.utils import timezone
+from djstripe.models import WebhookEndpoint
 
 from accounts.models import User
 from luxewin.api.idempotency import IdempotencyKey
@@ -39,13 +48,22 @@ def buy(buyer: User, raffle: Raffle, quantity: int = 1) -> Purchase:
 
 def pay(client_secret: str, number: str = GOOD) -> httpx.Response:
     """What Stripe.js does with the secret of an intent and a card."""
-    headers = {"Authorization": f"Bearer {settings.STRIPE_PUBLIC_KEY}"}
     card = {"card[number]": number, "card[exp_month]": "12", "card[exp_year]": "2034", "card[cvc]": "123"}
-    with httpx.Client(base_url=stripe.api_base, headers=headers) as device:
-        method = device.post("/v1/payment_methods", data={"type": "card", **card}).raise_for_status().json()["id"]
-        intent = client_secret.partition("_secret_")[0]
-        confirmation = {"payment_method": method, "client_secret": client_secret}
-        return device.post(f"/v1/payment_intents/{intent}/confirm", data=confirmation)
+    method = _device("/v1/payment_methods", {"type": "card", **card}).raise_for_status().json()["id"]
+    return confirm(client_secret, method)
+
+
+def confirm(client_secret: str, method: str) -> httpx.Response:
+    """The same with a payment method that is made already, for example one of Stripe's for tests."""
+    intent = client_secret.partition("_secret_")[0]
+    confirmation = {"payment_method": method, "client_secret": client_secret}
+    return _device(f"/v1/payment_intents/{intent}/confirm", confirmation)
+
+
+def _device(path: str, data: dict[str, str]) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {settings.STRIPE_PUBLIC_KEY}"}
+    # Loading certificates, of which the stand-in has none, would take longer than the request.
+    return httpx.post(stripe.api_base + path, data=data, headers=headers, verify=False)
 
 
 def bought(buyer: User, raffle: Raffle, quantity: int = 1) -> Purchase:
@@ -77,6 +95,75 @@ def over(raffle: Raffle) -> None:
 def counts(raffle: Raffle) -> tuple[int, int]:
     """Held and sold."""
     return TicketCounter.objects.values_list("held", "sold").get(pk=raffle.pk)
+
+
+class Meeting:
+    """Makes a race certain: whoever comes to the place waits there for the others, but not longer than `patience`.
+
+    Without a guard all of them stand there at once, each believing what it read before. Where a guard lets in one at a
+    time the others never come, and the first goes on alone.
+    """
+
+    def __init__(self, people: int = 2, *, patience: float = 1.0) -> None:
+        self._barrier = threading.Barrier(people)
+        self._patience = patience
+
+    def wait(self) -> None:
+        """Waits for the others; once somebody's patience is over nobody waits any more."""
+        with suppress(threading.BrokenBarrierError):
+            self._barrier.wait(self._patience)
+
+    def at(self, place: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function, with the meeting before it."""
+
+        def met(*arguments: Any, **named: Any) -> Any:
+            self.wait()
+            return place(*arguments, **named)
+
+        return met
+
+
+class Late:
+    """The first to come to a place in the code stays there until the others are done, or its patience is over."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, *, patience: float) -> None:
+        self._there, self._done, self._patience = threading.Event(), threading.Event(), patience
+        self._real = getattr(module, name)
+        monkeypatch.setattr(module, name, self._come)
+
+    def _come(self, *arguments: Any, **named: Any) -> Any:
+        if not self._there.is_set():
+            self._there.set()
+            self._done.wait(self._patience)
+        return self._real(*arguments, **named)
+
+    def meanwhile(self, others: Callable[[], Any]) -> Callable[[], Any]:
+        """What the others do, once it has come there."""
+
+        def act() -> Any:
+            assert self._there.wait(10)
+            try:
+                return others()
+            finally:
+                self._done.set()
+
+        return act
+
+
+def deliver(endpoint: WebhookEndpoint, event: dict[str, Any]) -> int:
+    """Posts an event of the stand-in to our address, as Stripe does, signed with our endpoint's secret; the status."""
+    body, now = json.dumps(event | {"api_version": endpoint.api_version}), int(time.time())
+    signed = hmac.new(endpoint.secret.encode(), f"{now}.{body}".encode(), hashlib.sha256).hexdigest()
+    headers = {"Stripe-Signature": f"t={now},v1={signed}"}
+    path = urlsplit(endpoint.url).path
+    return Client().post(path, body, content_type="application/json", headers=headers).status_code
+
+
+def told_of(about: str, kind: str) -> dict[str, Any]:
+    """The newest event of this kind about an object."""
+    params = {"type": kind, "limit": 100}
+    answer = httpx.get(f"{stripe.api_base}/v1/events", params=params, auth=(str(stripe.api_key), ""), verify=False)
+    return next(each for each in answer.json()["data"] if each["data"]["object"]["id"] == about)
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:

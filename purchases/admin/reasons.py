@@ -1,0 +1,71 @@
+"""Actions of the back office that want a reason: a page asks for it before anything is done."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from accounts.models import User
+from accounts.permissions import signed_in
+from luxewin.api.problems import Problem
+
+TEMPLATE = "admin/purchases/reason.html"
+# Rows that the page names; of more it says how many.
+SHOWN = 20
+
+
+class ReasonForm(forms.Form):
+    """Why."""
+
+    reason = forms.CharField(
+        max_length=200,
+        widget=forms.TextInput(attrs={"class": "vLargeTextField", "autofocus": True}),
+        help_text="The buyer is told it where money goes back, and the audit keeps it.",
+    )
+
+
+def reasoned[M: Model](
+    name: str, title: str, act: Callable[[M, str, User], str], *, permission: str
+) -> Callable[[Any, HttpRequest, QuerySet[M]], HttpResponse | None]:
+    """An admin action: `act(row, reason, actor)` for each selected row, once a reason was given.
+
+    It returns what to tell; a Problem that it raises is told instead, and the other rows go on.
+    """
+
+    @admin.action(description=f"{title}…", permissions=[permission])
+    def action(model_admin: Any, request: HttpRequest, rows: QuerySet[M]) -> HttpResponse | None:
+        form = ReasonForm(request.POST if "confirmed" in request.POST else None)
+        if not form.is_valid():
+            return _page(model_admin, request, rows, form, name, title)
+        for row in rows:
+            try:
+                told = act(row, form.cleaned_data["reason"], signed_in(request))
+                model_admin.message_user(request, told, messages.SUCCESS)
+            except Problem as problem:
+                model_admin.message_user(request, f"{row.pk}: {problem.detail}", messages.ERROR)
+        return None
+
+    action.__name__ = name
+    return action
+
+
+def _page(
+    model_admin: Any, request: HttpRequest, rows: QuerySet[Any], form: ReasonForm, name: str, title: str
+) -> HttpResponse:
+    keys = [row.pk for row in rows]
+    context = model_admin.admin_site.each_context(request) | {
+        "title": title,
+        "opts": model_admin.opts,
+        "rows": [f"{row.pk}: {row}" for row in rows[:SHOWN]],
+        "count": len(keys),
+        "keys": keys,
+        "action": name,
+        "form": form,
+        "field": ACTION_CHECKBOX_NAME,
+    }
+    return TemplateResponse(request, TEMPLATE, context)

@@ -1,0 +1,137 @@
+"""Postal files: many free entries at once, from CSV. All faults are found before anything is written."""
+
+import csv
+import re
+from collections.abc import Callable, Iterator
+from datetime import date
+from io import StringIO
+from typing import Any
+
+from accounts.models import User
+from luxewin.api.problems import Problem
+from purchases.models import Purchase
+from purchases.services import enter_letters
+from purchases.services.postal import Letter, entrants, faults_of
+from raffles.models import Raffle
+
+COLUMNS = ("reference", "email", "quantity", "received_on")
+MAX_BYTES = 600_000
+MAX_ROWS = 5_000
+MAX_REFERENCE = 64
+# No raffle has more tickets than nine digits count.
+QUANTITY = re.compile(r"[0-9]{1,9}")
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class PostalFileError(ValueError):
+    """The file was refused as a whole; `faults` names each fault by its row and column, the heading being row 1."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__(f"{len(faults)} fault(s) in the file, nothing was written")
+        self.faults = faults
+
+
+def load_letters(data: bytes, *, raffle: Raffle, actor: User) -> list[Purchase]:
+    """Enters every row of the file into the raffle in one transaction. Raises PostalFileError naming every fault."""
+    letters = read_letters(data, raffle=raffle, actor=actor)
+    try:
+        return enter_letters(raffle_id=raffle.pk, letters=letters, actor=actor)
+    except Problem as problem:
+        # What was true when the file was checked is not true any more.
+        raise PostalFileError([problem.detail]) from problem
+
+
+def read_letters(data: bytes, *, raffle: Raffle, actor: User) -> list[Letter]:
+    """The rows of the file, checked; writes nothing. `raffle` is read with its phase and counter.
+
+    Raises PostalFileError naming every fault. Cost: three queries.
+    """
+    rows = _rows(data)
+    people = entrants(row["email"] for row in rows.values() if row.get("email"))
+    cells: dict[int, dict[str, Any]] = {}
+    faults: list[tuple[int, str]] = []
+    for number, row in rows.items():
+        cells[number] = {}
+        for name, read in _readers(people).items():
+            try:
+                cells[number]["entrant" if name == "email" else name] = read(row[name])
+            except ValueError as error:
+                faults.append((number, f"row {number}: {name}: {error}"))
+    numbers = list(cells)
+    for fault in faults_of(raffle, list(cells.values()), actor):
+        number = 0 if fault.place is None else numbers[fault.place]
+        where = f"row {number}: {fault.field}" if number else "the file"
+        faults.append((number, f"{where}: {fault.problem.detail}"))
+    if faults:
+        raise PostalFileError([text for _, text in sorted(faults)])
+    return [Letter(**row) for row in cells.values()]
+
+
+def _rows(data: bytes) -> dict[int, dict[str, str]]:
+    """The cells of each row by its number. Raises PostalFileError on a file that is no table of our columns."""
+    if len(data) > MAX_BYTES:
+        raise PostalFileError([f"the file is larger than {MAX_BYTES} bytes"])
+    try:
+        text = data.decode("utf-8-sig")
+        if "\0" in text:
+            raise PostalFileError(["the file has a NUL character: it is not CSV"])
+        # Strict: an unclosed quote would make one cell of all that follows.
+        table = list(csv.reader(StringIO(text, newline=""), strict=True))
+    except UnicodeDecodeError as error:
+        raise PostalFileError(["the file is not UTF-8: save it as “CSV UTF-8”"]) from error
+    except csv.Error as error:
+        raise PostalFileError([f"the file cannot be read: {error}"]) from error
+    heading = [name.strip().lower() for name in table[0]] if table else []
+    rows = {number: row for number, row in enumerate(table[1:], start=2) if any(map(str.strip, row))}
+    if faults := list(_faults_of_table(heading, rows)):
+        raise PostalFileError(faults)
+    return {number: dict(zip(heading, map(str.strip, row), strict=True)) for number, row in rows.items()}
+
+
+def _faults_of_table(heading: list[str], rows: dict[int, list[str]]) -> Iterator[str]:
+    yield from (f"row 1: the column {name} is missing" for name in COLUMNS if name not in heading)
+    yield from (f"row 1: there is no column {name or 'without a name'}" for name in heading if name not in COLUMNS)
+    yield from (f"row 1: the column {name} stands there twice" for name in COLUMNS if heading.count(name) > 1)
+    yield from (
+        f"row {number}: has {len(row)} cells, the heading {len(heading)}"
+        for number, row in rows.items()
+        if len(row) != len(heading)
+    )
+    if not rows:
+        yield "the file has no rows"
+    if len(rows) > MAX_ROWS:
+        yield f"the file has {len(rows)} rows, at most {MAX_ROWS} can be entered at once"
+
+
+def _readers(people: dict[str, User]) -> dict[str, Callable[[str], Any]]:
+    """By column: a function that turns its cell into a value, or raises ValueError saying why not."""
+
+    def entrant(cell: str) -> User:
+        if not cell:
+            raise ValueError("is empty")
+        if cell.lower() not in people:
+            raise ValueError(f"nobody is registered as {cell}")
+        return people[cell.lower()]
+
+    return {"reference": _reference, "email": entrant, "quantity": _quantity, "received_on": _day}
+
+
+def _reference(cell: str) -> str:
+    if not 1 <= len(cell) <= MAX_REFERENCE or not cell.isprintable():
+        raise ValueError(f"must have 1 to {MAX_REFERENCE} characters, all on one line")
+    return cell
+
+
+def _quantity(cell: str) -> int:
+    if not QUANTITY.fullmatch(cell) or int(cell) == 0:
+        raise ValueError(f"“{cell}” is not a whole number from 1 on")
+    return int(cell)
+
+
+def _day(cell: str) -> date:
+    try:
+        if DAY.fullmatch(cell):
+            return date.fromisoformat(cell)
+    except ValueError:
+        pass
+    raise ValueError(f"“{cell}” is not a day such as 2026-01-31")

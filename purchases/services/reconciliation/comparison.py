@@ -1,0 +1,253 @@
+"""The comparison with Stripe: payment intents, refunds and disputes, in both directions, a page at a time."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model, Q, QuerySet
+from django.db.models.functions import Now
+
+from purchases import gateway
+from purchases.errors import ProviderRefused
+from purchases.models import Dispute, Payment, Refund
+from purchases.services.disputes import note_dispute
+from purchases.services.flags import flag_purchase
+from purchases.services.payments import CALL_LEASE
+from purchases.services.reconciliation.differences import Difference
+from purchases.services.refunds import STATUSES, execute_refund, note_refund
+from purchases.services.settlement import apply_intent, mismatches, settle_intent
+
+BATCH = 200
+# Stripe's word for an intent that still waits for its buyer is one of several.
+STATES = {
+    "succeeded": Payment.Status.SUCCEEDED,
+    "canceled": Payment.Status.CANCELED,
+    "processing": Payment.Status.PROCESSING,
+}
+CLOSED_DISPUTES = ("won", "lost", "warning_closed", "prevented")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How one kind of object is found on both sides."""
+
+    listed: Callable[[datetime, datetime], Iterator[list[Any]]]
+    retrieved: Callable[[str], Any]
+    #: Our rows that have an id of Stripe's, the field with it, and the field that says when it came to be.
+    ours: Callable[[], QuerySet[Any]]
+    key: str
+    moment: str
+    unfinished: Q
+
+
+type _Compare = Callable[[Any, Any], Iterator[Difference]]
+
+
+class Comparison:
+    """One comparison; `compared` counts what was looked at. With `repair` what differs is put right where that is safe.
+
+    What differs at first sight is looked at afresh, on both sides: a payment may have been settled meanwhile.
+    """
+
+    def __init__(self, *, repair: bool) -> None:
+        self.repair = repair
+        self.compared = 0
+        self._kinds: tuple[tuple[_Kind, _Compare], ...] = (
+            (INTENTS, self._intent),
+            (REFUNDS, self._refund),
+            (DISPUTES, self._dispute),
+        )
+
+    def between(self, start: datetime, end: datetime) -> Iterator[Difference]:
+        """What differs of what came to be from `start` on and before `end`. Memory grows with the ids in between.
+
+        Raises ProviderUnavailable.
+        """
+        for kind, compare in self._kinds:
+            seen: set[str] = set()
+            for page in kind.listed(start, end):
+                ids = [theirs.id for theirs in page]
+                known = {getattr(row, kind.key): row for row in kind.ours().filter(**{f"{kind.key}__in": ids})}
+                for theirs in page:
+                    yield from compare(known.get(theirs.id), theirs)
+                seen.update(ids)
+                self.compared += len(page)
+            rows = kind.ours().filter(**{f"{kind.moment}__gte": start, f"{kind.moment}__lt": end})
+            yield from self._not_listed(kind, compare, rows, seen)
+
+    def unfinished(self, before: datetime) -> Iterator[Difference]:
+        """What differs of what came to be before, however long ago, and is not finished in our books."""
+        for kind, compare in self._kinds:
+            rows = kind.ours().filter(kind.unfinished, **{f"{kind.moment}__lt": before})
+            yield from self._not_listed(kind, compare, rows, set())
+
+    def _not_listed(self, kind: _Kind, compare: _Compare, rows: QuerySet[Any], seen: set[str]) -> Iterator[Difference]:
+        """Stripe is asked for each by itself."""
+        for row in _batches(rows):
+            stripe_id = getattr(row, kind.key)
+            if stripe_id in seen:
+                continue
+            self.compared += 1
+            try:
+                theirs = kind.retrieved(stripe_id)
+            except ProviderRefused as error:
+                if error.data.get("provider_code") != gateway.MISSING:
+                    raise
+                yield Difference(f"{_name(row)}: Stripe does not know {stripe_id}")
+            else:
+                yield from compare(row, theirs)
+
+    def _intent(self, payment: Payment | None, intent: gateway.Intent) -> Iterator[Difference]:
+        if payment is None:
+            if intent.payment:
+                yield from self._orphan(intent, intent.payment)
+        elif payment.status != STATES.get(intent.status, Payment.Status.OPEN):
+            yield from self._settled(payment)
+        elif payment.status == Payment.Status.SUCCEEDED and not self._is_finances(payment):
+            for fault in mismatches(payment.purchase, intent):
+                yield self._flagged(payment, fault)
+
+    def _settled(self, payment: Payment) -> Iterator[Difference]:
+        intent = gateway.retrieve_intent(str(payment.intent_id))
+        theirs = STATES.get(intent.status, Payment.Status.OPEN)
+        payment.refresh_from_db(fields=["status"])
+        if payment.status == theirs:
+            return
+        text = f"{_name(payment)}: ours is {payment.status}, Stripe's {intent.id} is {intent.status}"
+        if not self.repair:
+            yield Difference(text)
+            return
+        apply_intent(payment.pk, intent)
+        payment.refresh_from_db(fields=["status"])
+        yield Difference(text, f"settled, it is {payment.status} now", payment.status == theirs)
+
+    def _orphan(self, intent: gateway.Intent, payment_id: UUID) -> Iterator[Difference]:
+        """Made for a payment of ours that has not got it."""
+        text = f"intent {intent.id} ({intent.status}, {intent.amount} {intent.currency})"
+        payment = Payment.objects.filter(pk=payment_id, purchase=intent.purchase).first()
+        if payment is None:
+            # Of another installation on the same account, or of a time that was lost with a database: not ours to end.
+            yield Difference(f"{text}: its payment {payment_id} is not in our books")
+        elif intent.status == "canceled" or _is_being_made(payment):
+            return
+        elif not self.repair:
+            yield Difference(f"{text}: its {_name(payment)} has not got it")
+        else:
+            settle_intent(intent.id)
+            known = Payment.objects.filter(intent_id=intent.id).exists()
+            gone = known or gateway.retrieve_intent(intent.id).status == "canceled"
+            done = "taken in" if known else "cancelled" if gone else "nothing could be done"
+            yield Difference(f"{text}: its {_name(payment)} had not got it", done, gone)
+
+    @staticmethod
+    def _is_finances(payment: Payment) -> bool:
+        """Known not to match, or sent back."""
+        return payment.purchase.review_evidence is not None or hasattr(payment, "refund")
+
+    def _flagged(self, payment: Payment, fault: str) -> Difference:
+        text = f"{_name(payment)}: {fault}"
+        if self.repair:
+            flag_purchase(payment.purchase_id, fault)
+        return Difference(text, "flagged for finance" if self.repair else "")
+
+    def _refund(self, refund: Refund | None, said: gateway.StripeRefund) -> Iterator[Difference]:
+        if refund is None:
+            yield from self._unknown_refund(said)
+        elif refund.status != STATUSES[said.status]:
+            refund.refresh_from_db(fields=["status"])
+            said = gateway.retrieve_refund(said.id)
+            if refund.status == STATUSES[said.status]:
+                return
+            text = f"{_name(refund)}: ours is {refund.status}, Stripe's {said.id} is {said.status}"
+            if not self.repair:
+                yield Difference(text)
+                return
+            execute_refund(refund.pk)
+            refund.refresh_from_db(fields=["status"])
+            gone = refund.status == STATUSES[said.status]
+            yield Difference(text, f"it is {refund.status} now", gone)
+        elif refund.amount != said.amount:
+            yield Difference(f"{_name(refund)}: ours is of {refund.amount}, Stripe's {said.id} of {said.amount}")
+
+    def _unknown_refund(self, said: gateway.StripeRefund) -> Iterator[Difference]:
+        if STATUSES[said.status] == Refund.Status.FAILED:
+            return  # nothing went back
+        payment = Payment.objects.filter(intent_id=said.intent_id).select_related("purchase").first()
+        if payment is None or payment.purchase.status == "void":
+            return
+        facts = f"{said.amount} {said.currency}, {said.status}"
+        text = f"refund {said.id} ({facts}) of {_name(payment)}: not in our books"
+        if not self.repair:
+            yield Difference(text)
+            return
+        note_refund(said.id)
+        if Refund.objects.filter(stripe_id=said.id).exists():
+            yield Difference(text, "taken in", repaired=True)
+        elif said.refund is None:
+            yield Difference(text, "it was made by hand; flagged for finance")
+        else:
+            yield Difference(text, "it is of an attempt that another has replaced")
+
+    def _dispute(self, dispute: Dispute | None, said: gateway.StripeDispute) -> Iterator[Difference]:
+        ours = (dispute.status, dispute.amount) if dispute else None
+        if ours == (said.status, said.amount):
+            return
+        payment = Payment.objects.filter(intent_id=said.intent_id).first() if said.intent_id else None
+        if payment is None:
+            return
+        text = f"dispute {said.id} of {_name(payment)}: ours is {ours}, Stripe's is {(said.status, said.amount)}"
+        if self.repair:
+            note_dispute(said.id)
+        yield Difference(text, "noted" if self.repair else "", self.repair)
+
+
+def _name(row: Payment | Refund | Dispute) -> str:
+    payment = row if isinstance(row, Payment) else row.payment
+    mine = f"{row._meta.model_name} {row.pk} of " if row is not payment else f"payment {payment.pk} of "  # noqa: SLF001
+    return f"{mine}purchase {payment.purchase_id}"
+
+
+def _is_being_made(payment: Payment) -> bool:
+    """By a request that waits for Stripe right now."""
+    return Payment.objects.filter(
+        pk=payment.pk, status=Payment.Status.STARTED, calling_since__gte=Now() - CALL_LEASE
+    ).exists()
+
+
+def _batches(rows: QuerySet[Any]) -> Iterator[Any]:
+    """All rows, some at a time and in order, while no cursor is open."""
+    last: Model | None = None
+    while True:
+        batch = list((rows.filter(pk__gt=last.pk) if last else rows).order_by("pk")[:BATCH])
+        yield from batch
+        if len(batch) < BATCH:
+            return
+        last = batch[-1]
+
+
+INTENTS = _Kind(
+    gateway.intents_between,
+    gateway.retrieve_intent,
+    lambda: Payment.objects.exclude(intent_id=None).select_related("purchase__buyer", "refund"),
+    "intent_id",
+    "created_at",
+    Q(status__in=Payment.LIVE),
+)
+REFUNDS = _Kind(
+    gateway.refunds_between,
+    gateway.retrieve_refund,
+    lambda: Refund.objects.exclude(stripe_id=None).select_related("payment"),
+    "stripe_id",
+    "created_at",
+    Q(status__in=Refund.OPEN),
+)
+DISPUTES = _Kind(
+    gateway.disputes_between,
+    gateway.retrieve_dispute,
+    lambda: Dispute.objects.select_related("payment"),
+    "stripe_id",
+    "opened_at",
+    ~Q(status__in=CLOSED_DISPUTES),
+)

@@ -1,0 +1,73 @@
+"""The daily comparison: ordered once a day, done a stretch of time at a time by whichever worker is free."""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from time import monotonic
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from purchases.models import Reconciliation, StripeWatch
+from purchases.services.reconciliation.books import faults_of_the_books
+from purchases.services.reconciliation.comparison import Comparison
+from purchases.services.reconciliation.differences import Difference
+from purchases.services.reconciliation.missed import begin_watching
+from purchases.services.reconciliation.stretches import Stretches
+
+log = logging.getLogger(__name__)
+EVERY = timedelta(days=1)
+LOOKS_BACK = timedelta(days=3)
+STRETCH = timedelta(minutes=5)
+KEPT = timedelta(days=90)
+BUDGET_SECONDS = 60
+
+
+def order_reconciliation() -> Reconciliation | None:
+    """The next comparison, if the last was ordered EVERY ago; several callers order one. Cost: two statements."""
+    begin_watching()
+    now = timezone.now()
+    with transaction.atomic():
+        if not StripeWatch.objects.filter(compared_at__lte=now - EVERY).update(compared_at=now):
+            return None
+        Reconciliation.objects.filter(until__lt=now - KEPT).delete()
+        since = now - LOOKS_BACK
+        return Reconciliation.objects.create(since=since, until=now, reached=since)
+
+
+def continue_reconciliation(run_id: int) -> None:
+    """Goes on with a comparison for BUDGET_SECONDS, and logs a line for each difference that is left.
+
+    Raises ProviderUnavailable; what was compared until then stays so.
+    """
+    run = Reconciliation.objects.get(pk=run_id)
+    comparison = Comparison(repair=True)
+    stretches = Stretches(run.reached, run.until, STRETCH)
+    deadline = monotonic() + BUDGET_SECONDS
+
+    def visit(start: datetime, stop: datetime) -> int:
+        before = comparison.compared
+        _keep(run, comparison.between(start, stop))
+        looked = comparison.compared - before
+        Reconciliation.objects.filter(pk=run.pk).update(reached=stop, compared=F("compared") + looked)
+        return looked
+
+    while stretches.walk(visit):
+        if monotonic() > deadline:
+            return
+    _keep(run, comparison.unfinished(run.since))
+    _keep(run, faults_of_the_books())
+    Reconciliation.objects.filter(pk=run.pk, finished_at=None).update(finished_at=Now())
+
+
+def _keep(run: Reconciliation, differences: Iterable[Difference]) -> None:
+    for difference in differences:
+        if difference.repaired:
+            run.repaired += 1
+        else:
+            log.error("reconciliation: %s", difference)
+            if str(difference) not in run.remaining:
+                run.remaining.append(str(difference))
+    run.save(update_fields=["repaired", "remaining"])

@@ -1,0 +1,41 @@
+"""Reviews: how finance ends what did not match."""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from luxewin.audit.services import Actor
+from purchases import gateway
+from purchases.errors import NotRefundable
+from purchases.models import Payment, Purchase, Refund
+from purchases.services.refunds import open_refund
+from purchases.services.settlement import mismatches
+
+
+def resolve_review(purchase_id: UUID, *, reason: str, actor: Actor | None = None) -> list[Refund]:
+    """Sends back money that came and does not match its purchase: as much as Stripe received of it.
+
+    A purchase in review leaves it and is refunded; one that was paid by other money keeps its tickets. Raises
+    NotRefundable if there is no such money, ProviderUnavailable if Stripe does not say how much came.
+    """
+    unreturned = Payment.objects.filter(purchase=purchase_id, status=Payment.Status.SUCCEEDED, refund=None)
+    received = {each.pk: gateway.retrieve_intent(str(each.intent_id)) for each in unreturned}
+    with transaction.atomic():
+        purchase = (
+            Purchase.objects.select_for_update(no_key=True, of=("self",)).select_related("buyer").get(pk=purchase_id)
+        )
+        in_review = purchase.status == Purchase.Status.REVIEW
+        wrong = [each for each in unreturned.all() if in_review or mismatches(purchase, received[each.pk])]
+        if not wrong:
+            raise NotRefundable(f"There is no money of it to send back from a review; it is {purchase.status}.")
+        return [
+            open_refund(
+                purchase,
+                each,
+                reason=reason,
+                actor=actor,
+                leaves=in_review,
+                amount=received[each.pk].amount_received,
+            )
+            for each in wrong
+        ]

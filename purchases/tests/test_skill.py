@@ -1,0 +1,115 @@
+"""The question of skill: who answers wrongly holds nothing, every answer is kept, and the right one is never shown."""
+
+import pytest
+from django.test import Client
+
+from luxewin.tests.asking import assert_problem, client_of, nothing_written
+from purchases.models import Purchase, SkillAttempt
+from purchases.tests.stage import counts
+
+URL = "/api/v1/purchases/create"
+QUESTION = {"question": "Which of these is a watch?", "choices": ["Submariner", "Carrera T"], "answer": "Submariner"}
+
+
+@pytest.fixture
+def ask(on_sale, alice, new_key):
+    """Alice asks for two tickets of a raffle with a question."""
+    raffle = on_sale(**QUESTION)
+    client = client_of(alice)
+
+    def send(headers=None, **more):
+        body = {"raffle": str(raffle.pk), "quantity": 2} | more
+        return client.post(URL, body, headers=headers or new_key())
+
+    send.raffle = raffle
+    return send
+
+
+def attempts():
+    return list(SkillAttempt.objects.order_by("id").values_list("user__email", "answer", "correct"))
+
+
+@pytest.mark.parametrize(
+    "answer", ["Submariner", "submariner", "  SUBMARINER ", "\u00a0submariner\t", "\uff33ubmariner"], ids=ascii
+)
+def test_the_right_answer_holds_however_it_is_written(answer, ask, alice):
+    assert ask(answer=answer).status_code == 201
+    assert counts(ask.raffle) == (2, 0)
+    assert attempts() == [(alice.email, "submariner", True)]
+
+
+def test_a_wrong_answer_holds_nothing_and_is_kept(ask, alice, run_tasks):
+    problem = assert_problem(ask(answer="Carrera T"), 409, "wrong_answer")
+    assert problem["question"] == QUESTION["question"]
+    assert "submariner" not in str(problem).lower()
+    assert (counts(ask.raffle), Purchase.objects.count()) == ((0, 0), 0)
+    assert attempts() == [(alice.email, "Carrera T", False)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wrong_attempt_stands_although_the_request_was_refused(ask, alice):
+    ask(answer="Carrera T")
+    assert attempts() == [(alice.email, "Carrera T", False)]
+
+
+def test_who_was_wrong_may_answer_again_under_the_same_key(ask, new_key):
+    headers = new_key()
+    assert ask(headers, answer="Carrera T").status_code == 409
+    assert ask(headers, answer="Submariner").status_code == 201
+    assert [correct for _, _, correct in attempts()] == [False, True]
+
+
+def test_without_an_answer_the_field_is_named_and_nothing_is_kept(ask):
+    with nothing_written():
+        problem = assert_problem(ask(), 400, "invalid", {"answer"})
+    assert problem["errors"][0]["code"] == "required"
+    assert QUESTION["question"] in problem["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    "answer", [None, 5, ["Submariner"], {}, True, "", " ", "x" * 201, "a\x00b"], ids=lambda value: ascii(value)[:12]
+)
+def test_what_is_no_text_names_the_field(answer, ask):
+    with nothing_written():
+        response = ask(answer=answer)
+        if answer == 5:  # a number is text enough, and wrong
+            assert response.status_code == 409
+            SkillAttempt.objects.all().delete()
+        else:
+            assert_problem(response, 400, "invalid", {"answer"})
+
+
+def test_a_replay_of_the_same_request_is_no_further_attempt(ask, new_key):
+    headers = new_key()
+    first, again = (ask(headers, answer="Submariner").json() for _ in range(2))
+    assert first["id"] == again["id"]
+    assert len(attempts()) == 1
+
+
+def test_a_right_answer_that_finds_no_ticket_holds_nothing(ask):
+    assert assert_problem(ask(quantity=60, answer="Submariner"), 409, "limit_reached")
+    assert counts(ask.raffle) == (0, 0)
+
+
+def test_a_raffle_without_a_question_ignores_an_answer(on_sale, alice, new_key):
+    body = {"raffle": str(on_sale().pk), "quantity": 1, "answer": "Whatever"}
+    assert client_of(alice).post(URL, body, headers=new_key()).status_code == 201
+    assert attempts() == []
+
+
+def test_a_written_answer_is_compared_without_case_and_spaces(on_sale, alice, new_key):
+    raffle = on_sale(question="Who wears No. 5?", answer="  Marilyn   MONROE ")
+    body = {"raffle": str(raffle.pk), "quantity": 1, "answer": "marilyn monroe"}
+    assert client_of(alice).post(URL, body, headers=new_key()).status_code == 201
+
+
+@pytest.mark.parametrize(("who", "sees"), [("mona", True), ("sam", False), ("audrey", False)])
+def test_the_back_office_shows_answers_to_those_who_know_the_right_one(who, sees, request, ask):
+    ask(answer="Submariner")
+    client = Client()
+    client.force_login(request.getfixturevalue(who))
+    attempt = SkillAttempt.objects.get()
+    for page in ("", f"{attempt.pk}/change/"):
+        text = client.get(f"/admin/purchases/skillattempt/{page}").content.decode()
+        assert "alice@example.com" in text
+        assert ("submariner" in text) is sees
