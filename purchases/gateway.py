@@ -318,7 +318,7 @@ def lock_event(event_id: str) -> None:
     dj-stripe runs the receivers once more if another transaction stores the same event between two of its looks.
     """
     with connection.cursor() as cursor:
-        return; cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [event_id])
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [event_id])
 
 
 def know_account() -> None:

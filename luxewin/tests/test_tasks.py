@@ -95,6 +95,10 @@ def test_every_room_has_its_sweeps_registered():
         "raffles.tasks.close_due_raffles",
         "purchases.tasks.expire_overdue_purchases",
         "purchases.tasks.carry_out_open_refunds",
+        "purchases.tasks.follow_slow_refunds",
+        "purchases.tasks.take_up_news",
+        "purchases.tasks.look_for_missed_events",
+        "purchases.tasks.compare_books",
         "purchases.tasks.resume_cancelled_raffles",
         "verification.tasks.advance_unfinished_draws",
     }

@@ -1,18 +1,23 @@
 """The door for Stripe's events: only what Stripe signed comes in, and each event counts once."""
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import stripe
+from django.db import connection
 from django.utils import timezone
 from django_q.models import OrmQ
 from djstripe.models import Event, WebhookEndpoint, WebhookEventTrigger
 
 from luxewin.tests.asking import assert_problem, client_of, nothing_written
 from purchases import gateway
-from purchases.models import Payment, Purchase
+from purchases.models import Payment, Purchase, StripeNotice
+from purchases.tests.stage import at_once
 
 
 @pytest.fixture
@@ -71,9 +76,29 @@ def test_a_signed_event_is_stored_and_acted_on_once_however_often_it_comes(endpo
         assert _send(endpoint, body).status_code == 200
     assert Event.objects.count() == 1
     tasks = [queued.task for queued in OrmQ.objects.all()]
-    assert [task["args"] for task in tasks if task["func"] == "purchases.tasks.settle_intent"] == [
-        (payment.intent_id,)
-    ]
+    assert [task["args"] for task in tasks if task["func"] == "purchases.tasks.look_at"] == [(payment.intent_id,)]
+    assert list(StripeNotice.objects.values_list("object_id", "about")) == [(payment.intent_id, "payment_intent")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_delivered_by_six_at_the_same_moment_it_is_acted_on_once(endpoint, payment, monkeypatch):
+    body, create = json.dumps(_event()), Event._create_from_stripe_object
+
+    def late(*arguments: Any, **options: Any) -> Any:
+        # All have looked whether it is stored before the first has stored it.
+        time.sleep(0.2)
+        return create(*arguments, **options)
+
+    monkeypatch.setattr(Event, "_create_from_stripe_object", late)
+    answers = at_once(*[lambda: _send(endpoint, body).status_code] * 3, *[lambda: gateway.store_event(_sent(body))] * 3)
+    assert answers == [200] * 3 + [None] * 3
+    assert Event.objects.count() == 1
+    assert [queued.task["func"] for queued in OrmQ.objects.all()].count("purchases.tasks.look_at") == 1
+
+
+def _sent(body: str) -> dict[str, Any]:
+    sent: dict[str, Any] = json.loads(body)
+    return sent
 
 
 def test_two_events_are_two(endpoint, payment):
@@ -188,9 +213,50 @@ def test_a_failing_receiver_leaves_no_event_so_that_stripe_sends_it_again(endpoi
         broken.setattr("purchases.receivers.enqueue", lambda *arguments: 1 / 0)
         body = json.dumps(_event())
         assert _send(endpoint, body).status_code == 500
-    assert Event.objects.count() == 0
+    assert (Event.objects.count(), StripeNotice.objects.count()) == (0, 0)
+    # What went wrong is kept, and shown in the back office.
+    assert WebhookEventTrigger.objects.get().exception == "division by zero"
     assert _send(endpoint, body).status_code == 200
-    assert Event.objects.count() == 1
+    assert (Event.objects.count(), StripeNotice.objects.count()) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("table", ["djstripe_event", "purchases_stripenotice", "django_q_ormq"])
+def test_an_event_that_the_database_refuses_is_not_acknowledged_and_comes_again(endpoint, payment, table):
+    body = json.dumps(_event())
+    with refusing(table):
+        assert _send(endpoint, body).status_code == 500
+    assert (Event.objects.count(), StripeNotice.objects.count()) == (0, 0)
+    assert _send(endpoint, body).status_code == 200
+    assert (Event.objects.count(), StripeNotice.objects.count()) == (1, 1)
+
+
+@contextmanager
+def refusing(table: str) -> Iterator[None]:
+    """The database takes no new row in this table meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT refuses CHECK (false) NOT VALID")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT refuses")
+
+
+@pytest.mark.parametrize("kind", gateway.EVENTS)
+def test_no_event_makes_us_call_stripe_before_it_is_acknowledged(kind, endpoint, payment, monkeypatch):
+    """A call inside the transaction would hold its locks for as long as Stripe takes."""
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        raise AssertionError(f"called {arguments}")
+
+    monkeypatch.setattr(stripe.default_http_client, "request_with_retries", call)
+    about = {"payment_intent": payment.intent_id, "id": payment.intent_id, "object": kind.rpartition(".")[0]}
+    about["object"] = about["object"].removeprefix("charge.")
+    customer = {"customer": "cus_unknown", "charge": "ch_unknown", "metadata": {}}
+    event = _event(type=kind, data={"object": about | customer})
+    assert _send(endpoint, json.dumps(event)).status_code == 200
+    assert StripeNotice.objects.get().about == about["object"]
 
 
 def test_registering_the_webhook_twice_keeps_it(endpoint):

@@ -1,0 +1,137 @@
+"""Payments over which a bank takes days: a state of the purchase, whatever comes of it and however late."""
+
+from datetime import timedelta
+
+import pytest
+import stripe
+from django.utils import timezone
+
+from accounts.models import Notification
+from purchases import services, tasks
+from purchases.models import Payment, Purchase, Refund, StripeNotice
+from purchases.tests.stage import buy, confirm, counts, over, pay
+from raffles import services as raffle_services
+
+GOOD_ACCOUNT, EMPTY_ACCOUNT = "pm_sepaDebit_success_de", "pm_sepaDebit_failed_de"
+
+
+@pytest.fixture
+def debited(own_stripe, hear, alice, on_sale):
+    """Alice pays two tickets by debit; `debited(account)` is her purchase while the bank works."""
+
+    def start(account=GOOD_ACCOUNT):
+        purchase = buy(alice, on_sale(currency="eur"), 2)
+        confirm(purchase.payment.client_secret, account).raise_for_status()
+        hear()
+        purchase.refresh_from_db()
+        return purchase
+
+    return start
+
+
+@pytest.fixture
+def bank(own_stripe):
+    """The bank's answer comes: `bank(purchase)`."""
+    return lambda purchase: own_stripe(f"payment_intents/{purchase.payment.intent_id}/finish")
+
+
+def states(purchase):
+    """Of the purchase and its payment."""
+    return Purchase.objects.get(pk=purchase.pk).status, Payment.objects.get(purchase=purchase).status
+
+
+def kinds():
+    return list(Notification.objects.order_by("id").values_list("kind", flat=True))
+
+
+def test_the_tickets_stay_held_while_the_bank_works_and_are_given_when_the_money_comes(debited, bank, hear):
+    purchase = debited()
+    assert states(purchase) == ("processing", "processing")
+    assert counts(purchase.raffle) == (2, 0)
+    # Until nobody could be drawn any more.
+    assert purchase.expires_at > purchase.raffle.closes_at
+    assert services.settle_purchase(purchase.pk).client_secret is None
+    bank(purchase)
+    hear()
+    assert states(purchase) == ("paid", "succeeded")
+    assert counts(purchase.raffle) == (0, 2)
+    assert kinds() == ["purchase_processing", "purchase_paid"]
+    assert not StripeNotice.objects.exists()
+
+
+def test_a_bank_that_says_no_leaves_the_usual_time_to_pay_otherwise(debited, bank, hear, settings):
+    purchase = debited(EMPTY_ACCOUNT)
+    bank(purchase)
+    hear()
+    assert states(purchase) == ("pending", "open")
+    purchase.refresh_from_db()
+    left = purchase.expires_at - timezone.now()
+    assert timedelta(seconds=settings.HOLD_SECONDS - 60) < left <= timedelta(seconds=settings.HOLD_SECONDS)
+    assert counts(purchase.raffle) == (2, 0)
+    assert kinds() == ["purchase_processing", "payment_failed"]
+    pay(purchase.payment.client_secret).raise_for_status()
+    hear()
+    assert states(purchase) == ("paid", "succeeded")
+    assert counts(purchase.raffle) == (0, 2)
+
+
+def test_a_bank_that_says_no_and_a_buyer_who_does_not_come_back(debited, bank, hear, run_tasks):
+    purchase = debited(EMPTY_ACCOUNT)
+    bank(purchase)
+    hear()
+    Purchase.objects.update(expires_at=timezone.now())
+    run_tasks()
+    assert states(purchase) == ("expired", "canceled")
+    assert counts(purchase.raffle) == (0, 0)
+
+
+def test_an_outcome_of_which_no_event_tells_is_asked_for_every_ten_minutes(debited, bank, run_tasks):
+    purchase = debited()
+    notice = StripeNotice.objects.get()
+    wait = notice.claimed_until - timezone.now()
+    assert timedelta(minutes=9) < wait <= timedelta(minutes=10)
+    bank(purchase)
+    assert tasks.take_up_news() == 0
+    StripeNotice.objects.update(claimed_until=timezone.now())
+    run_tasks()
+    assert states(purchase) == ("paid", "succeeded")
+    assert not StripeNotice.objects.exists()
+
+
+def test_no_raffle_waits_for_a_bank_and_late_money_goes_back(debited, bank, hear, run_tasks):
+    purchase = debited()
+    over(purchase.raffle)
+    Purchase.objects.update(expires_at=timezone.now())
+    run_tasks()
+    assert states(purchase) == ("expired", "processing")
+    assert counts(purchase.raffle) == (0, 0)
+    bank(purchase)
+    hear()
+    assert states(purchase) == ("refunded", "succeeded")
+    assert Refund.objects.get().reason == "The payment came after the tickets were given back to the sale."
+    assert stripe.Refund.list(payment_intent=purchase.payment.intent_id).data[0].amount == purchase.amount
+    assert kinds() == ["purchase_processing", "purchase_refunded"]
+
+
+def test_a_raffle_over_and_a_bank_that_says_no_leave_nothing(debited, bank, hear, run_tasks):
+    purchase = debited(EMPTY_ACCOUNT)
+    over(purchase.raffle)
+    Purchase.objects.update(expires_at=timezone.now())
+    run_tasks()
+    bank(purchase)
+    hear()
+    assert states(purchase)[0] == "expired"
+    assert counts(purchase.raffle) == (0, 0)
+    assert not Refund.objects.exists()
+
+
+def test_a_raffle_cancelled_meanwhile_lets_go_and_sends_back_what_comes(debited, bank, hear, run_tasks):
+    purchase = debited()
+    raffle_services.cancel_raffle(purchase.raffle_id, reason="The watch was stolen.")
+    run_tasks()
+    assert states(purchase) == ("expired", "processing")
+    assert counts(purchase.raffle) == (0, 0)
+    bank(purchase)
+    hear()
+    assert states(purchase) == ("refunded", "succeeded")
+    assert len(stripe.Refund.list(payment_intent=purchase.payment.intent_id).data) == 1

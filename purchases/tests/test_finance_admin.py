@@ -1,0 +1,170 @@
+"""Finance in the back office: what needs a look is found, and every way to end it asks for a reason first."""
+
+import html
+
+import pytest
+import stripe
+from django.test import Client
+
+from luxewin.audit.models import AuditEntry
+from purchases import services
+from purchases.errors import NotRefundable
+from purchases.models import Purchase, Reconciliation, Refund
+from purchases.tests.stage import bought, buy, confirm, hold, pay
+
+PURCHASES, REFUNDS = "/admin/purchases/purchase/", "/admin/purchases/refund/"
+pytestmark = [pytest.mark.usefixtures("own_stripe"), pytest.mark.filterwarnings("ignore:Overriding get_actions")]
+
+
+@pytest.fixture
+def desk():
+    """A member of staff at the back office."""
+
+    def sign_in(user):
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return sign_in
+
+
+def act(client, action, *rows, page=PURCHASES, **fields):
+    data = {"action": action, "_selected_action": [str(row.pk) for row in rows], **fields}
+    return html.unescape(client.post(page, data, follow=True).content.decode())
+
+
+@pytest.fixture
+def reviewed(alice, on_sale):
+    """Somebody lowered the amount at Stripe: 4 of 5 pounds came."""
+    purchase = buy(alice, on_sale(ticket_price=500))
+    stripe.PaymentIntent.modify(purchase.payment.intent_id, amount=400)
+    pay(purchase.payment.client_secret).raise_for_status()
+    return services.settle_purchase(purchase.pk)
+
+
+def test_a_refund_wants_a_reason_first_and_the_reason_is_kept(alice, fiona, on_sale, desk):
+    purchase, client = bought(alice, on_sale()), desk(fiona)
+    page = act(client, "refund", purchase)
+    assert 'name="reason"' in page
+    assert str(purchase.pk) in page
+    assert 'name="reason"' in act(client, "refund", purchase, confirmed="1", reason="  ")
+    assert not Refund.objects.exists()
+    told = act(client, "refund", purchase, confirmed="1", reason="Bought by mistake.")
+    assert f"Refund of {purchase.pk} is under way." in told
+    assert Refund.objects.get().reason == "Bought by mistake."
+    entry = AuditEntry.objects.get(action="purchase.refunding")
+    assert (entry.actor, entry.after["reason"]) == (fiona.pk, "Bought by mistake.")
+
+
+def test_of_several_each_says_how_it_went(alice, bob, fiona, on_sale, desk):
+    raffle = on_sale()
+    paid, held = bought(alice, raffle), hold(bob, raffle)
+    told = act(desk(fiona), "refund", paid, held, confirmed="1", reason="Both.")
+    assert f"Refund of {paid.pk} is under way." in told
+    assert f"{held.pk}: Only a purchase paid by card can be refunded" in told
+
+
+def test_a_review_ends_by_sending_back_what_came(reviewed, fiona, desk, run_tasks):
+    assert reviewed.status == "review"
+    told = act(desk(fiona), "resolve", reviewed, confirmed="1", reason="The amount was changed.")
+    assert "400 (minor units) on the way back" in told
+    run_tasks()
+    refund = Refund.objects.get()
+    assert (refund.amount, refund.status, Purchase.objects.get().status) == (400, "succeeded", "refunded")
+    assert [each.amount for each in stripe.Refund.list(payment_intent=reviewed.payment.intent_id).data] == [400]
+    # What did not match stays on record.
+    assert Purchase.objects.get().review_evidence["faults"]
+    assert not list(services.faults_of_the_books())
+    with pytest.raises(NotRefundable):
+        services.resolve_review(reviewed.pk, reason="Again.")
+
+
+def test_what_is_not_in_review_has_nothing_to_send_back(alice, fiona, on_sale, desk):
+    told = act(desk(fiona), "resolve", bought(alice, on_sale()), confirmed="1", reason="A try.")
+    assert "There is no money of it to send back from a review" in told
+    assert not Refund.objects.exists()
+
+
+def test_a_lost_dispute_takes_the_purchase_out(alice, fiona, on_sale, desk, own_stripe):
+    purchase = bought(alice, on_sale())
+    client = desk(fiona)
+    assert "can be voided" in act(client, "void", purchase, confirmed="1", reason="Not lost.")
+    dispute = own_stripe("disputes", payment_intent=purchase.payment.intent_id)
+    stripe.Dispute.close(dispute["id"])
+    services.note_dispute(dispute["id"])
+    assert f"{purchase.pk} is out of its raffle." in act(client, "void", purchase, confirmed="1", reason="Lost.")
+    assert Purchase.objects.get().status == "void"
+
+
+def test_a_failed_refund_is_tried_again(alice, fiona, on_sale, desk, own_stripe, run_tasks):
+    purchase = buy(alice, on_sale())
+    confirm(purchase.payment.client_secret, "pm_card_refundFail").raise_for_status()
+    services.settle_purchase(purchase.pk)
+    refund = services.request_refund(purchase.pk, reason="Sold the car.")
+    run_tasks()
+    client = desk(fiona)
+    assert "Only a failed refund can be tried again" in act(client, "retry", refund, page=REFUNDS)
+    refund.refresh_from_db()
+    own_stripe(f"refunds/{refund.stripe_id}/finish")
+    services.note_refund(refund.stripe_id)
+    assert f"{refund.pk} is tried again." in act(client, "retry", refund, page=REFUNDS)
+    refund.refresh_from_db()
+    assert (refund.status, refund.attempt) == ("requested", 2)
+
+
+@pytest.mark.parametrize("who", ["sam", "audrey", "mona"])
+@pytest.mark.parametrize("action", ["refund", "void", "resolve"])
+def test_nobody_else_sends_money_back(who, action, request, alice, on_sale, desk):
+    purchase = bought(alice, on_sale())
+    client = desk(request.getfixturevalue(who))
+    act(client, action, purchase, confirmed="1", reason="Because.")
+    assert not Refund.objects.exists()
+    assert Purchase.objects.get().status == "paid"
+
+
+def test_what_needs_a_look_is_found(alice, bob, fiona, on_sale, desk, own_stripe, reviewed, run_tasks):
+    raffle = on_sale()
+    disputed, failed, plain = bought(alice, raffle), bought(bob, raffle), bought(bob, raffle)
+    dispute = own_stripe("disputes", payment_intent=disputed.payment.intent_id)
+    services.note_dispute(dispute["id"])
+    stripe.Refund.create(payment_intent=failed.payment.intent_id)
+    services.request_refund(failed.pk, reason="It went back by hand before.")
+    run_tasks()
+    expected = {"review": reviewed, "flagged": reviewed, "disputed": disputed, "refund_failed": failed}
+    for attention, purchase in expected.items():
+        listed = desk(fiona).get(f"{PURCHASES}?attention={attention}").context["cl"].queryset
+        assert list(listed) == [purchase], attention
+    assert plain in desk(fiona).get(PURCHASES).context["cl"].queryset
+
+
+def test_a_purchase_s_page_shows_its_money_and_no_secret(alice, fiona, on_sale, desk, own_stripe, run_tasks):
+    purchase = bought(alice, on_sale())
+    own_stripe("disputes", payment_intent=purchase.payment.intent_id, reason="product_not_received")
+    services.note_dispute(stripe.Dispute.list(payment_intent=purchase.payment.intent_id).data[0].id)
+    services.request_refund(purchase.pk, reason="They asked.")
+    run_tasks()
+    page = desk(fiona).get(f"{PURCHASES}{purchase.pk}/change/").content.decode()
+    for shown in (purchase.payment.intent_id, "product_not_received", "needs_response", "5.00 GBP", "They asked."):
+        assert shown in page
+    assert "_secret_" not in page
+
+
+@pytest.mark.parametrize("who", ["fiona", "audrey"])
+def test_every_page_about_money_opens_and_hides_secrets(who, request, alice, on_sale, desk, own_stripe, hear, reviewed):
+    purchase = bought(alice, on_sale())
+    own_stripe("disputes", payment_intent=purchase.payment.intent_id)
+    services.request_refund(purchase.pk, reason="They asked.")
+    hear()
+    Reconciliation.objects.create(since=purchase.created_at, until=purchase.created_at, reached=purchase.created_at)
+    client = desk(request.getfixturevalue(who))
+    for model in (
+        *("purchases/payment", "purchases/refund", "purchases/dispute", "purchases/reconciliation"),
+        *("djstripe/event", "djstripe/paymentintent", "djstripe/dispute"),
+    ):
+        rows = client.get(f"/admin/{model}/?q=a" if model != "purchases/reconciliation" else f"/admin/{model}/")
+        assert rows.status_code == 200, model
+        listed = client.get(f"/admin/{model}/").context["cl"].queryset
+        assert listed, model
+        page = client.get(f"/admin/{model}/{listed[0].pk}/change/")
+        assert page.status_code == 200, model
+        assert "_secret_" not in page.content.decode(), model
