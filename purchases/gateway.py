@@ -23,12 +23,10 @@ from djstripe.models import Refund as RefundMirror
 from accounts.models import User
 from purchases.errors import ProviderFailed, ProviderRefused, ProviderUnavailable
 from purchases.models import Payment, Purchase, Refund
-from purchases.transport import PooledClient
+from purchases.transport import CurlClient
 
 log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 10
-# Kept open to Stripe by one process: as many as its threads can use at once.
-CONNECTIONS = 64
 # What `receivers` handles; the webhook endpoint at Stripe is subscribed to exactly these.
 EVENTS = (
     "payment_intent.succeeded",
@@ -111,7 +109,7 @@ def configure() -> None:
     stripe.api_key = settings.STRIPE_SECRET_KEY
     stripe.api_version = settings.STRIPE_API_VERSION
     stripe.max_network_retries = 2
-    stripe.default_http_client = PooledClient(connect_seconds=2, read_seconds=TIMEOUT_SECONDS, connections=CONNECTIONS)
+    stripe.default_http_client = CurlClient(connect_seconds=2, total_seconds=TIMEOUT_SECONDS)
 
 
 def release_connection() -> None:

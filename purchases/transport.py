@@ -1,50 +1,83 @@
-"""How Stripe's library speaks HTTP: over urllib3 directly, one pool of connections for all threads of a process.
+"""How Stripe's library speaks HTTP: through libcurl, with a connection kept open for each thread.
 
-The library's own client goes through `requests`, which reads the environment and merges sessions anew for each call and
-costs several times as much; under a drop that is what a server's CPU would go to.
+The library's own clients either go through `requests`, whose work in Python costs more than all the rest of a purchase,
+or share one curl handle among threads, which curl forbids. Under a drop that is where a server's time would go.
 """
 
 from collections.abc import Mapping
+from io import BytesIO
+from threading import local
 from typing import Any, NoReturn
-from urllib.request import getproxies
 
+import pycurl
 import stripe
-import urllib3
+
+# What fails at the certificate fails again.
+FINAL = {pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_CERTPROBLEM}
 
 
-class PooledClient(stripe.HTTPClient):
-    """Stripe's interface for HTTP. Retries are the library's business; here each call is one request."""
+class CurlClient(stripe.HTTPClient):
+    """Stripe's interface for HTTP. Retries are the library's business; here each call is one request.
 
-    name = "urllib3"
+    curl heeds HTTPS_PROXY by itself.
+    """
 
-    def __init__(self, *, connect_seconds: float, read_seconds: float, connections: int) -> None:
+    name = "pycurl"
+
+    def __init__(self, *, connect_seconds: int, total_seconds: int) -> None:
         super().__init__()
-        options: dict[str, Any] = {
-            "maxsize": connections,
-            "ca_certs": stripe.ca_bundle_path,
-            "timeout": urllib3.Timeout(connect=connect_seconds, read=read_seconds),
-            "retries": False,
-        }
-        # As `requests` does, but read once.
-        proxy = getproxies().get("https")
-        self._pool = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+        self._connect_seconds = connect_seconds
+        self._total_seconds = total_seconds
+        self._threads = local()
 
     def request(  # type: ignore[override]  # the base class has arguments that it never passes
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """One request; raises stripe.APIConnectionError, which the library may try again."""
+        curl, body = self._curl(), BytesIO()
+        lines: list[bytes] = []
+        curl.setopt(pycurl.URL, url)
+        if method == "post":
+            curl.setopt(pycurl.POST, 1)
+            curl.setopt(pycurl.POSTFIELDS, post_data or "")
+        else:
+            curl.setopt(pycurl.HTTPGET, 1)
+        if method == "delete":
+            curl.setopt(pycurl.CUSTOMREQUEST, "DELETE")
+        else:
+            curl.unsetopt(pycurl.CUSTOMREQUEST)
+        curl.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in (headers or {}).items()])
+        curl.setopt(pycurl.WRITEFUNCTION, body.write)
+        curl.setopt(pycurl.HEADERFUNCTION, lines.append)
         try:
-            answer = self._pool.request(method.upper(), url, body=post_data, headers=headers)
-        except urllib3.exceptions.HTTPError as error:
+            curl.perform()
+        except pycurl.error as error:
             _fail(error)
-        return answer.data, answer.status, answer.headers
+        return body.getvalue(), curl.getinfo(pycurl.RESPONSE_CODE), _headers(lines)
 
     def close(self) -> None:
-        """Closes the pool."""
-        self._pool.clear()
+        """Closes this thread's connection."""
+        if curl := vars(self._threads).pop("curl", None):
+            curl.close()
+
+    def _curl(self) -> Any:
+        curl = getattr(self._threads, "curl", None)
+        if curl is None:
+            curl = self._threads.curl = pycurl.Curl()
+            curl.setopt(pycurl.CAINFO, stripe.ca_bundle_path)
+            curl.setopt(pycurl.CONNECTTIMEOUT, self._connect_seconds)
+            curl.setopt(pycurl.TIMEOUT, self._total_seconds)
+            curl.setopt(pycurl.NOSIGNAL, 1)  # time-outs of threads must not use signals
+            curl.setopt(pycurl.TCP_NODELAY, 1)
+        return curl
 
 
-def _fail(error: urllib3.exceptions.HTTPError) -> NoReturn:
-    # What fails at the certificate fails again.
-    again = not isinstance(error, urllib3.exceptions.SSLError)
-    raise stripe.APIConnectionError(f"{type(error).__name__}: {error}", should_retry=again) from error
+def _headers(lines: list[bytes]) -> dict[str, str]:
+    """By lower-case name, as Stripe's library looks them up."""
+    pairs = (line.decode("latin-1").partition(":") for line in lines)
+    return {name.strip().lower(): value.strip() for name, colon, value in pairs if colon}
+
+
+def _fail(error: pycurl.error) -> NoReturn:
+    code, text = error.args
+    raise stripe.APIConnectionError(f"curl {code}: {text}", should_retry=code not in FINAL) from error

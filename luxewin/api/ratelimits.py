@@ -19,6 +19,14 @@ from luxewin.api.problems import Problem
 log = logging.getLogger(__name__)
 
 
+# The key has its window in its name, so that its life need not begin anew with each count.
+COUNT = """
+local count = redis.call('INCR', KEYS[1])
+if count == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+return count
+"""
+
+
 class TooManyRequests(Problem):
     """429 with Retry-After."""
 
@@ -61,10 +69,7 @@ class CounterCache(BaseCache):
         return count
 
     def _count(self, key: str, seconds: int) -> int:
-        # The key has its window in its name, so that its life need not begin anew with each count.
-        with get_redis_connection("default").pipeline(transaction=False) as pipe:
-            pipe.incr(caches["default"].make_key(key)).expire(caches["default"].make_key(key), seconds, nx=True)
-            return pipe.execute()[0]
+        return get_redis_connection("default").eval(COUNT, 1, caches["default"].make_key(key), seconds)
 
 
 def limited(rate: str, *, key: str | Callable[[str, Any], str] = "ip") -> Callable[..., Any]:

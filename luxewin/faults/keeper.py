@@ -1,0 +1,74 @@
+"""Faults room: the product's stack with switches, and the process manager that starts again what was killed."""
+
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+
+from luxewin.faults.switches import FOLDER
+from luxewin.stack import Stack, server_command
+
+HOLD_SECONDS = 8
+LONG_HOLD_SECONDS = 120
+ENVIRONMENT = {
+    "HOLD_SECONDS": str(HOLD_SECONDS),
+    # Everyone sits at this machine; whoever calls tells their address, so that the limits apply as in the world.
+    "TRUSTED_PROXIES": "1",
+}
+LOOK_SECONDS = 0.1
+PAUSE_SECONDS = 0.3  # before a process is started again, as process managers have it
+
+
+class KeptStack(Stack):
+    """Server and worker with switches in `switches`; either is started again whenever it ended."""
+
+    def __init__(self, state: Path, switches: Path) -> None:
+        super().__init__(state, fresh=True, environment=ENVIRONMENT | {FOLDER: str(switches)})
+        #: What each process is told beside what all are told.
+        self._variables: dict[str, dict[str, str]] = {"server": {}, "worker": {}}
+        self._away: set[str] = set()
+        self._over = threading.Event()
+        self._keeping = threading.Thread(target=self._keep, daemon=True)
+
+    def _serve(self) -> None:
+        started = time.monotonic()
+        for name in self._variables:
+            self._start(name)
+        self._wait_until_ready()
+        self.seconds["server and worker"] = time.monotonic() - started
+        self._keeping.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        if self._keeping.is_alive():
+            self._keeping.join()
+        super().__exit__(kind, error, trace)
+
+    def send_away(self, name: str) -> None:
+        """Ends a process, which stays away until `bring_back`."""
+        self._away.add(name)
+        self.supervisor.children[name].stop()
+
+    def bring_back(self, name: str, **variables: str) -> None:
+        """Starts what was sent away, with these variables set otherwise than for everybody."""
+        self._variables[name] = variables
+        self._away.discard(name)
+
+    def _keep(self) -> None:
+        while not self._over.wait(LOOK_SECONDS):
+            for name in self._variables:
+                child = self.supervisor.children[name]
+                if child.poll() is not None and name not in self._away:
+                    child.release()
+                    self._over.wait(PAUSE_SECONDS)
+                    self._start(name)
+
+    def _start(self, name: str) -> None:
+        commands = {
+            "server": [*server_command(self.port, 1)[:-1], "luxewin.faults.wsgi:application"],
+            "worker": [sys.executable, "-m", "luxewin.faults.worker"],
+        }
+        self.supervisor.spawn(name, commands[name], self._variables[name])
