@@ -17,9 +17,10 @@ FINAL = {pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE, pycurl.
 
 
 class CurlClient(stripe.HTTPClient):
-    """Stripe's interface for HTTP. Retries are the library's business; here each call is one request.
+    """Stripe's interface for HTTP. Retries are the library's business, which gives every POST an idempotency key.
 
-    curl heeds HTTPS_PROXY by itself.
+    curl by itself heeds HTTPS_PROXY, and asks once more over a new connection where a kept one is cut: it may have gone
+    stale unnoticed.
     """
 
     name = "pycurl"

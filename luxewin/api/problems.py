@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -96,6 +97,9 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
+    elif isinstance(error, OperationalError | InterfaceError):
+        log.error("the database does not answer", exc_info=error)
+        error = Unavailable("The database does not answer. Nothing is lost: send the same request again.")
     if isinstance(error, Problem):
         body = document(error.status, error.code, error.title, error.detail, **error.data)
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}

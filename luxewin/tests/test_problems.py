@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
 from django.http import Http404
 from django.urls import include, path
 from rest_framework import exceptions, serializers
@@ -28,6 +29,7 @@ RAISED = {
     "unavailable": Unavailable("Away."),
     "invalid": InvalidInput.of("a.b", "wrong", "Wrong."),
     "throttled": exceptions.Throttled(wait=7),
+    "database": OperationalError("secret"),
     "validation": serializers.ValidationError({"name": ["Too long."], "prizes": [{}, {"name": ["Missing."]}]}),
     "bug": ZeroDivisionError("secret"),
 }
@@ -52,6 +54,7 @@ EXPECTED = {
     "unavailable": (503, "unavailable"),
     "invalid": (400, "invalid"),
     "throttled": (429, "throttled"),
+    "database": (503, "unavailable"),
     "validation": (400, "invalid"),
     "bug": (500, "server_error"),
 }

@@ -18,6 +18,7 @@ from raffles.models import Raffle
 
 log = logging.getLogger(__name__)
 BATCH = 200
+NO_PAYMENT = "paid by card, but no payment is known that could be refunded"
 
 
 def request_refund(purchase_id: UUID, *, reason: str, actor: Actor | None = None) -> Refund:
@@ -231,5 +232,11 @@ def refund_raffle(raffle_id: UUID) -> int:
 def _leave(purchase: Purchase, reason: str) -> None:
     if purchase.route == Purchase.Route.POSTAL:
         _void(purchase, reason)
+    elif payments := purchase.payments.all():
+        open_refund(purchase, payments[0], reason=reason)
     else:
-        open_refund(purchase, purchase.payments.all()[0], reason=reason)
+        # It should not exist, and it must not keep the others from their money.
+        log.error("purchase %s is paid, but no payment of it can be refunded", purchase.pk)
+        purchase.status, purchase.review_evidence = Purchase.Status.REVIEW, {"faults": [NO_PAYMENT]}
+        purchase.save(update_fields=["status", "review_evidence"])
+        record("purchase.review", purchase, before={"status": "paid"}, after={"faults": [NO_PAYMENT]})

@@ -175,6 +175,15 @@ def test_a_payment_that_settled_beside_the_cancellation_is_found_and_refunded(al
     assert tasks.resume_cancelled_raffles() == 0
 
 
+def test_a_purchase_without_its_payment_does_not_keep_the_others_from_their_money(alice, bob, on_sale):
+    raffle = on_sale()
+    seated(alice, raffle).payments.all().delete()
+    seated(bob, raffle)
+    raffle_services.cancel_raffle(raffle.pk, reason="Stolen.")
+    services.refund_raffle(raffle.pk)
+    assert statuses() == ["refunding", "review"]
+
+
 def test_below_the_promised_minimum_everyone_is_refunded(alice, bob, on_sale, run_tasks):
     raffle = on_sale(min_tickets=4)
     bought(alice, raffle, 2)
