@@ -1,4 +1,4 @@
-"""The counted rows: every change of a tally or a ticket counter is one conditional statement in this module."""
+"""The counted rows: each change of a tally or a ticket counter is one statement, here or in the SQL that holds."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -56,13 +56,16 @@ def raise_tallies(raffle: Raffle, quantities: Mapping[UUID, int]) -> bool:
 
 
 def lock_purchase(purchase_id: UUID) -> Purchase:
-    """The purchase with its raffle and buyer, locked after its person's tally, as everywhere. Cost: two statements."""
+    """The purchase, locked after its person's tally, as everywhere. Cost: two statements.
+
+    Its raffle is not joined: of a row that had to be waited for, PostgreSQL gives the newest, but of what is joined to
+    it what it read before.
+    """
     bought = Purchase.objects.filter(pk=purchase_id)
     of_person = {"raffle__in": bought.values("raffle"), "user__in": bought.values("buyer")}
     # Evaluated, so that it is locked before the next statement.
     list(PersonTally.objects.select_for_update(no_key=True).filter(**of_person).values_list("pk"))
-    related = Purchase.objects.select_related("raffle", "buyer")
-    return related.select_for_update(no_key=True, of=("self",)).get(pk=purchase_id)
+    return Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
 
 
 def lower_tally(purchase: Purchase) -> None:

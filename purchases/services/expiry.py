@@ -21,4 +21,4 @@ def expire_purchase(purchase_id: UUID) -> None:
         # No client ever had an intent's secret, or its intent was cancelled: nobody can pay.
         release_hold(purchase_id)
     else:
-        apply_intent(payable.pk, gateway.cancel_intent(str(payable.intent_id)))
+        apply_intent(payable, gateway.cancel_intent(str(payable.intent_id)))

@@ -16,7 +16,7 @@ from purchases.models import Payment, Purchase
 from purchases.services.holds import hold_tickets, release_hold
 
 log = logging.getLogger(__name__)
-# Longer than a call to Stripe with its retries can last.
+# Longer than a call to Stripe with its retries lasts. A first purchase makes two; if they outlive it, see `_come_late`.
 CALL_LEASE = timedelta(seconds=45)
 
 # Whoever ended the hold meanwhile has ended its attempt with it. In SQL because every purchase comes through here, and

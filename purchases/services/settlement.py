@@ -23,6 +23,8 @@ from raffles.models import Raffle
 log = logging.getLogger(__name__)
 TOO_LATE = "The payment came after the tickets were given back to the sale."
 TWICE = "The same tickets were paid twice."
+# Not FAILED: its intent can turn out to have been paid nevertheless.
+ENDED = (Payment.Status.SUCCEEDED, Payment.Status.CANCELED)
 
 
 def settle_purchase(purchase_id: UUID) -> Purchase:
@@ -32,7 +34,7 @@ def settle_purchase(purchase_id: UUID) -> Purchase:
     """
     payable = Payment.objects.filter(purchase=purchase_id, status__in=Payment.LIVE).exclude(intent_id=None)
     for payment in payable:
-        apply_intent(payment.pk, gateway.retrieve_intent(str(payment.intent_id)))
+        apply_intent(payment, gateway.retrieve_intent(str(payment.intent_id)))
     return Purchase.objects.for_display().get(pk=purchase_id)
 
 
@@ -43,12 +45,12 @@ def settle_intent(intent_id: str) -> None:
     is none of ours is left alone. Raises ProviderUnavailable.
     """
     payment = Payment.objects.filter(intent_id=intent_id).first()
-    if payment and payment.status not in Payment.LIVE:
+    if payment and payment.status in ENDED:
         return
     intent = gateway.retrieve_intent(intent_id)
     if payment is None and (payment := _adopted(intent)) is None:
         return
-    apply_intent(payment.pk, intent)
+    apply_intent(payment, intent)
 
 
 def _adopted(intent: Intent) -> Payment | None:
@@ -61,7 +63,11 @@ def _adopted(intent: Intent) -> Payment | None:
     if started.update(
         status=Payment.Status.OPEN, intent_id=intent.id, client_secret=intent.client_secret, calling_since=None
     ):
+        payment.status = Payment.Status.OPEN
         return payment
+    if known := Payment.objects.filter(intent_id=intent.id).first():
+        # Whoever made it has stored it just now.
+        return known
     if not intent.is_final:
         # Its attempt ended: nobody was told its secret, and nobody shall pay it.
         intent = gateway.cancel_intent(intent.id)
@@ -72,12 +78,18 @@ def _adopted(intent: Intent) -> Payment | None:
     return Payment.objects.filter(intent_id=intent.id).first()
 
 
-def apply_intent(payment_id: UUID, intent: Intent) -> None:
-    """Brings the books to what Stripe said of the intent just now, in one transaction. Moves forward only."""
+def apply_intent(asked: Payment, intent: Intent) -> None:
+    """Brings the books to what Stripe said of the intent just now, in one transaction. Moves forward only.
+
+    `asked` is the payment as it was before Stripe was asked. If it has changed since, somebody else has looked too, and
+    perhaps later than we: then only a word that is final counts.
+    """
     with transaction.atomic():
-        purchase = lock_purchase(Payment.objects.values_list("purchase", flat=True).get(pk=payment_id))
-        payment = Payment.objects.select_for_update(no_key=True).get(pk=payment_id)
-        if payment.status in {Payment.Status.SUCCEEDED, Payment.Status.CANCELED}:
+        purchase = lock_purchase(asked.purchase_id)
+        payment = Payment.objects.select_for_update(no_key=True).get(pk=asked.pk)
+        if payment.status in ENDED:
+            return
+        if payment.status != asked.status and not intent.is_final:
             return
         if intent.status == "succeeded":
             _end_payment(payment, Payment.Status.SUCCEEDED)
@@ -173,8 +185,9 @@ def _hold_again(purchase: Purchase) -> bool:
 
 
 def _seat(purchase: Purchase) -> None:
-    """Numbers for held tickets."""
+    """Numbers for held tickets. All else comes first: from the counter on, every buyer of the raffle waits for us."""
     before = purchase.status
+    enqueue(tell_buyer, str(purchase.pk))
     first = count_sale(purchase.raffle_id, purchase.quantity)
     purchase.status, purchase.first_ticket, purchase.paid_at = Purchase.Status.PAID, first, timezone.now()
     purchase.claimed_until = None
@@ -185,7 +198,13 @@ def _seat(purchase: Purchase) -> None:
         before={"status": before},
         after={"status": purchase.status} | (purchase.tickets or {}),
     )
-    notify(purchase.buyer, "purchase_paid", about=purchase.id, raffle=purchase.raffle.title, tickets=purchase.tickets)
+
+
+def tell_buyer(purchase_id: str) -> None:
+    """Writes the buyer their numbers, unless the purchase was refunded meanwhile. Idempotent."""
+    bought = Purchase.objects.paid().filter(pk=purchase_id).select_related("raffle", "buyer").first()
+    if bought:
+        notify(bought.buyer, "purchase_paid", about=bought.pk, raffle=bought.raffle.title, tickets=bought.tickets)
 
 
 def mismatches(purchase: Purchase, intent: Intent) -> list[str]:

@@ -36,13 +36,14 @@ def test_a_buyer_holds_pays_verifies_and_has_numbers(api, alice, on_sale, new_ke
 
 
 @pytest.mark.django_db(transaction=True)
-def test_settling_from_eight_sides_at_once_gives_numbers_once(alice, on_sale):
+def test_settling_from_eight_sides_at_once_gives_numbers_once(alice, on_sale, run_tasks):
     raffle = on_sale()
     purchase = buy(alice, raffle, 4)
     pay(purchase.payment.client_secret).raise_for_status()
     settled = at_once(*[lambda: services.settle_purchase(purchase.pk)] * 8)
     assert [each.tickets for each in settled] == [{"first": 1, "last": 4, "count": 4}] * 8
     assert counts(raffle) == (0, 4)
+    run_tasks()
     assert AuditEntry.objects.filter(action="purchase.paid").count() == 1
     assert Notification.objects.filter(kind="purchase_paid").count() == 1
 

@@ -1,16 +1,18 @@
 """The comparison with Stripe: payment intents, refunds and disputes, in both directions, a page at a time."""
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import Model, Q, QuerySet
 from django.db.models.functions import Now
 
 from purchases import gateway
-from purchases.errors import ProviderRefused
+from purchases.errors import ProviderRefused, ProviderUnavailable
 from purchases.models import Dispute, Payment, Refund
 from purchases.services.disputes import note_dispute
 from purchases.services.flags import flag_purchase
@@ -19,6 +21,7 @@ from purchases.services.reconciliation.differences import Difference
 from purchases.services.refunds import STATUSES, execute_refund, note_refund
 from purchases.services.settlement import apply_intent, mismatches, settle_intent
 
+log = logging.getLogger(__name__)
 BATCH = 200
 # Stripe's word for an intent that still waits for its buyer is one of several.
 STATES = {
@@ -71,7 +74,7 @@ class Comparison:
                 ids = [theirs.id for theirs in page]
                 known = {getattr(row, kind.key): row for row in kind.ours().filter(**{f"{kind.key}__in": ids})}
                 for theirs in page:
-                    yield from compare(known.get(theirs.id), theirs)
+                    yield from _spared(theirs.id, compare(known.get(theirs.id), theirs))
                 seen.update(ids)
                 self.compared += len(page)
             rows = kind.ours().filter(**{f"{kind.moment}__gte": start, f"{kind.moment}__lt": end})
@@ -90,14 +93,19 @@ class Comparison:
             if stripe_id in seen:
                 continue
             self.compared += 1
-            try:
-                theirs = kind.retrieved(stripe_id)
-            except ProviderRefused as error:
-                if error.data.get("provider_code") != gateway.MISSING:
-                    raise
-                yield Difference(f"{_name(row)}: Stripe does not know {stripe_id}")
-            else:
-                yield from compare(row, theirs)
+            yield from _spared(stripe_id, self._by_itself(kind, compare, row))
+
+    @staticmethod
+    def _by_itself(kind: _Kind, compare: _Compare, row: Any) -> Iterator[Difference]:
+        stripe_id = getattr(row, kind.key)
+        try:
+            theirs = kind.retrieved(stripe_id)
+        except ProviderRefused as error:
+            if error.data.get("provider_code") != gateway.MISSING:
+                raise
+            yield Difference(f"{_name(row)}: Stripe does not know {stripe_id}")
+        else:
+            yield from compare(row, theirs)
 
     def _intent(self, payment: Payment | None, intent: gateway.Intent) -> Iterator[Difference]:
         if payment is None:
@@ -110,16 +118,16 @@ class Comparison:
                 yield self._flagged(payment, fault)
 
     def _settled(self, payment: Payment) -> Iterator[Difference]:
+        payment.refresh_from_db(fields=["status"])
         intent = gateway.retrieve_intent(str(payment.intent_id))
         theirs = STATES.get(intent.status, Payment.Status.OPEN)
-        payment.refresh_from_db(fields=["status"])
-        if payment.status == theirs:
+        if Payment.objects.filter(pk=payment.pk, status=theirs).exists():
             return
         text = f"{_name(payment)}: ours is {payment.status}, Stripe's {intent.id} is {intent.status}"
         if not self.repair:
             yield Difference(text)
             return
-        apply_intent(payment.pk, intent)
+        apply_intent(payment, intent)
         payment.refresh_from_db(fields=["status"])
         yield Difference(text, f"settled, it is {payment.status} now", payment.status == theirs)
 
@@ -201,6 +209,17 @@ class Comparison:
         if self.repair:
             note_dispute(said.id)
         yield Difference(text, "noted" if self.repair else "", self.repair)
+
+
+def _spared(stripe_id: str, differences: Iterator[Difference]) -> Iterator[Difference]:
+    """The same, but what fails about one object is a difference too, and keeps no other from being compared."""
+    try:
+        yield from differences
+    except (ProviderUnavailable, OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        log.exception("%s cannot be compared", stripe_id)
+        yield Difference(f"{stripe_id}: cannot be compared: {error!r}"[:300])
 
 
 def _name(row: Payment | Refund | Dispute) -> str:
