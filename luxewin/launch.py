@@ -26,7 +26,10 @@ def main(argv: list[str]) -> None:
     """Runs the Django command of `argv`."""
     from django.core.management import execute_from_command_line
 
-    if os.environ.get("LUXEWIN_ENV") == "production" or len(argv) < 2 or argv[1] in NEED_NO_PARTS:
+    # Of what reads no data, `check --database default` does.
+    asks_database = any(word.startswith("--database") for word in argv[2:])
+    needs_parts = len(argv) > 1 and (argv[1] not in NEED_NO_PARTS or asks_database)
+    if os.environ.get("LUXEWIN_ENV") == "production" or not needs_parts:
         execute_from_command_line(argv)
         return
     try:

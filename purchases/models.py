@@ -141,6 +141,12 @@ class Payment(models.Model):
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.STARTED)
     intent_id = models.CharField(max_length=255, null=True)  # noqa: DJ001 unique, so unknown is null
     client_secret = models.CharField(max_length=255, blank=True)
+    customer = models.CharField(
+        max_length=255,
+        blank=True,
+        db_default="",
+        help_text="Whose intent it is, by Stripe's id; a buyer can get another.",
+    )
     # Since when a request has been waiting for Stripe to make the intent; a second one stays away for a while.
     calling_since = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -197,7 +203,7 @@ class Refund(Claimable):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount} back: {self.status}"
+        return f"{self.stripe_id or 'not at Stripe yet'}: {self.status}"
 
     @property
     def idempotency_key(self) -> str:

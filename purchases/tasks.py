@@ -9,13 +9,12 @@ from django.db.models.functions import Now
 
 from luxewin.tasks.sweeps import enqueue_due, sweep
 from purchases import services
-from purchases.errors import ProviderUnavailable
+from purchases.errors import ProviderRefused, ProviderUnavailable
 from purchases.models import Purchase, Reconciliation, Refund, StripeNotice, StripeWatch
 from raffles.models import Raffle
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
-CANCELLED_LATELY = timedelta(days=2)
 # A refund that a bank takes days over is told of by an event; this is for when that does not come.
 BANK_LEASE = timedelta(minutes=30)
 # Between two looks through Stripe's events.
@@ -66,8 +65,8 @@ def compare_books() -> int:
 @sweep(every=30)
 def resume_cancelled_raffles() -> int:
     """Finds cancelled raffles in which somebody still owns tickets: a payment settled late, or a worker died."""
-    lately = Raffle.objects.filter(status=Raffle.Status.CANCELLED, cancelled_at__gte=Now() - CANCELLED_LATELY)
-    owing = lately.filter(Exists(Purchase.objects.paid().filter(raffle=OuterRef("pk"))))
+    cancelled = Raffle.objects.filter(status=Raffle.Status.CANCELLED)
+    owing = cancelled.filter(Exists(Purchase.objects.paid().filter(raffle=OuterRef("pk"))))
     return enqueue_due(owing, refund_raffle, lease=LEASE)
 
 
@@ -105,6 +104,10 @@ def expire_purchase(purchase_id: str) -> None:
         services.expire_purchase(UUID(purchase_id))
     except ProviderUnavailable as error:
         log.error("Stripe does not answer, the hold of purchase %s stays: %s", purchase_id, error.__cause__)  # noqa: TRY400
+    except ProviderRefused as error:
+        # It may be another account's key that does not know the intent: tickets are not let go for that.
+        log.error("Stripe refuses, the hold of purchase %s stays: %s", purchase_id, error.detail)  # noqa: TRY400
+        services.flag_purchase(UUID(purchase_id), f"Stripe refused to cancel its payment: {error.detail}")
 
 
 def execute_refund(refund_id: str) -> None:

@@ -8,12 +8,14 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
 
 from accounts.permissions import signed_in
 from luxewin.api.problems import Problem
 from luxewin.money import as_text
-from raffles import questions, services
+from raffles import services, terms
 from raffles.models import Prize, Raffle
+from raffles.phases import Phase
 from raffles.slugs import is_reserved
 
 
@@ -22,6 +24,19 @@ class PrizeInline(admin.TabularInline):
 
     model = Prize
     extra = 0
+
+    def get_fields(self, request: HttpRequest, obj: Raffle | None = None) -> Any:
+        """The value in the minor unit where it is edited, with its currency where it is read."""
+        return ["position", "name", "description", "retail_value" if _is_draft(obj) else "worth"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Raffle | None = None) -> list[str]:
+        """What is computed."""
+        return [] if _is_draft(obj) else ["worth"]
+
+    @admin.display(description="retail value")
+    def worth(self, prize: Prize) -> str:
+        """With its currency."""
+        return "-" if prize.retail_value is None else as_text(prize.retail_value, prize.raffle.currency)
 
     def has_add_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
         """While it is a draft."""
@@ -69,13 +84,18 @@ class RaffleForm(forms.ModelForm):
     )
 
     def clean(self) -> dict[str, Any]:
-        """A question of skill with all that belongs to it; only a draft's page has these fields."""
+        """The rules of the API; only a draft's page has the terms."""
         super().clean()
-        given = self.cleaned_data
-        if {"question", "choices", "answer"} <= set(given):
-            for field, code, detail in questions.faults(given["question"], given["choices"], given["answer"]):
-                self.add_error(field, forms.ValidationError(detail, code=code))
+        for field, code, detail in list(terms.faults(self.cleaned_data)):
+            self.add_error(field, forms.ValidationError(detail, code=code))
         return self.cleaned_data
+
+    def clean_delay_seconds(self) -> int:
+        """At least what this installation promises."""
+        given: int = self.cleaned_data["delay_seconds"]
+        if given < settings.DRAW_DELAY_SECONDS:
+            raise forms.ValidationError(f"At least {settings.DRAW_DELAY_SECONDS} s here.", code="too_short")
+        return given
 
     def clean_slug(self) -> str:
         """As in the API."""
@@ -90,7 +110,7 @@ class RaffleAdmin(admin.ModelAdmin):
     """What is on offer and how it stands."""
 
     form = RaffleForm
-    list_display = ["title", "phase", "price", "sold", "postal", "held", "capacity", "opens_at", "closes_at"]
+    list_display = ["title", "phase", "price", "sold", "postal", "held", "capacity", "closes_at", "opens_at"]
     list_filter = ["status", "category", "currency"]
     search_fields = ["title", "slug", "id"]
     date_hierarchy = "closes_at"
@@ -132,15 +152,21 @@ class RaffleAdmin(admin.ModelAdmin):
         return Raffle.objects.with_phase().select_related("counter").order_by(*self.get_ordering(request))
 
     def get_fieldsets(self, request: HttpRequest, obj: Raffle | None = None) -> Any:
-        """The right answer is for those who may change it."""
-        if obj is None or self.has_change_permission(request, obj):
-            return self.fieldsets
+        """A new raffle has no state yet. Fixed terms are shown to be read; the answer to those who may change it."""
         basics, (title, options), state = self.fieldsets
-        return [basics, (title, options | {"fields": [name for name in options["fields"] if name != "answer"]}), state]
+        if obj is None:
+            return [basics, (title, options)]
+        names = list(options["fields"])
+        if not _is_draft(obj):
+            names[0] = "price"
+            names[names.index("choices")] = "possible"
+        if not self.has_change_permission(request, obj):
+            names.remove("answer")
+        return [basics, (title, options | {"fields": names}), state]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Raffle | None = None) -> list[str]:
         """Facts always; the terms once they are fixed."""
-        return self.facts + ([] if _is_draft(obj) else list(Raffle.TERMS))
+        return self.facts + ([] if _is_draft(obj) else ["price", "possible", *Raffle.TERMS])
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Raffle | None = None) -> dict[str, Sequence[str]]:
         """Only where the slug can be edited."""
@@ -168,12 +194,17 @@ class RaffleAdmin(admin.ModelAdmin):
     @admin.display(ordering="phase")
     def phase(self, raffle: Raffle) -> str:
         """By the database's clock."""
-        return raffle.phase if hasattr(raffle, "phase") else ""
+        return Phase(raffle.phase).label if hasattr(raffle, "phase") else ""
 
     @admin.display(description="ticket price", ordering="ticket_price")
     def price(self, raffle: Raffle) -> str:
         """With its currency."""
         return as_text(raffle.ticket_price, raffle.currency)
+
+    @admin.display(description="choices")
+    def possible(self, raffle: Raffle) -> Any:
+        """One a line."""
+        return format_html_join("", "<div>{}</div>", ([choice] for choice in raffle.choices)) or "-"
 
     @admin.display(ordering="counter__sold")
     def sold(self, raffle: Raffle) -> int:

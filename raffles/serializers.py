@@ -3,11 +3,10 @@
 from typing import Any
 
 from django.conf import settings
-from iso4217 import Currency
 from rest_framework import serializers
 
 from luxewin.api.fields import WholeNumber
-from raffles import questions
+from raffles import questions, terms
 from raffles.models import MAX_PRICE, MAX_TICKETS, Prize, Raffle
 from raffles.phases import Phase
 from raffles.slugs import is_reserved
@@ -104,7 +103,7 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
 
     def validate_currency(self, value: str) -> str:
         """An ISO 4217 code, in lower case as Stripe writes it."""
-        if value.upper() not in {currency.value for currency in Currency}:
+        if not terms.is_currency(value):
             raise serializers.ValidationError(f"{value} is not an ISO 4217 code.", code="unknown_currency")
         return value.lower()
 
@@ -119,14 +118,8 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
         if not self.partial:
             attrs.setdefault("delay_seconds", settings.DRAW_DELAY_SECONDS)
         value = {name: attrs.get(name, getattr(self.instance, name, None)) for name in Raffle.TERMS}
-        faults = {}
-        if value["closes_at"] and value["opens_at"] and value["closes_at"] <= value["opens_at"]:
-            faults["closes_at"] = serializers.ErrorDetail("Must be after opens_at.", code="before_opening")
-        for name in ("min_tickets", "max_per_person"):
-            if value[name] and value["capacity"] and value[name] > value["capacity"]:
-                faults[name] = serializers.ErrorDetail("Must not exceed capacity.", code="above_capacity")
-        asked = (value["question"] or "", value["choices"] or [], value["answer"] or "")
-        for field, code, detail in questions.faults(*asked):
+        faults: dict[str, serializers.ErrorDetail] = {}
+        for field, code, detail in terms.faults(value):
             faults.setdefault(field, serializers.ErrorDetail(detail, code=code))
         if faults:
             raise serializers.ValidationError(faults)

@@ -11,6 +11,7 @@ from djstripe.models import Charge, Customer, Dispute, Event, PaymentIntent, Ref
 
 from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import services
+from purchases.admin.labels import price
 
 log = logging.getLogger(__name__)
 
@@ -18,18 +19,45 @@ log = logging.getLogger(__name__)
 class MirrorAdmin(ReadOnlyAdmin):
     """What dj-stripe recorded of Stripe. The raw data stays out: it holds client secrets and people's cards."""
 
-    list_display = ["id", "created", "livemode"]
+    list_display = ["created", "id"]
     search_fields = ["id"]
+    ordering = ["-created"]
     exclude = ["stripe_data", "metadata"]
+
+
+class CustomerAdmin(MirrorAdmin):
+    """Whom Stripe knows."""
+
+    list_display = ["created", "id", "subscriber"]
+    search_fields = ["id", "subscriber__email"]
+    list_select_related = ["subscriber"]
+
+
+class MoneyAdmin(MirrorAdmin):
+    """What has an amount and a status."""
+
+    list_display = ["created", "status", "price", "id"]
+    # A charge has them as columns too, without its currency.
+    exclude = [*MirrorAdmin.exclude, "amount", "currency"]
+    readonly_fields = ["price", "status"]
+
+    @admin.display(description="amount")
+    def price(self, row: Any) -> str:
+        """With its currency."""
+        return price(row.stripe_data["amount"], row.stripe_data["currency"])
+
+    @admin.display
+    def status(self, row: Any) -> str:
+        """Stripe's word."""
+        return str(row.stripe_data.get("status", ""))
 
 
 class EventAdmin(MirrorAdmin):
     """Stripe's events, newest first."""
 
-    list_display = ["created", "type", "about", "id", "livemode"]
+    list_display = ["created", "type", "about", "id"]
     list_filter = ["type"]
     search_fields = ["id", "data__object__id"]
-    ordering = ["-created"]
     exclude = [*MirrorAdmin.exclude, "data"]
     readonly_fields = ["about"]
     actions = ["replay"]
@@ -46,10 +74,10 @@ class EventAdmin(MirrorAdmin):
         for event in events.order_by("created", "djstripe_id"):
             try:
                 services.replay_event(event)
-                self.message_user(request, f"{event.id} is processed again.", messages.SUCCESS)
+                self.message_user(request, f"Processed again: {event.id}.", messages.SUCCESS)
             except Exception:
                 log.exception("event %s (%s) cannot be processed", event.id, event.type)
-                self.message_user(request, f"{event.id} cannot be processed, the log says why.", messages.ERROR)
+                self.message_user(request, f"Not processed, the log says why: {event.id}.", messages.ERROR)
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
         """Finance."""
@@ -59,7 +87,7 @@ class EventAdmin(MirrorAdmin):
 class DeliveryAdmin(ReadOnlyAdmin):
     """Requests at the webhook, newest first: what came and whether it could be processed."""
 
-    list_display = ["created", "processed", "event", "exception", "remote_ip"]
+    list_display = ["created", "processed", "exception", "event", "remote_ip"]
     list_filter = ["processed"]
     # Not the body and the headers: they hold client secrets and the signature.
     fields = ["created", "remote_ip", "valid", "processed", "event", "exception", "traceback"]
@@ -70,15 +98,17 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
 # dj-stripe registers some fifty pages: among them those that show the secret key, and forms to edit what Stripe said.
 MIRRORS: dict[Any, type[ReadOnlyAdmin]] = {
-    Customer: MirrorAdmin,
-    PaymentIntent: MirrorAdmin,
-    Charge: MirrorAdmin,
-    Refund: MirrorAdmin,
-    Dispute: MirrorAdmin,
+    Customer: CustomerAdmin,
+    PaymentIntent: MoneyAdmin,
+    Charge: MoneyAdmin,
+    Refund: MoneyAdmin,
+    Dispute: MoneyAdmin,
     Event: EventAdmin,
     WebhookEventTrigger: DeliveryAdmin,
 }
-for model in apps.get_app_config("djstripe").get_models():
+records = apps.get_app_config("djstripe")
+records.verbose_name = "Stripe's records"
+for model in records.get_models():
     if admin.site.is_registered(model):
         admin.site.unregister(model)
 for mirror, mirror_admin in MIRRORS.items():

@@ -18,6 +18,7 @@ from accounts.permissions import signed_in
 from luxewin.api.problems import Problem
 from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import postal_files, services
+from purchases.admin.labels import entry_label, numbers
 from purchases.admin.reasons import reasoned
 from purchases.models import PostalEntry
 from purchases.serializers import MAX_QUANTITY
@@ -84,21 +85,23 @@ class FileForm(RaffleForm):
 def withdraw(entry: PostalEntry, reason: str, actor: User) -> str:
     """Refused where it is frozen or was withdrawn before."""
     services.void_purchase(entry.purchase_id, reason=reason, actor=actor)
-    return f"{entry} is withdrawn, and the entrant is told why."
+    return f"{entry.reference} of {entry.purchase.buyer.email} is withdrawn, and the entrant is told why."
 
 
 @admin.register(PostalEntry)
 class PostalEntryAdmin(ReadOnlyAdmin):
     """Newest first. An entry is never edited: it is withdrawn with a reason, and entered again."""
 
-    list_display = ["created_at", "raffle", "entrant", "reference", "tickets", "status", "received_on", "entered_by"]
+    list_display = ["created_at", "reference", "status", "tickets", "entrant", "title", "received_on", "entered_by"]
     list_filter = ["purchase__status", "received_on"]
     search_fields = ["reference", "purchase__buyer__email", "raffle__title", "raffle__slug"]
     list_select_related = ["raffle", "purchase__buyer", "entered_by"]
     date_hierarchy = "created_at"
     ordering = ["-created_at", "-purchase"]
     show_full_result_count = False
-    actions = [reasoned("withdraw", "Withdraw the selected free entries", withdraw, permission="withdraw")]
+    actions = [
+        reasoned("withdraw", "Withdraw the selected free entries", withdraw, permission="withdraw", label=entry_label)
+    ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Whoever enters letters."""
@@ -115,9 +118,13 @@ class PostalEntryAdmin(ReadOnlyAdmin):
 
     @admin.display
     def tickets(self, entry: PostalEntry) -> str:
-        """The numbers, first to last."""
-        numbers = entry.purchase.tickets
-        return f"{numbers['first']} to {numbers['last']}" if numbers else "-"
+        """How many, and which."""
+        return numbers(entry.purchase)
+
+    @admin.display(description="raffle", ordering="raffle__title")
+    def title(self, entry: PostalEntry) -> str:
+        """Its raffle's; long ones are broken into lines, which the list does not do with a related row."""
+        return entry.raffle.title
 
     @admin.display(ordering="purchase__status")
     def status(self, entry: PostalEntry) -> str:
@@ -146,7 +153,7 @@ class PostalEntryAdmin(ReadOnlyAdmin):
             except Problem as problem:
                 form.add_error(None, problem.detail)
             else:
-                text = f"{given['reference']} is entered: {entered.tickets} of {given['raffle']}."
+                text = f"{given['reference']} is entered: ticket numbers {_numbers([entered])} of {given['raffle']}."
                 self.message_user(request, text, messages.SUCCESS)
                 same = urlencode({"raffle": given["raffle"].pk, "received_on": given["received_on"]})
                 return HttpResponseRedirect(f"{request.path}?{same}")
@@ -188,7 +195,7 @@ class PostalEntryAdmin(ReadOnlyAdmin):
             entered = postal_files.load_letters(checked["text"].encode(), raffle=raffle, actor=signed_in(request))
         except postal_files.PostalFileError as error:
             return self._page(request, "file", form=FileForm(initial={"raffle": raffle}), faults=error.faults)
-        text = f"{len(entered)} letters are entered into {raffle}: numbers {_numbers(entered)}."
+        text = f"Letters entered into {raffle}: {len(entered)}, with the ticket numbers {_numbers(entered)}."
         self.message_user(request, text, messages.SUCCESS)
         return HttpResponseRedirect(reverse(LIST))
 
@@ -207,4 +214,5 @@ def _sent(request: HttpRequest) -> QueryDict | None:
 
 
 def _numbers(entered: list[Any]) -> str:
-    return f"{entered[0].tickets['first']} to {entered[-1].tickets['last']}"
+    first, last = entered[0].tickets["first"], entered[-1].tickets["last"]
+    return f"{first} to {last}" if last > first else f"{first}"

@@ -3,15 +3,16 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
 
 from accounts.models import User
 from accounts.permissions import signed_in
 from luxewin.api.problems import Problem
-from luxewin.money import as_text
 from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import services
+from purchases.admin.labels import link, numbers, price, price_of, purchase_label
 from purchases.admin.reasons import reasoned
 from purchases.models import Dispute, Payment, Purchase, Reconciliation, Refund
 
@@ -38,6 +39,7 @@ class PaymentInline(ReadOnlyInline):
     # Not the client secret: whoever has it can act as the buyer.
     fields = ("attempt", "status", "intent_id", "created_at", "updated_at", "went_back", "disputes")
     readonly_fields = fields
+    show_change_link = True
 
     @admin.display(description="refund")
     def went_back(self, payment: Payment) -> str:
@@ -45,13 +47,17 @@ class PaymentInline(ReadOnlyInline):
         refund = Refund.objects.filter(payment=payment).first()
         if refund is None:
             return "-"
-        price = as_text(refund.amount, payment.purchase.currency)
-        return f"{price}, {refund.get_status_display()}: {refund.reason} {refund.error}"
+        state = f"{refund.get_status_display()} ({refund.error})" if refund.error else refund.get_status_display()
+        return f"{price(refund.amount, payment.purchase.currency)}: {state}. Reason: {refund.reason}"
 
     @admin.display
     def disputes(self, payment: Payment) -> str:
         """Its disputes."""
-        return "; ".join(f"{dispute}, {dispute.reason}" for dispute in payment.disputes.all()) or "-"
+        each = (
+            f"{price(dispute.amount, dispute.currency)}: {dispute.status}, {dispute.reason} ({dispute.stripe_id})"
+            for dispute in payment.disputes.all()
+        )
+        return "; ".join(each) or "-"
 
 
 class AttentionFilter(admin.SimpleListFilter):
@@ -82,109 +88,169 @@ class AttentionFilter(admin.SimpleListFilter):
 
 def _refund(purchase: Purchase, reason: str, actor: User) -> str:
     services.request_refund(purchase.pk, reason=reason, actor=actor)
-    return f"Refund of {purchase.pk} is under way."
+    return f"The refund is under way: {purchase_label(purchase)}."
 
 
 def _void(purchase: Purchase, reason: str, actor: User) -> str:
     services.void_purchase(purchase.pk, reason=reason, actor=actor)
-    return f"{purchase.pk} is out of its raffle."
+    return f"Out of its raffle: {purchase_label(purchase)}."
 
 
 def _resolve(purchase: Purchase, reason: str, actor: User) -> str:
     refunds = services.resolve_review(purchase.pk, reason=reason, actor=actor)
-    return f"{purchase.pk}: {sum(refund.amount for refund in refunds)} (minor units) on the way back."
+    sent = price(sum(refund.amount for refund in refunds), purchase.currency)
+    return f"{sent} on the way back: {purchase_label(purchase)}."
 
 
 @admin.register(Purchase)
 class PurchaseAdmin(ReadOnlyAdmin):
     """Newest first."""
 
-    list_display = ["created_at", "raffle", "buyer", "quantity", "price", "status", "first_ticket", "route", "disputed"]
+    list_display = ["created_at", "state", "price", "tickets", "buyer", "title"]
     list_filter = [AttentionFilter, "status", "route", "currency"]
     search_fields = ["id", "entry_id", "buyer__email", "raffle__title", "payments__intent_id"]
     list_select_related = ["raffle", "buyer"]
     date_hierarchy = "created_at"
-    exclude = ["request_digest", "amount", "currency"]
-    readonly_fields = ["price"]
+    fieldsets = [
+        (None, {"fields": ["raffle", "buyer", "route", "tickets", "price", "state", "evidence"]}),
+        ("Times (UTC)", {"fields": ["created_at", "expires_at", "paid_at", "disputed_at"]}),
+        ("Ids", {"fields": ["id", "entry_id", "idempotency_key"]}),
+    ]
+    readonly_fields = ["tickets", "price", "state", "evidence", "id", "entry_id"]
     inlines = [PaymentInline]
     actions = [
-        reasoned("refund", "Refund in full", _refund, permission="refund"),
-        reasoned("void", "Take out of the raffle without money (dispute lost)", _void, permission="refund"),
-        reasoned("resolve", "End the review: send back what came", _resolve, permission="refund"),
+        reasoned("refund", "Refund in full", _refund, permission="refund", label=purchase_label),
+        reasoned(
+            "void",
+            "Take out of the raffle: the money is gone already",
+            _void,
+            permission="refund",
+            label=purchase_label,
+        ),
+        reasoned("resolve", "End the review: send back what came", _resolve, permission="refund", label=purchase_label),
     ]
     show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Purchase]:
+        """With whether a refund failed."""
+        failed = Refund.objects.filter(payment__purchase=OuterRef("pk"), status=Refund.Status.FAILED)
+        purchases: QuerySet[Purchase] = super().get_queryset(request)
+        return purchases.annotate(refund_failed=Exists(failed))
 
     @admin.display(description="amount", ordering="amount")
     def price(self, purchase: Purchase) -> str:
         """With its currency."""
-        return as_text(purchase.amount, purchase.currency)
+        return price_of(purchase)
 
-    @admin.display(boolean=True, ordering="disputed_at")
-    def disputed(self, purchase: Purchase) -> bool:
-        """By the cardholder."""
-        return purchase.disputed_at is not None
+    @admin.display(description="status", ordering="status")
+    def state(self, purchase: Purchase) -> str:
+        """With what finance looks for."""
+        notes = {"disputed": purchase.disputed_at, "refund failed": getattr(purchase, "refund_failed", False)}
+        return ", ".join([purchase.get_status_display(), *(note for note, holds in notes.items() if holds)])
+
+    @admin.display(ordering="quantity")
+    def tickets(self, purchase: Purchase) -> str:
+        """How many, and which."""
+        return numbers(purchase)
+
+    @admin.display(description="raffle", ordering="raffle__title")
+    def title(self, purchase: Purchase) -> str:
+        """Its raffle's; long ones are broken into lines, which the list does not do with a related row."""
+        return purchase.raffle.title
+
+    @admin.display(description="what did not match")
+    def evidence(self, purchase: Purchase) -> Any:
+        """The faults, what came, and what somebody sent back by hand."""
+        found = purchase.review_evidence or {}
+        lines = list(found.get("faults", []))
+        if intent := found.get("intent"):
+            came = price(intent["amount_received"], intent["currency"])
+            lines.append(f"{came} came with {intent['id']} of {intent['customer']}")
+        lines += [f"{price(amount, purchase.currency)} went back by {key}" for key, amount in _by_hand(found)]
+        return format_html_join("", "<div>{}</div>", ([line] for line in lines)) or "-"
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
         """Finance."""
         return request.user.has_perm("purchases.refund_purchase")
 
 
+def _by_hand(evidence: dict[str, Any]) -> list[tuple[str, int]]:
+    return list(evidence.get("refunds", {}).items())
+
+
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
     """Attempts to pay, newest first."""
 
-    list_display = ["created_at", "purchase_id", "buyer", "price", "status", "attempt", "intent_id"]
+    list_display = ["created_at", "status", "price", "buyer", "of", "attempt", "intent_id"]
     list_filter = ["status", "purchase__currency"]
     search_fields = ["intent_id", "purchase__id", "purchase__buyer__email"]
-    list_select_related = ["purchase__buyer"]
+    list_select_related = ["purchase__buyer", "purchase__raffle"]
+    fields = ["of", "buyer", "price", "status", "attempt", "intent_id", "calling_since", "created_at", "updated_at"]
+    readonly_fields = ["of", "buyer", "price", "updated_at"]
     ordering = ["-id"]
     date_hierarchy = "created_at"
-    exclude = ["client_secret"]
     show_full_result_count = False
+
+    @admin.display(description="purchase", ordering="purchase__raffle__title")
+    def of(self, payment: Payment) -> Any:
+        """What is paid."""
+        return link(payment.purchase)
 
     @admin.display(ordering="purchase__buyer__email")
     def buyer(self, payment: Payment) -> str:
         """By address."""
         return payment.purchase.buyer.email
 
-    @admin.display(description="amount", ordering="purchase__amount")
+    @admin.display(description="amount due", ordering="purchase__amount")
     def price(self, payment: Payment) -> str:
         """What it was to bring."""
-        return as_text(payment.purchase.amount, payment.purchase.currency)
+        return price_of(payment.purchase)
 
 
 @admin.register(Refund)
 class RefundAdmin(ReadOnlyAdmin):
     """What goes back, and how far it is."""
 
-    list_display = ["created_at", "purchase", "price", "reason", "status", "attempt", "stripe_id", "error"]
+    list_display = ["created_at", "status", "price", "buyer", "of", "reason", "error"]
     list_filter = ["status", "payment__purchase__currency"]
     search_fields = ["payment__purchase__id", "payment__purchase__buyer__email", "payment__intent_id", "stripe_id"]
-    list_select_related = ["payment__purchase"]
+    list_select_related = ["payment__purchase__buyer", "payment__purchase__raffle"]
+    fields = [
+        *("of", "buyer", "payment", "price", "reason", "status", "error", "attempt", "stripe_id"),
+        *("created_at", "updated_at"),
+    ]
+    readonly_fields = ["of", "buyer", "price", "updated_at"]
     ordering = ["-id"]
     date_hierarchy = "created_at"
     actions = ["retry"]
     show_full_result_count = False
 
-    @admin.display
-    def purchase(self, refund: Refund) -> str:
-        """Whose money it is."""
-        return str(refund.payment.purchase_id)
+    @admin.display(description="purchase", ordering="payment__purchase__raffle__title")
+    def of(self, refund: Refund) -> Any:
+        """What was paid."""
+        return link(refund.payment.purchase)
+
+    @admin.display(ordering="payment__purchase__buyer__email")
+    def buyer(self, refund: Refund) -> str:
+        """By address."""
+        return refund.payment.purchase.buyer.email
 
     @admin.display(description="amount", ordering="amount")
     def price(self, refund: Refund) -> str:
         """In the purchase's currency."""
-        return as_text(refund.amount, refund.payment.purchase.currency)
+        return price(refund.amount, refund.payment.purchase.currency)
 
     @admin.action(description="Try the selected refunds again", permissions=["refund"])
     def retry(self, request: HttpRequest, refunds: QuerySet[Refund]) -> None:
         """One by one; what did not fail says so."""
         for refund in refunds:
+            told = f"{self.price(refund)} to {self.buyer(refund)}"
             try:
                 services.retry_refund(refund.pk, actor=signed_in(request))
-                self.message_user(request, f"{refund.pk} is tried again.", messages.SUCCESS)
+                self.message_user(request, f"{told}: the refund is tried again.", messages.SUCCESS)
             except Problem as problem:
-                self.message_user(request, f"{refund.pk}: {problem.detail}", messages.ERROR)
+                self.message_user(request, f"{told}: {problem.detail}", messages.ERROR)
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
         """Finance."""
@@ -195,22 +261,29 @@ class RefundAdmin(ReadOnlyAdmin):
 class DisputeAdmin(ReadOnlyAdmin):
     """Cardholders' claims. They are answered in Stripe's dashboard; once lost, the purchase can be taken out."""
 
-    list_display = ["opened_at", "stripe_id", "purchase", "price", "status", "reason", "updated_at"]
+    list_display = ["opened_at", "status", "price", "buyer", "of", "reason", "stripe_id"]
     list_filter = ["status", "reason"]
     search_fields = ["stripe_id", "payment__intent_id", "payment__purchase__id", "payment__purchase__buyer__email"]
-    list_select_related = ["payment"]
+    list_select_related = ["payment__purchase__buyer", "payment__purchase__raffle"]
+    fields = ["of", "buyer", "payment", "price", "status", "reason", "stripe_id", "opened_at", "updated_at"]
+    readonly_fields = ["of", "buyer", "price", "updated_at"]
     date_hierarchy = "opened_at"
     show_full_result_count = False
 
-    @admin.display
-    def purchase(self, dispute: Dispute) -> str:
+    @admin.display(description="purchase", ordering="payment__purchase__raffle__title")
+    def of(self, dispute: Dispute) -> Any:
         """Which is flagged."""
-        return str(dispute.payment.purchase_id)
+        return link(dispute.payment.purchase)
+
+    @admin.display(ordering="payment__purchase__buyer__email")
+    def buyer(self, dispute: Dispute) -> str:
+        """By address."""
+        return dispute.payment.purchase.buyer.email
 
     @admin.display(description="amount", ordering="amount")
     def price(self, dispute: Dispute) -> str:
         """With its currency."""
-        return as_text(dispute.amount, dispute.currency)
+        return price(dispute.amount, dispute.currency)
 
 
 @admin.register(Reconciliation)
@@ -218,7 +291,13 @@ class ReconciliationAdmin(ReadOnlyAdmin):
     """The daily comparisons with Stripe, and what they left."""
 
     list_display = ["until", "since", "finished_at", "compared", "repaired", "left"]
-    exclude = ["claimed_until"]
+    fields = ["since", "until", "reached", "finished_at", "compared", "repaired", "differences"]
+    readonly_fields = ["differences"]
+
+    @admin.display(description="differences left")
+    def differences(self, run: Reconciliation) -> Any:
+        """A line each."""
+        return format_html_join("", "<div>{}</div>", ([line] for line in run.remaining)) or "none"
 
     @admin.display(description="differences left")
     def left(self, run: Reconciliation) -> int:

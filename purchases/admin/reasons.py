@@ -30,24 +30,25 @@ class ReasonForm(forms.Form):
 
 
 def reasoned[M: Model](
-    name: str, title: str, act: Callable[[M, str, User], str], *, permission: str
+    name: str, title: str, act: Callable[[M, str, User], str], *, permission: str, label: Callable[[M], str]
 ) -> Callable[[Any, HttpRequest, QuerySet[M]], HttpResponse | None]:
     """An admin action: `act(row, reason, actor)` for each selected row, once a reason was given.
 
-    It returns what to tell; a Problem that it raises is told instead, and the other rows go on.
+    It returns what to tell; a Problem that it raises is told instead, and the other rows go on. `label` is what a row
+    is called.
     """
 
     @admin.action(description=f"{title}…", permissions=[permission])
     def action(model_admin: Any, request: HttpRequest, rows: QuerySet[M]) -> HttpResponse | None:
         form = ReasonForm(request.POST if "confirmed" in request.POST else None)
         if not form.is_valid():
-            return _page(model_admin, request, rows, form, name, title)
+            return _page(model_admin, request, rows, form, name, title, label)
         for row in rows:
             try:
                 told = act(row, form.cleaned_data["reason"], signed_in(request))
                 model_admin.message_user(request, told, messages.SUCCESS)
             except Problem as problem:
-                model_admin.message_user(request, f"{row.pk}: {problem.detail}", messages.ERROR)
+                model_admin.message_user(request, f"Not done, {label(row)}: {problem.detail}", messages.ERROR)
         return None
 
     action.__name__ = name
@@ -55,13 +56,19 @@ def reasoned[M: Model](
 
 
 def _page(
-    model_admin: Any, request: HttpRequest, rows: QuerySet[Any], form: ReasonForm, name: str, title: str
+    model_admin: Any,
+    request: HttpRequest,
+    rows: QuerySet[Any],
+    form: ReasonForm,
+    name: str,
+    title: str,
+    label: Callable[[Any], str],
 ) -> HttpResponse:
     keys = [row.pk for row in rows]
     context = model_admin.admin_site.each_context(request) | {
         "title": title,
         "opts": model_admin.opts,
-        "rows": [f"{row.pk}: {row}" for row in rows[:SHOWN]],
+        "rows": [label(row) for row in rows[:SHOWN]],
         "count": len(keys),
         "keys": keys,
         "action": name,

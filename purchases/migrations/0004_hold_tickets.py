@@ -23,6 +23,12 @@ DECLARE
     held record;
     total bigint;
 BEGIN
+    SELECT is_active, email_verified_at, c.id AS customer INTO person FROM accounts_user AS u
+    LEFT JOIN djstripe_customer AS c ON c.subscriber_id = u.id AND c.livemode = live WHERE u.id = wanted_buyer;
+    IF person.is_active IS NOT TRUE THEN RAISE EXCEPTION 'user_inactive' USING ERRCODE = 'LW001'; END IF;
+    IF person.email_verified_at IS NULL THEN
+        RAISE EXCEPTION 'email_not_verified' USING ERRCODE = 'LW001';
+    END IF;
     PERFORM FROM purchases_purchase WHERE buyer_id = wanted_buyer AND idempotency_key = given_key;
     IF FOUND THEN
         RETURN QUERY SELECT
@@ -36,12 +42,6 @@ BEGIN
         RETURN;
     END IF;
 
-    SELECT is_active, email_verified_at, c.id AS customer INTO person FROM accounts_user AS u
-    LEFT JOIN djstripe_customer AS c ON c.subscriber_id = u.id AND c.livemode = live WHERE u.id = wanted_buyer;
-    IF person.is_active IS NOT TRUE THEN RAISE EXCEPTION 'user_inactive' USING ERRCODE = 'LW001'; END IF;
-    IF person.email_verified_at IS NULL THEN
-        RAISE EXCEPTION 'email_not_verified' USING ERRCODE = 'LW001';
-    END IF;
     SELECT r.slug, r.title, ticket_price, r.currency, max_per_person, opens_at, closes_at, question, answer
     INTO terms FROM raffles_raffle AS r WHERE r.id = wanted_raffle AND r.status <> 'draft';
     IF NOT FOUND THEN RAISE EXCEPTION 'raffle_not_found' USING ERRCODE = 'LW001'; END IF;

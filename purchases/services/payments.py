@@ -23,7 +23,7 @@ CALL_LEASE = timedelta(seconds=45)
 # the ORM takes longer to write this statement than the database to run it.
 STORE = """
     UPDATE purchases_payment
-    SET status = 'open', intent_id = %s, client_secret = %s, calling_since = NULL, updated_at = now()
+    SET status = 'open', intent_id = %s, client_secret = %s, customer = %s, calling_since = NULL, updated_at = now()
     WHERE id = %s AND status = 'started'
 """
 
@@ -53,7 +53,8 @@ def open_payment(payment: Payment, customer: str | None = None) -> None:
     """
     purchase = payment.purchase
     try:
-        intent = gateway.create_intent(payment, purchase, customer or gateway.customer_of(purchase.buyer))
+        customer = customer or gateway.customer_of(purchase.buyer)
+        intent = gateway.create_intent(payment, purchase, customer)
     except ProviderFailed:
         # Stripe keeps this answer for the idempotency key: only another attempt can fare better.
         _end_attempt(payment)
@@ -71,7 +72,7 @@ def open_payment(payment: Payment, customer: str | None = None) -> None:
         release_hold(purchase.pk)
         raise
     with connection.cursor() as cursor:
-        cursor.execute(STORE, [intent.id, intent.client_secret, payment.pk])
+        cursor.execute(STORE, [intent.id, intent.client_secret, customer, payment.pk])
         stored = cursor.rowcount
     if stored:
         purchase.client_secret = intent.client_secret

@@ -1,6 +1,7 @@
 """Refunds of whole purchases, before the entries are frozen."""
 
 import logging
+from time import monotonic
 from uuid import UUID
 
 from django.db import transaction
@@ -9,6 +10,7 @@ from django.db.models.functions import Now
 
 from accounts.notifications import notify
 from luxewin.audit.services import Actor, record
+from luxewin.money import as_text
 from luxewin.tasks.queue import enqueue
 from purchases import gateway
 from purchases.errors import NotRefundable, ProviderRefused
@@ -18,6 +20,7 @@ from raffles.models import Raffle
 
 log = logging.getLogger(__name__)
 BATCH = 200
+BUDGET_SECONDS = 45  # shorter than the sweep's claim on the raffle
 NO_PAYMENT = "paid by card, but no payment is known that could be refunded"
 
 
@@ -46,7 +49,7 @@ def void_purchase(purchase_id: UUID, *, reason: str, actor: Actor | None = None)
     """
     with transaction.atomic():
         purchase = _lock_before_freeze(purchase_id)
-        if purchase.status != Purchase.Status.PAID or _money_stays(purchase):
+        if not (purchase.status == Purchase.Status.PAID or _is_stuck(purchase)) or _money_stays(purchase):
             raise NotRefundable(
                 "Only a free entry, or a purchase whose money is gone by a lost dispute or a refund made at Stripe, can"
                 f" be voided; this is {purchase.status}."
@@ -55,20 +58,27 @@ def void_purchase(purchase_id: UUID, *, reason: str, actor: Actor | None = None)
     return purchase
 
 
+def _is_stuck(purchase: Purchase) -> bool:
+    """Stripe refuses its refunds, for example because the money went back by hand before."""
+    refunds = Refund.objects.filter(payment__purchase=purchase)
+    return purchase.status == Purchase.Status.REFUNDING and not refunds.exclude(status=Refund.Status.FAILED).exists()
+
+
 def _money_stays(purchase: Purchase) -> bool:
+    """Cost: one query if it was disputed."""
     by_hand = sum((purchase.review_evidence or {}).get("refunds", {}).values())
     return not (
         purchase.route == Purchase.Route.POSTAL
         or by_hand >= purchase.amount
-        or Dispute.objects.filter(payment__purchase=purchase, status="lost").exists()
+        or (purchase.disputed_at and Dispute.objects.filter(payment__purchase=purchase, status="lost").exists())
     )
 
 
 def _void(purchase: Purchase, reason: str, actor: Actor | None = None) -> None:
-    purchase.status = Purchase.Status.VOID
+    before, purchase.status = purchase.status, Purchase.Status.VOID
     purchase.save(update_fields=["status"])
     after = {"status": purchase.status, "reason": reason}
-    record("purchase.void", purchase, actor=actor, before={"status": "paid"}, after=after)
+    record("purchase.void", purchase, actor=actor, before={"status": before}, after=after)
     if purchase.route == Purchase.Route.POSTAL:
         notify(purchase.buyer, "free_entry_void", about=purchase.pk, raffle=purchase.raffle.title, reason=reason)
 
@@ -122,12 +132,20 @@ def execute_refund(refund_id: UUID) -> None:
         else:
             answer = gateway.create_refund(refund, str(refund.payment.intent_id))
     except ProviderRefused as error:
-        log.error("Stripe refuses refund %s: %s", refund.pk, error.detail)  # noqa: TRY400
-        Refund.objects.filter(pk=refund.pk, status__in=Refund.OPEN).update(
-            status=Refund.Status.FAILED, error=error.detail[:200], updated_at=Now()
-        )
+        _refused(refund, error.detail)
         return
     _note(refund.pk, answer)
+
+
+def _refused(asked: Refund, why: str) -> None:
+    """Stripe does not do it: finance has to look."""
+    with transaction.atomic():
+        purchase = Purchase.objects.select_for_update(no_key=True).get(pk=asked.payment.purchase_id)
+        refund = Refund.objects.select_for_update(no_key=True).get(pk=asked.pk)
+        if refund.status in Refund.OPEN and refund.attempt == asked.attempt:
+            refund.status, refund.error = Refund.Status.FAILED, why[:200]
+            refund.save(update_fields=["status", "error", "updated_at"])
+            _came_back(purchase, refund)
 
 
 def note_refund(stripe_id: str) -> None:
@@ -155,6 +173,8 @@ STATUSES = {
     "failed": Refund.Status.FAILED,
     "canceled": Refund.Status.FAILED,
 }
+# A refund only ever moves on along these: what was said of it before comes late and counts no more.
+PROGRESS = (Refund.Status.REQUESTED, Refund.Status.PENDING, Refund.Status.SUCCEEDED, Refund.Status.FAILED)
 
 
 def _note(refund_id: UUID, answer: gateway.StripeRefund) -> None:
@@ -164,7 +184,7 @@ def _note(refund_id: UUID, answer: gateway.StripeRefund) -> None:
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
         refund = Refund.objects.select_for_update(no_key=True).get(pk=refund_id)
         status = STATUSES[answer.status]
-        if refund.stripe_id == answer.id and refund.status == status:
+        if refund.stripe_id == answer.id and PROGRESS.index(status) <= PROGRESS.index(Refund.Status(refund.status)):
             return
         if refund.stripe_id not in {None, answer.id} or answer.attempt not in {None, refund.attempt}:
             return  # of an attempt that finance has replaced
@@ -182,7 +202,8 @@ def _went_back(purchase: Purchase, refund: Refund) -> None:
     if purchase.status == Purchase.Status.REFUNDING and not others.exists():
         Purchase.objects.filter(pk=purchase.pk).update(status=Purchase.Status.REFUNDED)
         record("purchase.refunded", purchase, before={"status": "refunding"}, after={"status": "refunded"})
-    context = {"raffle": purchase.raffle.title, "reason": refund.reason}
+    amount = as_text(refund.amount, purchase.currency)
+    context = {"raffle": purchase.raffle.title, "reason": refund.reason, "amount": amount}
     notify(purchase.buyer, "purchase_refunded", about=refund.pk, **context)
 
 
@@ -211,14 +232,17 @@ def retry_refund(refund_id: UUID, *, actor: Actor | None = None) -> Refund:
 
 
 def refund_raffle(raffle_id: UUID) -> int:
-    """Starts the refunds of a cancelled raffle, BATCH purchases a transaction; returns how many. Resumable."""
+    """Starts the refunds of a cancelled raffle, BATCH purchases a transaction; returns how many.
+
+    Resumable, and it stops by itself after BUDGET_SECONDS: a sweep goes on with the rest.
+    """
     raffle = Raffle.objects.get(pk=raffle_id, status=Raffle.Status.CANCELLED)
     reason = raffle.cancel_reason or "The raffle was cancelled."
     # Whoever is still in the checkout is let go at once; if they pay all the same, that money goes back too.
     Purchase.objects.holding().filter(raffle=raffle).update(expires_at=Now())
     to_refund = Payment.objects.filter(status=Payment.Status.SUCCEEDED, refund=None)
-    started = 0
-    while True:
+    started, deadline = 0, monotonic() + BUDGET_SECONDS
+    while monotonic() < deadline:
         with transaction.atomic():
             paid = Purchase.objects.paid().filter(raffle=raffle).select_for_update(no_key=True, of=("self",))[:BATCH]
             batch = list(paid.prefetch_related(Prefetch("payments", to_refund)))
@@ -226,17 +250,20 @@ def refund_raffle(raffle_id: UUID) -> int:
                 _leave(purchase, reason)
         started += len(batch)
         if not batch:
-            return started
+            break
+    return started
 
 
 def _leave(purchase: Purchase, reason: str) -> None:
-    if purchase.route == Purchase.Route.POSTAL:
+    if not _money_stays(purchase):
         _void(purchase, reason)
     elif payments := purchase.payments.all():
         open_refund(purchase, payments[0], reason=reason)
     else:
         # It should not exist, and it must not keep the others from their money.
         log.error("purchase %s is paid, but no payment of it can be refunded", purchase.pk)
-        purchase.status, purchase.review_evidence = Purchase.Status.REVIEW, {"faults": [NO_PAYMENT]}
+        evidence = purchase.review_evidence or {}
+        purchase.status = Purchase.Status.REVIEW
+        purchase.review_evidence = evidence | {"faults": [*evidence.get("faults", []), NO_PAYMENT]}
         purchase.save(update_fields=["status", "review_evidence"])
         record("purchase.review", purchase, before={"status": "paid"}, after={"faults": [NO_PAYMENT]})

@@ -25,8 +25,10 @@ def resolve_review(purchase_id: UUID, *, reason: str, actor: Actor | None = None
             Purchase.objects.select_for_update(no_key=True, of=("self",)).select_related("buyer").get(pk=purchase_id)
         )
         in_review = purchase.status == Purchase.Status.REVIEW
-        wrong = [each for each in unreturned.all() if in_review or mismatches(purchase, received[each.pk])]
-        if not wrong:
+        kept = [each for each in unreturned.all() if each.pk in received]
+        wrong = [each for each in kept if in_review or mismatches(purchase, each, received[each.pk])]
+        # What is paid keeps its tickets, so some of the money has to stay: without any it is a refund.
+        if not wrong or (purchase.status == Purchase.Status.PAID and len(wrong) == len(kept)):
             raise NotRefundable(f"There is no money of it to send back from a review; it is {purchase.status}.")
         return [
             open_refund(

@@ -147,7 +147,7 @@ def _bank_refused(purchase: Purchase, payment: Payment) -> None:
 
 def _take_money(purchase: Purchase, payment: Payment, intent: Intent) -> None:
     """The money is there: seat it, or send it back, or have finance look. The purchase is locked."""
-    if faults := mismatches(purchase, intent):
+    if faults := mismatches(purchase, payment, intent):
         _flag(purchase, faults, intent)
         return
     if purchase.status in Purchase.HOLDING and purchase.raffle.status == Raffle.Status.CANCELLED:
@@ -207,15 +207,18 @@ def tell_buyer(purchase_id: str) -> None:
         notify(bought.buyer, "purchase_paid", about=bought.pk, raffle=bought.raffle.title, tickets=bought.tickets)
 
 
-def mismatches(purchase: Purchase, intent: Intent) -> list[str]:
-    """What of a succeeded intent is not as its purchase has it, in words. Cost: one query."""
+def mismatches(purchase: Purchase, payment: Payment, intent: Intent) -> list[str]:
+    """What of a succeeded intent is not as its purchase has it, in words. Cost: one query for an adopted intent."""
     expected = {"amount_received": purchase.amount, "amount": purchase.amount, "currency": purchase.currency}
     faults = [
         f"{name} is {getattr(intent, name)}, expected {value}"
         for name, value in expected.items()
         if getattr(intent, name) != value
     ]
-    if not gateway.is_customer(intent.customer, purchase.buyer):
+    ours = intent.customer == payment.customer or (
+        not payment.customer and gateway.is_customer(intent.customer, purchase.buyer)
+    )
+    if not ours:
         faults.append(f"customer is {intent.customer}, who is not the buyer")
     return faults
 

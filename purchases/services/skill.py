@@ -1,4 +1,4 @@
-"""The question of skill: a wrong answer holds nothing, and every answer is kept."""
+"""The question of skill: a wrong answer holds nothing and is kept; right ones are kept with what they held."""
 
 from accounts.models import User
 from luxewin.api.problems import InvalidInput

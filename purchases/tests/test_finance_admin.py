@@ -1,6 +1,7 @@
 """Finance in the back office: what needs a look is found, and every way to end it asks for a reason first."""
 
 import html
+import re
 
 import pytest
 import stripe
@@ -47,10 +48,11 @@ def test_a_refund_wants_a_reason_first_and_the_reason_is_kept(alice, fiona, on_s
     page = act(client, "refund", purchase)
     assert 'name="reason"' in page
     assert str(purchase.pk) in page
+    assert f"<li>{alice.email}, 1 ticket of {purchase.raffle}, 5.00\N{NO-BREAK SPACE}GBP</li>" in page
     assert 'name="reason"' in act(client, "refund", purchase, confirmed="1", reason="  ")
     assert not Refund.objects.exists()
     told = act(client, "refund", purchase, confirmed="1", reason="Bought by mistake.")
-    assert f"Refund of {purchase.pk} is under way." in told
+    assert f"The refund is under way: {alice.email}, 1 ticket of {purchase.raffle}" in told
     assert Refund.objects.get().reason == "Bought by mistake."
     entry = AuditEntry.objects.get(action="purchase.refunding")
     assert (entry.actor, entry.after["reason"]) == (fiona.pk, "Bought by mistake.")
@@ -60,14 +62,14 @@ def test_of_several_each_says_how_it_went(alice, bob, fiona, on_sale, desk):
     raffle = on_sale()
     paid, held = bought(alice, raffle), hold(bob, raffle)
     told = act(desk(fiona), "refund", paid, held, confirmed="1", reason="Both.")
-    assert f"Refund of {paid.pk} is under way." in told
-    assert f"{held.pk}: Only a purchase paid by card can be refunded" in told
+    assert f"The refund is under way: {alice.email}, 1 ticket" in told
+    assert re.search(f"Not done, {re.escape(bob.email)}, .*: Only a purchase paid by card can be refunded", told)
 
 
 def test_a_review_ends_by_sending_back_what_came(reviewed, fiona, desk, run_tasks):
     assert reviewed.status == "review"
     told = act(desk(fiona), "resolve", reviewed, confirmed="1", reason="The amount was changed.")
-    assert "400 (minor units) on the way back" in told
+    assert f"4.00\N{NO-BREAK SPACE}GBP on the way back: {reviewed.buyer.email}" in told
     run_tasks()
     refund = Refund.objects.get()
     assert (refund.amount, refund.status, Purchase.objects.get().status) == (400, "succeeded", "refunded")
@@ -85,6 +87,14 @@ def test_what_is_not_in_review_has_nothing_to_send_back(alice, fiona, on_sale, d
     assert not Refund.objects.exists()
 
 
+def test_what_its_tickets_were_paid_with_does_not_go_back_while_they_stay(alice, bob, on_sale):
+    purchase = bought(alice, on_sale())
+    alice.djstripe_customers.update(subscriber=bob)  # now the money does not match
+    with pytest.raises(NotRefundable):
+        services.resolve_review(purchase.pk, reason="A try.")
+    assert not Refund.objects.exists()
+
+
 def test_a_lost_dispute_takes_the_purchase_out(alice, fiona, on_sale, desk, own_stripe):
     purchase = bought(alice, on_sale())
     client = desk(fiona)
@@ -92,7 +102,7 @@ def test_a_lost_dispute_takes_the_purchase_out(alice, fiona, on_sale, desk, own_
     dispute = own_stripe("disputes", payment_intent=purchase.payment.intent_id)
     stripe.Dispute.close(dispute["id"])
     services.note_dispute(dispute["id"])
-    assert f"{purchase.pk} is out of its raffle." in act(client, "void", purchase, confirmed="1", reason="Lost.")
+    assert "Out of its raffle: " in act(client, "void", purchase, confirmed="1", reason="Lost.")
     assert Purchase.objects.get().status == "void"
 
 
@@ -107,7 +117,7 @@ def test_a_failed_refund_is_tried_again(alice, fiona, on_sale, desk, own_stripe,
     refund.refresh_from_db()
     own_stripe(f"refunds/{refund.stripe_id}/finish")
     services.note_refund(refund.stripe_id)
-    assert f"{refund.pk} is tried again." in act(client, "retry", refund, page=REFUNDS)
+    assert f"to {alice.email}: the refund is tried again." in act(client, "retry", refund, page=REFUNDS)
     refund.refresh_from_db()
     assert (refund.status, refund.attempt) == ("requested", 2)
 
@@ -144,7 +154,8 @@ def test_a_purchase_s_page_shows_its_money_and_no_secret(alice, fiona, on_sale, 
     services.request_refund(purchase.pk, reason="They asked.")
     run_tasks()
     page = desk(fiona).get(f"{PURCHASES}{purchase.pk}/change/").content.decode()
-    for shown in (purchase.payment.intent_id, "product_not_received", "needs_response", "5.00 GBP", "They asked."):
+    price = "5.00\N{NO-BREAK SPACE}GBP"
+    for shown in (purchase.payment.intent_id, "product_not_received", "needs_response", price, "They asked."):
         assert shown in page
     assert "_secret_" not in page
 
@@ -168,3 +179,27 @@ def test_every_page_about_money_opens_and_hides_secrets(who, request, alice, on_
         page = client.get(f"/admin/{model}/{listed[0].pk}/change/")
         assert page.status_code == 200, model
         assert "_secret_" not in page.content.decode(), model
+
+
+def test_a_review_is_read_with_what_came_and_what_was_due(reviewed, fiona, desk):
+    page = html.unescape(desk(fiona).get(f"{PURCHASES}{reviewed.pk}/change/").content.decode())
+    assert "<div>amount_received is 400, expected 500</div>" in page
+    assert f"<div>4.00\N{NO-BREAK SPACE}GBP came with {reviewed.payment.intent_id} of cus_" in page
+    assert str(reviewed.pk) in page
+    assert "{'" not in page
+
+
+def test_lists_name_people_raffles_and_amounts(alice, fiona, on_sale, desk, own_stripe, hear):
+    purchase = bought(alice, on_sale())
+    dispute = own_stripe("disputes", payment_intent=purchase.payment.intent_id)
+    services.note_dispute(dispute["id"])
+    services.request_refund(purchase.pk, reason="They asked.")
+    hear()
+    client, price = desk(fiona), "5.00\N{NO-BREAK SPACE}GBP"
+    for model in ("purchase", "payment", "refund", "dispute"):
+        page = html.unescape(client.get(f"/admin/purchases/{model}/").content.decode())
+        for shown in (alice.email, str(purchase.raffle), price):
+            assert shown in page, model
+    for model in ("paymentintent", "charge", "dispute"):
+        assert price in client.get(f"/admin/djstripe/{model}/").content.decode(), model
+    assert "Being refunded, disputed" in client.get(PURCHASES).content.decode()

@@ -191,7 +191,9 @@ def test_a_hold_is_one_statement_and_one_transaction(alice, on_sale, django_asse
 def test_within_it_the_database_runs_at_most_eight_statements_and_locks_the_hot_row_last():
     body = import_module("purchases.migrations.0004_hold_tickets").FORWARD.partition("BEGIN\n")[2]
     pieces = [re.sub(r"--.*|RETURN QUERY", "", piece).split() for piece in re.split(";|THEN", body)]
-    statements = [" ".join(words) for words in pieces if words and words[0] in {"PERFORM", "SELECT", "INSERT", "UPDATE"}]
+    statements = [
+        " ".join(words) for words in pieces if words and words[0] in {"PERFORM", "SELECT", "INSERT", "UPDATE"}
+    ]
     # One is run for a repeat only, one where the raffle asks a question; the last gives back what is known by then.
     assert len(statements) - 3 == 7, statements
     assert statements[-2].startswith("UPDATE raffles_ticketcounter")

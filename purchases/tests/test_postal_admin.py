@@ -184,7 +184,7 @@ def test_a_file_is_shown_before_it_is_entered_and_entered_once(alice, bob, sam, 
     assert [review.context[name] for name in ("letters", "tickets", "people")] == [2, 3, 2]
     sealed = _seal(review)
     response = client.post(f"{FILE}enter/", {"sealed": sealed}, follow=True)
-    assert "2 letters are entered into A fine watch: numbers 1 to 3." in said(response)
+    assert "Letters entered into A fine watch: 2, with the ticket numbers 1 to 3." in said(response)
     assert counts(raffle) == (0, 3)
     with nothing_written():
         again = client.post(f"{FILE}enter/", {"sealed": sealed})

@@ -13,7 +13,7 @@ from luxewin.audit.models import AuditEntry
 from purchases import gateway, services, tasks
 from purchases.errors import NotRefundable
 from purchases.models import Dispute, Payment, Purchase, Reconciliation, Refund, StripeWatch
-from purchases.services.reconciliation import runs
+from purchases.services.reconciliation import comparison, runs
 from purchases.tests.stage import bought, buy, confirm, counts, hold, pay, seated
 
 pytestmark = [pytest.mark.usefixtures("own_stripe"), pytest.mark.django_db]
@@ -282,6 +282,25 @@ def test_money_that_finance_looks_at_is_not_reported_again(alice, on_sale):
     pay(purchase.payment.client_secret).raise_for_status()
     assert services.settle_purchase(purchase.pk).status == "review"
     assert not reconcile()[1]
+
+
+def test_what_cannot_be_compared_is_printed_and_keeps_no_other(alice, bob, on_sale, monkeypatch):
+    raffle = on_sale()
+    broken, fine = buy(alice, raffle), buy(bob, raffle)
+    for purchase in (broken, fine):
+        pay(purchase.payment.client_secret).raise_for_status()
+    settle = comparison.apply_intent
+
+    def fail(payment, intent):
+        if payment.purchase_id == broken.pk:
+            raise KeyError("of another world")
+        settle(payment, intent)
+
+    monkeypatch.setattr(comparison, "apply_intent", fail)
+    lines, remain = reconcile()
+    assert remain
+    assert f"{broken.payment.intent_id}: cannot be compared: KeyError('of another world')" in lines
+    assert Purchase.objects.get(pk=fine.pk).status == "paid"
 
 
 def test_a_hundred_and_more_are_compared_page_by_page(db):

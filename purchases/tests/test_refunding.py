@@ -83,6 +83,7 @@ def test_a_refund_that_stripe_refuses_is_failed_and_says_why(alice, on_sale, cap
     assert (refund.status, statuses()) == ("failed", ["refunding"])
     assert "already been refunded" in refund.error
     assert "already been refunded" in caplog.text
+    assert AuditEntry.objects.filter(action="purchase.refund_failed", subject_id=purchase.pk).count() == 1
 
 
 def test_nobody_leaves_a_frozen_draw_neither_in_code_nor_in_the_database(alice, on_sale, run_tasks):
@@ -182,6 +183,18 @@ def test_a_purchase_without_its_payment_does_not_keep_the_others_from_their_mone
     raffle_services.cancel_raffle(raffle.pk, reason="Stolen.")
     services.refund_raffle(raffle.pk)
     assert statuses() == ["refunding", "review"]
+
+
+def test_of_a_cancelled_raffle_nobody_is_refunded_whose_money_went_back_by_hand(alice, bob, on_sale, run_tasks):
+    raffle = on_sale()
+    purchase = bought(alice, raffle)
+    bought(bob, raffle)
+    by_hand = stripe.Refund.create(payment_intent=purchase.payment.intent_id)
+    services.note_refund(by_hand.id)
+    raffle_services.cancel_raffle(raffle.pk, reason="Stolen.")
+    run_tasks()
+    assert {each.buyer_id: each.status for each in Purchase.objects.all()} == {alice.pk: "void", bob.pk: "refunded"}
+    assert Refund.objects.get().payment.purchase.buyer_id == bob.pk
 
 
 def test_below_the_promised_minimum_everyone_is_refunded(alice, bob, on_sale, run_tasks):

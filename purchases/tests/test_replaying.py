@@ -88,6 +88,6 @@ def test_in_the_back_office_finance_alone_processes_again(who, may, request, los
     desk.force_login(request.getfixturevalue(who))
     data = {"action": "replay", "_selected_action": [lost.pk]}
     answer = desk.post("/admin/djstripe/event/", data, follow=True)
-    assert ([str(told) for told in answer.context["messages"]] == [f"{lost.id} is processed again."]) is may
+    assert ([str(told) for told in answer.context["messages"]] == [f"Processed again: {lost.id}."]) is may
     run_tasks()
     assert (Purchase.objects.get().status == "paid") is may

@@ -49,6 +49,16 @@ def twice_paid(buyer, raffle):
     return purchase, first
 
 
+def test_money_of_an_attempt_that_had_ended_is_taken_in_though_the_first_to_find_it_died(alice, on_sale):
+    raffle = on_sale()
+    purchase = buy(alice, raffle, 2)
+    pay(purchase.payment.client_secret).raise_for_status()
+    # The intent's id was noted, and then nothing more.
+    Payment.objects.update(status="failed")
+    services.settle_intent(purchase.payment.intent_id)
+    assert (Payment.objects.get().status, counts(raffle)) == ("succeeded", (0, 2))
+
+
 def test_money_that_came_twice_goes_back_once_and_the_tickets_stay(alice, on_sale, hear):
     raffle = on_sale()
     purchase, first = twice_paid(alice, raffle)

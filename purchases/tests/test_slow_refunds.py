@@ -11,6 +11,7 @@ from luxewin.audit.models import AuditEntry
 from purchases import gateway, services, tasks
 from purchases.errors import NotRefundable
 from purchases.models import Purchase, Refund
+from purchases.services import refunds
 from purchases.tests.stage import buy, confirm
 
 
@@ -89,6 +90,18 @@ def test_news_of_an_attempt_that_another_replaced_changes_nothing(leaving, own_s
     services.note_refund(refund.stripe_id)
     assert Refund.objects.get().stripe_id == second.id
     assert states() == ("succeeded", "refunded")
+
+
+@pytest.mark.parametrize(("card", "then"), [("pm_card_pendingRefund", "succeeded"), ("pm_card_refundFail", "failed")])
+def test_what_stripe_said_of_a_refund_before_does_not_undo_what_came_since(card, then, leaving, own_stripe, hear):
+    refund = leaving(card)
+    earlier = gateway.retrieve_refund(refund.stripe_id)
+    own_stripe(f"refunds/{refund.stripe_id}/finish")
+    hear()
+    assert states()[0] == then
+    before = states()
+    refunds._note(refund.pk, earlier)  # of somebody who asked first and comes last
+    assert states() == before
 
 
 def test_a_refund_whose_answer_is_lost_and_which_then_fails_is_failed(leaving, own_stripe, hear, alice, on_sale):

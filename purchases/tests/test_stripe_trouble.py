@@ -4,9 +4,11 @@ import time
 
 import pytest
 import stripe
+from django.db import connection
 
 from purchases import services
 from purchases.errors import ProviderUnavailable
+from purchases.gateway.transport import CurlClient
 from purchases.models import Payment, Purchase
 from purchases.tests.stage import at_once, bought, counts, key, pay
 
@@ -122,3 +124,15 @@ def test_a_customer_deleted_at_stripe_is_made_anew(api, alice, on_sale, new_key)
     assert [each.attempt for each in Payment.objects.filter(purchase=again.json()["id"])] == [1, 2]
     assert alice.djstripe_customers.get().id != gone.id
     assert counts(raffle) == (0, 3)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_connection_of_the_pool_is_held_while_stripe_is_called_not_even_for_a_first_purchase(
+    alice, on_sale, settings, monkeypatch
+):
+    raffle, held, real = on_sale(), [], CurlClient._curl
+    monkeypatch.setattr(CurlClient, "_curl", lambda self: held.append(connection.connection is not None) or real(self))
+    settings.DATABASE_POOL = True
+    services.purchase_tickets(buyer=alice, raffle_id=raffle.pk, quantity=2, key=key("first"))
+    # The customer, the intent.
+    assert held == [False, False]

@@ -114,7 +114,7 @@ class Comparison:
         elif payment.status != STATES.get(intent.status, Payment.Status.OPEN):
             yield from self._settled(payment)
         elif payment.status == Payment.Status.SUCCEEDED and not self._is_finances(payment):
-            for fault in mismatches(payment.purchase, intent):
+            for fault in mismatches(payment.purchase, payment, intent):
                 yield self._flagged(payment, fault)
 
     def _settled(self, payment: Payment) -> Iterator[Difference]:

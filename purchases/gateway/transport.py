@@ -4,7 +4,7 @@ The library's own clients either go through `requests`, whose work in Python cos
 or share one curl handle among threads, which curl forbids. Under a drop that is where a server's time would go.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from threading import local
 from typing import Any, NoReturn
@@ -20,13 +20,14 @@ class CurlClient(stripe.HTTPClient):
     """Stripe's interface for HTTP. Retries are the library's business, which gives every POST an idempotency key.
 
     curl by itself heeds HTTPS_PROXY, and asks once more over a new connection where a kept one is cut: it may have gone
-    stale unnoticed.
+    stale unnoticed. `before` is called before each request.
     """
 
     name = "pycurl"
 
-    def __init__(self, *, connect_seconds: int, total_seconds: int) -> None:
+    def __init__(self, *, connect_seconds: int, total_seconds: int, before: Callable[[], None]) -> None:
         super().__init__()
+        self._before = before
         self._connect_seconds = connect_seconds
         self._total_seconds = total_seconds
         self._threads = local()
@@ -35,6 +36,7 @@ class CurlClient(stripe.HTTPClient):
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """One request; raises stripe.APIConnectionError, which the library may try again."""
+        self._before()
         curl, body = self._curl(), BytesIO()
         lines: list[bytes] = []
         curl.setopt(pycurl.URL, url)

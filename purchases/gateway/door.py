@@ -1,0 +1,56 @@
+"""How every call to Stripe is made: time-outs, retries, the pinned version, and Stripe's errors as ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import stripe
+from django.conf import settings
+from django.db import connection
+
+from purchases.errors import ProviderFailed, ProviderRefused, ProviderUnavailable
+from purchases.gateway.transport import CurlClient
+
+TIMEOUT_SECONDS = 10
+# Stripe's code for an object that it does not know.
+MISSING = "resource_missing"
+
+
+def configure() -> None:
+    """Sets time-outs, retries and the pinned version, once per process."""
+    stripe.api_key = settings.STRIPE_SECRET_KEY
+    stripe.api_version = settings.STRIPE_API_VERSION
+    stripe.max_network_retries = 2
+    stripe.default_http_client = CurlClient(
+        connect_seconds=2, total_seconds=TIMEOUT_SECONDS, before=_release_connection
+    )
+
+
+def _release_connection() -> None:
+    """Gives this thread's pooled connection back before each request, so that a slow Stripe holds none.
+
+    Here and not by the callers: dj-stripe reads the database between its requests.
+    """
+    if settings.DATABASE_POOL and not connection.in_atomic_block:
+        connection.close()
+
+
+@contextmanager
+def calling() -> Iterator[None]:
+    """Turns Stripe's errors into ours."""
+    try:
+        yield
+    except stripe.APIError as error:
+        raise ProviderFailed(f"Try again in a moment. ({type(error).__name__})") from error
+    except (stripe.APIConnectionError, stripe.RateLimitError) as error:
+        raise ProviderUnavailable(f"Try again in a moment. ({type(error).__name__})") from error
+    except stripe.AuthenticationError as error:
+        raise ProviderUnavailable("The payment provider does not accept our key.") from error
+    except stripe.StripeError as error:
+        raise ProviderRefused(error.user_message or str(error), provider_code=error.code) from error
+
+
+def ping() -> None:
+    """Raises with a reason unless Stripe answers to our key."""
+    if not settings.STRIPE_SECRET_KEY:
+        raise RuntimeError("STRIPE_SECRET_KEY is not set")
+    stripe.Balance.retrieve()

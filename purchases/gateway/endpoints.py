@@ -1,0 +1,99 @@
+"""Our webhook endpoints at Stripe, and whether a delivery to one of them is Stripe's."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import stripe
+from django.conf import settings
+from djstripe.models import WebhookEndpoint
+
+from purchases.gateway.door import calling
+from purchases.gateway.events import EVENTS, know_account
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One of our webhook endpoints, as Stripe has it now."""
+
+    url: str
+    enabled: bool
+    events: frozenset[str]
+
+
+def register_webhook(base_url: str) -> WebhookEndpoint:
+    """Subscribes `<base_url>/api/v1/webhooks/stripe/<uuid>` at Stripe to EVENTS, once; returns dj-stripe's record.
+
+    Endpoints of ours at other addresses are removed, so that a moved installation gets each event once.
+    """
+    know_account()
+    with calling():
+        kept = None
+        for known in WebhookEndpoint.objects.all():
+            if (
+                known.url.startswith(f"{base_url}/")
+                and set(known.enabled_events) == set(EVENTS)
+                and _still_there(known.id)
+            ):
+                kept = known
+                continue
+            _forget(known)
+        return kept or _make_endpoint(base_url, uuid4())
+
+
+def endpoints() -> list[Endpoint]:
+    """Those of our webhook endpoints that Stripe still has."""
+    found = []
+    for known in WebhookEndpoint.objects.all():
+        with calling(), suppress(stripe.InvalidRequestError):
+            data = stripe.WebhookEndpoint.retrieve(known.id)
+            found.append(Endpoint(data.url, data.status == "enabled", frozenset(data.enabled_events)))
+    return found
+
+
+def recorded_endpoints() -> list[Endpoint]:
+    """The same by dj-stripe's record; asks nobody."""
+    return [
+        Endpoint(known.url, known.status == "enabled", frozenset(known.enabled_events))
+        for known in WebhookEndpoint.objects.all()
+    ]
+
+
+def _still_there(endpoint_id: str) -> bool:
+    try:
+        found = stripe.WebhookEndpoint.retrieve(endpoint_id)
+        return found.status == "enabled" and set(found.enabled_events) == set(EVENTS)
+    except stripe.InvalidRequestError:
+        return False
+
+
+def _forget(endpoint: WebhookEndpoint) -> None:
+    with suppress(stripe.InvalidRequestError):  # gone at Stripe already
+        stripe.WebhookEndpoint.delete(endpoint.id)
+    endpoint.delete()
+
+
+def _make_endpoint(base_url: str, uuid: UUID) -> WebhookEndpoint:
+    made = stripe.WebhookEndpoint.create(
+        url=f"{base_url}/api/v1/webhooks/stripe/{uuid}",
+        enabled_events=list(EVENTS),  # type: ignore[arg-type]
+        api_version=settings.STRIPE_API_VERSION,  # type: ignore[arg-type]
+        metadata={"djstripe_uuid": str(uuid)},
+    )
+    endpoint = WebhookEndpoint.sync_from_stripe_data(made)
+    # Stripe tells the secret once, at creation.
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(secret=made.secret, djstripe_uuid=uuid)
+    endpoint.refresh_from_db()
+    return endpoint
+
+
+def is_signed(body: bytes, signature: str, endpoint: UUID) -> bool | None:
+    """Whether Stripe signed this body just now for our endpoint; None if we have no such endpoint. Cost: one query."""
+    known = WebhookEndpoint.objects.filter(djstripe_uuid=endpoint).only("secret", "djstripe_tolerance").first()
+    if known is None:
+        return None
+    try:
+        return stripe.WebhookSignature.verify_header(body, signature, known.secret, known.djstripe_tolerance)
+    except (stripe.SignatureVerificationError, TypeError, UnicodeError):
+        # The last two: a signature outside ASCII, a body that is not UTF-8.
+        return False

@@ -1,0 +1,39 @@
+"""dj-stripe's record, brought up to what Stripe has now: tasks, each of one object.
+
+dj-stripe fetches what an object refers to inside a transaction of its own. So these belong into a worker: nobody waits
+for them, and only dj-stripe's rows are locked meanwhile.
+"""
+
+import logging
+
+import stripe
+from djstripe.models import Dispute, PaymentIntent, Refund
+
+from purchases.gateway.door import calling
+
+log = logging.getLogger(__name__)
+
+
+def mirror_intent(intent_id: str) -> None:
+    """Has dj-stripe record the intent (and its customer and charge) as Stripe has it now."""
+    with calling():
+        PaymentIntent.sync_from_stripe_data(stripe.PaymentIntent.retrieve(intent_id))
+
+
+def mirror_refund(refund_id: str) -> None:
+    """Has dj-stripe record the refund as Stripe has it now.
+
+    Stripe documents refunds without a charge, for which dj-stripe's table has no room: of those only our own row tells.
+    """
+    with calling():
+        refund = stripe.Refund.retrieve(refund_id)
+        if refund.charge is None:
+            log.warning("refund %s has no charge, dj-stripe cannot record it", refund_id)
+        else:
+            Refund.sync_from_stripe_data(refund)
+
+
+def mirror_dispute(dispute_id: str) -> None:
+    """Has dj-stripe record the dispute as Stripe has it now."""
+    with calling():
+        Dispute.sync_from_stripe_data(stripe.Dispute.retrieve(dispute_id))

@@ -1,0 +1,90 @@
+"""Raffles in the back office: the API's rules, told at their fields."""
+
+import html
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from raffles.models import Raffle
+
+RAFFLES = "/admin/raffles/raffle/"
+
+
+@pytest.fixture
+def desk(mona):
+    """Mona at the back office."""
+    client = Client()
+    client.force_login(mona)
+    return client
+
+
+@pytest.fixture
+def sheet():
+    """What the page of a new raffle sends."""
+    opens = timezone.now() + timedelta(days=1)
+    closes = opens + timedelta(days=7)
+    return {
+        "title": "A watch",
+        "slug": "a-watch",
+        "category": "watch",
+        "description": "",
+        "image_url": "",
+        "ticket_price": "500",
+        "currency": "gbp",
+        "capacity": "10",
+        "max_per_person": "5",
+        "min_tickets": "0",
+        "opens_at_0": f"{opens:%Y-%m-%d}",
+        "opens_at_1": "10:00",
+        "closes_at_0": f"{closes:%Y-%m-%d}",
+        "closes_at_1": "10:00",
+        "alternates": "2",
+        "delay_seconds": "3600",
+        "question": "",
+        "choices": "",
+        "answer": "",
+        "prizes-TOTAL_FORMS": "0",
+        "prizes-INITIAL_FORMS": "0",
+    }
+
+
+def test_a_manager_writes_a_draft(desk, sheet):
+    assert desk.post(f"{RAFFLES}add/", sheet).status_code == 302
+    assert Raffle.objects.get().slug == "a-watch"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("currency", "xyz", "unknown_currency"),
+        ("max_per_person", "11", "above_capacity"),
+        ("min_tickets", "11", "above_capacity"),
+        ("ticket_price", "100000001", "max_value"),
+        ("capacity", "100000001", "max_value"),
+        ("delay_seconds", "0", "too_short"),
+        ("slug", "list", "reserved"),
+        ("answer", "Rolex", "required"),
+    ],
+)
+def test_a_term_that_the_api_refuses_is_refused_at_its_field(field, value, code, desk, sheet):
+    form = desk.post(f"{RAFFLES}add/", sheet | {field: value}).context["adminform"].form
+    at = "question" if field == "answer" else field
+    assert {name: [each["code"] for each in faults] for name, faults in form.errors.get_json_data().items()} == {
+        at: [code]
+    }
+    assert not Raffle.objects.exists()
+
+
+def test_closing_before_the_opening_is_refused_at_its_field(desk, sheet):
+    form = desk.post(f"{RAFFLES}add/", sheet | {"closes_at_0": "2026-01-01"}).context["adminform"].form
+    assert form.errors.as_data().keys() == {"closes_at"}
+
+
+def test_a_published_raffle_is_read_with_its_currency_and_its_choices(desk, on_sale):
+    raffle = on_sale(ticket_price=500, question="Which is a city?", choices=["Rome", "Po"], answer="Rome")
+    page = html.unescape(desk.get(f"{RAFFLES}{raffle.pk}/change/").content.decode())
+    assert "5.00 GBP" in page
+    assert "<div>Rome</div><div>Po</div>" in page
+    assert "Open" in page
