@@ -66,7 +66,7 @@ class Bare:
             self._run(SEAT, ticket, purchase)
             tickets = {"first": ticket, "last": ticket, "count": 1}
             self._audit("purchase.paid", purchase, {"status": "pending"}, {"status": "paid"} | tickets)
-            self._notify("purchase_paid", person, purchase, {"raffle": self.title, "tickets": tickets})
+            self._run(ENQUEUE, self.payload)  # the mail with the numbers
             self._run(TAKE_NOTICE, numbers.intent_id(number))
 
     def refund(self, first: int, size: int) -> None:
