@@ -7,7 +7,7 @@ for them, and only dj-stripe's rows are locked meanwhile.
 import logging
 
 import stripe
-from djstripe.models import Dispute, PaymentIntent, Refund
+from djstripe.models import Charge, Dispute, PaymentIntent, Refund
 
 from purchases.gateway.door import calling
 
@@ -15,9 +15,14 @@ log = logging.getLogger(__name__)
 
 
 def mirror_intent(intent_id: str) -> None:
-    """Has dj-stripe record the intent (and its customer and charge) as Stripe has it now."""
+    """Has dj-stripe record the intent, its customer and its newest charge as Stripe has them now."""
     with calling():
-        PaymentIntent.sync_from_stripe_data(stripe.PaymentIntent.retrieve(intent_id))
+        intent = stripe.PaymentIntent.retrieve(intent_id)
+        PaymentIntent.sync_from_stripe_data(intent)
+        if intent.latest_charge:
+            # Of itself dj-stripe fetches what its tables refer to, and an intent's row refers to no charge.
+            charge = intent.latest_charge
+            Charge.sync_from_stripe_data(stripe.Charge.retrieve(charge if isinstance(charge, str) else charge.id))
 
 
 def mirror_refund(refund_id: str) -> None:

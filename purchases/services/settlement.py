@@ -133,7 +133,10 @@ def _wait_for_bank(purchase: Purchase, payment: Payment) -> None:
 
 
 def _bank_refused(purchase: Purchase, payment: Payment) -> None:
-    """The bank said no after all: the intent can be paid again, and the buyer gets the usual time for it."""
+    """The bank said no after all: the intent can be paid again, and the buyer gets the usual time for it.
+
+    Where the tickets are gone by then, nobody is to pay it any more.
+    """
     payment.status = Payment.Status.OPEN
     payment.save(update_fields=["status", "updated_at"])
     enqueue(gateway.mirror_intent, payment.intent_id)
@@ -143,6 +146,15 @@ def _bank_refused(purchase: Purchase, payment: Payment) -> None:
         purchase.save(update_fields=["status", "expires_at"])
         record("purchase.pending", purchase, before={"status": "processing"}, after={"status": purchase.status})
         notify(purchase.buyer, "payment_failed", about=payment.id, raffle=purchase.raffle.title)
+    else:
+        enqueue(end_payment, str(payment.pk))
+
+
+def end_payment(payment_id: str) -> None:
+    """Cancels the intent of a payment that nothing is left for. Idempotent. Raises ProviderUnavailable."""
+    payment = Payment.objects.get(pk=payment_id)
+    if payment.status in Payment.LIVE:
+        apply_intent(payment, gateway.cancel_intent(str(payment.intent_id)))
 
 
 def _take_money(purchase: Purchase, payment: Payment, intent: Intent) -> None:

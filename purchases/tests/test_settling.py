@@ -10,7 +10,7 @@ import httpx
 import pytest
 import stripe
 from django_q.models import OrmQ
-from djstripe.models import PaymentIntent, WebhookEndpoint, WebhookEventTrigger
+from djstripe.models import Charge, PaymentIntent, WebhookEndpoint, WebhookEventTrigger
 
 from accounts.models import Notification
 from luxewin.audit.models import AuditEntry
@@ -152,6 +152,8 @@ class TestWebhook:
         assert Purchase.objects.get().tickets == {"first": 1, "last": 2, "count": 2}
         mirrored = PaymentIntent.objects.get(id=purchase.payment.intent_id)
         assert (mirrored.stripe_data["status"], mirrored.customer.subscriber) == ("succeeded", alice)
+        charge = Charge.objects.get(id=mirrored.stripe_data["latest_charge"])
+        assert (charge.stripe_data["amount"], charge.stripe_data["paid"]) == (1000, True)
 
     def test_an_event_that_we_did_not_sign_for_does_nothing(self, deliver, alice, on_sale, run_tasks):
         purchase = buy(alice, on_sale())
