@@ -102,22 +102,6 @@ def test_nobody_passes_their_limit_by_asking_at_once(alice, on_sale):
     assert isinstance(hold(alice, raffle, 1), Purchase)
 
 
-CONDITIONAL = "UPDATE raffles_ticketcounter SET held = held + wanted"
-# What counting would be without the conditional update: read, decide, write.
-READ_THEN_WRITE = """
-    SELECT held INTO total FROM raffles_ticketcounter WHERE raffle_id = wanted_raffle;
-    PERFORM pg_sleep(0.5);
-    UPDATE raffles_ticketcounter SET held = total + wanted"""
-
-
-@pytest.mark.django_db(transaction=True)
-def test_sixteen_buyers_of_ten_tickets_oversell_without_the_conditional_update(people, on_sale, weakened):
-    raffle, buyers = on_sale(capacity=10), people(16)
-    weakened(CONDITIONAL, READ_THEN_WRITE)
-    at_once(*[lambda buyer=buyer: hold(buyer, raffle) for buyer in buyers])
-    assert Purchase.objects.holding().count() == 16
-
-
 @pytest.mark.django_db(transaction=True)
 def test_sixteen_buyers_of_ten_tickets_get_exactly_ten(people, on_sale):
     raffle, buyers = on_sale(capacity=10), people(16)
