@@ -29,7 +29,7 @@ from purchases.models import Purchase
 from purchases.services.settlement import _seat
 from raffles.models import Raffle, TicketCounter
 
-GOOD, DECLINED = "4242424242424242", "4000000000000002"
+GOOD, DECLINED, THREE_D_SECURE = "4242424242424242", "4000000000000002", "4000002500003155"
 
 
 def key(value: str = "", digest: bytes = b"d" * 32) -> IdempotencyKey:
@@ -58,6 +58,13 @@ def confirm(client_secret: str, method: str) -> httpx.Response:
     intent = client_secret.partition("_secret_")[0]
     confirmation = {"payment_method": method, "client_secret": client_secret}
     return _device(f"/v1/payment_intents/{intent}/confirm", confirmation)
+
+
+def authenticate(client_secret: str, *, success: bool = True) -> httpx.Response:
+    """What the person's bank does on the page that 3-D Secure sends them to."""
+    intent = client_secret.partition("_secret_")[0]
+    said = {"success": str(success).lower(), "client_secret": client_secret}
+    return _device(f"/v1/payment_intents/{intent}/_authenticate", said)
 
 
 def _device(path: str, data: dict[str, str]) -> httpx.Response:

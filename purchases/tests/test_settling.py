@@ -16,7 +16,7 @@ from accounts.models import Notification
 from luxewin.audit.models import AuditEntry
 from purchases import gateway, services
 from purchases.models import Purchase
-from purchases.tests.stage import DECLINED, at_once, buy, counts, pay
+from purchases.tests.stage import DECLINED, THREE_D_SECURE, at_once, authenticate, buy, counts, pay
 
 
 def test_a_buyer_holds_pays_verifies_and_has_numbers(api, alice, on_sale, new_key, run_tasks):
@@ -53,6 +53,22 @@ def test_asking_before_paying_changes_nothing(alice, on_sale):
     purchase = buy(alice, raffle)
     assert services.settle_purchase(purchase.pk).status == "pending"
     assert counts(raffle) == (1, 0)
+
+
+def test_3d_secure_is_the_clients_to_go_through_and_the_hold_waits_for_it(api, alice, on_sale):
+    raffle, client = on_sale(), api(alice)
+    purchase = buy(alice, raffle, 2)
+    asked = pay(purchase.client_secret, THREE_D_SECURE).json()
+    assert (asked["status"], asked["next_action"]["type"]) == ("requires_action", "use_stripe_sdk")
+    # Whoever closed the page finds the secret again, with which Stripe.js shows the bank's page once more.
+    found = client.post("/api/v1/purchases/verify", {"purchase": str(purchase.pk)}).json()
+    assert (found["status"], found["client_secret"]) == ("pending", purchase.client_secret)
+    assert counts(raffle) == (2, 0)
+    authenticate(purchase.client_secret, success=False).raise_for_status()
+    assert services.settle_purchase(purchase.pk).status == "pending"
+    assert pay(purchase.client_secret, THREE_D_SECURE).json()["status"] == "requires_action"
+    authenticate(purchase.client_secret).raise_for_status()
+    assert services.settle_purchase(purchase.pk).tickets == {"first": 1, "last": 2, "count": 2}
 
 
 def test_a_declined_card_leaves_the_hold_and_a_good_one_settles_it(alice, on_sale):
