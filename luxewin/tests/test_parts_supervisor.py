@@ -37,8 +37,10 @@ def run_elsewhere(program: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 HOLD = """
-import pathlib, sys, time
+import pathlib, signal, sys, time
 from luxewin import parts
+# A shell that starts this run in the background has it ignore Ctrl-C, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with parts.Supervisor(pathlib.Path(sys.argv[1]), names=sys.argv[2:]) as supervisor:
     # A process of the product that ignores SIGTERM, with a child of its own that has left its group.
     child = "import os, signal, subprocess, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); " \
