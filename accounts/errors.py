@@ -35,9 +35,6 @@ class AccountInactive(Problem):
     title = "Account closed"
 
 
-VERIFY_FIRST = "Open the link in the mail we sent you, then try again."
-
-
 class EmailNotVerified(Problem):
     """The person has not yet shown that the address is theirs."""
 

@@ -214,6 +214,9 @@ class Refund(Claimable):
 class Dispute(models.Model):
     """A cardholder's claim with their bank against one payment, as Stripe has it."""
 
+    # Of which Stripe says nothing else any more.
+    CLOSED: ClassVar[list[str]] = ["won", "lost", "warning_closed", "prevented"]
+
     stripe_id = models.CharField(max_length=255, primary_key=True)
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="disputes")
     status = models.CharField(max_length=40, help_text="Stripe's word, for example needs_response, won, lost.")

@@ -17,8 +17,6 @@ from rest_framework.request import Request
 from luxewin.api.problems import Problem
 
 log = logging.getLogger(__name__)
-
-
 # The key has its window in its name, so that its life need not begin anew with each count.
 COUNT = """
 local count = redis.call('INCR', KEYS[1])

@@ -166,16 +166,13 @@ class PurchaseAdmin(ReadOnlyAdmin):
         if intent := found.get("intent"):
             came = price(intent["amount_received"], intent["currency"])
             lines.append(f"{came} came with {intent['id']} of {intent['customer']}")
-        lines += [f"{price(amount, purchase.currency)} went back by {key}" for key, amount in _by_hand(found)]
+        by_hand = found.get("refunds", {}).items()
+        lines += [f"{price(amount, purchase.currency)} went back by {key}" for key, amount in by_hand]
         return format_html_join("", "<div>{}</div>", ([line] for line in lines)) or "-"
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
         """Finance."""
         return request.user.has_perm("purchases.refund_purchase")
-
-
-def _by_hand(evidence: dict[str, Any]) -> list[tuple[str, int]]:
-    return list(evidence.get("refunds", {}).items())
 
 
 @admin.register(Payment)
@@ -208,14 +205,30 @@ class PaymentAdmin(ReadOnlyAdmin):
         return price_of(payment.purchase)
 
 
+class OfPaymentAdmin(ReadOnlyAdmin):
+    """What happened to a payment: with the purchase it paid, and whose that is."""
+
+    list_select_related = ["payment__purchase__buyer", "payment__purchase__raffle"]
+    show_full_result_count = False
+
+    @admin.display(description="purchase", ordering="payment__purchase__raffle__title")
+    def of(self, row: Refund | Dispute) -> Any:
+        """Which was paid."""
+        return link(row.payment.purchase)
+
+    @admin.display(ordering="payment__purchase__buyer__email")
+    def buyer(self, row: Refund | Dispute) -> str:
+        """By address."""
+        return row.payment.purchase.buyer.email
+
+
 @admin.register(Refund)
-class RefundAdmin(ReadOnlyAdmin):
+class RefundAdmin(OfPaymentAdmin):
     """What goes back, and how far it is."""
 
     list_display = ["created_at", "status", "price", "buyer", "of", "reason", "error"]
     list_filter = ["status", "payment__purchase__currency"]
     search_fields = ["payment__purchase__id", "payment__purchase__buyer__email", "payment__intent_id", "stripe_id"]
-    list_select_related = ["payment__purchase__buyer", "payment__purchase__raffle"]
     fields = [
         *("of", "buyer", "payment", "price", "reason", "status", "error", "attempt", "stripe_id"),
         *("created_at", "updated_at"),
@@ -224,17 +237,6 @@ class RefundAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
     date_hierarchy = "created_at"
     actions = ["retry"]
-    show_full_result_count = False
-
-    @admin.display(description="purchase", ordering="payment__purchase__raffle__title")
-    def of(self, refund: Refund) -> Any:
-        """What was paid."""
-        return link(refund.payment.purchase)
-
-    @admin.display(ordering="payment__purchase__buyer__email")
-    def buyer(self, refund: Refund) -> str:
-        """By address."""
-        return refund.payment.purchase.buyer.email
 
     @admin.display(description="amount", ordering="amount")
     def price(self, refund: Refund) -> str:
@@ -258,27 +260,15 @@ class RefundAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Dispute)
-class DisputeAdmin(ReadOnlyAdmin):
+class DisputeAdmin(OfPaymentAdmin):
     """Cardholders' claims. They are answered in Stripe's dashboard; once lost, the purchase can be taken out."""
 
     list_display = ["opened_at", "status", "price", "buyer", "of", "reason", "stripe_id"]
     list_filter = ["status", "reason"]
     search_fields = ["stripe_id", "payment__intent_id", "payment__purchase__id", "payment__purchase__buyer__email"]
-    list_select_related = ["payment__purchase__buyer", "payment__purchase__raffle"]
     fields = ["of", "buyer", "payment", "price", "status", "reason", "stripe_id", "opened_at", "updated_at"]
     readonly_fields = ["of", "buyer", "price", "updated_at"]
     date_hierarchy = "opened_at"
-    show_full_result_count = False
-
-    @admin.display(description="purchase", ordering="payment__purchase__raffle__title")
-    def of(self, dispute: Dispute) -> Any:
-        """Which is flagged."""
-        return link(dispute.payment.purchase)
-
-    @admin.display(ordering="payment__purchase__buyer__email")
-    def buyer(self, dispute: Dispute) -> str:
-        """By address."""
-        return dispute.payment.purchase.buyer.email
 
     @admin.display(description="amount", ordering="amount")
     def price(self, dispute: Dispute) -> str:

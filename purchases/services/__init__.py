@@ -6,7 +6,7 @@ from purchases.services.flags import flag_purchase
 from purchases.services.holds import hold_tickets
 from purchases.services.notices import LEASE as NOTICE_LEASE
 from purchases.services.notices import look_at, note_news
-from purchases.services.payments import open_payment, purchase_tickets
+from purchases.services.payments import purchase_tickets
 from purchases.services.postal import enter_letters, enter_postal
 from purchases.services.reconciliation import (
     Comparison,
@@ -47,7 +47,6 @@ __all__ = [
     "note_dispute",
     "note_news",
     "note_refund",
-    "open_payment",
     "order_reconciliation",
     "purchase_tickets",
     "refund_raffle",

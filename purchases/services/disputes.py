@@ -11,8 +11,6 @@ from purchases import gateway
 from purchases.models import Dispute, Payment, Purchase
 
 log = logging.getLogger(__name__)
-# Of which Stripe says nothing else any more: whatever comes then was asked for before.
-CLOSED = {"won", "lost", "warning_closed", "prevented"}
 
 
 def note_dispute(dispute_id: str) -> None:
@@ -28,7 +26,10 @@ def note_dispute(dispute_id: str) -> None:
     with transaction.atomic():
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=payment.purchase_id)
         before = Dispute.objects.filter(pk=said.id).first()
-        if before and (before.status in CLOSED or (before.status == said.status and before.amount == said.amount)):
+        # Whatever is said of a closed one was asked for before.
+        if before and (
+            before.status in Dispute.CLOSED or (before.status == said.status and before.amount == said.amount)
+        ):
             return
         Dispute.objects.update_or_create(
             pk=said.id,

@@ -1,11 +1,18 @@
 """Flags: what finance has to look at, kept on the purchase with its evidence."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
 from luxewin.audit.services import record
 from purchases.models import Purchase
+
+
+def add_evidence(purchase: Purchase, faults: list[str], **facts: Any) -> None:
+    """Sets `review_evidence` to what it was with these faults and facts; the caller, who has it locked, saves it."""
+    kept = purchase.review_evidence or {}
+    purchase.review_evidence = kept | facts | {"faults": [*kept.get("faults", []), *faults]}
 
 
 def flag_purchase(purchase_id: UUID, fault: str, *, refunds: dict[str, int] | None = None) -> None:
@@ -16,12 +23,9 @@ def flag_purchase(purchase_id: UUID, fault: str, *, refunds: dict[str, int] | No
     with transaction.atomic():
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
         evidence = purchase.review_evidence or {}
-        faults = evidence.get("faults", [])
-        if fault in faults:
+        if fault in evidence.get("faults", []):
             return
-        evidence["faults"] = [*faults, fault]
-        if refunds:
-            evidence["refunds"] = evidence.get("refunds", {}) | refunds
-        purchase.review_evidence = evidence
+        facts = {"refunds": evidence.get("refunds", {}) | refunds} if refunds else {}
+        add_evidence(purchase, [fault], **facts)
         purchase.save(update_fields=["review_evidence"])
         record("purchase.flagged", purchase, after={"fault": fault})

@@ -68,7 +68,7 @@ def hold_tickets(
         raise KeyReused("This Idempotency-Key came with another request before. Use a new key for a new request.")
     purchase.buyer = buyer
     if purchase.pk != identifiers[0]:
-        return Hold(purchase, None, customer)
+        return Hold(purchase, None, None)
     payment.purchase = purchase
     return Hold(purchase, payment, customer)
 

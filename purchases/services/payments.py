@@ -98,7 +98,7 @@ def claim_attempt(purchase: Purchase) -> Payment:
 
     One request at a time calls Stripe for a purchase; a claim outlives a crash by CALL_LEASE. Raises RequestInFlight.
     """
-    last = Payment.objects.filter(purchase=purchase).latest("attempt")
+    last = purchase.payment
     if last.status in Payment.LIVE:
         free = Q(calling_since=None) | Q(calling_since__lt=Now() - CALL_LEASE)
         started = Payment.objects.filter(free, pk=last.pk, status=Payment.Status.STARTED)

@@ -15,7 +15,7 @@ from luxewin.tasks.queue import enqueue
 from purchases import gateway
 from purchases.errors import NotRefundable, ProviderRefused
 from purchases.models import Dispute, Payment, Purchase, Refund
-from purchases.services.flags import flag_purchase
+from purchases.services.flags import add_evidence, flag_purchase
 from raffles.models import Raffle
 
 log = logging.getLogger(__name__)
@@ -262,8 +262,7 @@ def _leave(purchase: Purchase, reason: str) -> None:
     else:
         # It should not exist, and it must not keep the others from their money.
         log.error("purchase %s is paid, but no payment of it can be refunded", purchase.pk)
-        evidence = purchase.review_evidence or {}
         purchase.status = Purchase.Status.REVIEW
-        purchase.review_evidence = evidence | {"faults": [*evidence.get("faults", []), NO_PAYMENT]}
+        add_evidence(purchase, [NO_PAYMENT])
         purchase.save(update_fields=["status", "review_evidence"])
         record("purchase.review", purchase, before={"status": "paid"}, after={"faults": [NO_PAYMENT]})

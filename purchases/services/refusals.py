@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 from django.db import DatabaseError
 
-from accounts.errors import VERIFY_FIRST, AccountInactive, EmailNotVerified
+from accounts.errors import AccountInactive, EmailNotVerified
 from accounts.models import User
 from luxewin.api.problems import Problem
 from purchases import errors
@@ -88,7 +88,7 @@ def _not_available(raffle: Raffle, asked: Asked) -> Problem:
 
 PERSONAL: dict[str, Callable[[], Problem]] = {
     AccountInactive.code: lambda: AccountInactive("This account is closed."),
-    EmailNotVerified.code: lambda: EmailNotVerified(VERIFY_FIRST),
+    EmailNotVerified.code: lambda: EmailNotVerified("Open the link in the mail we sent you, then try again."),
 }
 ABOUT_THE_RAFFLE: dict[str, Callable[[Raffle, Asked], Exception]] = {
     errors.AmountTooLarge.code: _too_large,

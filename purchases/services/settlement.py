@@ -16,6 +16,7 @@ from purchases import gateway
 from purchases.gateway import Intent
 from purchases.models import Payment, Purchase
 from purchases.services.counters import count_hold, count_sale, lock_purchase, lower_tally, raise_tally
+from purchases.services.flags import add_evidence
 from purchases.services.holds import end_hold
 from purchases.services.refunds import open_refund
 from raffles.models import Raffle
@@ -175,7 +176,7 @@ def _take_money(purchase: Purchase, payment: Payment, intent: Intent) -> None:
 
 def _flag(purchase: Purchase, faults: list[str], intent: Intent) -> None:
     """What does not match is finance's: nothing is issued, the evidence is kept."""
-    purchase.review_evidence = {"faults": faults, "intent": _without_secret(intent)}
+    add_evidence(purchase, faults, intent=_without_secret(intent))
     if purchase.status in Purchase.HOLDING:
         end_hold(purchase, Purchase.Status.REVIEW)
         return

@@ -29,7 +29,6 @@ STATES = {
     "canceled": Payment.Status.CANCELED,
     "processing": Payment.Status.PROCESSING,
 }
-CLOSED_DISPUTES = ("won", "lost", "warning_closed", "prevented")
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,5 +267,5 @@ DISPUTES = _Kind(
     lambda: Dispute.objects.select_related("payment"),
     "stripe_id",
     "opened_at",
-    ~Q(status__in=CLOSED_DISPUTES),
+    ~Q(status__in=Dispute.CLOSED),
 )
