@@ -15,6 +15,7 @@ from verification.contract import MAX_PICKS
 from verification.errors import ContractMissing
 from verification.models import ChainTransaction, Contract, Draw, DrawSequence, Pick
 from verification.onchain import ChainUnavailable, DrawStatus, SignedCall
+from verification.services import steps
 
 from .drawing import URL, advance_to, closed, download, verified
 from .on_chain import funded_chain, send
@@ -46,8 +47,8 @@ class Crash(BaseException):
     """The worker dies."""
 
 
-BEFORE = [(Chain, "sign"), (Chain, "broadcast"), (anchoring, "_store_receipt"), (services, "_reach")]
-AFTER = [(Chain, "next_nonce"), (Chain, "broadcast"), (Chain, "receipt"), (services, "_write_picks")]
+BEFORE = [(Chain, "sign"), (Chain, "broadcast"), (anchoring, "_store_receipt"), (steps, "reach")]
+AFTER = [(Chain, "next_nonce"), (Chain, "broadcast"), (Chain, "receipt"), (steps, "_write_picks")]
 
 
 def test_a_worker_that_dies_anywhere_sends_each_step_once(anchored, selling, people, client, tmp_path, monkeypatch):
@@ -67,7 +68,7 @@ def test_a_worker_that_dies_anywhere_sends_each_step_once(anchored, selling, peo
     monkeypatch.undo()
     per_step = {f"{name} before" for _, name in BEFORE[:2]} | {f"{name} after" for _, name in AFTER[:3]}
     assert {(name, state) for name in per_step for state in ("promised", "frozen", "drawn")} <= died
-    assert {name for name, _ in died} == per_step | {"_store_receipt before", "_reach before", "_write_picks after"}
+    assert {name for name, _ in died} == per_step | {"_store_receipt before", "reach before", "_write_picks after"}
     # One transaction a step, one after the other, and not one more by this operator.
     assert nonces() == [(step, sent_before + place) for place, step in enumerate(("announce", "commit", "settle"))]
     assert anchored.next_nonce() == sent_before + 3

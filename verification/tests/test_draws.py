@@ -21,6 +21,7 @@ from purchases.tests.stage import at_once, hold, seated
 from raffles.services import cancel_raffle, close_raffle
 from verification import announcements, services, tasks
 from verification.models import Draw, Pick
+from verification.services import steps
 
 from .drawing import URL, advance_to, closed, crowd
 
@@ -61,7 +62,7 @@ def test_steps_taken_again_change_nothing(selling, alice):
     for _ in range(3):
         services.advance_draw(raffle.pk)
     # Also for a worker that read the draw long ago.
-    for state, step in services.STEPS.items():
+    for state, step in steps.STEPS.items():
         if state not in {State.DRAWN, State.ANNOUNCED}:
             step(Draw(**before[0] | {"state": state}))
     assert (Draw.objects.values().get(), list(Pick.objects.values())) == before
@@ -86,7 +87,7 @@ class Crash(BaseException):
 
 
 CRASHES = [
-    *((services, name) for name in ("_reach", "entries_tree", "anchor_commit", "_write_picks")),
+    *((steps, name) for name in ("reach", "entries_tree", "anchor_commit", "_write_picks")),
     (announcements, "tell_winners"),
 ]
 
@@ -105,7 +106,7 @@ def test_a_worker_that_dies_at_any_point_leaves_a_draw_that_goes_on(selling, peo
         except Crash:
             continue
     assert {name for name, _ in died} == {name for _, name in CRASHES}
-    assert [state for name, state in died if name == "_reach"] == ["promised", "announced", "frozen", "committed"]
+    assert [state for name, state in died if name == "reach"] == ["promised", "announced", "frozen", "committed"]
     assert Pick.objects.count() == 4
     assert AuditEntry.objects.filter(action="draw.drawn").count() == 1
     assert Notification.objects.filter(kind="draw_won").count() == 2
@@ -151,7 +152,7 @@ def test_a_worker_that_comes_late_does_not_freeze_a_cancelled_raffle(selling, al
     stale = Draw.objects.select_related("raffle").get()
     closed(raffle)
     cancel_raffle(raffle.pk, reason="The watch was stolen.")
-    services.freeze(stale)
+    steps.freeze(stale)
     assert Draw.objects.get().state == State.VOID
     raffle.refresh_from_db()
     assert (raffle.frozen_at, raffle.cancel_reason) == (None, "The watch was stolen.")
@@ -244,7 +245,7 @@ def test_the_reason_of_a_worker_left_behind_is_not_told_of_a_later_state(selling
     close_raffle(raffle.pk)
     services.advance_draw(raffle.pk)
     due = Draw.objects.get().due_at
-    services._wait(stale, timezone.now(), "the chain does not answer")
+    steps.wait(stale, timezone.now(), "the chain does not answer")
     draw = Draw.objects.get()
     assert (draw.due_at, "chain" in draw.trouble) == (due, False)
 

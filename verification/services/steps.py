@@ -1,4 +1,4 @@
-"""Writes of draws: the promise at publication, then one idempotent step after another.
+"""The steps of a draw after its promise, each idempotent, one after another.
 
 A step gathers what it needs from outside with no transaction open, then writes in one transaction that first checks,
 under the draw's lock, that the step is still to be taken. A crash between any two lines leaves a state from which the
@@ -8,81 +8,27 @@ same step can be taken again, with the same result.
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
-from luxewin.api.problems import InvalidInput
-from luxewin.audit.services import Actor, record
 from luxewin.tasks.queue import enqueue
 from purchases.models import Purchase
 from raffles import services as raffle_services
 from raffles.models import Raffle, TicketCounter
-from verification import announcements, doors, manifest, merkle, picks
-from verification.anchoring import anchor_commit, anchor_promise, anchor_settlement, current_contract
-from verification.beacon import Beacon, BeaconUnavailable, RoundNotYet, randomness
-from verification.contract import MAX_PICKS
+from verification import announcements, doors, merkle, picks
+from verification.anchoring import anchor_commit, anchor_promise, anchor_settlement
+from verification.beacon import BeaconUnavailable, RoundNotYet, randomness
 from verification.errors import StepWaits
-from verification.models import Draw, DrawSequence, Pick
+from verification.models import Draw, Pick
 from verification.onchain import ChainError
+from verification.services.entries import entries_tree, path_as_json
+from verification.services.moves import reach, wait
+from verification.services.promises import promised_beacon
 
 log = logging.getLogger(__name__)
 PAUSE = timedelta(seconds=5)
-
-
-def promise_draw(raffle: Raffle, *, actor: Actor | None = None) -> Draw:
-    """The manifest of a raffle being published, in the caller's transaction, under the next number without a gap.
-
-    Raises InvalidInput, naming every fault, on terms that cannot be promised; ContractMissing.
-    """
-    DrawSequence.objects.get_or_create(pk=1)
-    DrawSequence.objects.filter(pk=1).update(last=F("last") + 1)
-    sequence = DrawSequence.objects.get(pk=1).last
-    canonical = _manifest_of(raffle, sequence)
-    draw = Draw.objects.create(
-        raffle=raffle,
-        sequence=sequence,
-        manifest=canonical.decode(),
-        manifest_hash=manifest.manifest_hash(canonical).hex(),
-        contract=current_contract(),
-    )
-    record("draw.promised", draw, actor=actor, after={"manifest_hash": draw.manifest_hash, "sequence": sequence})
-    return draw
-
-
-def _manifest_of(raffle: Raffle, sequence: int) -> bytes:
-    """The canonical manifest of the raffle's terms. Raises InvalidInput."""
-    prizes = list(raffle.prizes.values_list("name", flat=True))
-    faults = []
-    if len(prizes) + raffle.alternates > MAX_PICKS:
-        faults.append(f"alternates and prizes together are more than {MAX_PICKS}, which is all that one draw can pick")
-    try:
-        promise = manifest.build(
-            raffle=raffle.pk,
-            title=raffle.title,
-            prizes=prizes,
-            alternates=raffle.alternates,
-            ticket_price=raffle.ticket_price,
-            currency=raffle.currency,
-            capacity=raffle.capacity,
-            max_per_person=raffle.max_per_person,
-            min_tickets=raffle.min_tickets,
-            opens_at=raffle.opens_at,
-            closes_at=raffle.closes_at,
-            delay_seconds=raffle.delay_seconds,
-            beacon=doors.beacon().as_manifest(),
-            sequence=sequence,
-        )
-    except manifest.ManifestError as error:
-        faults += error.faults
-    if faults:
-        # A fault begins with the name of its field.
-        errors = [{"field": fault.partition(" ")[0], "code": "not_promisable", "detail": fault} for fault in faults]
-        raise InvalidInput(errors)
-    return manifest.canonical(promise)
 
 
 def advance_draw(raffle_id: UUID) -> Draw:
@@ -94,31 +40,13 @@ def advance_draw(raffle_id: UUID) -> Draw:
             return draw
         try:
             step(draw)
-        except StepWaits as wait:
-            _wait(draw, wait.until, wait.reason)
+        except StepWaits as waits:
+            wait(draw, waits.until, waits.reason)
             return Draw.objects.get(pk=raffle_id)
         except (ChainError, BeaconUnavailable) as error:
             log.error("draw %s stays %s: %s", draw.sequence, draw.state, error)  # noqa: TRY400 no news in the trace
-            _wait(draw, timezone.now() + PAUSE, str(error))
+            wait(draw, timezone.now() + PAUSE, str(error))
             return Draw.objects.get(pk=raffle_id)
-
-
-def _wait(draw: Draw, until: datetime, reason: str) -> None:
-    # Another worker may have moved it on meanwhile: then the reason is not true any more.
-    rows = Draw.objects.filter(pk=draw.pk, state=draw.state)
-    rows.update(due_at=until, trouble=reason[:300], claimed_until=None)
-
-
-def _reach(draw: Draw, state: Draw.State, **facts: object) -> bool:
-    """Moves the draw on in the caller's transaction; False if another worker did it before."""
-    fresh = Draw.objects.select_for_update(no_key=True, of=("self",)).get(pk=draw.pk)
-    if fresh.state != draw.state:
-        return False
-    values = {"state": state, "trouble": "", "claimed_until": None, "due_at": timezone.now()} | facts
-    Draw.objects.filter(pk=draw.pk).update(**values)
-    after = {name: str(value) for name, value in ({"state": state} | facts).items()}
-    record(f"draw.{state}", draw, before={"state": draw.state}, after=after)
-    return True
 
 
 def announce(draw: Draw) -> None:
@@ -126,7 +54,7 @@ def announce(draw: Draw) -> None:
     anchor_promise(draw)
     with transaction.atomic():
         raffle = Raffle.objects.select_for_update(no_key=True).get(pk=draw.pk)
-        if _reach(draw, Draw.State.VOID if raffle.status == Raffle.Status.CANCELLED else Draw.State.ANNOUNCED):
+        if reach(draw, Draw.State.VOID if raffle.status == Raffle.Status.CANCELLED else Draw.State.ANNOUNCED):
             _call_up_next(draw)
 
 
@@ -137,16 +65,6 @@ def _call_up_next(draw: Draw) -> None:
     later = Draw.objects.filter(contract=draw.contract_id, sequence__gt=draw.sequence, state=Draw.State.PROMISED)
     if draw.contract_id and (following := later.order_by("sequence").first()):
         enqueue(task, str(following.pk))
-
-
-def void_draw(raffle: Raffle) -> None:
-    """The raffle is being cancelled, in the caller's transaction, its row locked: no draw is held.
-
-    An anchored draw that is not announced yet is announced first: the contract takes the numbers one after the other,
-    and those after this one wait for it.
-    """
-    draws = Draw.objects.filter(raffle=raffle)
-    draws.exclude(state=Draw.State.PROMISED, contract__isnull=False).update(state=Draw.State.VOID, claimed_until=None)
 
 
 def freeze(draw: Draw) -> None:
@@ -170,7 +88,7 @@ def freeze(draw: Draw) -> None:
             reason = f"{tickets} tickets were sold, fewer than the {max(raffle.min_tickets, 1)} promised for a draw."
             raffle_services.cancel_raffle(raffle.pk, reason=reason)
             return
-        if _reach(draw, Draw.State.FROZEN):
+        if reach(draw, Draw.State.FROZEN):
             raffle_services.mark_frozen(raffle.pk)
 
 
@@ -182,7 +100,7 @@ def commit(draw: Draw) -> None:
     number = promised_beacon(draw).first_round_at(committed_at + draw.raffle.delay_seconds)
     facts = {"root": root.hex(), "tickets": tree.tickets, "entries": tree.count, "committed_at": committed_at}
     with transaction.atomic():
-        _reach(draw, Draw.State.COMMITTED, **facts, round=number, due_at=_time_of(draw, number))
+        reach(draw, Draw.State.COMMITTED, **facts, round=number, due_at=_time_of(draw, number))
 
 
 def decide(draw: Draw) -> None:
@@ -209,7 +127,7 @@ def decide(draw: Draw) -> None:
     indices = picks.pick_indices(seed, tree.tickets, _wanted(draw, tree.tickets))
     facts = {"signature": signature.hex(), "randomness": randomness(signature).hex(), "seed": seed.hex()}
     with transaction.atomic():
-        if _reach(draw, Draw.State.DRAWN, **facts):
+        if reach(draw, Draw.State.DRAWN, **facts):
             _write_picks(draw, tree, indices)
             raffle_services.mark_drawn(draw.pk)
             announcements.tell_winners(draw)
@@ -225,7 +143,7 @@ def settle(draw: Draw) -> None:
             f"the contract picked {on_chain}, we picked {ours}; an operator must look", timezone.now() + PAUSE * 12
         )
     with transaction.atomic():
-        _reach(draw, Draw.State.SETTLED)
+        reach(draw, Draw.State.SETTLED)
 
 
 STEPS: dict[str, Callable[[Draw], None]] = {
@@ -235,45 +153,6 @@ STEPS: dict[str, Callable[[Draw], None]] = {
     Draw.State.COMMITTED: decide,
     Draw.State.DRAWN: settle,
 }
-
-
-def promised_beacon(draw: Draw) -> Beacon:
-    """The beacon that the manifest names, whatever is configured today."""
-    promise = manifest.parse(draw.manifest)["beacon"]
-    return Beacon(
-        chain_hash=bytes.fromhex(promise["chain_hash"]),
-        public_key=bytes.fromhex(promise["public_key"]),
-        genesis_time=promise["genesis_time"],
-        period=promise["period"],
-        scheme=promise["scheme"],
-    )
-
-
-def entries_tree(draw: Draw) -> merkle.Tree:
-    """The tree over the raffle's paid purchases. Cost: one streamed query and about two hashes an entry."""
-    return merkle.Tree(merkle.Entry(*row) for row in Purchase.objects.filter(raffle=draw.pk).entries())
-
-
-def prove_entry(draw: Draw, purchase: Purchase) -> dict[str, Any]:
-    """The path of one paid purchase against the committed root. Cost: the whole tree is built."""
-    tree = entries_tree(draw)
-    before = Purchase.objects.paid().filter(raffle=draw.pk, first_ticket__lt=purchase.first_ticket).count()
-    entry = tree.entry(before)
-    return {
-        "raffle": draw.pk,
-        "entry_id": entry.entry_id,
-        "first_ticket": entry.first_ticket,
-        "count": entry.count,
-        "tickets_before": tree.tickets_before(before),
-        "root": draw.root,
-        "tickets": draw.tickets,
-        "path": path_as_json(tree.path(before)),
-    }
-
-
-def path_as_json(path: list[merkle.Step]) -> list[dict[str, Any]]:
-    """A path as bundles and answers have it."""
-    return [{"side": step.side, "sum": step.sum, "hash": step.hash.hex()} for step in path]
 
 
 def _wanted(draw: Draw, tickets: int) -> int:

@@ -1,4 +1,4 @@
-"""A draw, its picks, and the chain transactions that announce, commit and settle it."""
+"""Draws: their promises, the steps that they have taken, and their picks."""
 
 from django.db import models
 from django.db.models import Q
@@ -109,43 +109,16 @@ class Pick(models.Model):
         return "alternate" if self.prize_id is None else "winner"
 
 
-class ChainAccount(models.Model):
-    """The next free nonce of a signing address; locked while one is allotted, so that workers never share one."""
+class EntriesIndex(models.Model):
+    """The upper levels of a committed draw's tree: with one block of entries, all that a buyer's path needs.
 
-    chain_id = models.PositiveBigIntegerField()
-    address = models.CharField(max_length=42)
-    next_nonce = models.PositiveBigIntegerField(default=0)
+    Written by the step that commits. Cost: 48 bytes a block in `first_tickets` and `nodes` each, at the lowest level.
+    """
 
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["chain_id", "address"], name="chain_account_once")]
-
-    def __str__(self) -> str:
-        return f"{self.address}: {self.next_nonce}"
-
-
-class ChainTransaction(models.Model):
-    """A step's transaction: signed and stored before it is sent, so that a crash sends the same bytes again."""
-
-    class Step(models.TextChoices):
-        ANNOUNCE = "announce", "Announce"
-        COMMIT = "commit", "Commit"
-        SETTLE = "settle", "Settle"
-
-    draw = models.ForeignKey(Draw, models.PROTECT, related_name="transactions")
-    step = models.CharField(max_length=8, choices=Step.choices)
-    nonce = models.PositiveBigIntegerField()
-    raw = models.BinaryField()
-    hash = models.CharField(max_length=66, unique=True)
-    sent_at = models.DateTimeField(null=True)
-    block = models.PositiveBigIntegerField(null=True, help_text="Set once mined and successful.")
-    block_hash = models.CharField(max_length=66, blank=True)
-    block_time = models.PositiveBigIntegerField(null=True, help_text="Unix seconds.")
-    gas_used = models.PositiveBigIntegerField(null=True)
-    created_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        ordering = ["id"]
-        constraints = [models.UniqueConstraint(fields=["draw", "step"], name="chain_transaction_once_per_step")]
+    draw = models.OneToOneField(Draw, models.PROTECT, primary_key=True, related_name="index")
+    block = models.PositiveIntegerField(help_text="How many entries a block has; a power of two.")
+    first_tickets = models.BinaryField(help_text="u64 for each block: the first ticket of its first entry.")
+    nodes = models.BinaryField(help_text="u64(sum) and hash of each node, from the blocks' own level up to the root.")
 
     def __str__(self) -> str:
-        return f"{self.step} {self.hash}"
+        return f"index of draw {self.draw_id}"

@@ -1,0 +1,86 @@
+"""The promise of a draw at publication, and its end when the raffle is cancelled."""
+
+from django.db.models import F
+
+from luxewin.api.problems import InvalidInput
+from luxewin.audit.services import Actor, record
+from raffles.models import Raffle
+from verification import doors, manifest
+from verification.anchoring import current_contract
+from verification.beacon import Beacon
+from verification.contract import MAX_PICKS
+from verification.models import Draw, DrawSequence
+
+
+def promise_draw(raffle: Raffle, *, actor: Actor | None = None) -> Draw:
+    """The manifest of a raffle being published, in the caller's transaction, under the next number without a gap.
+
+    Raises InvalidInput, naming every fault, on terms that cannot be promised; ContractMissing.
+    """
+    DrawSequence.objects.get_or_create(pk=1)
+    DrawSequence.objects.filter(pk=1).update(last=F("last") + 1)
+    sequence = DrawSequence.objects.get(pk=1).last
+    canonical = _manifest_of(raffle, sequence)
+    draw = Draw.objects.create(
+        raffle=raffle,
+        sequence=sequence,
+        manifest=canonical.decode(),
+        manifest_hash=manifest.manifest_hash(canonical).hex(),
+        contract=current_contract(),
+    )
+    record("draw.promised", draw, actor=actor, after={"manifest_hash": draw.manifest_hash, "sequence": sequence})
+    return draw
+
+
+def _manifest_of(raffle: Raffle, sequence: int) -> bytes:
+    """The canonical manifest of the raffle's terms. Raises InvalidInput."""
+    prizes = list(raffle.prizes.values_list("name", flat=True))
+    faults = []
+    if len(prizes) + raffle.alternates > MAX_PICKS:
+        faults.append(f"alternates and prizes together are more than {MAX_PICKS}, which is all that one draw can pick")
+    try:
+        promise = manifest.build(
+            raffle=raffle.pk,
+            title=raffle.title,
+            prizes=prizes,
+            alternates=raffle.alternates,
+            ticket_price=raffle.ticket_price,
+            currency=raffle.currency,
+            capacity=raffle.capacity,
+            max_per_person=raffle.max_per_person,
+            min_tickets=raffle.min_tickets,
+            opens_at=raffle.opens_at,
+            closes_at=raffle.closes_at,
+            delay_seconds=raffle.delay_seconds,
+            beacon=doors.beacon().as_manifest(),
+            sequence=sequence,
+        )
+    except manifest.ManifestError as error:
+        faults += error.faults
+    if faults:
+        # A fault begins with the name of its field.
+        errors = [{"field": fault.partition(" ")[0], "code": "not_promisable", "detail": fault} for fault in faults]
+        raise InvalidInput(errors)
+    return manifest.canonical(promise)
+
+
+def void_draw(raffle: Raffle) -> None:
+    """The raffle is being cancelled, in the caller's transaction, its row locked: no draw is held.
+
+    An anchored draw that is not announced yet is announced first: the contract takes the numbers one after the other,
+    and those after this one wait for it.
+    """
+    draws = Draw.objects.filter(raffle=raffle)
+    draws.exclude(state=Draw.State.PROMISED, contract__isnull=False).update(state=Draw.State.VOID, claimed_until=None)
+
+
+def promised_beacon(draw: Draw) -> Beacon:
+    """The beacon that the manifest names, whatever is configured today."""
+    promise = manifest.parse(draw.manifest)["beacon"]
+    return Beacon(
+        chain_hash=bytes.fromhex(promise["chain_hash"]),
+        public_key=bytes.fromhex(promise["public_key"]),
+        genesis_time=promise["genesis_time"],
+        period=promise["period"],
+        scheme=promise["scheme"],
+    )
