@@ -53,6 +53,14 @@ class WrongAnswer(Problem):
     title = "Wrong answer"
 
 
+class TooManyAnswers(Problem):
+    """The person answered a raffle's question wrongly as often as a day allows; `try_again_at` says until when."""
+
+    status = 429
+    code = "too_many_answers"
+    title = "Too many wrong answers"
+
+
 class AmountTooLarge(Problem):
     """More than one card payment can carry."""
 
@@ -61,7 +69,7 @@ class AmountTooLarge(Problem):
 
 
 class Busy(Problem):
-    """The raffle's counter could not be locked in time."""
+    """What has to be changed could not be locked in time; nothing was written."""
 
     status = 503
     code = "busy"

@@ -190,6 +190,9 @@ class Refund(Claimable):
     amount = models.PositiveBigIntegerField()
     reason = models.CharField(max_length=200)
     attempt = models.PositiveSmallIntegerField(default=1)
+    spent_keys = models.PositiveIntegerField(
+        default=0, help_text="Idempotency keys of this attempt for which Stripe keeps an answer of its own failure."
+    )
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.REQUESTED)
     stripe_id = models.CharField(max_length=255, unique=True, null=True)  # noqa: DJ001 unique, so unknown is null
     error = models.CharField(max_length=200, blank=True)
@@ -207,8 +210,12 @@ class Refund(Claimable):
 
     @property
     def idempotency_key(self) -> str:
-        """What makes asking Stripe safe to repeat; a failed refund that finance tries again is another request."""
-        return f"luxewin-refund-{self.id}-{self.attempt}"
+        """What makes asking Stripe safe to repeat; a failed refund that finance tries again is another request.
+
+        So is one after Stripe itself failed, which it answers for the same key again and again.
+        """
+        spent = f"-{self.spent_keys}" if self.spent_keys else ""
+        return f"luxewin-refund-{self.id}-{self.attempt}{spent}"
 
 
 class Dispute(models.Model):
@@ -288,10 +295,46 @@ class StripeNotice(Claimable):
         return f"news of {self.object_id}"
 
 
+class StaleMirror(Claimable):
+    """This object changed at Stripe, and dj-stripe's record of it has not been brought up to it since."""
+
+    object_id = models.CharField(max_length=255, primary_key=True)
+    about = models.CharField(max_length=14, choices=StripeNotice.About.choices)
+    noted_at = models.DateTimeField(help_text="When the newest change of it became known.")
+    due_at = models.DateTimeField(help_text="Not to be tried before.")
+    tries = models.PositiveIntegerField(default=0, help_text="How many failed in a row.")
+    error = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"], name="mirror_due")]
+
+    def __str__(self) -> str:
+        return f"record of {self.object_id}"
+
+
+class UnstoredEvent(Claimable):
+    """An event of Stripe that could not be taken in: kept and tried again, while those after it go on."""
+
+    event_id = models.CharField(max_length=255, primary_key=True)
+    type = models.CharField(max_length=250)
+    content = models.TextField(help_text="As JSON: some cannot be stored because jsonb refuses them.")
+    made_at = models.DateTimeField(help_text="By Stripe.")
+    noted_at = models.DateTimeField(db_default=Now())
+    tries = models.PositiveIntegerField(default=1)
+    error = models.CharField(max_length=300)
+
+    class Meta:
+        ordering = ["-made_at"]
+        indexes = [models.Index(fields=["claimed_until"], name="unstored_due")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
+
+
 class StripeWatch(Claimable):
     """How far we have looked through Stripe's events, and when the books were last compared: one row."""
 
-    events_until = models.DateTimeField(help_text="Every event created before is stored.")
+    events_until = models.DateTimeField(help_text="Every event created before is stored, or kept unstored.")
     compared_at = models.DateTimeField(help_text="When the newest comparison was ordered.")
 
     def __str__(self) -> str:

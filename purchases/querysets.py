@@ -1,19 +1,9 @@
 """Reads of purchases."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple, Self
-from uuid import UUID
+from typing import Any, Self
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Now
-
-
-class EntryRow(NamedTuple):
-    """One entry of a draw as the books have it."""
-
-    entry_id: UUID
-    first_ticket: int
-    count: int  # type: ignore[assignment]  # the protocol's name, though tuples have a method of that name
 
 
 class PurchaseQuerySet(QuerySet[Any]):
@@ -38,10 +28,9 @@ class PurchaseQuerySet(QuerySet[Any]):
         """Holding tickets beyond their time."""
         return self.holding().filter(expires_at__lte=Now())
 
-    def entries(self) -> Iterator[EntryRow]:
-        """The paid purchases as entries, by first ticket; streamed, so memory stays flat for any number."""
-        rows = self.paid().order_by("first_ticket").values_list("entry_id", "first_ticket", "quantity")
-        return (EntryRow(*row) for row in rows.iterator(chunk_size=10_000))
+    def entries(self) -> "QuerySet[Any, Any]":
+        """The paid purchases as entries of a draw, by first ticket; (entry_id, first_ticket, quantity) of each."""
+        return self.paid().order_by("first_ticket").values_list("entry_id", "first_ticket", "quantity")
 
     def totals(self) -> dict[str, int]:
         """`purchases`, `tickets` and `amount` of these purchases."""

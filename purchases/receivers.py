@@ -1,7 +1,8 @@
 """What purchases listen to: Stripe's events through dj-stripe, and raffles being cancelled.
 
-Receivers run inside the transaction of the event: they note what it is about and enqueue a look at it, nothing else. So
-an event takes effect exactly if dj-stripe stored it, and a failing one is answered with 500 and delivered again.
+Receivers run inside the transaction of the event: they note what it is about, for the books and for dj-stripe's record,
+and enqueue a look at it, nothing else. So an event takes effect exactly if dj-stripe stored it, and a failing one is
+answered with 500 and delivered again.
 """
 
 from typing import Any
@@ -40,14 +41,14 @@ def on_payment_event(sender: type[Event], event: Event, **kwargs: Any) -> None:
 
 def on_refund_event(sender: type[Event], event: Event, **kwargs: Any) -> None:
     """Something happened to a refund: one of ours, or one that somebody made by hand of a payment of ours."""
-    intent = event.data["object"].get("payment_intent")
-    if _names(event, "refund") or Payment.objects.filter(intent_id=intent).exists():
+    if _names(event, "refund") or Payment.objects.filter(intent_id=_intent_id(event)).exists():
         _note(StripeNotice.About.REFUND, event)
 
 
 def on_dispute_event(sender: type[Event], event: Event, **kwargs: Any) -> None:
-    """A cardholder disputes a payment, or the dispute goes on."""
-    _note(StripeNotice.About.DISPUTE, event)
+    """A cardholder disputes a payment, or the dispute goes on. Of one that is not ours nothing is recorded."""
+    ours = Payment.objects.filter(intent_id=_intent_id(event)).exists()
+    _note(StripeNotice.About.DISPUTE, event, recorded=ours)
 
 
 def on_raffle_cancelled(sender: type[Any], raffle: Any, **kwargs: Any) -> None:
@@ -60,13 +61,25 @@ def _names(event: Event, what: str) -> bool:
     return what in (event.data["object"].get("metadata") or {})
 
 
-def _note(about: StripeNotice.About, event: Event) -> None:
+def _note(about: StripeNotice.About, event: Event, *, recorded: bool = True) -> None:
     services.note_news(about, _object_id(event))
+    if recorded:
+        changed = [(about, _object_id(event))]
+        if about != StripeNotice.About.INTENT and (intent := _intent_id(event)):
+            # What went back of a charge, or is disputed, stands on the charge too.
+            changed.append((StripeNotice.About.INTENT, intent))
+        services.note_change(*changed)
     enqueue(tasks.look_at, _object_id(event))
 
 
 def _object_id(event: Event) -> str:
     return str(event.data.get("object", {}).get("id", ""))
+
+
+def _intent_id(event: Event) -> str | None:
+    """Of the payment that a refund or a dispute is about; Stripe shows it whole to those who asked for that."""
+    intent = event.data["object"].get("payment_intent")
+    return intent["id"] if isinstance(intent, dict) else intent
 
 
 # By the kind of object an event is about.

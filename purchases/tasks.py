@@ -7,10 +7,11 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
+from luxewin.tasks.queue import enqueue
 from luxewin.tasks.sweeps import enqueue_due, sweep
 from purchases import services
-from purchases.errors import ProviderRefused, ProviderUnavailable
-from purchases.models import Purchase, Reconciliation, Refund, StripeNotice, StripeWatch
+from purchases.errors import Busy, ProviderRefused, ProviderUnavailable
+from purchases.models import Purchase, Reconciliation, Refund, StripeNotice, StripeWatch, UnstoredEvent
 from raffles.models import Raffle
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,21 @@ def look_for_missed_events() -> int:
 
 
 @sweep(every=30)
+def try_unstored_events() -> int:
+    """Finds events of Stripe that could not be taken in."""
+    return enqueue_due(UnstoredEvent.objects.all(), store_kept_event, lease=LEASE)
+
+
+@sweep(every=1)
+def bring_mirrors_up() -> int:
+    """Has dj-stripe's records brought up to what Stripe has, a batch at a time."""
+    keys = services.claim_stale_mirrors()
+    if keys:
+        enqueue(mirror_batch, keys)
+    return len(keys)
+
+
+@sweep(every=30)
 def compare_books() -> int:
     """Orders the daily comparison with Stripe, and finds one that is not through."""
     services.order_reconciliation()
@@ -76,6 +92,8 @@ def look_at(object_id: str) -> None:
         services.look_at(object_id)
     except ProviderUnavailable as error:
         log.error("Stripe does not answer, the news of %s waits: %s", object_id, error.__cause__)  # noqa: TRY400
+    except Busy:
+        log.warning("its books are locked, the news of %s waits", object_id)
 
 
 def fetch_missed_events(_watch: str) -> None:
@@ -86,6 +104,19 @@ def fetch_missed_events(_watch: str) -> None:
         log.error("Stripe does not answer, its events are asked for again: %s", error.__cause__)  # noqa: TRY400
     finally:
         StripeWatch.objects.update(claimed_until=Now() + PAUSE)
+
+
+def store_kept_event(event_id: str) -> None:
+    """An event that could not be taken in before."""
+    try:
+        services.store_kept_event(event_id)
+    except ProviderUnavailable as error:
+        log.error("Stripe does not answer, event %s waits: %s", event_id, error.__cause__)  # noqa: TRY400
+
+
+def mirror_batch(keys: list[str]) -> None:
+    """Records of dj-stripe that were claimed together."""
+    services.mirror_batch(keys)
 
 
 def continue_reconciliation(run_id: str) -> None:
@@ -104,6 +135,8 @@ def expire_purchase(purchase_id: str) -> None:
         services.expire_purchase(UUID(purchase_id))
     except ProviderUnavailable as error:
         log.error("Stripe does not answer, the hold of purchase %s stays: %s", purchase_id, error.__cause__)  # noqa: TRY400
+    except Busy:
+        log.warning("purchase %s is locked, its hold stays", purchase_id)
     except ProviderRefused as error:
         # It may be another account's key that does not know the intent: tickets are not let go for that.
         log.error("Stripe refuses, the hold of purchase %s stays: %s", purchase_id, error.detail)  # noqa: TRY400
@@ -116,8 +149,13 @@ def execute_refund(refund_id: str) -> None:
         services.execute_refund(UUID(refund_id))
     except ProviderUnavailable as error:
         log.error("Stripe does not answer, refund %s waits: %s", refund_id, error.__cause__)  # noqa: TRY400
+    except Busy:
+        log.warning("its books are locked, refund %s waits", refund_id)
 
 
 def refund_raffle(raffle_id: str) -> None:
-    """Everyone in a cancelled raffle."""
-    services.refund_raffle(UUID(raffle_id))
+    """Everyone in a cancelled raffle; the sweep comes back to what is left."""
+    try:
+        services.refund_raffle(UUID(raffle_id))
+    except Busy:
+        log.warning("purchases of raffle %s are locked, their refunds wait", raffle_id)

@@ -10,12 +10,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 
+from accounts.models import User
 from accounts.permissions import signed_in
 from luxewin.api.problems import Problem
 from luxewin.money import as_text
 from raffles import services, terms
 from raffles.models import Prize, Raffle
 from raffles.phases import Phase
+from raffles.reasons import reasoned
 from raffles.slugs import is_reserved
 
 
@@ -105,6 +107,11 @@ class RaffleForm(forms.ModelForm):
         return slug
 
 
+def _cancel(raffle: Raffle, reason: str, actor: User) -> str:
+    services.cancel_raffle(raffle.pk, reason=reason, actor=actor)
+    return f"{raffle} is cancelled; refunds are under way."
+
+
 @admin.register(Raffle)
 class RaffleAdmin(admin.ModelAdmin):
     """What is on offer and how it stands."""
@@ -116,7 +123,17 @@ class RaffleAdmin(admin.ModelAdmin):
     date_hierarchy = "closes_at"
     prepopulated_fields = {"slug": ["title"]}
     inlines = [PrizeInline]
-    actions = ["publish", "cancel"]
+    actions = [
+        "publish",
+        reasoned(
+            "cancel",
+            "Cancel the raffle: everyone is refunded",
+            _cancel,
+            permission="cancel",
+            label=str,
+            reaches="Public: the raffle's page shows it, and everyone is told it with their refund.",
+        ),
+    ]
     facts = [
         "id",
         "phase",
@@ -238,16 +255,6 @@ class RaffleAdmin(admin.ModelAdmin):
             except Problem as problem:
                 faults = "; ".join(fault["detail"] for fault in problem.data.get("errors", []))
                 self.message_user(request, f"{raffle}: {problem.detail} {faults}", messages.ERROR)
-
-    @admin.action(description="Cancel the selected raffles (everyone is refunded)", permissions=["cancel"])
-    def cancel(self, request: HttpRequest, raffles: QuerySet[Raffle]) -> None:
-        """One by one; refused once the entries are frozen."""
-        for raffle in raffles:
-            try:
-                services.cancel_raffle(raffle.pk, reason="Cancelled by the organiser.", actor=signed_in(request))
-                self.message_user(request, f"{raffle} is cancelled; refunds are under way.", messages.SUCCESS)
-            except Problem as problem:
-                self.message_user(request, f"{raffle}: {problem.detail}", messages.ERROR)
 
     def has_publish_permission(self, request: HttpRequest) -> bool:
         """Raffle managers."""

@@ -10,7 +10,8 @@ from luxewin.tasks.models import Claimable
 from raffles.querysets import RaffleQuerySet
 
 MAX_TICKETS = 100_000_000
-MAX_PRICE = 100_000_000
+# What one card payment can carry: Stripe takes at most eight digits in a charge.
+MAX_PRICE = 99_999_999
 
 
 class Raffle(Claimable):

@@ -93,13 +93,28 @@ def cancel_raffle(raffle_id: UUID, *, reason: str, actor: Actor | None = None) -
             raise WrongPhase(
                 "Only a published raffle that is not frozen can be cancelled.", raffle_status=raffle.status
             )
-        before = raffle.status
-        raffle.status, raffle.cancelled_at, raffle.cancel_reason = Raffle.Status.CANCELLED, timezone.now(), reason[:200]
-        raffle.save(update_fields=["status", "cancelled_at", "cancel_reason"])
-        TicketCounter.objects.filter(pk=raffle.pk).update(selling=False)
-        raffle_cancelled.send(Raffle, raffle=raffle, actor=actor)
-        record("raffle.cancelled", raffle, actor=actor, before={"status": before}, after={"reason": reason})
+        _cancel(raffle, reason, actor)
     return raffle
+
+
+def void_raffle(raffle_id: UUID, *, reason: str) -> None:
+    """Ends a frozen raffle whose draw is void; called by the draw inside its own transaction. Everyone is refunded.
+
+    Raises WrongPhase unless it is frozen and not drawn. The database asks the draw as well.
+    """
+    raffle = _locked(raffle_id)
+    if raffle.status != Raffle.Status.PUBLISHED or raffle.frozen_at is None or raffle.drawn_at:
+        raise WrongPhase("Only a frozen raffle that was not drawn can be void.", raffle_status=raffle.status)
+    _cancel(raffle, reason, None)
+
+
+def _cancel(raffle: Raffle, reason: str, actor: Actor | None) -> None:
+    before = raffle.status
+    raffle.status, raffle.cancelled_at, raffle.cancel_reason = Raffle.Status.CANCELLED, timezone.now(), reason[:200]
+    raffle.save(update_fields=["status", "cancelled_at", "cancel_reason"])
+    TicketCounter.objects.filter(pk=raffle.pk).update(selling=False)
+    raffle_cancelled.send(Raffle, raffle=raffle, actor=actor)
+    record("raffle.cancelled", raffle, actor=actor, before={"status": before}, after={"reason": reason})
 
 
 def close_raffle(raffle_id: UUID) -> bool:

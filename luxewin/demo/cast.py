@@ -44,6 +44,9 @@ RAFFLES: dict[str, dict[str, Any]] = {
         "capacity": 300,
         "max_per_person": 20,
         "prizes": [{"name": "Three days with a Ferrari 296 GTB", "retail_value": 620_000}],
+        "question": "Where are Ferraris built?",
+        "choices": ["Sant'Agata", "Maranello", "Crewe"],
+        "answer": "Maranello",
     },
 }
 
@@ -57,6 +60,9 @@ class Conduct(StrEnum):
     DOUBLE_CLICKS = "clicks twice"
     ABANDONS = "leaves without paying"
     ASKS_TOO_MUCH = "asks for more than is left, comes back when tickets do"
+    ANSWERS_WRONGLY = "does not know the answer at first, asks purchases/verify"
+    DISPUTES = "pays, waits, and disputes the payment with their bank"
+    WRITES = "enters free of charge, by a letter"
 
 
 @dataclass(frozen=True)
@@ -89,13 +95,14 @@ CAST = (
     Part("Niels Abel", SELLS_OUT, 2, Conduct.IS_DECLINED),
     Part("Olympe de Gouges", SELLS_OUT, 3, Conduct.DOUBLE_CLICKS),
     Part("Pafnuty Chebyshev", STAYS_OPEN, 6, _WAITS),
-    Part("Qiu Jin", STAYS_OPEN, 2, _ASKS),
+    Part("Qiu Jin", STAYS_OPEN, 2, Conduct.ANSWERS_WRONGLY),
     Part("Rosalind Franklin", STAYS_OPEN, 20, _WAITS),
     Part("Sofia Kovalevskaya", STAYS_OPEN, 4, _ASKS),
-    Part("Thomas Bayes", STAYS_OPEN, 9, _WAITS),
+    Part("Thomas Bayes", STAYS_OPEN, 9, Conduct.DISPUTES),
     Part("Ulugh Beg", "rolex-daytona-panda", 5, _ASKS),
     Part("Vera Rubin", "hermes-birkin-30-togo", 3, _WAITS),
     Part("Wisława Szymborska", "porsche-911-carrera-t", 8, _ASKS),
     Part("Xu Guangqi", SELLS_OUT, 3, Conduct.ABANDONS),
     Part("Yvonne Choquet-Bruhat", SELLS_OUT, 5, Conduct.ASKS_TOO_MUCH),
+    Part("Zhang Heng", CLOSES_BY_TIME, 2, Conduct.WRITES),
 )

@@ -102,7 +102,8 @@ def every_buyer_was_mailed_their_numbers(ledger: Ledger) -> Iterator[str]:
     for person, purchase in ledger.paid():
         first, last, count = (purchase["tickets"][name] for name in ("first", "last", "count"))
         words = f"number {first}." if count == 1 else f"numbers {first} to {last}."
-        if not ledger.was_mailed(person, f"Your tickets for {purchase['raffle']['title']}", words):
+        what = "free entry" if purchase["route"] == "postal" else "tickets"
+        if not ledger.was_mailed(person, f"Your {what} for {purchase['raffle']['title']}", words):
             yield f"{person.email} has no mail with {words}"
 
 
@@ -167,13 +168,51 @@ def asking_for_too_much_was_refused(ledger: Ledger) -> Iterator[str]:
             yield f"{person.email} did not get the tickets that came back"
 
 
-def webhook_and_question_both_settled(ledger: Ledger) -> Iterator[str]:
+def webhook_and_verify_both_settled(ledger: Ledger) -> Iterator[str]:
     """Those who only waited have their tickets through the webhook, the others through `purchases/verify`."""
     for conduct in (Conduct.WAITS, Conduct.ASKS):
         people = ledger.story.with_conduct(conduct)
         settled = {person.email for person, _ in ledger.paid() if person in people}
         if not settled or len(settled) != len(people):
             yield f"{len(settled)} of {len(people)} have tickets: {conduct}"
+
+
+def a_free_entry_is_in_the_draw_and_cost_nothing(ledger: Ledger) -> Iterator[str]:
+    """It has numbers of the same pool, stands in the entries file, is counted in public, and Stripe knows nothing."""
+    for person in ledger.story.with_conduct(Conduct.WRITES):
+        own = [each for owner, each in ledger.purchases if owner is person]
+        raffle = ledger.story.raffles[person.part.raffle]
+        drawn = {entry for entry, _, _ in ledger.draws[raffle].entries} if raffle in ledger.draws else set()
+        facts = [(each["route"], each["status"], each["quantity"], each["entry_id"] in drawn) for each in own]
+        if facts != [("postal", "paid", person.part.quantity, True)]:
+            yield f"{person.email}: {facts}"
+        if any(each["metadata"].get("purchase") in {mine["id"] for mine in own} for each in ledger.intents.values()):
+            yield f"{person.email} has a payment at Stripe"
+        if (counted := ledger.raffles[raffle]["tickets"]["postal"]) != person.part.quantity:
+            yield f"{counted} free tickets are counted, {person.part.quantity} were entered"
+
+
+def a_wrong_answer_was_refused_and_held_nothing(ledger: Ledger) -> Iterator[str]:
+    """409 with the question; the right answer then made the only purchase."""
+    for person in ledger.story.with_conduct(Conduct.ANSWERS_WRONGLY):
+        refusal = person.refusal
+        if refusal is None or (refusal.status, refusal.code) != (409, "wrong_answer"):
+            yield f"{person.email} answered wrongly: {refusal or 'not refused'}"
+        own = [each["status"] for owner, each in ledger.purchases if owner is person]
+        if own != ["paid"]:
+            yield f"{person.email} has purchases {own}"
+
+
+def a_dispute_was_won_and_its_tickets_stay(ledger: Ledger) -> Iterator[str]:
+    """Stripe has one, of this payment, and it is won; the buyer has their tickets as before."""
+    disputing = {person.dispute: person for person in ledger.story.with_conduct(Conduct.DISPUTES)}
+    found = {each["id"]: each["status"] for each in ledger.disputes}
+    if found != dict.fromkeys(disputing, "won"):
+        yield f"Stripe's disputes are {found}"
+    for person in disputing.values():
+        own = [(each["status"], each["quantity"]) for owner, each in ledger.purchases if owner is person]
+        if own != [("paid", person.part.quantity)]:
+            yield f"{person.email}: {own}"
 
 
 INVARIANTS: tuple[Invariant, ...] = (
@@ -192,7 +231,10 @@ INVARIANTS: tuple[Invariant, ...] = (
     a_declined_card_was_retried,
     an_abandoned_hold_expired,
     asking_for_too_much_was_refused,
-    webhook_and_question_both_settled,
+    webhook_and_verify_both_settled,
+    a_free_entry_is_in_the_draw_and_cost_nothing,
+    a_wrong_answer_was_refused_and_held_nothing,
+    a_dispute_was_won_and_its_tickets_stay,
 )
 
 

@@ -44,6 +44,7 @@ class Ledger:
     purchases: list[tuple[Person, dict[str, Any]]] = field(default_factory=list)
     intents: dict[str, dict[str, Any]] = field(default_factory=dict)
     charges: list[dict[str, Any]] = field(default_factory=list)
+    disputes: list[dict[str, Any]] = field(default_factory=list)
     mails: list[dict[str, Any]] = field(default_factory=list)
     draws: dict[str, Drawn] = field(default_factory=dict)
 
@@ -56,6 +57,7 @@ class Ledger:
         ledger.purchases = [(person, each) for person in members for each in person.purchases()]
         ledger.intents = {intent["id"]: intent for intent in story.till.books("payment_intents")}
         ledger.charges = list(story.till.books("charges"))
+        ledger.disputes = list(story.till.books("disputes"))
         ledger.mails = story.mailbox.messages()
         for raffle in ledger.raffles.values():
             if raffle["phase"] == "drawn":

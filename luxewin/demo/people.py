@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from luxewin.demo.cast import Conduct, Part
+from luxewin.demo.cast import RAFFLES, Conduct, Part
 from luxewin.demo.parties import DECLINED_CARD, Mailbox, Till
 from luxewin.demo.shop import LateError, Refused, Shop, wait_until
 
@@ -29,6 +29,9 @@ class Person:
         self.answers: list[dict[str, Any]] = []
         self.decline = ""
         self.refusal: Refused | None = None
+        #: The id of the dispute that their bank opened for them.
+        self.dispute = ""
+        self._question: dict[str, Any] = RAFFLES.get(part.raffle, {})
 
     def join(self) -> None:
         """Registers, opens the link in the mail, logs in."""
@@ -47,6 +50,8 @@ class Person:
             except Refused as refusal:
                 self.refusal = refusal
             return
+        if self.part.conduct is Conduct.ANSWERS_WRONGLY:
+            self._guess_wrongly(raffle)
         self.answers = self._buy(raffle, clicks=2 if self.part.conduct is Conduct.DOUBLE_CLICKS else 1)
         if self.part.conduct is not Conduct.ABANDONS:
             self._pay(self.answers[0])
@@ -55,6 +60,10 @@ class Person:
         """Asks again for as many, now that they are there, and pays."""
         self.answers = self._buy(raffle)
         self._pay(self.answers[0])
+
+    def has_it_disputed(self) -> None:
+        """Their bank claims the money of their first purchase back."""
+        self.dispute = self.till.dispute(self.answers[0]["client_secret"])
 
     def purchases(self) -> list[dict[str, Any]]:
         """Their purchases, as the API shows them to them."""
@@ -66,10 +75,17 @@ class Person:
 
     def _buy(self, raffle: str, clicks: int = 1) -> list[dict[str, Any]]:
         """What the API answers to each of so many clicks at once: requests with the same body and the same key."""
-        key = secrets.token_hex(8)
+        wanted = (raffle, self.part.quantity, secrets.token_hex(8), self._question.get("answer"))
         with ThreadPoolExecutor(clicks) as fingers:
-            requests = [fingers.submit(self.shop.buy, raffle, self.part.quantity, key) for _ in range(clicks)]
+            requests = [fingers.submit(self.shop.buy, *wanted) for _ in range(clicks)]
             return [request.result() for request in requests]
+
+    def _guess_wrongly(self, raffle: str) -> None:
+        wrong = next(choice for choice in self._question["choices"] if choice != self._question["answer"])
+        try:
+            self.shop.buy(raffle, self.part.quantity, secrets.token_hex(8), wrong)
+        except Refused as refusal:
+            self.refusal = refusal
 
     def _pay(self, purchase: dict[str, Any]) -> None:
         if self.part.conduct is Conduct.IS_DECLINED:
@@ -77,7 +93,7 @@ class Person:
         status = self.till.pay(purchase["client_secret"])
         if status != "succeeded":
             raise LateError(f"{self.part.name}'s payment is {status}")
-        if self.part.conduct is Conduct.WAITS:
+        if self.part.conduct in {Conduct.WAITS, Conduct.DISPUTES}:
             wait_until(f"{self.part.name}'s tickets", lambda: self._status(purchase) == "paid", seconds=SETTLE_SECONDS)
         else:
             settled = self.shop.post("purchases/verify", {"purchase": purchase["id"]})

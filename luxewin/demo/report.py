@@ -74,7 +74,7 @@ class Report:
 
     def _events(self) -> Iterator[str]:
         story = self.ledger.story
-        paid = {person.email for person, _ in self.ledger.paid()}
+        paid = {person.email for person, each in self.ledger.paid() if each["route"] == "card"}
         waited, asked = (
             sum(person.email in paid for person in story.with_conduct(conduct))
             for conduct in (Conduct.WAITS, Conduct.ASKS)
@@ -93,6 +93,15 @@ class Report:
         for person in story.with_conduct(Conduct.ASKS_TOO_MUCH):
             answer = f"{person.refusal.status} {person.refusal.code}" if person.refusal else "not refused"
             yield f"  {person.part.name} asked for {person.part.quantity}: {answer}; later bought what came back."
+        for person in story.with_conduct(Conduct.ANSWERS_WRONGLY):
+            answer = f"{person.refusal.status} {person.refusal.code}" if person.refusal else "not refused"
+            yield f"  {person.part.name} did not know the answer: {answer}; the right one let them buy."
+        for person in story.with_conduct(Conduct.DISPUTES):
+            states = ", ".join(each["status"] for each in self.ledger.disputes if each["id"] == person.dispute)
+            yield f"  {person.part.name} disputed the payment: the dispute is {states}, the tickets stay."
+        for person in story.with_conduct(Conduct.WRITES):
+            states = ", ".join(each["status"] for owner, each in self.ledger.purchases if owner is person)
+            yield f"  {person.part.name} wrote a letter: {person.part.quantity} free tickets in that draw, {states}."
 
     def _verdicts(self) -> Iterator[str]:
         yield "Invariants"

@@ -13,6 +13,7 @@ import httpx
 
 from luxewin import parts
 from luxewin.demo.cast import CAST, CLOSES_BY_TIME, RAFFLES, SALE_SECONDS, SELLS_OUT, STAYS_OPEN, Conduct
+from luxewin.demo.office import BackOffice
 from luxewin.demo.parties import Mailbox, Till
 from luxewin.demo.people import Person
 from luxewin.demo.shop import LateError, Refused, Shop, wait_until
@@ -20,7 +21,7 @@ from luxewin.stack import STAFF_EMAIL, Stack
 
 THREADS = 8
 LONG_SALE = timedelta(days=3)
-EXPIRY_SECONDS, DRAW_SECONDS, MAIL_SECONDS = 90, 180, 90
+EXPIRY_SECONDS, DISPUTE_SECONDS, DRAW_SECONDS, MAIL_SECONDS = 90, 90, 180, 90
 TROUBLES = (Refused, LateError, httpx.HTTPError, parts.PartError)
 
 
@@ -48,6 +49,7 @@ class Story:
             "registration": self._everyone_joins,
             "scarce raffle": self._the_scarce_raffle_sells,
             "other raffles": self._the_others_sell,
+            "dispute": self._a_payment_is_disputed,
             "catalogue": self._the_catalogue_is_published,
             "hold expires": self._abandoned_tickets_are_sold,
             "draws": self._draws_are_held,
@@ -99,9 +101,40 @@ class Story:
         sale = max(SALE_SECONDS, round(self.seconds["registration"] / 2))
         self._publish(CLOSES_BY_TIME, timedelta(seconds=sale))
         self.say(f"“{RAFFLES[CLOSES_BY_TIME]['title']}” is on sale for {sale} s")
-        buyers = [person for person in self.people if person.part.raffle in {CLOSES_BY_TIME, STAYS_OPEN}]
+        writing, guessing = self.with_conduct(Conduct.WRITES), self.with_conduct(Conduct.ANSWERS_WRONGLY)
+        self._letters_are_entered(writing)
+        wanting = [person for person in self.people if person.part.raffle in {CLOSES_BY_TIME, STAYS_OPEN}]
+        buyers = [person for person in wanting if person not in writing]
         self._shop(buyers)
-        self.say(f"{len(buyers)} people bought there and in the raffle that stays open")
+        self.say(f"{len(buyers)} people bought there and in the raffle that stays open and asks a question")
+        for person in guessing:
+            self.say(f"{person.part.name} answered it wrongly first: {person.refusal or 'and was not refused'}")
+
+    def _letters_are_entered(self, writing: list[Person]) -> None:
+        with self._back_office() as office:
+            for person in writing:
+                raffle, quantity = self.raffles[person.part.raffle], person.part.quantity
+                numbers = office.enter_letter(raffle, person.email, quantity, f"letter of {person.part.name}")
+                self.say(f"staff entered the letter of {person.part.name}: ticket numbers {numbers}")
+
+    def _back_office(self) -> BackOffice:
+        office = BackOffice(self.stack.url, address=self.staff.address)
+        office.log_in(STAFF_EMAIL, self.stack.password)
+        return office
+
+    def _a_payment_is_disputed(self) -> None:
+        with self._back_office() as office:
+            for person in self.with_conduct(Conduct.DISPUTES):
+                person.has_it_disputed()
+                self._finance_sees(office, person, "needs_response")
+                self.till.win(person.dispute)
+                self._finance_sees(office, person, "won")
+                self.say(f"the bank of {person.part.name} disputed the payment; finance saw it, and won")
+
+    @staticmethod
+    def _finance_sees(office: BackOffice, person: Person, status: str) -> None:
+        look = partial(office.has_dispute, person.dispute, status)
+        wait_until(f"the dispute of {person.part.name} to be {status}", look, seconds=DISPUTE_SECONDS)
 
     def _the_catalogue_is_published(self) -> None:
         loading = self.stack.supervisor.spawn("catalogue", [sys.executable, "manage.py", "load_catalogue", "--publish"])
@@ -146,7 +179,7 @@ class Story:
 
         def look() -> bool:
             subjects = [message["subject"] for message in self.mailbox.messages()]
-            tickets = sum(subject.startswith("Your tickets for ") for subject in subjects)
+            tickets = sum(subject.startswith(("Your tickets for ", "Your free entry for ")) for subject in subjects)
             told = sum(subject.startswith(("You won: ", "The draw of ")) for subject in subjects)
             return tickets >= len(paid) and told >= results
 

@@ -12,6 +12,8 @@ from djstripe.models import Charge, Customer, Dispute, Event, PaymentIntent, Ref
 from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import services
 from purchases.admin.labels import price
+from purchases.errors import ProviderUnavailable
+from purchases.models import StaleMirror, UnstoredEvent
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +95,53 @@ class DeliveryAdmin(ReadOnlyAdmin):
     fields = ["created", "remote_ip", "valid", "processed", "event", "exception", "traceback"]
     list_select_related = ["event"]
     ordering = ["-id"]
+    show_full_result_count = False
+
+
+@admin.register(UnstoredEvent)
+class UnstoredEventAdmin(ReadOnlyAdmin):
+    """Stripe's events that could not be taken in, with the reason. They are tried again by themselves."""
+
+    list_display = ["made_at", "type", "error", "tries", "next_try", "event_id"]
+    list_filter = ["type"]
+    search_fields = ["event_id"]
+    # Not the content: it may hold a client secret.
+    fields = ["event_id", "type", "made_at", "noted_at", "error", "tries", "next_try"]
+    readonly_fields = ["next_try"]
+    actions = ["try_again"]
+
+    @admin.display(ordering="claimed_until")
+    def next_try(self, kept: UnstoredEvent) -> Any:
+        """From when on."""
+        return kept.claimed_until
+
+    @admin.action(description="Try again now", permissions=["refund"])
+    def try_again(self, request: HttpRequest, events: QuerySet[UnstoredEvent]) -> None:
+        """One by one, oldest first."""
+        for kept in events.order_by("made_at"):
+            try:
+                done = services.store_kept_event(kept.pk)
+            except ProviderUnavailable as problem:
+                self.message_user(request, problem.detail, messages.ERROR)
+                return
+            if done:
+                self.message_user(request, f"Taken in: {kept}.", messages.SUCCESS)
+            else:
+                self.message_user(request, f"Not taken in, the log says why: {kept}.", messages.ERROR)
+
+    def has_refund_permission(self, request: HttpRequest) -> bool:
+        """Finance."""
+        return request.user.has_perm("purchases.refund_purchase")
+
+
+@admin.register(StaleMirror)
+class StaleMirrorAdmin(ReadOnlyAdmin):
+    """Objects whose record is not yet what Stripe has; those at the top are tried again and again."""
+
+    list_display = ["object_id", "about", "noted_at", "tries", "due_at", "error"]
+    list_filter = ["about"]
+    search_fields = ["object_id"]
+    ordering = ["-tries", "noted_at"]
     show_full_result_count = False
 
 

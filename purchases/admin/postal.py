@@ -19,12 +19,12 @@ from luxewin.api.problems import Problem
 from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import postal_files, services
 from purchases.admin.labels import entry_label, numbers
-from purchases.admin.reasons import reasoned
 from purchases.models import PostalEntry
 from purchases.serializers import MAX_QUANTITY
 from purchases.services.postal import entrants, faults_of
 from raffles.models import Raffle
 from raffles.phases import Phase
+from raffles.reasons import reasoned
 
 LIST = "admin:purchases_postalentry_changelist"
 # How long a checked file may lie on the screen before it is entered.

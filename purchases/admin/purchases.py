@@ -13,8 +13,8 @@ from luxewin.api.problems import Problem
 from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import services
 from purchases.admin.labels import link, numbers, price, price_of, purchase_label
-from purchases.admin.reasons import reasoned
 from purchases.models import Dispute, Payment, Purchase, Reconciliation, Refund
+from raffles.reasons import reasoned
 
 
 class ReadOnlyInline(admin.TabularInline):

@@ -37,6 +37,7 @@ __all__ = [
     "disputes_between",
     "endpoints",
     "events_between",
+    "find_refund",
     "forget_customer",
     "intents_between",
     "is_customer",
@@ -91,6 +92,8 @@ class StripeRefund:
     #: Our refund and which attempt at it, as we wrote them into its metadata; empty on one that somebody else made.
     refund: UUID | None
     attempt: int | None
+    #: Stripe documents refunds without one.
+    has_charge: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,7 @@ def _refund(data: Any) -> StripeRefund:
         currency=data.currency,
         refund=_uuid(metadata.get("refund")),
         attempt=int(attempt) if attempt.isdecimal() else None,
+        has_charge=data.charge is not None,
     )
 
 
@@ -227,6 +231,16 @@ def create_refund(refund: Refund, intent_id: str) -> StripeRefund:
                 idempotency_key=refund.idempotency_key,
             )
         )
+
+
+def find_refund(refund: Refund, intent_id: str) -> StripeRefund | None:
+    """What Stripe has made for this attempt at our refund, whether or not it told us. Cost: one request."""
+    with calling():
+        for each in stripe.Refund.list(payment_intent=intent_id, limit=100).auto_paging_iter():
+            said = _refund(each)
+            if (said.refund, said.attempt) == (refund.pk, refund.attempt):
+                return said
+    return None
 
 
 def retrieve_refund(refund_id: str) -> StripeRefund:

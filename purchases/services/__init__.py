@@ -4,6 +4,7 @@ from purchases.services.disputes import note_dispute
 from purchases.services.expiry import expire_purchase
 from purchases.services.flags import flag_purchase
 from purchases.services.holds import hold_tickets
+from purchases.services.mirrors import claim_stale_mirrors, mirror_batch, note_change
 from purchases.services.notices import LEASE as NOTICE_LEASE
 from purchases.services.notices import look_at, note_news
 from purchases.services.payments import purchase_tickets
@@ -16,6 +17,7 @@ from purchases.services.reconciliation import (
     faults_of_the_books,
     fetch_missed_events,
     order_reconciliation,
+    store_kept_event,
 )
 from purchases.services.refunds import (
     execute_refund,
@@ -34,6 +36,7 @@ __all__ = [
     "Comparison",
     "Difference",
     "begin_watching",
+    "claim_stale_mirrors",
     "continue_reconciliation",
     "enter_letters",
     "enter_postal",
@@ -44,6 +47,8 @@ __all__ = [
     "flag_purchase",
     "hold_tickets",
     "look_at",
+    "mirror_batch",
+    "note_change",
     "note_dispute",
     "note_news",
     "note_refund",
@@ -56,6 +61,7 @@ __all__ = [
     "retry_refund",
     "settle_intent",
     "settle_purchase",
+    "store_kept_event",
     "stored_events",
     "void_purchase",
 ]

@@ -2,13 +2,13 @@
 
 import logging
 
-from django.db import transaction
 from django.db.models.functions import Now
 
 from luxewin.audit.services import record
-from luxewin.tasks.queue import enqueue
 from purchases import gateway
 from purchases.models import Dispute, Payment, Purchase
+from purchases.services.locking import locking
+from purchases.services.mirrors import About, note_change
 
 log = logging.getLogger(__name__)
 
@@ -16,14 +16,14 @@ log = logging.getLogger(__name__)
 def note_dispute(dispute_id: str) -> None:
     """Records a dispute as Stripe has it now and flags its purchase, which keeps its tickets. Idempotent.
 
-    A dispute of a payment that is none of ours is left alone. Raises ProviderUnavailable.
+    A dispute of a payment that is none of ours is left alone. Raises ProviderUnavailable or Busy.
     """
     said = gateway.retrieve_dispute(dispute_id)
     payment = Payment.objects.filter(intent_id=said.intent_id).first() if said.intent_id else None
     if payment is None:
         log.warning("dispute %s is about no payment of ours", dispute_id)
         return
-    with transaction.atomic():
+    with locking():
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=payment.purchase_id)
         before = Dispute.objects.filter(pk=said.id).first()
         # Whatever is said of a closed one was asked for before.
@@ -45,4 +45,4 @@ def note_dispute(dispute_id: str) -> None:
         Purchase.objects.filter(pk=purchase.pk, disputed_at=None).update(disputed_at=Now())
         after = {"dispute": said.id, "status": said.status, "reason": said.reason, "amount": said.amount}
         record("purchase.disputed", purchase, before={"status": before.status} if before else {}, after=after)
-        enqueue(gateway.mirror_dispute, said.id)
+        note_change((About.DISPUTE, said.id), (About.INTENT, str(payment.intent_id)))

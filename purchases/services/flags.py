@@ -3,10 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from luxewin.audit.services import record
 from purchases.models import Purchase
+from purchases.services.locking import locking
 
 
 def add_evidence(purchase: Purchase, faults: list[str], **facts: Any) -> None:
@@ -20,7 +19,7 @@ def flag_purchase(purchase_id: UUID, fault: str, *, refunds: dict[str, int] | No
 
     `refunds` are those that somebody made at Stripe by hand: amounts by Stripe's ids.
     """
-    with transaction.atomic():
+    with locking():
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
         evidence = purchase.review_evidence or {}
         if fault in evidence.get("faults", []):

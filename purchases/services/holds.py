@@ -16,7 +16,9 @@ from luxewin.audit.services import record
 from luxewin.ids import uuid7
 from purchases.models import Payment, Purchase
 from purchases.services.counters import count_release, lock_purchase, lower_tally
+from purchases.services.locking import locking
 from purchases.services.refusals import Asked, refusal
+from purchases.services.skill import wrong_answer
 from raffles.models import Raffle
 from raffles.questions import normalised
 
@@ -24,9 +26,11 @@ FIELDS = (
     *("id", "entry_id", "raffle_id", "buyer_id", "route", "quantity", "amount", "currency", "status", "first_ticket"),
     *("idempotency_key", "request_digest", "expires_at", "created_at", "paid_at"),
 )
-# One statement for all that a new purchase needs to know; migration 0004 defines the function. It is run through a
+# One statement for all that a new purchase needs to know; migration 0008 defines the function. It is run through a
 # cursor because every purchase comes through here, and the ORM takes longer to read a row than the server to make it.
 HOLD = "SELECT * FROM hold_tickets(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+# A status of its answer that no purchase has: the skill question's was wrong, and the attempt at it is kept.
+WRONG = "wrong"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +49,9 @@ def hold_tickets(
     """Holds tickets for HOLD_SECONDS as a pending purchase; the same key and request give the same purchase again.
 
     Raises AccountInactive, EmailNotVerified, RaffleNotFound, RaffleNotOpen, RaffleClosed, SoldOut, NotEnoughLeft,
-    LimitReached, AmountTooLarge, WrongAnswer, InvalidInput without an answer where one is needed, KeyReused or Busy;
-    then nothing is held. Cost: one statement, which locks the person's tally, the purchase and the raffle's counter, in
-    that order.
+    LimitReached, AmountTooLarge, WrongAnswer, TooManyAnswers, InvalidInput without an answer where one is needed,
+    KeyReused or Busy; then nothing is held. Cost: one statement, which locks the person's tally, the purchase and the
+    raffle's counter, in that order.
     """
     payment = Payment()
     identifiers = (uuid7(), uuid4(), payment.id)
@@ -62,8 +66,10 @@ def hold_tickets(
         # fills the limit, so the limit can refuse before the key does.
         found = Purchase.objects.filter(buyer=buyer, idempotency_key=key.value).for_display().first()
         if found is None:
-            raise refusal(error, Asked(buyer, raffle_id, quantity, answer)) from error
+            raise refusal(error, Asked(buyer, raffle_id, quantity)) from error
         purchase, customer = found, None
+    if purchase.status == WRONG:
+        raise wrong_answer(Raffle.objects.only("question").get(pk=raffle_id))
     if bytes(purchase.request_digest) != key.digest:
         raise KeyReused("This Idempotency-Key came with another request before. Use a new key for a new request.")
     purchase.buyer = buyer
@@ -93,7 +99,7 @@ def release_hold(purchase_id: UUID) -> bool:
 
     Nobody can pay where no live payment has an intent: a client was never told the secret of one.
     """
-    with transaction.atomic():
+    with locking():
         purchase = lock_purchase(purchase_id)
         live = purchase.payments.filter(status__in=Payment.LIVE)
         live.filter(intent_id=None).update(status=Payment.Status.FAILED, calling_since=None, updated_at=Now())

@@ -12,13 +12,14 @@ from accounts.models import User
 from luxewin.api.problems import Problem
 from purchases import errors
 from purchases.models import PersonTally
-from purchases.services.skill import refuse_answer
-from raffles.models import Raffle
+from purchases.services.locking import LOCK_NOT_AVAILABLE
+from purchases.services.skill import no_answer, too_many_answers
+from raffles.models import MAX_PRICE, Raffle
 from raffles.phases import Phase
 
-# Stripe takes at most eight digits in one charge.
-MAX_AMOUNT = 99_999_999
-REFUSED, LOCK_NOT_AVAILABLE = "LW001", "55P03"
+# Of one payment, as the database has it too.
+MAX_AMOUNT = MAX_PRICE
+REFUSED = "LW001"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,6 @@ class Asked:
     buyer: User
     raffle_id: UUID
     quantity: int
-    answer: str | None
 
 
 def refusal(error: DatabaseError, asked: Asked) -> Exception:
@@ -42,15 +42,15 @@ def refusal(error: DatabaseError, asked: Asked) -> Exception:
         return error
     code = str(cause.diag.message_primary)
     if code in PERSONAL:
-        return PERSONAL[code]()
+        return PERSONAL[code](str(cause.diag.message_detail))
     raffle = Raffle.objects.with_phase().select_related("counter").filter(pk=asked.raffle_id).first()
     if code == errors.RaffleNotFound.code or raffle is None:
         return errors.RaffleNotFound("There is no such raffle.")
     return ABOUT_THE_RAFFLE[code](raffle, asked)
 
 
-def _wrong_answer(raffle: Raffle, asked: Asked) -> Exception:
-    return refuse_answer(raffle, asked.buyer, asked.answer)
+def _no_answer(raffle: Raffle, asked: Asked) -> Problem:
+    return no_answer(raffle)
 
 
 def _too_large(raffle: Raffle, asked: Asked) -> errors.AmountTooLarge:
@@ -86,13 +86,15 @@ def _not_available(raffle: Raffle, asked: Asked) -> Problem:
     return not_available(raffle, asked.quantity)
 
 
-PERSONAL: dict[str, Callable[[], Problem]] = {
-    AccountInactive.code: lambda: AccountInactive("This account is closed."),
-    EmailNotVerified.code: lambda: EmailNotVerified("Open the link in the mail we sent you, then try again."),
+# What is to be told follows from the database's own detail, if from anything.
+PERSONAL: dict[str, Callable[[str], Problem]] = {
+    AccountInactive.code: lambda _: AccountInactive("This account is closed."),
+    EmailNotVerified.code: lambda _: EmailNotVerified("Open the link in the mail we sent you, then try again."),
+    errors.TooManyAnswers.code: too_many_answers,
 }
 ABOUT_THE_RAFFLE: dict[str, Callable[[Raffle, Asked], Exception]] = {
     errors.AmountTooLarge.code: _too_large,
-    errors.WrongAnswer.code: _wrong_answer,
+    "answer_missing": _no_answer,
     errors.LimitReached.code: _limit_reached,
     "not_available": _not_available,
 }

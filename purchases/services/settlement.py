@@ -6,7 +6,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
 from accounts.notifications import notify
@@ -18,6 +17,8 @@ from purchases.models import Payment, Purchase
 from purchases.services.counters import count_hold, count_sale, lock_purchase, lower_tally, raise_tally
 from purchases.services.flags import add_evidence
 from purchases.services.holds import end_hold
+from purchases.services.locking import locking
+from purchases.services.mirrors import About, note_change
 from purchases.services.refunds import open_refund
 from raffles.models import Raffle
 
@@ -31,7 +32,8 @@ ENDED = (Payment.Status.SUCCEEDED, Payment.Status.CANCELED)
 def settle_purchase(purchase_id: UUID) -> Purchase:
     """Asks Stripe about the purchase's payments and acts on the answer; returns the purchase as it is then.
 
-    Safe to call any number of times, at once and in any order. Raises ProviderUnavailable; then nothing changed.
+    Safe to call any number of times, at once and in any order. Raises ProviderUnavailable or Busy; then nothing
+    changed.
     """
     payable = Payment.objects.filter(purchase=purchase_id, status__in=Payment.LIVE).exclude(intent_id=None)
     for payment in payable:
@@ -43,7 +45,7 @@ def settle_intent(intent_id: str) -> None:
     """The same, starting from an intent: one of which Stripe told us. Idempotent.
 
     It may be one whose id we never got to store, because whoever made it died: its metadata names its payment. What
-    is none of ours is left alone. Raises ProviderUnavailable.
+    is none of ours is left alone. Raises ProviderUnavailable or Busy.
     """
     payment = Payment.objects.filter(intent_id=intent_id).first()
     if payment and payment.status in ENDED:
@@ -83,9 +85,9 @@ def apply_intent(asked: Payment, intent: Intent) -> None:
     """Brings the books to what Stripe said of the intent just now, in one transaction. Moves forward only.
 
     `asked` is the payment as it was before Stripe was asked. If it has changed since, somebody else has looked too, and
-    perhaps later than we: then only a word that is final counts.
+    perhaps later than we: then only a word that is final counts. Raises Busy.
     """
-    with transaction.atomic():
+    with locking():
         purchase = lock_purchase(asked.purchase_id)
         payment = Payment.objects.select_for_update(no_key=True).get(pk=asked.pk)
         if payment.status in ENDED:
@@ -108,7 +110,7 @@ def apply_intent(asked: Payment, intent: Intent) -> None:
 def _end_payment(payment: Payment, status: Payment.Status) -> None:
     payment.status = status
     payment.save(update_fields=["status", "updated_at"])
-    enqueue(gateway.mirror_intent, payment.intent_id)
+    note_change((About.INTENT, str(payment.intent_id)))
 
 
 def _is_over(purchase: Purchase) -> bool:
@@ -121,7 +123,7 @@ def _wait_for_bank(purchase: Purchase, payment: Payment) -> None:
     if payment.status != Payment.Status.PROCESSING:
         payment.status = Payment.Status.PROCESSING
         payment.save(update_fields=["status", "updated_at"])
-        enqueue(gateway.mirror_intent, payment.intent_id)
+        note_change((About.INTENT, str(payment.intent_id)))
     raffle = purchase.raffle
     if purchase.status == Purchase.Status.PENDING and raffle.status == Raffle.Status.PUBLISHED:
         last_moment = raffle.closes_at + timedelta(seconds=settings.HOLD_SECONDS)
@@ -140,7 +142,7 @@ def _bank_refused(purchase: Purchase, payment: Payment) -> None:
     """
     payment.status = Payment.Status.OPEN
     payment.save(update_fields=["status", "updated_at"])
-    enqueue(gateway.mirror_intent, payment.intent_id)
+    note_change((About.INTENT, str(payment.intent_id)))
     if purchase.status == Purchase.Status.PROCESSING:
         purchase.status = Purchase.Status.PENDING
         purchase.expires_at = timezone.now() + timedelta(seconds=settings.HOLD_SECONDS)

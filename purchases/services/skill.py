@@ -1,15 +1,30 @@
-"""The question of skill: a wrong answer holds nothing and is kept; right ones are kept with what they held."""
+"""The question of skill: what somebody is told who did not answer it rightly. The database decides and keeps it."""
 
-from accounts.models import User
+from datetime import datetime
+
+from django.utils import timezone
+
 from luxewin.api.problems import InvalidInput
-from purchases.errors import WrongAnswer
-from purchases.models import SkillAttempt
+from purchases.errors import TooManyAnswers, WrongAnswer
 from raffles.models import Raffle
 
 
-def refuse_answer(raffle: Raffle, buyer: User, answer: str | None) -> Exception:
-    """What to tell somebody who answered wrongly, which is noted, or not at all. Cost: one INSERT at most."""
-    if answer is None:
-        return InvalidInput.of("answer", "required", f"This raffle asks: {raffle.question}")
-    SkillAttempt.objects.create(raffle=raffle, user=buyer, answer=answer, correct=False)
+def no_answer(raffle: Raffle) -> InvalidInput:
+    """Without one the question is asked."""
+    return InvalidInput.of("answer", "required", f"This raffle asks: {raffle.question}")
+
+
+def wrong_answer(raffle: Raffle) -> WrongAnswer:
+    """It was noted."""
     return WrongAnswer("That is not the right answer; nothing was held.", question=raffle.question)
+
+
+def too_many_answers(until: str) -> TooManyAnswers:
+    """`until`: from when on an answer is heard again, as an ISO time; each wrong one is forgotten after a day."""
+    at = datetime.fromisoformat(until)
+    problem = TooManyAnswers(
+        f"You answered wrongly too often in one day. You can answer again from {at:%Y-%m-%d %H:%M} UTC on.",
+        try_again_at=at,
+    )
+    problem.retry_after = max(1, int((at - timezone.now()).total_seconds()) + 1)
+    return problem

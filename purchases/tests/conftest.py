@@ -11,7 +11,6 @@ import pytest
 import stripe
 from django.conf import settings
 from django.db import connection
-from django.db.models import QuerySet
 from django.utils import timezone
 from djstripe.models import WebhookEndpoint
 
@@ -89,15 +88,9 @@ def endpoint(db: None) -> WebhookEndpoint:
 
 
 @pytest.fixture
-def without_row_locks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever reads a row to change it reads it as it was, and keeps nobody from it."""
-    monkeypatch.setattr(QuerySet, "select_for_update", lambda self, **_: self.all())
-
-
-@pytest.fixture
 def weakened(transactional_db: None) -> Iterator[Callable[[str, str], None]]:
     """`weakened(guard, instead)` takes a guard out of the database's own `hold_tickets`, until the test is over."""
-    source = import_module("purchases.migrations.0004_hold_tickets").FORWARD.replace("CREATE", "CREATE OR REPLACE", 1)
+    source = import_module("purchases.migrations.0008_sure_mirrors").FORWARD
 
     def replace(guard: str, instead: str) -> None:
         assert guard in source, guard

@@ -42,6 +42,8 @@ class Attempt:
     refund: str | None = None
     # An event about it came since the books last looked.
     news: bool = False
+    # The bank refused when the tickets were gone: a worker is to see to it that nobody pays it any more.
+    unwanted: bool = False
 
     def seen(self) -> SeenAttempt:
         return SeenAttempt(self.status, self.known, self.refund)
@@ -147,6 +149,8 @@ class Model:
             attempt.status = "open"
             if entry.status == "processing":
                 entry.status, entry.overdue = "pending", False
+            else:
+                attempt.unwanted = True
 
     def _end_if_over(self, entry: Entry) -> None:
         if entry.status in HOLDING and entry.overdue:
@@ -218,6 +222,7 @@ class Model:
                     attempt.status, attempt.known = "open", True
                 if attempt.status in LIVE and (attempt.news or attempt.status != now.status):
                     self._late(entry, seen)
+        self._end_unwanted()
         for entry in self.entries:
             entry.overdue |= self.cancelled and entry.status in HOLDING
             if entry.status in HOLDING and entry.overdue:
@@ -226,6 +231,11 @@ class Model:
             self.refund_everyone(died=False)
         for entry, attempt in list(self.open_refunds()):
             self.execute_refund(entry, attempt, died=False)
+
+    def _end_unwanted(self) -> None:
+        for attempt in (each for entry in self.entries for each in entry.attempts):
+            if attempt.unwanted and attempt.status == attempt.intent == "open":
+                attempt.status = attempt.intent = "canceled"
 
     def _late(self, entry: Entry, seen: Mapping[Entry, Seen], *, expire: bool = False) -> None:
         first = seen[entry].first

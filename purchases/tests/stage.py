@@ -107,8 +107,8 @@ def counts(raffle: Raffle) -> tuple[int, int]:
 class Meeting:
     """Makes a race certain: whoever comes to the place waits there for the others, but not longer than `patience`.
 
-    Without a guard all of them stand there at once, each believing what it read before. Where a guard lets in one at a
-    time the others never come, and the first goes on alone.
+    Without a guard all of them stand there at once, each believing what it read before, which takes as much patience as
+    a busy machine needs. Where a guard lets in one at a time the others never come, and the first goes on alone.
     """
 
     def __init__(self, people: int = 2, *, patience: float = 1.0) -> None:
@@ -148,7 +148,7 @@ class Late:
         """What the others do, once it has come there."""
 
         def act() -> Any:
-            assert self._there.wait(10)
+            assert self._there.wait(60)
             try:
                 return others()
             finally:
@@ -180,7 +180,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
     def run(call: Callable[[], Any]) -> Any:
         try:
             connection.ensure_connection()
-            start.wait(10)
+            start.wait(60)
             return call()
         except Exception as error:  # noqa: BLE001 an answer like any other
             return error

@@ -1,16 +1,19 @@
 """Finance in the back office: what needs a look is found, and every way to end it asks for a reason first."""
 
 import html
+import json
 import re
+from datetime import timedelta
 
 import pytest
 import stripe
 from django.test import Client
+from django.utils import timezone
 
 from luxewin.audit.models import AuditEntry
-from purchases import services
+from purchases import gateway, services
 from purchases.errors import NotRefundable
-from purchases.models import Payment, Purchase, Reconciliation, Refund
+from purchases.models import Payment, Purchase, Reconciliation, Refund, StaleMirror, StripeNotice, UnstoredEvent
 from purchases.tests.stage import bought, buy, confirm, hold, pay
 
 PURCHASES, REFUNDS = "/admin/purchases/purchase/", "/admin/purchases/refund/"
@@ -203,3 +206,45 @@ def test_lists_name_people_raffles_and_amounts(alice, fiona, on_sale, desk, own_
     for model in ("paymentintent", "charge", "dispute"):
         assert price in client.get(f"/admin/djstripe/{model}/").content.decode(), model
     assert "Being refunded, disputed" in client.get(PURCHASES).content.decode()
+
+
+UNSTORED = "/admin/purchases/unstoredevent/"
+
+
+def unstored(content):
+    return UnstoredEvent.objects.create(
+        pk="evt_1", type="refund.updated", content=content, made_at=timezone.now(), error="KeyError: 'data'"
+    )
+
+
+@pytest.mark.parametrize(("who", "acts"), [("fiona", True), ("audrey", False)])
+def test_an_event_that_could_not_be_taken_in_is_shown_with_its_fault_and_tried_by_finance(who, acts, request, desk):
+    client = desk(request.getfixturevalue(who))
+    kept = unstored('{"id": "evt_1", "client_secret": "pi_1_secret_2"}')
+    page = html.unescape(client.get(UNSTORED).content.decode())
+    for shown in ("refund.updated", "KeyError: 'data'", "evt_1"):
+        assert shown in page
+    assert "_secret_" not in client.get(f"{UNSTORED}{kept.pk}/change/").content.decode()
+    assert ("Not taken in" in act(client, "try_again", kept, page=UNSTORED)) is acts
+    kept.refresh_from_db()
+    assert kept.tries == 1 + acts
+
+
+def test_once_it_is_taken_in_it_is_there_no_more(alice, fiona, on_sale, desk):
+    purchase = buy(alice, on_sale())
+    pay(purchase.payment.client_secret).raise_for_status()
+    started = timezone.now()
+    pages = gateway.events_between(started - timedelta(minutes=5), started + timedelta(seconds=5))
+    [event] = [each for page in pages for each in page]
+    told = act(desk(fiona), "try_again", unstored(json.dumps(event)), page=UNSTORED)
+    assert "Taken in: refund.updated evt_1." in told
+    assert not UnstoredEvent.objects.exists()
+    assert StripeNotice.objects.get().pk == purchase.payment.intent_id
+
+
+def test_a_record_that_fails_again_and_again_is_shown_with_its_fault(fiona, desk, monkeypatch):
+    services.note_change((StripeNotice.About.INTENT, "pi_1"))
+    StaleMirror.objects.update(tries=7, error="KeyError: 'customer'")
+    page = html.unescape(desk(fiona).get("/admin/purchases/stalemirror/").content.decode())
+    assert "KeyError: 'customer'" in page
+    assert "pi_1" in page

@@ -1,17 +1,19 @@
 """Webhooks that never came: their events are fetched and take effect once, and news is kept until it was looked at."""
 
+import json
 from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 import stripe
+from django.db import OperationalError, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 from djstripe.models import Event
 
 from accounts.models import Notification
 from purchases import gateway, services, tasks
-from purchases.models import Purchase, StripeNotice, StripeWatch
+from purchases.models import Purchase, StripeNotice, StripeWatch, UnstoredEvent
 from purchases.services import notices
 from purchases.services.reconciliation import missed
 from purchases.tests.stage import at_once, buy, counts, pay
@@ -141,7 +143,9 @@ def test_many_are_fetched_a_page_at_a_time_and_oldest_first(monkeypatch):
     assert not StripeNotice.objects.exists()
 
 
-def test_an_event_that_cannot_be_processed_is_tried_again_and_keeps_no_other(alice, bob, on_sale, monkeypatch, caplog):
+def test_an_event_that_cannot_be_taken_in_is_kept_and_tried_again_and_keeps_no_other(
+    alice, bob, on_sale, monkeypatch, caplog, run_tasks
+):
     raffle = on_sale()
     poisoned, good = paid_at_stripe(alice, raffle), paid_at_stripe(bob, raffle)
     store = gateway.store_event
@@ -155,10 +159,59 @@ def test_an_event_that_cannot_be_processed_is_tried_again_and_keeps_no_other(ali
     with monkeypatch.context() as broken:
         broken.setattr(gateway, "store_event", fail)
         assert services.fetch_missed_events() == 1
-    assert "cannot be processed" in caplog.text
-    assert StripeWatch.objects.get().events_until < timezone.now() - timedelta(seconds=50)
-    assert StripeWatch.objects.get().events_until >= before
-    assert list(StripeNotice.objects.values_list("pk", flat=True)) == [good.payment.intent_id]
+        kept = UnstoredEvent.objects.get()
+        assert (kept.type, kept.tries, kept.error) == ("payment_intent.succeeded", 1, "RuntimeError: a bug")
+        assert "cannot be taken in" in caplog.text
+        # Those after it go on, and it is not fetched with each look.
+        assert StripeWatch.objects.get().events_until > before + timedelta(minutes=50)
+        assert list(StripeNotice.objects.values_list("pk", flat=True)) == [good.payment.intent_id]
+        assert services.fetch_missed_events() == 0
+        # A minute later, two after that, and so on.
+        assert tasks.try_unstored_events() == 0
+        UnstoredEvent.objects.update(claimed_until=timezone.now())
+        run_tasks()
+        wait = UnstoredEvent.objects.get().claimed_until - timezone.now()
+        assert timedelta(seconds=90) < wait <= timedelta(minutes=2)
+        assert "it cannot be taken in: RuntimeError: a bug" in "".join(map(str, services.faults_of_the_books()))
+    UnstoredEvent.objects.update(claimed_until=timezone.now())
+    run_tasks()
+    assert not UnstoredEvent.objects.exists()
+    assert {each.status for each in Purchase.objects.all()} == {"paid"}
+
+
+def test_an_event_that_the_database_itself_cannot_hold_is_kept_as_text(alice, on_sale, monkeypatch):
+    purchase = buy(alice, on_sale())
+    stripe.PaymentIntent.modify(purchase.payment.intent_id, description="A NUL: \0")
+    pay(purchase.payment.client_secret).raise_for_status()
+    with transaction.atomic():
+        assert services.fetch_missed_events() == 0
+    kept = UnstoredEvent.objects.get()
+    assert json.loads(kept.content)["data"]["object"]["description"] == "A NUL: \0"
+    assert "\0" not in kept.error
+
+
+def test_an_event_that_came_by_webhook_meanwhile_is_kept_no_longer(alice, on_sale, monkeypatch):
+    paid_at_stripe(alice, on_sale())
+    with monkeypatch.context() as broken:
+        broken.setattr(gateway, "store_event", lambda data: 1 / 0)
+        services.fetch_missed_events()
+    kept = UnstoredEvent.objects.get()
+    gateway.store_event(json.loads(kept.content))
+    assert services.store_kept_event(kept.pk)
+    assert (Event.objects.count(), UnstoredEvent.objects.count()) == (1, 0)
+
+
+def test_where_an_event_cannot_even_be_kept_nothing_goes_on(alice, on_sale, monkeypatch):
+    paid_at_stripe(alice, on_sale())
+
+    def fail(*arguments, **named):
+        raise OperationalError("the database is gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(gateway, "store_event", fail)
+        broken.setattr(UnstoredEvent.objects, "get_or_create", fail)
+        with pytest.raises(OperationalError):
+            services.fetch_missed_events()
     assert services.fetch_missed_events() == 1
 
 

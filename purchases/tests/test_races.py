@@ -94,7 +94,7 @@ def test_a_drop_sells_every_ticket_once_and_not_one_more(people, on_sale, run):
 CONDITIONAL = "UPDATE raffles_ticketcounter SET held = held + wanted"
 READ_THEN_WRITE = """
     SELECT held INTO total FROM raffles_ticketcounter WHERE raffle_id = wanted_raffle;
-    PERFORM pg_sleep(1);
+    PERFORM pg_sleep(4);
     UPDATE raffles_ticketcounter SET held = total + wanted"""
 
 
@@ -115,7 +115,7 @@ def numbers_read_then_written(raffle_id, quantity):
     return counter.sold + 1
 
 
-both_have_read = Meeting(2)
+both_have_read = Meeting(2, patience=60)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -129,7 +129,7 @@ def test_two_winners_get_numbers_of_their_own_where_they_are_counted_in_one_stat
     if counting == "read, then written":
         monkeypatch.setattr("purchases.services.settlement.count_sale", numbers_read_then_written)
     else:
-        meeting = Meeting(2)
+        meeting = Meeting(2, patience=60)
         monkeypatch.setattr("purchases.services.settlement.count_sale", meeting.at(counters.count_sale))
     customers = {buyer: gateway.customer_of(buyer) for buyer in held}
     at_once(*[lambda buyer=buyer: settle(held[buyer], customers[buyer]) for buyer in held])

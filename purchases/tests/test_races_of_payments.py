@@ -40,7 +40,7 @@ def looked_at_before(paid: Event, looked: Event):
     def cancel(intent_id):
         said = gateway.retrieve_intent(intent_id)
         looked.set()
-        paid.wait(5)
+        paid.wait(60)
         return said if said.status == "succeeded" else replace(said, status="canceled")
 
     return cancel
@@ -52,7 +52,7 @@ def test_somebody_has_paid_and_has_nothing_where_expiry_only_looks_whether_they_
     monkeypatch.setattr(gateway, "cancel_intent", looked_at_before(paid, looked))
 
     def pay_meanwhile():
-        looked.wait(5)
+        looked.wait(60)
         pay(secret).raise_for_status()
         paid.set()
 
@@ -88,7 +88,7 @@ def test_a_call_to_stripe_that_outlives_its_lease_leaves_the_intent_to_whoever_t
 ):
     ask = {"buyer": alice, "raffle_id": on_sale().pk, "quantity": 1, "key": key("stalled")}
     gateway.customer_of(alice)
-    late = Late(monkeypatch, gateway, "create_intent", patience=10)  # as a process that stands still
+    late = Late(monkeypatch, gateway, "create_intent", patience=60)  # as a process that stands still
 
     def take_over():
         Payment.objects.update(calling_since="2020-01-01T00:00Z")
@@ -108,7 +108,7 @@ def test_a_call_to_stripe_that_outlives_its_lease_leaves_the_intent_to_whoever_t
 def test_a_look_from_before_the_debit_does_not_undo_one_from_after(alice, on_sale, own_stripe, monkeypatch):
     purchase = buy(alice, on_sale(currency="eur"))
     secret = purchase.payment.client_secret
-    late = Late(monkeypatch, settlement, "apply_intent", patience=10)  # Stripe has said that nothing is paid
+    late = Late(monkeypatch, settlement, "apply_intent", patience=60)  # Stripe has said that nothing is paid
 
     def pay_by_debit():
         confirm(secret, "pm_sepaDebit_success_de").raise_for_status()
@@ -129,7 +129,7 @@ def test_numbers_are_given_twice_for_one_payment_without_the_locks(alice, bob, o
     hold(bob, raffle, 5)  # or the constraint on `held` would stop it
     purchase = buy(alice, raffle, 2)
     pay(purchase.payment.client_secret).raise_for_status()
-    monkeypatch.setattr(settlement, "_end_payment", Meeting(2).at(settlement._end_payment))
+    monkeypatch.setattr(settlement, "_end_payment", Meeting(2, patience=60).at(settlement._end_payment))
     at_once(*[lambda: services.settle_purchase(purchase.pk)] * 2)
     assert AuditEntry.objects.filter(action="purchase.paid").count() == 2
     assert counts(raffle) == (3, 4)
@@ -193,7 +193,7 @@ def test_a_refunded_purchase_has_its_tickets_again_without_the_locks(
     hold(bob, raffle, 5)
     purchase = buy(alice, raffle, 2)
     pay(purchase.payment.client_secret).raise_for_status()
-    refund_beside_a_late_settling(purchase, Late(monkeypatch, settlement, "_end_payment", patience=10))
+    refund_beside_a_late_settling(purchase, Late(monkeypatch, settlement, "_end_payment", patience=60))
     # In the draw, with the money back.
     assert (state(purchase), Refund.objects.get().status) == ("paid", "succeeded")
     with pytest.raises(AssertionError, match="payments that were not returned"):
@@ -232,7 +232,7 @@ def test_staff_who_refund_while_the_payment_settles_refund_it_or_are_refused(ali
 
 def asked_twice(monkeypatch):
     """Both have read that Stripe was not asked yet, and ask."""
-    monkeypatch.setattr(gateway, "create_refund", Meeting(2).at(gateway.create_refund))
+    monkeypatch.setattr(gateway, "create_refund", Meeting(2, patience=60).at(gateway.create_refund))
 
 
 def test_two_workers_who_execute_one_refund_have_one_answer(alice, on_sale, monkeypatch):

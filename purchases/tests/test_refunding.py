@@ -2,7 +2,8 @@
 
 import pytest
 import stripe
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import Notification
@@ -144,21 +145,38 @@ def test_the_refunds_of_a_cancelled_raffle_go_on_after_a_crash(people, on_sale, 
         seated(buyer, raffle)
     raffle_services.cancel_raffle(raffle.pk, reason="Stolen.")
     monkeypatch.setattr("purchases.services.refunds.BATCH", 2)
-    real, opened = services.refunds.open_refund, []
+    real, noted = services.refunds.record_all, []
 
-    def dies_at_the_fourth(purchase, payment, **why):
-        opened.append(purchase)
-        if len(opened) == 4:
+    def dies_in_the_second_batch(*facts, **before):
+        noted.append(facts)
+        if len(noted) == 2:
             raise SystemExit
-        return real(purchase, payment, **why)
+        real(*facts, **before)
 
-    monkeypatch.setattr("purchases.services.refunds.open_refund", dies_at_the_fourth)
+    monkeypatch.setattr("purchases.services.refunds.record_all", dies_in_the_second_batch)
     with pytest.raises(SystemExit):
         services.refund_raffle(raffle.pk)
-    assert statuses().count("refunding") == 2
+    assert (statuses().count("refunding"), Refund.objects.count()) == (2, 2)
     assert services.refund_raffle(raffle.pk) == 3
     assert services.refund_raffle(raffle.pk) == 0
     assert Refund.objects.count() == 5
+
+
+def test_a_batch_of_refunds_costs_the_same_however_many_are_in_it(people, on_sale):
+    raffle = on_sale()
+    buyers = people(12)
+    for buyer in buyers:
+        seated(buyer, raffle)
+    raffle_services.cancel_raffle(raffle.pk, reason="Stolen.")
+    with CaptureQueriesContext(connection) as asked:
+        assert services.refund_raffle(raffle.pk) == 12
+    assert len(asked) < 25, [each["sql"][:80] for each in asked]
+    entry = AuditEntry.objects.filter(action="purchase.refunding").latest("pk")
+    assert entry.before == {"status": "paid"}
+    payment = Payment.objects.get(purchase=entry.subject_id)
+    assert entry.after == {"status": "refunding", "reason": "Stolen.", "payment": str(payment.pk)}
+    assert AuditEntry.objects.filter(action="purchase.refunding").count() == 12
+    assert {(each.amount, each.reason, each.status) for each in Refund.objects.all()} == {(500, "Stolen.", "requested")}
 
 
 def test_a_payment_that_settled_beside_the_cancellation_is_found_and_refunded(alice, on_sale, run_tasks):

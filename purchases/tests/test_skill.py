@@ -1,11 +1,14 @@
 """The question of skill: who answers wrongly holds nothing, every answer is kept, and the right one is never shown."""
 
+from datetime import datetime, timedelta
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from luxewin.tests.asking import assert_problem, client_of, nothing_written
 from purchases.models import Purchase, SkillAttempt
-from purchases.tests.stage import counts
+from purchases.tests.stage import at_once, counts
 
 URL = "/api/v1/purchases/create"
 QUESTION = {"question": "Which of these is a watch?", "choices": ["Submariner", "Carrera T"], "answer": "Submariner"}
@@ -43,13 +46,13 @@ def test_a_wrong_answer_holds_nothing_and_is_kept(ask, alice, run_tasks):
     assert problem["question"] == QUESTION["question"]
     assert "submariner" not in str(problem).lower()
     assert (counts(ask.raffle), Purchase.objects.count()) == ((0, 0), 0)
-    assert attempts() == [(alice.email, "Carrera T", False)]
+    assert attempts() == [(alice.email, "carrera t", False)]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_wrong_attempt_stands_although_the_request_was_refused(ask, alice):
     ask(answer="Carrera T")
-    assert attempts() == [(alice.email, "Carrera T", False)]
+    assert attempts() == [(alice.email, "carrera t", False)]
 
 
 def test_who_was_wrong_may_answer_again_under_the_same_key(ask, new_key):
@@ -57,6 +60,48 @@ def test_who_was_wrong_may_answer_again_under_the_same_key(ask, new_key):
     assert ask(headers, answer="Carrera T").status_code == 409
     assert ask(headers, answer="Submariner").status_code == 201
     assert [correct for _, _, correct in attempts()] == [False, True]
+
+
+def test_after_five_wrong_answers_not_even_the_right_one_is_heard_until_a_day_after_the_first(ask, on_sale, bob):
+    for _ in range(5):
+        assert ask(answer="Carrera T").status_code == 409
+    first = SkillAttempt.objects.earliest("pk")
+    with nothing_written():
+        response = ask(answer="Submariner")
+    problem = assert_problem(response, 429, "too_many_answers")
+    back = datetime.fromisoformat(problem["try_again_at"])
+    assert back == first.at + timedelta(days=1)
+    assert f"{back:%Y-%m-%d %H:%M} UTC" in problem["detail"]
+    assert abs(int(response["Retry-After"]) - timedelta(days=1).total_seconds()) < 600
+    # Nobody else's attempts, nor those at another raffle, are counted.
+    body = {"raffle": str(ask.raffle.pk), "quantity": 1, "answer": "Submariner"}
+    assert client_of(bob).post(URL, body, headers={"Idempotency-Key": "b"}).status_code == 201
+    SkillAttempt.objects.filter(pk=first.pk).update(at=timezone.now() - timedelta(days=1))
+    assert ask(answer="Submariner").status_code == 201
+
+
+def test_right_answers_are_not_counted(ask):
+    for _ in range(6):
+        assert ask(answer="Submariner", quantity=1).status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_answers_at_once_are_no_more_than_five(ask, alice):
+    clients = [client_of(alice) for _ in range(16)]
+    body = {"raffle": str(ask.raffle.pk), "quantity": 1, "answer": "Carrera T"}
+    answers = at_once(
+        *[
+            lambda client=client, number=number: client.post(URL, body, headers={"Idempotency-Key": f"{number}"})
+            for number, client in enumerate(clients)
+        ]
+    )
+    assert sorted(each.status_code for each in answers) == [409] * 5 + [429] * 11
+    assert attempts() == [(alice.email, "carrera t", False)] * 5
+
+
+def test_a_wrong_answer_that_grows_when_it_is_normalised_is_kept_as_far_as_it_fits(ask):
+    assert ask(answer="\N{LATIN SMALL LETTER SHARP S}" * 200).status_code == 409
+    assert SkillAttempt.objects.get().answer == "s" * 200
 
 
 def test_without_an_answer_the_field_is_named_and_nothing_is_kept(ask):

@@ -1,12 +1,12 @@
 """Stripe away, or gone after it did what it was asked: nothing is lost, nothing happens twice."""
 
-import time
+from threading import Event
 
 import pytest
 import stripe
 from django.db import connection
 
-from purchases import services
+from purchases import gateway, services
 from purchases.errors import ProviderUnavailable
 from purchases.gateway.transport import CurlClient
 from purchases.models import Payment, Purchase
@@ -85,16 +85,24 @@ def test_a_refund_whose_answer_is_lost_is_made_once(alice, on_sale, trouble, mon
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_hold_that_runs_out_while_stripe_is_slow_leaves_no_intent_to_pay(alice, on_sale, trouble):
+def test_a_hold_that_runs_out_while_stripe_is_slow_leaves_no_intent_to_pay(alice, on_sale, trouble, monkeypatch):
     raffle = on_sale()
     ask = {"buyer": alice, "raffle_id": raffle.pk, "quantity": 2, "key": key("slow")}
-    trouble(CREATE, delay=1)
+    create, made, expired = gateway.create_intent, Event(), Event()
+
+    def answer_late(*arguments):
+        intent = create(*arguments)
+        made.set()
+        expired.wait(60)
+        return intent
+
+    monkeypatch.setattr(gateway, "create_intent", answer_late)
 
     def expire():
-        while not Payment.objects.filter(calling_since__isnull=False).exists():
-            time.sleep(0.02)
+        made.wait(60)
         Purchase.objects.update(expires_at="2020-01-01T00:00Z")
         services.expire_purchase(Purchase.objects.get().pk)
+        expired.set()
 
     purchase, _ = at_once(lambda: services.purchase_tickets(**ask), expire)
     assert (purchase.status, counts(raffle)) == ("expired", (0, 0))

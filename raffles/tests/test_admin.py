@@ -4,10 +4,12 @@ import html
 from datetime import timedelta
 
 import pytest
+from django.db import IntegrityError
 from django.test import Client
 from django.utils import timezone
 
-from raffles.models import Raffle
+from luxewin.audit.models import AuditEntry
+from raffles.models import MAX_PRICE, Raffle
 
 RAFFLES = "/admin/raffles/raffle/"
 
@@ -61,7 +63,7 @@ def test_a_manager_writes_a_draft(desk, sheet):
         ("currency", "xyz", "unknown_currency"),
         ("max_per_person", "11", "above_capacity"),
         ("min_tickets", "11", "above_capacity"),
-        ("ticket_price", "100000001", "max_value"),
+        ("ticket_price", "100000000", "max_value"),
         ("capacity", "100000001", "max_value"),
         ("delay_seconds", "0", "too_short"),
         ("slug", "list", "reserved"),
@@ -88,3 +90,26 @@ def test_a_published_raffle_is_read_with_its_currency_and_its_choices(desk, on_s
     assert "5.00 GBP" in page
     assert "<div>Rome</div><div>Po</div>" in page
     assert "Open" in page
+
+
+def test_cancelling_asks_for_a_reason_which_everyone_can_read(desk, api, mona, on_sale):
+    raffle = on_sale()
+    chosen = {"action": "cancel", "_selected_action": [str(raffle.pk)]}
+    for asked in (chosen, chosen | {"confirmed": "1", "reason": "  "}):
+        page = html.unescape(desk.post(RAFFLES, asked).content.decode())
+        assert 'name="reason"' in page
+        assert "Public: the raffle's page shows it" in page
+        assert f"<li>{raffle}</li>" in page
+    raffle.refresh_from_db()
+    assert raffle.status == "published"
+    told = desk.post(RAFFLES, chosen | {"confirmed": "1", "reason": "The watch was stolen."}, follow=True)
+    assert "is cancelled; refunds are under way." in told.content.decode()
+    assert api().get(f"/api/v1/raffles/{raffle.pk}").json()["cancel_reason"] == "The watch was stolen."
+    entry = AuditEntry.objects.get(action="raffle.cancelled")
+    assert (entry.actor, entry.after) == (mona.pk, {"reason": "The watch was stolen."})
+
+
+def test_the_database_refuses_a_price_that_one_payment_cannot_carry(draft):
+    raffle = draft(ticket_price=MAX_PRICE)
+    with pytest.raises(IntegrityError, match="raffle_price"):
+        Raffle.objects.filter(pk=raffle.pk).update(ticket_price=MAX_PRICE + 1)

@@ -99,7 +99,7 @@ def test_of_eight_workers_that_close_at_once_one_does(on_sale):
 
     def close(number: int) -> bool:
         try:
-            barrier.wait(timeout=10)
+            barrier.wait(timeout=60)
             return services.close_raffle(raffle.pk)
         finally:
             connection.close()
@@ -117,7 +117,7 @@ def test_closing_and_cancelling_at_once_leave_one_consistent_raffle(on_sale):
 
     def run(work) -> None:
         try:
-            barrier.wait(timeout=10)
+            barrier.wait(timeout=60)
             work()
         finally:
             connection.close()

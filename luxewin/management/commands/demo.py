@@ -32,7 +32,7 @@ BEACON_PERIOD = "1"
 class Command(BaseCommand):
     """Tells the story on parts of its own, in `.luxewin/demo` or where LUXEWIN_STATE says."""
 
-    help = "Lets 25 people buy, pay and win over HTTP, checks the books, and stays up to be looked at."
+    help = "Lets 26 people buy, pay and win over HTTP, checks the books, and stays up to be looked at."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:

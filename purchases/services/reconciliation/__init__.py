@@ -3,7 +3,7 @@
 from purchases.services.reconciliation.books import faults_of_the_books
 from purchases.services.reconciliation.comparison import Comparison
 from purchases.services.reconciliation.differences import Difference
-from purchases.services.reconciliation.missed import begin_watching, fetch_missed_events
+from purchases.services.reconciliation.missed import begin_watching, fetch_missed_events, store_kept_event
 from purchases.services.reconciliation.runs import continue_reconciliation, order_reconciliation
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "faults_of_the_books",
     "fetch_missed_events",
     "order_reconciliation",
+    "store_kept_event",
 ]

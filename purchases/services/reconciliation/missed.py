@@ -1,15 +1,18 @@
 """Missed webhooks: events that Stripe has and we have not are taken in by the very way of a webhook."""
 
+import json
 import logging
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 
+from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 from djstripe.models import Event
 
 from purchases import gateway
-from purchases.models import StripeWatch
+from purchases.models import StripeWatch, UnstoredEvent
 from purchases.services.reconciliation.stretches import Stretches
 
 log = logging.getLogger(__name__)
@@ -24,6 +27,8 @@ KEPT = timedelta(days=30)
 BUDGET_SECONDS = 40
 # More events than this are not kept in memory.
 MOST = 5_000
+# An event that could not be taken in is tried again, after twice as long each time.
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
 
 
 def begin_watching() -> StripeWatch:
@@ -35,8 +40,8 @@ def begin_watching() -> StripeWatch:
 def fetch_missed_events() -> int:
     """Takes in the events that no webhook brought, oldest first; returns how many.
 
-    Several at once do no harm: dj-stripe stores an event, with what its receivers did, once. One that cannot be
-    processed is logged and tried again by the next call, and so are all after it. Goes on where it stopped; works for
+    Several at once do no harm: dj-stripe stores an event, with what its receivers did, once. One that cannot be taken
+    in is kept as an UnstoredEvent, which a sweep tries again, and keeps no other. Goes on where it stopped; works for
     BUDGET_SECONDS at most. Raises ProviderUnavailable. Cost with nothing missed: three statements, one request.
     """
     watch = begin_watching()
@@ -49,17 +54,15 @@ def fetch_missed_events() -> int:
             watch.events_until.date(),
         )
         watch.events_until = now - KEPT
-    fetched, whole = 0, True
+    fetched = 0
 
     def visit(start: datetime, stop: datetime) -> int | None:
-        nonlocal fetched, whole
+        nonlocal fetched
         missing = _missing(start, stop)
         if missing is None:
             return None
-        stored = sum(_store(data) for data in reversed(missing))
-        fetched += stored
-        whole = whole and stored == len(missing)
-        if whole and stop - OVERLAP > watch.events_until:
+        fetched += sum(_store(data) for data in reversed(missing))
+        if stop - OVERLAP > watch.events_until:
             StripeWatch.objects.filter(pk=watch.pk).update(events_until=stop - OVERLAP)
         return len(missing)
 
@@ -75,7 +78,10 @@ def _missing(start: datetime, stop: datetime) -> list[dict[str, Any]] | None:
     """Newest first, as Stripe lists them; None if there are more than MOST in a stretch that can be shorter."""
     missing: list[dict[str, Any]] = []
     for page in gateway.events_between(start, stop):
-        known = set(Event.objects.filter(id__in=[data["id"] for data in page]).values_list("id", flat=True))
+        ids = [data["id"] for data in page]
+        known = set(Event.objects.filter(id__in=ids).values_list("id", flat=True))
+        # Those have their own way in.
+        known.update(UnstoredEvent.objects.filter(pk__in=ids).values_list("pk", flat=True))
         missing += [data for data in page if data["id"] not in known]
         if len(missing) > MOST and stop - start > STRETCH:
             return None
@@ -83,10 +89,43 @@ def _missing(start: datetime, stop: datetime) -> list[dict[str, Any]] | None:
 
 
 def _store(data: dict[str, Any]) -> bool:
+    """Whether it was taken in; if not it is kept, and only where that fails too this raises."""
     try:
         gateway.store_event(data)
-    except Exception:
-        log.exception("event %s (%s) cannot be processed, it is tried again", data["id"], data["type"])
+    except Exception as error:
+        log.exception("event %s (%s) cannot be taken in, it is kept and tried again", data["id"], data["type"])
+        facts = {"type": data["type"][:250], "content": json.dumps(data), "error": _in_short(error)}
+        made_at = datetime.fromtimestamp(data["created"], UTC)
+        UnstoredEvent.objects.get_or_create(
+            pk=data["id"], defaults=facts | {"made_at": made_at, "claimed_until": Now() + FIRST_PAUSE}
+        )
         return False
     log.warning("event %s (%s) came by no webhook, it was fetched", data["id"], data["type"])
     return True
+
+
+def store_kept_event(event_id: str) -> bool:
+    """Tries once more to take in an event that was kept; whether it was taken in, also by a webhook meanwhile.
+
+    Raises ProviderUnavailable, if Stripe is asked whose account ours is and does not answer.
+    """
+    kept = UnstoredEvent.objects.filter(pk=event_id).first()
+    if kept is None:
+        return True
+    gateway.know_account()
+    try:
+        gateway.store_event(json.loads(kept.content))
+    except Exception as error:
+        log.exception("event %s (%s) still cannot be taken in", kept.pk, kept.type)
+        pause = min(FIRST_PAUSE * 2 ** min(kept.tries, 20), LONGEST_PAUSE)
+        UnstoredEvent.objects.filter(pk=kept.pk).update(
+            tries=F("tries") + 1, error=_in_short(error), claimed_until=Now() + pause
+        )
+        return False
+    kept.delete()
+    return True
+
+
+def _in_short(error: Exception) -> str:
+    """What a text column can hold of it."""
+    return f"{type(error).__name__}: {error}".replace("\0", "")[:300]

@@ -14,33 +14,42 @@ from accounts.models import User
 from accounts.permissions import signed_in
 from luxewin.api.problems import Problem
 
-TEMPLATE = "admin/purchases/reason.html"
+TEMPLATE = "admin/raffles/reason.html"
 # Rows that the page names; of more it says how many.
 SHOWN = 20
 
 
 class ReasonForm(forms.Form):
-    """Why."""
+    """Why; `reaches` says who will read it."""
 
     reason = forms.CharField(
         max_length=200,
         widget=forms.TextInput(attrs={"class": "vLargeTextField", "autofocus": True}),
-        help_text="The buyer is told it where money goes back, and the audit keeps it.",
     )
+
+    def __init__(self, *args: Any, reaches: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].help_text = reaches
 
 
 def reasoned[M: Model](
-    name: str, title: str, act: Callable[[M, str, User], str], *, permission: str, label: Callable[[M], str]
+    name: str,
+    title: str,
+    act: Callable[[M, str, User], str],
+    *,
+    permission: str,
+    label: Callable[[M], str],
+    reaches: str = "The buyer is told it where money goes back, and the audit keeps it.",
 ) -> Callable[[Any, HttpRequest, QuerySet[M]], HttpResponse | None]:
     """An admin action: `act(row, reason, actor)` for each selected row, once a reason was given.
 
     It returns what to tell; a Problem that it raises is told instead, and the other rows go on. `label` is what a row
-    is called.
+    is called, `reaches` says who will read the reason.
     """
 
     @admin.action(description=f"{title}…", permissions=[permission])
     def action(model_admin: Any, request: HttpRequest, rows: QuerySet[M]) -> HttpResponse | None:
-        form = ReasonForm(request.POST if "confirmed" in request.POST else None)
+        form = ReasonForm(request.POST if "confirmed" in request.POST else None, reaches=reaches)
         if not form.is_valid():
             return _page(model_admin, request, rows, form, name, title, label)
         for row in rows:

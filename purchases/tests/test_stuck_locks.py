@@ -1,0 +1,89 @@
+"""A transaction that never ends keeps nobody for ever: who waits for its locks gives up, and a sweep comes again."""
+
+import threading
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from purchases import services, tasks
+from purchases.errors import Busy
+from purchases.models import Purchase, StripeNotice
+from purchases.services import locking
+from purchases.tests.stage import bought, buy, pay
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def stuck(monkeypatch):
+    """`with stuck(purchase):` somebody has it locked and does nothing."""
+    monkeypatch.setattr(locking, "PATIENCE", "200ms")
+
+    @contextmanager
+    def hold(purchase):
+        locked, done = threading.Event(), threading.Event()
+
+        def keep():
+            with transaction.atomic():
+                Purchase.objects.select_for_update().get(pk=purchase.pk)
+                locked.set()
+                done.wait(60)
+            connection.close()
+
+        keeper = threading.Thread(target=keep)
+        keeper.start()
+        try:
+            assert locked.wait(30)
+            yield
+        finally:
+            done.set()
+            keeper.join()
+
+    return hold
+
+
+def test_settling_gives_up_and_the_buyer_may_ask_again(api, alice, on_sale, stuck):
+    purchase = buy(alice, on_sale())
+    pay(purchase.payment.client_secret).raise_for_status()
+    client, asked = api(alice), {"purchase": str(purchase.pk)}
+    with stuck(purchase):
+        answer = client.post("/api/v1/purchases/verify", asked)
+        assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "busy", "1")
+    assert client.post("/api/v1/purchases/verify", asked).json()["status"] == "paid"
+
+
+def test_a_worker_gives_up_and_the_sweep_comes_back_to_what_stripe_told(alice, on_sale, stuck, run_tasks, caplog):
+    purchase = buy(alice, on_sale())
+    pay(purchase.payment.client_secret).raise_for_status()
+    services.note_news(StripeNotice.About.INTENT, purchase.payment.intent_id)
+    with stuck(purchase):
+        tasks.look_at(purchase.payment.intent_id)
+    assert f"the news of {purchase.payment.intent_id} waits" in caplog.text
+    StripeNotice.objects.update(claimed_until=timezone.now())
+    run_tasks()
+    assert Purchase.objects.get().status == "paid"
+
+
+def test_a_worker_gives_up_and_the_hold_ends_later(alice, on_sale, stuck, run_tasks, caplog):
+    purchase = buy(alice, on_sale())
+    Purchase.objects.update(expires_at=timezone.now())
+    with stuck(purchase):
+        tasks.expire_purchase(str(purchase.pk))
+    assert "its hold stays" in caplog.text
+    assert Purchase.objects.get().status == "pending"
+    run_tasks()
+    assert Purchase.objects.get().status == "expired"
+
+
+def test_a_worker_gives_up_and_the_refund_is_noted_later(alice, on_sale, stuck, run_tasks, caplog):
+    purchase = bought(alice, on_sale())
+    refund = services.request_refund(purchase.pk, reason="Sold the car.")
+    with stuck(purchase):
+        tasks.execute_refund(str(refund.pk))
+        with pytest.raises(Busy):
+            services.request_refund(purchase.pk, reason="Sold the car.")
+    assert f"refund {refund.pk} waits" in caplog.text
+    run_tasks()
+    assert Purchase.objects.get().status == "refunded"
