@@ -11,7 +11,7 @@ export UV
 # The machine's own variables for other projects have no say here.
 unexport VIRTUAL_ENV PYTHONPATH DJANGO_SETTINGS_MODULE PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo run test lint format bench faults requirements clean
+.PHONY: help setup demo run test lint format bench faults requirements noble clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -37,6 +37,7 @@ run: setup ## everything up for daily work; ARGS="--port 8123" picks the port
 	@exec $(PYTHON) manage.py run $(ARGS)
 
 test: setup ## all tests, on the embedded parts
+	@.ci/browser
 	@exec $(PYTHON) -m pytest -n 2 --dist worksteal $(ARGS)
 
 bench: setup ## figures beside their yardsticks; ARGS="--only NAME,… --json FILE --full"
@@ -54,6 +55,9 @@ format: setup ## put the code into its form
 
 requirements: $(UV) ## compile the pinned requirements anew (add ARGS=--upgrade for newer versions)
 	@.ci/compile_requirements requirements.txt .ci/requirements.txt bench/requirements.txt $(ARGS)
+
+noble: setup ## bundle the browser's library anew from verification/browser/package-lock.json
+	@$(PYTHON) -m verification.browser.build
 
 clean: ## remove environments and the data of embedded parts
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -c 'from pathlib import Path; from luxewin import parts; [parts.erase(state) for state in Path(".luxewin").glob("*") if (state / "supervisor.lock").exists()]'; fi

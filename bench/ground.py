@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +42,10 @@ class Ground:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ends.__exit__(kind, error, trace)
+
+    def keep[T](self, piece: AbstractContextManager[T]) -> T:
+        """Enters it until the run ends."""
+        return self._ends.enter_context(piece)
 
     @cached_property
     def stack(self) -> Stack:

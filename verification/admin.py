@@ -1,43 +1,166 @@
-"""Draws in the back office: to read. Nobody can bend them."""
+"""Draws in the back office: to read, and to say what becomes of picks. Nobody can bend them."""
 
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
-from django.contrib import admin
-from django.http import HttpRequest
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 
+from accounts.permissions import signed_in
+from luxewin.api.problems import Problem
 from luxewin.tasks.admin import ReadOnlyAdmin
-from verification.models import ChainTransaction, Contract, Draw, Pick
+from verification import services
+from verification.anchoring.balance import ETHER
+from verification.models import ChainAccount, ChainStep, Contract, Draw, Forfeit, Pick, held_prize, outcome_of
+from verification.models.outcomes import MAX_REASON
+from verification.proof import DRAWN_STATES
+
+FORFEIT, CLAIM = "verification.forfeit_pick", "verification.claim_award"
+
+
+def picks_with_outcome() -> QuerySet[Pick]:
+    """Picks with all that is shown of them, in one query."""
+    return Pick.objects.select_related("prize", "forfeit", "award__prize", "purchase__buyer", "draw__raffle")
+
+
+def breakable(text: str) -> Any:
+    """Long text without spaces, which a browser may break into lines, and which is copied as it is."""
+    return format_html_join(mark_safe("<wbr>"), "{}", ([text[at : at + 32]] for at in range(0, len(text), 32))) or "-"
 
 
 class PickInline(admin.TabularInline):
-    """The picks."""
+    """The picks, and what became of them."""
 
     model = Pick
     extra = 0
     can_delete = False
-    fields = readonly_fields = ("position", "role", "prize", "ticket", "index", "purchase")
+    # Position, role and ticket are each row's heading.
+    readonly_fields = ("prize", "holder", "purchase", "stands", "holds", "deeds")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Pick]:
+        """In one query."""
+        return picks_with_outcome()
+
+    def get_fields(self, request: HttpRequest, obj: Draw | None = None) -> Any:
+        """What can be done is shown to those who may."""
+        may = request.user.has_perms([FORFEIT, CLAIM])
+        return self.readonly_fields if may else self.readonly_fields[:-1]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+    @admin.display
+    def holder(self, pick: Pick) -> str:
+        """Whose ticket it is."""
+        return pick.purchase.buyer.email
+
+    @admin.display(description="stands as")
+    def stands(self, pick: Pick) -> Any:
+        """Today, with the public reason of a forfeit."""
+        outcome = outcome_of(pick).label
+        if not hasattr(pick, "forfeit"):
+            return outcome
+        return format_html('{}<br><span class="help">{}</span>', outcome, pick.forfeit.reason)
+
+    @admin.display(description="holds")
+    def holds(self, pick: Pick) -> str:
+        """The prize."""
+        return str(held_prize(pick) or "-")
+
+    @admin.display(description="what to do")
+    def deeds(self, pick: Pick) -> Any:
+        """Links to the pages that ask before anything is done."""
+        if pick.draw.state not in DRAWN_STATES or hasattr(pick, "forfeit"):
+            return "-"
+        if hasattr(pick, "award") and pick.award.claimed_at:
+            return "-"
+        named = [("claim", "Handed over…")] if held_prize(pick) else []
+        links = [(pick_page(pick, name), title) for name, title in [*named, ("forfeit", "Forfeit…")]]
+        return format_html_join(mark_safe("<br>"), '<a href="{}">{}</a>', links)
+
+
+def pick_page(pick: Pick, name: str) -> str:
+    """Where this is done with the pick: `claim` or `forfeit`."""
+    return reverse(f"admin:verification_draw_{name}", args=[pick.draw_id, pick.position])
+
+
+class TransactionInline(admin.TabularInline):
+    """The steps on the chain."""
+
+    model = ChainStep
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = ("step", "state", "hash", "nonce", "attempts", "block", "gas_used", "live")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ChainStep]:
+        """In one query."""
+        return ChainStep.objects.select_related("transaction").annotate(tried=Count("transaction__attempts"))
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody."""
         return False
 
     @admin.display
-    def role(self, pick: Pick) -> str:
-        """Winner or alternate."""
-        return pick.role
+    def state(self, taken: ChainStep) -> str:
+        """How deep it is."""
+        return taken.transaction.get_state_display()
+
+    @admin.display
+    def hash(self, taken: ChainStep) -> str:
+        """Of the version that was mined, else of the last."""
+        return taken.transaction.hash
+
+    @admin.display
+    def nonce(self, taken: ChainStep) -> int | None:
+        """None: it was another's transaction."""
+        return taken.transaction.nonce
+
+    @admin.display
+    def attempts(self, taken: Any) -> int:
+        """How many versions were signed."""
+        return taken.tried
+
+    @admin.display
+    def block(self, taken: ChainStep) -> int | None:
+        """The block's number."""
+        return taken.transaction.block
+
+    @admin.display(description="gas used")
+    def gas_used(self, taken: ChainStep) -> int | None:
+        """Of the whole transaction, however many draws it served."""
+        return taken.transaction.gas_used
 
 
-class TransactionInline(admin.TabularInline):
-    """The steps on the chain."""
+class ForfeitForm(forms.Form):
+    """Why a pick is forfeited."""
 
-    model = ChainTransaction
-    extra = 0
-    can_delete = False
-    fields = readonly_fields = ("step", "hash", "nonce", "sent_at", "block", "gas_used")
+    kind = forms.ChoiceField(choices=Forfeit.Kind.choices, widget=forms.RadioSelect)
+    reason = forms.CharField(
+        max_length=MAX_REASON,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"}),
+        help_text="Public: anyone reads it beside the pick, and the person is told it. Do not name the person.",
+    )
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
-        return False
+    def __init__(self, *args: Any, pick: Pick, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if held_prize(pick) is None:
+            # An alternate that waits has nothing to claim.
+            self.fields["kind"].choices = [Forfeit.Kind.choices[0]]  # type: ignore[attr-defined]
+            self.initial["kind"] = Forfeit.Kind.DISQUALIFIED
 
 
 @admin.register(Draw)
@@ -48,8 +171,81 @@ class DrawAdmin(ReadOnlyAdmin):
     list_filter = ["state"]
     search_fields = ["raffle__title", "manifest_hash", "root"]
     list_select_related = ["raffle"]
-    exclude = ["claimed_until"]
+    fieldsets = [
+        (None, {"fields": ["raffle", ("sequence", "state"), "due_at", "trouble"]}),
+        ("Entries", {"fields": [("tickets", "entries"), "root", "committed_at"]}),
+        ("Beacon", {"fields": ["round", "signed", "randomness", "seed"]}),
+        ("Without a beacon", {"fields": [("void_declared_at", "void_at"), "void_reason"]}),
+        ("Promise", {"fields": ["contract", "manifest_hash", "promise"]}),
+    ]
+    readonly_fields = ["signed", "promise", "void_at"]
     inlines = [PickInline, TransactionInline]
+
+    @admin.display(description="signature")
+    def signed(self, draw: Draw) -> Any:
+        """In lines that fit the page."""
+        return breakable(draw.signature)
+
+    @admin.display(description="manifest")
+    def promise(self, draw: Draw) -> Any:
+        """In lines that fit the page."""
+        return breakable(draw.manifest)
+
+    def get_urls(self) -> list[URLPattern]:
+        """With the pages of a pick."""
+        wrap, place = self.admin_site.admin_view, "<uuid:raffle>/picks/<int:position>"
+        pages = [
+            path(f"{place}/forfeit/", wrap(self.forfeit), name="verification_draw_forfeit"),
+            path(f"{place}/claim/", wrap(self.claim), name="verification_draw_claim"),
+        ]
+        return pages + super().get_urls()
+
+    def forfeit(self, request: HttpRequest, raffle: UUID, position: int) -> HttpResponse:
+        """Asks for kind and reason, and says who is next."""
+        pick = self._pick(request, FORFEIT, raffle, position)
+        form = ForfeitForm(request.POST if request.method == "POST" else None, pick=pick)
+        if not form.is_valid():
+            successor = services.next_alternate(pick.draw)
+            return self._page(request, "forfeit", pick, title="Forfeit a pick", form=form, successor=successor)
+        try:
+            services.forfeit_pick(pick.pk, actor=signed_in(request), **form.cleaned_data)
+        except Problem as problem:
+            return self._back(request, pick, f"Not done: {problem.detail}", messages.ERROR)
+        return self._back(request, pick, f"Pick {position} is forfeited; the person is told why.", messages.SUCCESS)
+
+    def claim(self, request: HttpRequest, raffle: UUID, position: int) -> HttpResponse:
+        """Asks whether the prize was handed over: that is final."""
+        pick = self._pick(request, CLAIM, raffle, position)
+        if request.method != "POST":
+            return self._page(request, "claim", pick, title="Record that a prize was handed over")
+        try:
+            award = services.claim_award(pick.pk, actor=signed_in(request))
+        except Problem as problem:
+            return self._back(request, pick, f"Not done: {problem.detail}", messages.ERROR)
+        return self._back(request, pick, f"{award.prize.name} was handed over to pick {position}.", messages.SUCCESS)
+
+    def _pick(self, request: HttpRequest, permission: str, raffle: UUID, position: int) -> Pick:
+        if not request.user.has_perm(permission):
+            raise PermissionDenied
+        return get_object_or_404(picks_with_outcome(), draw=raffle, position=position)
+
+    def _page(self, request: HttpRequest, name: str, pick: Pick, **facts: Any) -> TemplateResponse:
+        context = self.admin_site.each_context(request) | {
+            "opts": self.opts,
+            "pick": pick,
+            "prize": held_prize(pick),
+            "stands": outcome_of(pick).label,
+            "draw_page": _page_of(pick),
+        }
+        return TemplateResponse(request, f"admin/verification/{name}.html", context | facts)
+
+    def _back(self, request: HttpRequest, pick: Pick, told: str, level: int) -> HttpResponse:
+        self.message_user(request, told, level)
+        return HttpResponseRedirect(_page_of(pick))
+
+
+def _page_of(pick: Pick) -> str:
+    return reverse("admin:verification_draw_change", args=[pick.draw_id])
 
 
 @admin.register(Contract)
@@ -57,3 +253,25 @@ class ContractAdmin(ReadOnlyAdmin):
     """Contracts that were deployed."""
 
     list_display = ["address", "chain_id", "transaction", "deployed_at"]
+
+
+@admin.register(ChainAccount)
+class ChainAccountAdmin(ReadOnlyAdmin):
+    """The operator's accounts, with the balance that was last read."""
+
+    list_display = ["address", "chain_id", "next_nonce", "ether", "needed_ether", "read_at", "warned_at"]
+    exclude = ["claimed_until"]
+
+    @admin.display(description="balance (ether)")
+    def ether(self, account: ChainAccount) -> str:
+        """As it was last read; no page asks the chain."""
+        return _in_ether(account.balance)
+
+    @admin.display(description="needed (ether)")
+    def needed_ether(self, account: ChainAccount) -> str:
+        """What the next steps cost at the fees of that moment."""
+        return _in_ether(account.needed)
+
+
+def _in_ether(wei: Decimal | None) -> str:
+    return "-" if wei is None else f"{wei / ETHER:.6f}"

@@ -11,7 +11,7 @@ class VerificationConfig(AppConfig):
     def ready(self) -> None:
         """Listens to raffles; registers the sweep and the probes of chain and beacon."""
         from luxewin.health import register
-        from verification import doors, receivers, tasks  # noqa: F401 register themselves
+        from verification import checks, doors, receivers, tasks  # noqa: F401 register themselves
 
         receivers.connect()
         register("chain", doors.ping_chain)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 from verification.beacon import QUICKNET, QUICKNET_RELAYS, Beacon, BeaconClient
+from verification.keys import KeySource
+from verification.onchain import GWEI, ChainUnavailable
 
 if TYPE_CHECKING:
     from verification.chain import Chain
@@ -31,13 +33,32 @@ def client_of(promised: Beacon) -> BeaconClient:
 
 @cache
 def chain() -> "Chain | None":
-    """The configured chain, or None: without one everything works, and bundles say `anchored: false`."""
+    """The configured chain, or None: without one everything works, and bundles say `anchored: false`.
+
+    Raises KeyFault.
+    """
     if not settings.CHAIN_RPC_URLS:
         return None
     # web3 takes more than a second to load, and most processes never ask the chain.
     from verification.chain import Chain
 
-    return Chain(settings.CHAIN_RPC_URLS, settings.CHAIN_ID, settings.CHAIN_OPERATOR_KEY or None)
+    max_fee = round(settings.CHAIN_MAX_FEE_GWEI * GWEI)
+    return Chain(settings.CHAIN_RPC_URLS, settings.CHAIN_ID, operator_key().read(), max_fee=max_fee)
+
+
+def required_chain() -> "Chain":
+    """The configured chain. Raises ChainUnavailable if there is none, and KeyFault."""
+    configured = chain()
+    if configured is None:
+        raise ChainUnavailable("CHAIN_RPC_URL is not set, and this draw is promised on a chain")
+    return configured
+
+
+def operator_key() -> KeySource:
+    """Where the operator's key is."""
+    return KeySource(
+        settings.CHAIN_OPERATOR_KEY, settings.CHAIN_OPERATOR_KEY_FILE, settings.CHAIN_OPERATOR_KEY_PASSWORD_FILE
+    )
 
 
 def ping_chain() -> None:

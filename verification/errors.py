@@ -1,6 +1,8 @@
 """What draws refuse, and why a step waits."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from django.utils import timezone
 
 from luxewin.api.problems import Problem, Unavailable
 
@@ -12,6 +14,13 @@ class StepWaits(Exception):
         super().__init__(reason)
         self.reason = reason
         self.until = until
+
+
+class StepStuck(StepWaits):
+    """The next step cannot be taken, and waiting does not help: an operator must look."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}; an operator must look", timezone.now() + timedelta(seconds=60))
 
 
 class ContractMissing(Unavailable):
@@ -33,3 +42,52 @@ class NotFrozenYet(Problem):
 
     code = "not_frozen_yet"
     title = "Entries are not frozen yet"
+
+
+class ProofUnavailable(Unavailable):
+    """The books and what was kept of the tree do not lead to the committed root: nothing is given rather than that."""
+
+    code = "proof_unavailable"
+    title = "The proof is unavailable"
+
+
+class AlreadyForfeited(Problem):
+    """A pick forfeits once; `outcome` says how it did."""
+
+    code = "already_forfeited"
+    title = "Forfeited already"
+
+
+class AlreadyClaimed(Problem):
+    """The prize was handed over: from then on it stays where it is."""
+
+    code = "already_claimed"
+    title = "Claimed already"
+
+
+class HoldsNoPrize(Problem):
+    """An alternate that has not stepped up has nothing to claim."""
+
+    code = "holds_no_prize"
+    title = "Holds no prize"
+
+
+class NotVoidable(Problem):
+    """Only a draw that is committed and not drawn can be declared void."""
+
+    code = "not_voidable"
+    title = "Not voidable"
+
+
+class RoundNotOverdue(Problem):
+    """The beacon may be late; `declarable_at` says from when on it counts as stopped."""
+
+    code = "round_not_overdue"
+    title = "Round not overdue"
+
+
+class VoidDeclared(Problem):
+    """It was declared before; `void_at` says from when on it can be void."""
+
+    code = "void_declared"
+    title = "Void declared already"

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+GWEI = 10**9
+
 
 class DrawStatus(IntEnum):
     """How far the contract is with a draw."""
@@ -12,11 +14,15 @@ class DrawStatus(IntEnum):
     ANNOUNCED = 1
     COMMITTED = 2
     SETTLED = 3
+    VOID = 4
 
 
 @dataclass(frozen=True, slots=True)
 class DrawState:
-    """What the contract holds of a draw; what a later step fills is zero before it. Times in Unix seconds."""
+    """What the contract holds of a draw; what a later step fills is zero before it. Times in Unix seconds.
+
+    `void_at` is the earliest moment for the void, 0 as long as none is declared.
+    """
 
     status: DrawStatus
     sequence: int
@@ -27,6 +33,20 @@ class DrawState:
     committed_at: int
     round: int
     seed: bytes
+    void_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """What a unit of gas may cost, in wei: at most, of that for the block's maker, and the newest block's base fee."""
+
+    most: int
+    tip: int
+    base: int = 0
+
+    def raised_over(self, former: "Fees") -> "Fees":
+        """These, and both at least an eighth above the former: less is no replacement to a node."""
+        return Fees(max(self.most, former.most * 9 // 8 + 1), max(self.tip, former.tip * 9 // 8 + 1), self.base)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +54,10 @@ class Call:
     """A transaction with its gas and fees, ready to be signed under a nonce."""
 
     transaction: dict[str, Any]
+
+    @property
+    def fees(self) -> Fees:
+        return Fees(self.transaction["maxFeePerGas"], self.transaction["maxPriorityFeePerGas"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +67,15 @@ class SignedCall:
     raw: bytes
     hash: str
     nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of the chain as it is now. `timestamp` in Unix seconds."""
+
+    number: int
+    hash: str
+    timestamp: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +103,12 @@ class ChainRejected(ChainError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+class ChainTooDear(ChainError):
+    """Gas costs more than CHAIN_MAX_FEE_GWEI allows: the step waits."""
+
+    def __init__(self, needed: int, most: int) -> None:
+        super().__init__(
+            f"gas costs {needed / GWEI:.3f} gwei now, CHAIN_MAX_FEE_GWEI allows {most / GWEI:.3f}: the step waits"
+        )

@@ -1,14 +1,11 @@
-"""Proof: the bundle, the entries file and the buyer's path, as the protocol has them (hex without 0x)."""
+"""Proof: the bundle of a drawn draw, as the protocol has it (hex without 0x)."""
 
-import csv
-from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
 
-from purchases.models import Purchase
 from verification.manifest import PROTOCOL
-from verification.models import ChainTransaction, Draw, Pick
+from verification.models import ChainStep, Draw, Pick
 
 FROZEN_STATES = (Draw.State.FROZEN, Draw.State.COMMITTED, Draw.State.DRAWN, Draw.State.SETTLED)
 DRAWN_STATES = (Draw.State.DRAWN, Draw.State.SETTLED)
@@ -30,7 +27,7 @@ def bundle(draw: Draw) -> dict[str, Any]:
         | {"round": draw.round, "signature": draw.signature, "randomness": draw.randomness},
         "seed": draw.seed,
         "picks": [_pick(pick) for pick in draw.picks.all()],
-        "settlement": _place(draw, ChainTransaction.Step.SETTLE),
+        "settlement": _place(draw, ChainStep.Step.SETTLE),
     }
 
 
@@ -39,23 +36,8 @@ def entries_url(draw: Draw) -> str:
     return f"{settings.PUBLIC_URL}/api/v1/verification/{draw.raffle_id}/entries.csv"
 
 
-def entries_csv(draw: Draw) -> Iterator[str]:
-    """The entries file, line by line: memory stays flat for any number of entries."""
-    writer = csv.writer(_Echo(), lineterminator="\n")
-    yield writer.writerow(("entry_id", "first_ticket", "count"))
-    for entry in Purchase.objects.filter(raffle=draw.raffle_id).entries():
-        yield writer.writerow(entry)
-
-
-class _Echo:
-    """What csv writes to: it gives each line back."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
 def _commitment(draw: Draw) -> dict[str, Any]:
-    place = _place(draw, ChainTransaction.Step.COMMIT) or {"transaction": None, "block": None}
+    place = _place(draw, ChainStep.Step.COMMIT) or {"transaction": None, "block": None}
     contract = draw.contract
     return {
         "anchored": draw.is_anchored,
@@ -66,9 +48,9 @@ def _commitment(draw: Draw) -> dict[str, Any]:
 
 
 def _place(draw: Draw, step: str) -> dict[str, Any] | None:
-    for sent in draw.transactions.all():
-        if sent.step == step and sent.block is not None:
-            return {"transaction": _bare(sent.hash), "block": sent.block}
+    for taken in draw.steps.all():
+        if taken.step == step and taken.live and taken.transaction.block is not None:
+            return {"transaction": _bare(taken.transaction.hash), "block": taken.transaction.block}
     return None
 
 

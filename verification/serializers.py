@@ -1,39 +1,70 @@
 """Shapes of what verification gives."""
 
+import json
+
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import Preferences
 from purchases.serializers import RaffleNameSerializer
-from verification.models import ChainTransaction, Draw, Pick
+from verification.models import ChainStep, Draw, Outcome, Pick, held_prize, outcome_of
+from verification.proof import DRAWN_STATES
 
 
 class StepSerializer(serializers.ModelSerializer):
     """A step recorded on the chain."""
 
+    hash = serializers.CharField(source="transaction.hash")
+    block = serializers.IntegerField(source="transaction.block", allow_null=True)
+    block_time = serializers.IntegerField(source="transaction.block_time", allow_null=True, help_text="Unix seconds.")
+
     class Meta:
-        model = ChainTransaction
+        model = ChainStep
         fields = ["step", "hash", "block", "block_time"]
 
 
 class PickSerializer(serializers.ModelSerializer):
-    """A pick; the winner is named as they chose."""
+    """A pick as it was drawn, and what became of it; whoever holds a prize is named as they chose."""
 
-    role = serializers.ChoiceField(choices=["winner", "alternate"])
-    prize = serializers.CharField(source="prize.name", allow_null=True, default=None)
+    role = serializers.ChoiceField(choices=["winner", "alternate"], help_text="As it was drawn.")
+    prize = serializers.CharField(
+        source="prize.name", allow_null=True, default=None, help_text="What it won in the draw."
+    )
+    outcome = serializers.SerializerMethodField(help_text="Where it stands today.")
+    awarded_prize = serializers.SerializerMethodField(help_text="What it holds today.")
+    reason = serializers.CharField(
+        source="forfeit.reason",
+        allow_null=True,
+        default=None,
+        help_text="Why it was disqualified, or is counted as unclaimed.",
+    )
     entry_id = serializers.UUIDField(source="purchase.entry_id")
     name = serializers.SerializerMethodField()
 
     class Meta:
         model = Pick
-        fields = ["position", "role", "prize", "index", "ticket", "entry_id", "name"]
+        fields = [
+            *("position", "role", "prize", "index", "ticket", "entry_id", "name"),
+            *("outcome", "awarded_prize", "reason"),
+        ]
+
+    @extend_schema_field(serializers.ChoiceField(choices=Outcome.choices))
+    def get_outcome(self, pick: Pick) -> str:
+        """One of Outcome."""
+        return outcome_of(pick)
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_awarded_prize(self, pick: Pick) -> str | None:
+        """By name."""
+        prize = held_prize(pick)
+        return prize.name if prize else None
 
     @extend_schema_field(serializers.CharField())
     def get_name(self, pick: Pick) -> str:
-        """Full, initials, or nothing; alternates are not named."""
+        """Full, initials, or nothing; who holds no prize is not named."""
         person = pick.purchase.buyer
         choice = person.preferences.winner_name if hasattr(person, "preferences") else Preferences.WinnerName.ANONYMOUS
-        if pick.role == "alternate" or choice == Preferences.WinnerName.ANONYMOUS:
+        if held_prize(pick) is None or choice == Preferences.WinnerName.ANONYMOUS:
             return ""
         if choice == Preferences.WinnerName.FULL:
             return person.display_name
@@ -47,15 +78,28 @@ class DrawSerializer(serializers.ModelSerializer):
     anchored = serializers.BooleanField(source="is_anchored")
     chain_id = serializers.IntegerField(source="contract.chain_id", default=None, allow_null=True)
     contract = serializers.CharField(source="contract.address", default=None, allow_null=True)
-    transactions = StepSerializer(many=True)
+    transactions = StepSerializer(many=True, source="steps")
     picks = PickSerializer(many=True)
+    unawarded_prizes = serializers.SerializerMethodField(help_text="Of a held draw: prizes that no pick holds.")
+    void_at = serializers.DateTimeField(
+        allow_null=True, read_only=True, help_text="From when on a draw declared void can be; its round decides before."
+    )
 
     class Meta:
         model = Draw
         fields = [
             *("raffle", "sequence", "state", "manifest_hash", "root", "tickets", "entries", "committed_at", "round"),
             *("signature", "randomness", "seed", "anchored", "chain_id", "contract", "transactions", "picks"),
+            *("unawarded_prizes", "void_declared_at", "void_at", "void_reason"),
         ]
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_unawarded_prizes(self, draw: Draw) -> list[str]:
+        """By name, in their order; from the manifest, which has them without a query."""
+        if draw.state not in DRAWN_STATES:
+            return []
+        held = {prize.position for pick in draw.picks.all() if (prize := held_prize(pick))}
+        return [prize["name"] for prize in json.loads(draw.manifest)["prizes"] if prize["position"] not in held]
 
 
 class DrawDetailSerializer(DrawSerializer):

@@ -3,11 +3,17 @@
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
+from django.db.models import Q
+from django.db.models.functions import Now
+
 from luxewin.tasks.sweeps import enqueue_due, sweep
 from verification import services
-from verification.models import Draw
+from verification.anchoring.balance import read_balance
+from verification.models import ChainAccount, ChainTransaction, Draw
 
 LEASE = timedelta(seconds=60)
+BALANCE_EVERY = timedelta(minutes=5)
 
 
 @sweep(every=1)
@@ -19,3 +25,33 @@ def advance_unfinished_draws() -> int:
 def advance_draw(raffle_id: str) -> None:
     """Takes every step of one draw that can be taken now."""
     services.advance_draw(UUID(raffle_id))
+
+
+@sweep(every=5)
+def look_after_transactions() -> int:
+    """Finds transactions that are not final: unmined, or in a block that may yet be reorganised."""
+    states = ChainTransaction.State
+    still_open = ChainTransaction.objects.filter(state__in=(states.SIGNED, states.MINED, states.DONE))
+    return (
+        enqueue_due(still_open.filter(due_at__lte=Now()), look_after_transaction, lease=LEASE)
+        if settings.CHAIN_RPC_URLS
+        else 0
+    )
+
+
+def look_after_transaction(transaction_id: str) -> None:
+    """Brings one transaction to what the chain says, and repairs what a reorganisation undid."""
+    services.look_after(int(transaction_id))
+
+
+@sweep(every=30)
+def watch_balances() -> int:
+    """Finds accounts whose balance was not read for a while."""
+    unread = Q(read_at=None) | Q(read_at__lte=Now() - BALANCE_EVERY)
+    ours = ChainAccount.objects.filter(unread, chain_id=settings.CHAIN_ID)
+    return enqueue_due(ours, watch_balance, lease=LEASE) if settings.CHAIN_RPC_URLS else 0
+
+
+def watch_balance(account_id: str) -> None:
+    """Compares one account's balance with what the next steps cost."""
+    read_balance(int(account_id))

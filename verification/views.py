@@ -1,8 +1,5 @@
 """The API of verification: open to anyone, but for the path of one's own entry."""
 
-from uuid import UUID
-
-from django.db.models import Q, QuerySet
 from django.http import Http404, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
@@ -17,9 +14,10 @@ from rest_framework.viewsets import GenericViewSet
 from luxewin.api.pagination import CursorPages
 from purchases.models import Purchase
 from purchases.views import UUID_PATTERN
-from verification import proof
+from verification import entries, proof
 from verification.errors import NotDrawnYet, NotFrozenYet
 from verification.models import Draw
+from verification.querysets import DrawQuerySet
 from verification.serializers import BundleSerializer, DrawDetailSerializer, DrawSerializer, EntryProofSerializer
 from verification.services import prove_entry
 
@@ -43,18 +41,13 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
         """Anyone verifies; only the buyer gets the path that names their purchase."""
         return [IsAuthenticated()] if self.action == "entry" else [AllowAny()]
 
-    def get_queryset(self) -> QuerySet[Draw]:
+    def get_queryset(self) -> DrawQuerySet:
         """Every promise ever made, void ones included: the sequence has no gap."""
-        return Draw.objects.for_display()
+        return Draw.objects.all() if self.action in {"entry", "entries_csv"} else Draw.objects.for_display()
 
     def get_object(self) -> Draw:
         """By the raffle's id or slug."""
-        wanted = self.kwargs["raffle"]
-        try:
-            match = Q(pk=UUID(wanted))
-        except ValueError:
-            match = Q(raffle__slug=wanted)
-        return get_object_or_404(self.get_queryset(), match)
+        return get_object_or_404(self.get_queryset().of_raffle(self.kwargs["raffle"]))
 
     def get_serializer_class(self) -> type[DrawSerializer]:
         """The manifest is part of one draw, not of the list."""
@@ -76,7 +69,7 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
         draw = self.get_object()
         if draw.state not in proof.FROZEN_STATES:
             raise NotFrozenYet("The entries are not fixed yet.", state=draw.state)
-        response = StreamingHttpResponse(proof.entries_csv(draw), content_type="text/csv; charset=utf-8")
+        response = StreamingHttpResponse(entries.lines(draw.pk), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{draw.raffle_id}.entries.csv"'
         return response
 

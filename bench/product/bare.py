@@ -26,8 +26,8 @@ SEAT = """
     WHERE id = %s
 """
 OPEN_REFUND = """
-    INSERT INTO purchases_refund (id, payment_id, amount, reason, attempt, status, error, updated_at)
-    VALUES (%s, %s, %s, %s, 1, 'requested', '', now())
+    INSERT INTO purchases_refund (id, payment_id, amount, reason, attempt, spent_keys, status, error, updated_at)
+    VALUES (%s, %s, %s, %s, 1, 0, 'requested', '', now())
 """
 NOTE_REFUND = "UPDATE purchases_refund SET status = 'succeeded', stripe_id = %s, updated_at = now() WHERE id = %s"
 SET_STATUS = "UPDATE purchases_purchase SET status = %s WHERE id = %s"
@@ -38,6 +38,11 @@ AUDIT = """
 NOTIFY = """
     INSERT INTO accounts_notification (id, user_id, kind, context, dedupe_key, status, attempts, error)
     VALUES (%s, %s, %s, %s, %s, 'waiting', 0, '') ON CONFLICT DO NOTHING
+"""
+NOTE_CHANGE = """
+    INSERT INTO purchases_stalemirror (object_id, about, noted_at, due_at, tries, error)
+    VALUES (%s, %s, now(), now(), 0, '')
+    ON CONFLICT (object_id) DO UPDATE SET noted_at = EXCLUDED.noted_at, due_at = EXCLUDED.due_at
 """
 ENQUEUE = "INSERT INTO django_q_ormq (key, payload, lock) VALUES ('luxewin', %s, now())"
 # As the product's: so many purchases leave their raffle in one transaction.
@@ -61,7 +66,7 @@ class Bare:
             self._run(LOCK_PURCHASE, purchase)
             self._run(LOCK_PAYMENT, purchase)
             self._run(END_PAYMENT, purchase)
-            self._run(ENQUEUE, self.payload)
+            self._run(NOTE_CHANGE, numbers.intent_id(number), "payment_intent")
             (ticket,) = self._run(COUNT_SALE, self.raffle).fetchone() or (0,)
             self._run(SEAT, ticket, purchase)
             tickets = {"first": ticket, "last": ticket, "count": 1}
@@ -96,8 +101,10 @@ class Bare:
         purchase, person = numbers.identifier(number), numbers.identifier(numbers.person_of(number))
         self._run(LOCK_PURCHASE, purchase)
         self._run(LOCK_REFUND, refund)
-        self._run(NOTE_REFUND, f"re_{secrets.token_hex(12)}", refund)
-        self._run(ENQUEUE, self.payload)
+        stripe_id = f"re_{secrets.token_hex(12)}"
+        self._run(NOTE_REFUND, stripe_id, refund)
+        self._run(NOTE_CHANGE, stripe_id, "refund")
+        self._run(NOTE_CHANGE, numbers.intent_id(number), "payment_intent")
         self._run(SET_STATUS, "refunded", purchase)
         self._audit("purchase.refunded", purchase, {"status": "refunding"}, {"status": "refunded"})
         self._notify("purchase_refunded", person, refund, {"raffle": self.title, "reason": REASON})

@@ -4,7 +4,7 @@
 raffles of one size, the first of each for the product. The first pair is the warm-up. Prints the rates a second of
 both, the processor time (in ms) that this process took for one purchase on either side, and the most memory that was
 resident (in MB) after the warm-up and at the end. Whatever was enqueued stays in the queue: no worker runs on this
-database, so dj-stripe's copies (`gateway.mirror_…`) and mails are not part of it.
+database, so dj-stripe's records (`services.mirror_batch`) and mails are not part of it.
 """
 
 import json

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 MAX_PICKS = 100  # winners and alternates together; the contract refuses to commit to more
+MAX_DRAWS = 32  # settled in one call
+VOID_AFTER = 7 * 24 * 3600  # seconds from the round to a void's declaration, and from that to the void
 
 
 @cache

@@ -4,6 +4,8 @@
 @notice Holds the public steps of the draw protocol `luxewin/draw/v1`: announce, commit, settle.
         The operator announces a manifest and commits its entries; the drand round follows from the block's time,
         and anyone may settle with that round's signature. Nobody can choose or veto the picks after the commit.
+        Should the beacon stop for good, a draw that nobody settles can be declared void, and after a delay is void:
+        it then has no result at all. There is never another source of randomness.
 @dev Needs the BLS12-381 precompiles of EIP-2537. Points are in their encoding: a coordinate is 64 bytes, big-endian,
      as two words. The scheme is drand's `bls-unchained-g1-rfc9380`.
 """
@@ -28,6 +30,13 @@ event Settled:
     seed: bytes32
     picks: DynArray[uint256, MAX_PICKS]
 
+event VoidDeclared:
+    manifest_hash: indexed(bytes32)
+    executable_at: uint64
+
+event Voided:
+    manifest_hash: indexed(bytes32)
+
 event OperatorProposed:
     operator: indexed(address)
     proposed: indexed(address)
@@ -38,7 +47,7 @@ event OperatorChanged:
 
 
 struct Draw:
-    status: uint256  # 0 unknown, 1 announced, 2 committed, 3 settled
+    status: uint256  # 0 unknown, 1 announced, 2 committed, 3 settled, 4 void
     sequence: uint256
     delay_seconds: uint256
     root: bytes32
@@ -47,10 +56,12 @@ struct Draw:
     committed_at: uint256
     round: uint256
     seed: bytes32
+    void_at: uint256  # from when on `void` may be called, 0 unless declared
 
 MAX_PICKS: public(constant(uint256)) = 100
 # The chance that 100 of 100 tickets need more numbers than this is below 10**-15.
-MAX_NUMBERS: constant(uint256) = 4096
+MAX_NUMBERS: constant(uint64) = 4096
+MAX_DRAWS: public(constant(uint256)) = 32  # in one call of `settle_many`
 
 # One word a draw, from the lowest bit: tickets 64, round 64, committed_at 40, sequence 32, delay_seconds 32, wanted 8.
 ROUND_AT: constant(uint256) = 64
@@ -81,16 +92,19 @@ MINUS_G2: constant(bytes32[8]) = [
     0x0000000000000000000000000000000013fa4d4a0ad8b1ce186ed5061789213d,
     0x993923066dddaf1040bc3ff59f825c78df74f2d75467e25e0f55f8a00fa030ed,
 ]  # the negated generator of G2
-DST: constant(Bytes[43]) = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_"
+# The domain of drand's signatures, and after it its length in a byte: "+" is 43.
+DST_PRIME: constant(Bytes[44]) = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_+"
 
-# Stands in the seed's place from the commit on, so that the operator pays for the slot, not whoever settles.
-# No seed: nobody finds an input with this hash.
+# Stand in the seed's place: the first from the commit on, so that the operator pays for the slot, not whoever settles;
+# the second in a void draw. No seeds: nobody finds inputs with these hashes.
 UNSETTLED: constant(bytes32) = 0x0000000000000000000000000000000000000000000000000000000000000001
+VOID: constant(bytes32) = 0x0000000000000000000000000000000000000000000000000000000000000002
 
 CHAIN_HASH: public(immutable(bytes32))
 GENESIS_TIME: public(immutable(uint256))
 PERIOD: public(immutable(uint256))
 PUBLIC_KEY: immutable(uint256[8])
+VOID_AFTER: public(immutable(uint256))  # seconds from the round to the declaration, and from that to the void
 
 operator: public(address)
 proposed_operator: public(address)
@@ -98,6 +112,7 @@ next_sequence: public(uint256)
 packed: HashMap[bytes32, uint256]
 roots: HashMap[bytes32, bytes32]
 seeds: HashMap[bytes32, bytes32]
+void_times: HashMap[bytes32, uint256]
 
 
 @deploy
@@ -109,11 +124,12 @@ def __init__(
     known_round: uint64,
     known_signature: uint256[4],
     first_sequence: uint32,
+    void_after: uint32,
 ):
     """
     @notice The deployer becomes the operator. A signature of some known round proves that the key is the beacon's,
             that the scheme is the contract's, and that the chain has the precompiles. The operator's draw numbers go
-            on from `first_sequence`, since a contract may follow another one.
+            on from `first_sequence`, since a contract may follow another one. `void_after` is in seconds.
     """
     # With the point at infinity as key, the signature at infinity would pass for every round.
     bits: uint256 = 0
@@ -125,6 +141,8 @@ def __init__(
     GENESIS_TIME = convert(genesis_time, uint256)
     PERIOD = convert(period, uint256)
     CHAIN_HASH = chain_hash
+    VOID_AFTER = convert(void_after, uint256)
+    assert VOID_AFTER >= PERIOD, "void delay below a period"
     assert self._signed(public_key, known_round, known_signature), "self-test failed"
     self.operator = msg.sender
     assert first_sequence > 0, "no such sequence"
@@ -188,33 +206,65 @@ def settle(manifest_hash: bytes32, signature: uint256[4]):
     """
     @notice Draws the picks. Anyone may call it with the beacon's signature of the draw's round, and with no other.
     """
-    former: bytes32 = self.seeds[manifest_hash]
-    assert former != empty(bytes32), "not committed"
-    assert former == UNSETTLED, "already settled"
-    packed: uint256 = self.packed[manifest_hash]
+    packed: uint256 = self._unsettled(manifest_hash)
     round: uint64 = self._round(packed)
     assert self._signed(PUBLIC_KEY, round, signature), "not the signature of the round"
-    randomness: bytes32 = self._randomness(signature)
-    tickets: uint256 = packed & convert(max_value(uint64), uint256)
-    seed: bytes32 = sha256(
-        concat(
-            b"luxewin/draw/v1",
-            CHAIN_HASH,
-            convert(round, bytes8),
-            randomness,
-            manifest_hash,
-            self.roots[manifest_hash],
-            convert(convert(tickets, uint64), bytes8),
-        )
-    )
-    self.seeds[manifest_hash] = seed
-    log Settled(
-        manifest_hash=manifest_hash,
-        round=round,
-        randomness=randomness,
-        seed=seed,
-        picks=self._picks(seed, tickets, packed >> WANTED_AT),
-    )
+    self._settle(manifest_hash, packed, round, self._randomness(signature))
+
+
+@external
+def settle_many(manifest_hashes: DynArray[bytes32, MAX_DRAWS], signature: uint256[4]):
+    """
+    @notice Draws the picks of several draws that share a round, whose signature is verified once. Anyone may call it.
+            The hashes ascend, so that none stands twice. A draw that is settled or void by now is passed over:
+            who settles one of them first cannot make the others fail.
+    """
+    round: uint64 = 0
+    randomness: bytes32 = empty(bytes32)
+    former: uint256 = 0
+    for manifest_hash: bytes32 in manifest_hashes:
+        assert convert(manifest_hash, uint256) > former, "not in ascending order"
+        former = convert(manifest_hash, uint256)
+        seed: bytes32 = self.seeds[manifest_hash]
+        assert seed != empty(bytes32), "not committed"
+        if seed != UNSETTLED:
+            continue
+        packed: uint256 = self.packed[manifest_hash]
+        if round == 0:  # rounds count from 1: this is the first draw that is open
+            round = self._round(packed)
+            assert self._signed(PUBLIC_KEY, round, signature), "not the signature of the round"
+            randomness = self._randomness(signature)
+        assert self._round(packed) == round, "not of the same round"
+        self._settle(manifest_hash, packed, round, randomness)
+    assert round != 0, "nothing to settle"
+
+
+@external
+def declare_void(manifest_hash: bytes32):
+    """
+    @notice Says in public that a draw which nobody settled is to be void, since its round never appeared.
+    """
+    assert msg.sender == self.operator, "not the operator"
+    round: uint64 = self._round(self._unsettled(manifest_hash))
+    assert self.void_times[manifest_hash] == 0, "already declared"
+    appears_at: uint256 = GENESIS_TIME + (convert(round, uint256) - 1) * PERIOD
+    assert block.timestamp >= appears_at + VOID_AFTER, "too early"
+    executable_at: uint256 = block.timestamp + VOID_AFTER
+    self.void_times[manifest_hash] = executable_at
+    log VoidDeclared(manifest_hash=manifest_hash, executable_at=convert(executable_at, uint64))
+
+
+@external
+def void(manifest_hash: bytes32):
+    """
+    @notice Ends a declared draw without a result. Until it is called anyone may still settle. Anyone may call it.
+    """
+    self._unsettled(manifest_hash)
+    executable_at: uint256 = self.void_times[manifest_hash]
+    assert executable_at != 0, "not declared"
+    assert block.timestamp >= executable_at, "too early"
+    self.seeds[manifest_hash] = VOID
+    log Voided(manifest_hash=manifest_hash)
 
 
 @external
@@ -250,6 +300,9 @@ def draws(manifest_hash: bytes32) -> Draw:
     if seed == UNSETTLED:
         status = 2
         seed = empty(bytes32)
+    elif seed == VOID:
+        status = 4
+        seed = empty(bytes32)
     elif seed != empty(bytes32):
         status = 3
     elif packed != 0:
@@ -264,6 +317,7 @@ def draws(manifest_hash: bytes32) -> Draw:
         committed_at=(packed >> COMMITTED_AT) & convert(max_value(uint40), uint256),
         round=convert(self._round(packed), uint256),
         seed=seed,
+        void_at=self.void_times[manifest_hash],
     )
 
 
@@ -275,7 +329,7 @@ def picks(manifest_hash: bytes32) -> DynArray[uint256, MAX_PICKS]:
     @dev They follow from what is stored, so storing the seed stores them.
     """
     seed: bytes32 = self.seeds[manifest_hash]
-    assert seed != empty(bytes32) and seed != UNSETTLED, "not settled"
+    assert seed not in [empty(bytes32), UNSETTLED, VOID], "not settled"
     packed: uint256 = self.packed[manifest_hash]
     return self._picks(seed, packed & convert(max_value(uint64), uint256), packed >> WANTED_AT)
 
@@ -284,7 +338,8 @@ def picks(manifest_hash: bytes32) -> DynArray[uint256, MAX_PICKS]:
 @view
 def verify(round: uint64, signature: uint256[4]) -> bool:
     """
-    @notice Whether this is the beacon's signature of the round.
+    @notice Whether this is the beacon's signature of the round. Only True is a proof: a caller that gives too little
+            gas is told False.
     """
     return self._signed(PUBLIC_KEY, round, signature)
 
@@ -293,6 +348,46 @@ def verify(round: uint64, signature: uint256[4]) -> bool:
 @view
 def public_key() -> uint256[8]:
     return PUBLIC_KEY
+
+
+@internal
+@view
+def _unsettled(manifest_hash: bytes32) -> uint256:
+    """
+    @dev What is packed of a draw that is committed, and neither settled nor void.
+    """
+    seed: bytes32 = self.seeds[manifest_hash]
+    assert seed != empty(bytes32), "not committed"
+    assert seed != VOID, "void"
+    assert seed == UNSETTLED, "already settled"
+    return self.packed[manifest_hash]
+
+
+@internal
+def _settle(manifest_hash: bytes32, packed: uint256, round: uint64, randomness: bytes32):
+    """
+    @dev For an unsettled draw, once the signature of its round has been verified.
+    """
+    tickets: uint256 = packed & convert(max_value(uint64), uint256)
+    seed: bytes32 = sha256(
+        concat(
+            b"luxewin/draw/v1",
+            CHAIN_HASH,
+            convert(round, bytes8),
+            randomness,
+            manifest_hash,
+            self.roots[manifest_hash],
+            convert(convert(tickets, uint64), bytes8),
+        )
+    )
+    self.seeds[manifest_hash] = seed
+    log Settled(
+        manifest_hash=manifest_hash,
+        round=round,
+        randomness=randomness,
+        seed=seed,
+        picks=self._picks(seed, tickets, packed >> WANTED_AT),
+    )
 
 
 @internal
@@ -313,15 +408,20 @@ def _first_round_at(at: uint256) -> uint64:
 @pure
 def _picks(seed: bytes32, tickets: uint256, wanted: uint256) -> DynArray[uint256, MAX_PICKS]:
     picks: DynArray[uint256, MAX_PICKS] = []
+    seen: uint256 = 0  # the last bytes of the picks, a bit for each
     # The protocol's 2**256 - (2**256 mod N), less one: the limit itself does not fit when N is a power of two.
     last: uint256 = max_value(uint256) - (max_value(uint256) % tickets + 1) % tickets
-    for counter: uint256 in range(MAX_NUMBERS):
-        number: uint256 = convert(sha256(concat(seed, convert(convert(counter, uint64), bytes8))), uint256)
+    for counter: uint64 in range(MAX_NUMBERS):
+        number: uint256 = convert(sha256(concat(seed, convert(counter, bytes8))), uint256)
         if number > last:
             continue
         index: uint256 = number % tickets
-        if index in picks:
-            continue
+        # The last byte tells most new indices without a look at all picks; of up to 256 tickets it tells all.
+        bit: uint256 = 1 << (index & 255)
+        if seen & bit != 0:
+            if tickets <= 256 or index in picks:
+                continue
+        seen |= bit
         picks.append(index)
         if len(picks) == wanted:
             return picks
@@ -357,12 +457,12 @@ def _hash_to_g1(round: uint64) -> uint256[4]:
     """
     message: bytes32 = sha256(slice(convert(round, bytes32), 24, 8))
     b0: bytes32 = sha256(
-        concat(empty(bytes32), empty(bytes32), message, x"008000", DST, x"2b")  # 128 bytes are wanted; len(DST) = 0x2b
+        concat(empty(bytes32), empty(bytes32), message, 0x008000, DST_PRIME)  # 128 bytes are wanted; len(DST) = 0x2b
     )
-    b1: bytes32 = sha256(concat(b0, x"01", DST, x"2b"))
-    b2: bytes32 = self._next_block(b0, b1, x"02")
-    b3: bytes32 = self._next_block(b0, b2, x"03")
-    b4: bytes32 = self._next_block(b0, b3, x"04")
+    b1: bytes32 = sha256(concat(b0, 0x01, DST_PRIME))
+    b2: bytes32 = self._next_block(b0, b1, 0x02)
+    b3: bytes32 = self._next_block(b0, b2, 0x03)
+    b4: bytes32 = self._next_block(b0, b3, 0x04)
     first: uint256[4] = self._map_to_g1(b1, b2)
     second: uint256[4] = self._map_to_g1(b3, b4)
     return abi_decode(
@@ -373,9 +473,9 @@ def _hash_to_g1(round: uint64) -> uint256[4]:
 
 @internal
 @pure
-def _next_block(b0: bytes32, former: bytes32, number: Bytes[1]) -> bytes32:
+def _next_block(b0: bytes32, former: bytes32, number: bytes1) -> bytes32:
     mixed: bytes32 = convert(convert(b0, uint256) ^ convert(former, uint256), bytes32)
-    return sha256(concat(mixed, number, DST, x"2b"))
+    return sha256(concat(mixed, number, DST_PRIME))
 
 
 @internal

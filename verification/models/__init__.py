@@ -1,17 +1,22 @@
 """Draws, what they have on their chain, and what became of their picks."""
 
-from verification.models.chain import ChainAccount, ChainTransaction
+from verification.models.chain import ChainAccount, ChainAttempt, ChainStep, ChainTransaction
 from verification.models.draws import Contract, Draw, DrawSequence, EntriesIndex, Pick
-from verification.models.outcomes import Award, Forfeit
+from verification.models.outcomes import Award, Forfeit, Outcome, held_prize, outcome_of
 
 __all__ = [
     "Award",
     "ChainAccount",
+    "ChainAttempt",
+    "ChainStep",
     "ChainTransaction",
     "Contract",
     "Draw",
     "DrawSequence",
     "EntriesIndex",
     "Forfeit",
+    "Outcome",
     "Pick",
+    "held_prize",
+    "outcome_of",
 ]

@@ -1,48 +1,130 @@
-"""What draws have on their chain: transactions, stored before they are sent."""
+"""What draws have on their chain: transactions, one nonce each, and every version of them, stored before it is sent."""
+
+from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
+from luxewin.tasks.models import Claimable
 from verification.models.draws import Draw
 
 
-class ChainAccount(models.Model):
-    """The next free nonce of a signing address; locked while one is allotted, so that workers never share one."""
+class ChainAccount(Claimable):
+    """A signing address: its next free nonce, and what was last read of its balance.
+
+    Locked while a nonce is allotted, so that workers never share one.
+    """
 
     chain_id = models.PositiveBigIntegerField()
     address = models.CharField(max_length=42)
     next_nonce = models.PositiveBigIntegerField(default=0)
+    balance = models.DecimalField(max_digits=40, decimal_places=0, null=True, help_text="In wei, when last read.")
+    needed = models.DecimalField(max_digits=40, decimal_places=0, null=True, help_text="What the next steps cost.")
+    read_at = models.DateTimeField(null=True)
+    warned_at = models.DateTimeField(null=True, help_text="When staff were last told that it runs dry.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["chain_id", "address"], name="chain_account_once")]
 
     def __str__(self) -> str:
-        return f"{self.address}: {self.next_nonce}"
+        return f"{self.address} on chain {self.chain_id}"
 
 
-class ChainTransaction(models.Model):
-    """A step's transaction: signed and stored before it is sent, so that a crash sends the same bytes again."""
+class ChainTransaction(Claimable):
+    """One nonce of an account, spent on one step of one or several draws, or on a contract.
+
+    Whichever attempt is mined counts. Another's transaction that took a step of ours has no account and no attempts.
+    """
+
+    class State(models.TextChoices):
+        SIGNED = "signed", "Signed"  # stored; in no block that anyone knows of
+        MINED = "mined", "Mined"  # in a block that may yet be reorganised
+        DONE = "done", "Done"  # so deep that it counts
+        FINAL = "final", "Final"  # so deep that nobody looks again
+        REVERTED = "reverted", "Reverted"  # mined to no effect
+        LOST = "lost", "Lost"  # its nonce is spent on a transaction that is not ours
+
+    COUNTS: ClassVar = (State.DONE, State.FINAL)
+    DEAD: ClassVar = (State.REVERTED, State.LOST)
+
+    account = models.ForeignKey(ChainAccount, models.PROTECT, null=True, related_name="transactions")
+    nonce = models.PositiveBigIntegerField(null=True)
+    to = models.CharField(max_length=42, blank=True, help_text="Empty where it deploys a contract.")
+    data = models.BinaryField(default=bytes)
+    gas = models.PositiveBigIntegerField(null=True)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.SIGNED)
+    hash = models.CharField(max_length=66, unique=True, help_text="Of the mined attempt, else of the last.")
+    block = models.PositiveBigIntegerField(null=True)
+    block_hash = models.CharField(max_length=66, blank=True)
+    block_time = models.PositiveBigIntegerField(null=True, help_text="Unix seconds.")
+    gas_used = models.PositiveBigIntegerField(null=True)
+    # When a sweep looks again; the steps that wait for it look by themselves.
+    due_at = models.DateTimeField(db_default=Now())
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "nonce"], name="chain_transaction_nonce_once"),
+            models.CheckConstraint(
+                condition=Q(state__in=["signed", "lost"], block=None)
+                | Q(state__in=["mined", "done", "final", "reverted"], block__isnull=False),
+                name="chain_transaction_mined_in_a_block",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_at"],
+                condition=Q(state__in=["signed", "mined", "done"]),
+                name="chain_transaction_open",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.hash
+
+
+class ChainAttempt(models.Model):
+    """A signed version of a transaction: the same nonce and call as the others, and higher fees than those before."""
+
+    transaction = models.ForeignKey(ChainTransaction, models.PROTECT, related_name="attempts")
+    raw = models.BinaryField()
+    hash = models.CharField(max_length=66, unique=True)
+    max_fee = models.PositiveBigIntegerField(help_text="Wei for a unit of gas, at most.")
+    tip = models.PositiveBigIntegerField(help_text="Of that for the block's maker, at most.")
+    sent_at = models.DateTimeField(null=True, help_text="When a node first took it.")
+    repeated_at = models.DateTimeField(null=True, help_text="When it was last sent.")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.hash
+
+
+class ChainStep(models.Model):
+    """A step of a draw, and the transaction that takes it. Of those that were tried at most one is live."""
 
     class Step(models.TextChoices):
         ANNOUNCE = "announce", "Announce"
         COMMIT = "commit", "Commit"
         SETTLE = "settle", "Settle"
+        DECLARE_VOID = "declare", "Declare void"
+        VOID = "void", "Void"
 
-    draw = models.ForeignKey(Draw, models.PROTECT, related_name="transactions")
+    draw = models.ForeignKey(Draw, models.PROTECT, related_name="steps")
     step = models.CharField(max_length=8, choices=Step.choices)
-    nonce = models.PositiveBigIntegerField()
-    raw = models.BinaryField()
-    hash = models.CharField(max_length=66, unique=True)
-    sent_at = models.DateTimeField(null=True)
-    block = models.PositiveBigIntegerField(null=True, help_text="Set once mined and successful.")
-    block_hash = models.CharField(max_length=66, blank=True)
-    block_time = models.PositiveBigIntegerField(null=True, help_text="Unix seconds.")
-    gas_used = models.PositiveBigIntegerField(null=True)
-    created_at = models.DateTimeField(db_default=Now())
+    transaction = models.ForeignKey(ChainTransaction, models.PROTECT, related_name="steps")
+    live = models.BooleanField(default=True)
 
     class Meta:
         ordering = ["id"]
-        constraints = [models.UniqueConstraint(fields=["draw", "step"], name="chain_transaction_once_per_step")]
+        constraints = [
+            models.UniqueConstraint(fields=["draw", "step"], condition=Q(live=True), name="chain_step_once"),
+            models.UniqueConstraint(fields=["draw", "step", "transaction"], name="chain_step_tried_once"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.step} {self.hash}"
+        return f"{self.step} of draw {self.draw_id}"

@@ -1,5 +1,7 @@
 """Draws: their promises, the steps that they have taken, and their picks."""
 
+from datetime import datetime, timedelta
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -47,7 +49,7 @@ class Draw(Claimable):
         COMMITTED = "committed", "Committed"  # their root is public, the beacon round follows from when it was
         DRAWN = "drawn", "Drawn"  # the round appeared, the picks stand
         SETTLED = "settled", "Settled"  # the contract computed the same picks
-        VOID = "void", "Void"  # the raffle was cancelled before its entries were frozen
+        VOID = "void", "Void"  # cancelled before the freeze, or the round never appeared: there will be no picks
 
     raffle = models.OneToOneField(Raffle, models.PROTECT, primary_key=True, related_name="draw")
     sequence = models.PositiveIntegerField(unique=True)
@@ -64,6 +66,12 @@ class Draw(Claimable):
     signature = models.CharField(max_length=96, blank=True)
     randomness = models.CharField(max_length=64, blank=True)
     seed = models.CharField(max_length=64, blank=True)
+    # Decided at publication, like everything that is promised.
+    void_after = models.PositiveIntegerField(
+        help_text="Seconds that the round must be overdue before the draw can be declared void, and again from then on."
+    )
+    void_declared_at = models.DateTimeField(null=True)
+    void_reason = models.CharField(max_length=200, blank=True, help_text="Public.")
     # When the next step can be tried, for states that wait for a time (the beacon's round).
     due_at = models.DateTimeField(db_default=Now())
     trouble = models.CharField(max_length=300, blank=True, help_text="Why the last step could not be taken.")
@@ -72,6 +80,7 @@ class Draw(Claimable):
 
     class Meta:
         ordering = ["-sequence"]
+        permissions = [("declare_void", "Can declare a draw void whose round never appeared")]
 
     def __str__(self) -> str:
         return f"Draw {self.sequence}: {self.state}"
@@ -80,6 +89,11 @@ class Draw(Claimable):
     def is_anchored(self) -> bool:
         """Its steps are recorded on a chain."""
         return self.contract_id is not None
+
+    @property
+    def void_at(self) -> datetime | None:
+        """From when on it can become void; None unless that was declared. Until then its round still decides."""
+        return self.void_declared_at and self.void_declared_at + timedelta(seconds=self.void_after)
 
 
 class Pick(models.Model):
@@ -112,13 +126,13 @@ class Pick(models.Model):
 class EntriesIndex(models.Model):
     """The upper levels of a committed draw's tree: with one block of entries, all that a buyer's path needs.
 
-    Written by the step that commits. Cost: 48 bytes a block in `first_tickets` and `nodes` each, at the lowest level.
+    Written by the step that commits, fixed from then on. Size: 88 bytes a block.
     """
 
     draw = models.OneToOneField(Draw, models.PROTECT, primary_key=True, related_name="index")
-    block = models.PositiveIntegerField(help_text="How many entries a block has; a power of two.")
     first_tickets = models.BinaryField(help_text="u64 for each block: the first ticket of its first entry.")
     nodes = models.BinaryField(help_text="u64(sum) and hash of each node, from the blocks' own level up to the root.")
+    digest = models.BinaryField(help_text="SHA-256 of all entries' records, which tells whether one has changed.")
 
     def __str__(self) -> str:
         return f"index of draw {self.draw_id}"

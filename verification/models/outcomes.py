@@ -2,10 +2,13 @@
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from raffles.models import Prize
 from verification.models.draws import Pick
+
+MAX_REASON = 300
 
 
 class Forfeit(models.Model):
@@ -17,9 +20,13 @@ class Forfeit(models.Model):
 
     pick = models.OneToOneField(Pick, models.PROTECT, related_name="forfeit")
     kind = models.CharField(max_length=12, choices=Kind.choices)
-    reason = models.CharField(max_length=300, help_text="Public: anyone reads it beside the pick. Name no person.")
+    reason = models.CharField(max_length=MAX_REASON, help_text="Public: anyone reads it beside the pick.")
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        permissions = [("forfeit_pick", "Can disqualify a pick or mark it unclaimed")]
+        constraints = [models.CheckConstraint(condition=~Q(reason=""), name="forfeit_has_reason")]
 
     def __str__(self) -> str:
         return f"{self.pick}: {self.kind}"
@@ -36,12 +43,38 @@ class Award(models.Model):
 
     class Meta:
         ordering = ["prize__position", "at"]
+        permissions = [("claim_award", "Can record that a prize was handed over")]
         constraints = [
-            models.UniqueConstraint(fields=["prize"], condition=models.Q(lost_at=None), name="award_prize_held_once"),
-            models.CheckConstraint(
-                condition=models.Q(claimed_at=None) | models.Q(lost_at=None), name="award_claimed_or_lost"
-            ),
+            models.UniqueConstraint(fields=["prize"], condition=Q(lost_at=None), name="award_prize_held_once"),
+            models.CheckConstraint(condition=Q(claimed_at=None) | Q(lost_at=None), name="award_claimed_or_lost"),
         ]
 
     def __str__(self) -> str:
         return f"{self.prize}: {self.pick}"
+
+
+class Outcome(models.TextChoices):
+    """Where a pick stands today; derived, never stored."""
+
+    WINNER = "winner", "Winner"  # holds the prize that it won
+    ALTERNATE = "alternate", "Alternate"  # waits for its turn
+    STEPPED_UP = "stepped_up", "Stepped up"  # an alternate that holds a prize
+    CLAIMED = "claimed", "Claimed"  # the prize that it won or stepped up to was handed over
+    DISQUALIFIED = "disqualified", "Disqualified"  # forfeited, as are those unclaimed
+    UNCLAIMED = "unclaimed", "Unclaimed"
+
+
+def outcome_of(pick: Pick) -> Outcome:
+    """Where the pick stands. Cost: none where its forfeit and its award are read with it."""
+    if hasattr(pick, "forfeit"):
+        return Outcome(pick.forfeit.kind)
+    if not hasattr(pick, "award"):
+        return Outcome(pick.role)
+    if pick.award.claimed_at:
+        return Outcome.CLAIMED
+    return Outcome.STEPPED_UP if pick.prize_id is None else Outcome.WINNER
+
+
+def held_prize(pick: Pick) -> Prize | None:
+    """The prize that the pick holds today. Cost: none where its award and that one's prize are read with it."""
+    return pick.award.prize if hasattr(pick, "award") and pick.award.lost_at is None else None

@@ -1,7 +1,21 @@
 """Writes of draws: the promise at publication, then one idempotent step after another."""
 
 from verification.services.entries import prove_entry
+from verification.services.outcomes import claim_award, forfeit_pick, next_alternate
 from verification.services.promises import promise_draw, promised_beacon, void_draw
+from verification.services.repairs import look_after
 from verification.services.steps import advance_draw
+from verification.services.voiding import declare_void
 
-__all__ = ["advance_draw", "promise_draw", "promised_beacon", "prove_entry", "void_draw"]
+__all__ = [
+    "advance_draw",
+    "claim_award",
+    "declare_void",
+    "forfeit_pick",
+    "look_after",
+    "next_alternate",
+    "promise_draw",
+    "promised_beacon",
+    "prove_entry",
+    "void_draw",
+]

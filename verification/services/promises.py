@@ -1,5 +1,6 @@
 """The promise of a draw at publication, and its end when the raffle is cancelled."""
 
+from django.conf import settings
 from django.db.models import F
 
 from luxewin.api.problems import InvalidInput
@@ -27,6 +28,7 @@ def promise_draw(raffle: Raffle, *, actor: Actor | None = None) -> Draw:
         manifest=canonical.decode(),
         manifest_hash=manifest.manifest_hash(canonical).hex(),
         contract=current_contract(),
+        void_after=settings.DRAW_VOID_SECONDS,
     )
     record("draw.promised", draw, actor=actor, after={"manifest_hash": draw.manifest_hash, "sequence": sequence})
     return draw

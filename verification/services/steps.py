@@ -17,15 +17,18 @@ from luxewin.tasks.queue import enqueue
 from purchases.models import Purchase
 from raffles import services as raffle_services
 from raffles.models import Raffle, TicketCounter
-from verification import announcements, doors, merkle, picks
+from verification import announcements, doors, picks
 from verification.anchoring import anchor_commit, anchor_promise, anchor_settlement
 from verification.beacon import BeaconUnavailable, RoundNotYet, randomness
-from verification.errors import StepWaits
+from verification.errors import ProofUnavailable, StepStuck, StepWaits
 from verification.models import Draw, Pick
 from verification.onchain import ChainError
-from verification.services.entries import entries_tree, path_as_json
-from verification.services.moves import reach, wait
+from verification.services.entries import Proof, Prover, are_unchanged, entries_tree, store_index
+from verification.services.moves import reach, stop, wait
+from verification.services.outcomes import award_prizes
 from verification.services.promises import promised_beacon
+from verification.services.repairs import follow_commit
+from verification.services.voiding import settle_before_void, void_overdue
 
 log = logging.getLogger(__name__)
 PAUSE = timedelta(seconds=5)
@@ -40,6 +43,9 @@ def advance_draw(raffle_id: UUID) -> Draw:
             return draw
         try:
             step(draw)
+        except StepStuck as stuck:
+            stop(draw, stuck)
+            return Draw.objects.get(pk=raffle_id)
         except StepWaits as waits:
             wait(draw, waits.until, waits.reason)
             return Draw.objects.get(pk=raffle_id)
@@ -54,17 +60,7 @@ def announce(draw: Draw) -> None:
     anchor_promise(draw)
     with transaction.atomic():
         raffle = Raffle.objects.select_for_update(no_key=True).get(pk=draw.pk)
-        if reach(draw, Draw.State.VOID if raffle.status == Raffle.Status.CANCELLED else Draw.State.ANNOUNCED):
-            _call_up_next(draw)
-
-
-def _call_up_next(draw: Draw) -> None:
-    """The contract takes the numbers one after the other: whoever waited for this one is next."""
-    from verification.tasks import advance_draw as task
-
-    later = Draw.objects.filter(contract=draw.contract_id, sequence__gt=draw.sequence, state=Draw.State.PROMISED)
-    if draw.contract_id and (following := later.order_by("sequence").first()):
-        enqueue(task, str(following.pk))
+        reach(draw, Draw.State.VOID if raffle.status == Raffle.Status.CANCELLED else Draw.State.ANNOUNCED)
 
 
 def freeze(draw: Draw) -> None:
@@ -100,35 +96,44 @@ def commit(draw: Draw) -> None:
     number = promised_beacon(draw).first_round_at(committed_at + draw.raffle.delay_seconds)
     facts = {"root": root.hex(), "tickets": tree.tickets, "entries": tree.count, "committed_at": committed_at}
     with transaction.atomic():
-        reach(draw, Draw.State.COMMITTED, **facts, round=number, due_at=_time_of(draw, number))
+        if reach(draw, Draw.State.COMMITTED, **facts, round=number, due_at=_time_of(draw, number)):
+            store_index(draw, tree)
 
 
 def decide(draw: Draw) -> None:
-    """Committed → drawn: the round appeared; seed and picks follow from it."""
+    """Committed → drawn: the round appeared; seed and picks follow from it. If it never does, → void once declared."""
+    follow_commit(draw)
     source = promised_beacon(draw)
     try:
         signature = doors.client_of(source).fetch(draw.round or 0)
-    except RoundNotYet as not_yet:
-        due = max(datetime.fromtimestamp(not_yet.due_at, UTC), timezone.now() + timedelta(seconds=1))
-        raise StepWaits(str(not_yet), due) from not_yet
-    tree = entries_tree(draw)
-    if tree.root.hex() != draw.root:
-        raise StepWaits(
-            "the entries are no longer those that were committed; an operator must look", timezone.now() + PAUSE * 12
-        )
+    except (RoundNotYet, BeaconUnavailable) as missing:
+        if draw.void_at:
+            void_overdue(draw, draw.void_at)
+            return
+        if isinstance(missing, BeaconUnavailable):
+            raise
+        due = max(datetime.fromtimestamp(missing.due_at, UTC), timezone.now() + timedelta(seconds=1))
+        raise StepWaits(str(missing), due) from missing
+    if not settle_before_void(draw, signature):
+        return
+    if not are_unchanged(draw):
+        raise StepStuck("the entries are no longer those that were committed")
+    tickets = draw.tickets or 0
     seed = picks.seed(
         chain_hash=source.chain_hash,
         round=draw.round or 0,
         randomness=randomness(signature),
         manifest_hash=bytes.fromhex(draw.manifest_hash),
-        root=tree.root,
-        tickets=tree.tickets,
+        root=bytes.fromhex(draw.root),
+        tickets=tickets,
     )
-    indices = picks.pick_indices(seed, tree.tickets, _wanted(draw, tree.tickets))
+    indices = picks.pick_indices(seed, tickets, _wanted(draw, tickets))
+    proofs = _proofs(draw, indices)
     facts = {"signature": signature.hex(), "randomness": randomness(signature).hex(), "seed": seed.hex()}
     with transaction.atomic():
         if reach(draw, Draw.State.DRAWN, **facts):
-            _write_picks(draw, tree, indices)
+            _write_picks(draw, indices, proofs)
+            award_prizes(draw)
             raffle_services.mark_drawn(draw.pk)
             announcements.tell_winners(draw)
             enqueue(announcements.tell_others, str(draw.pk))
@@ -136,6 +141,7 @@ def decide(draw: Draw) -> None:
 
 def settle(draw: Draw) -> None:
     """Drawn → settled: the contract verified the signature itself and computed the same picks."""
+    follow_commit(draw)
     on_chain = anchor_settlement(draw)
     ours = list(draw.picks.values_list("index", flat=True))
     if on_chain != ours:
@@ -163,23 +169,27 @@ def _time_of(draw: Draw, number: int) -> datetime:
     return datetime.fromtimestamp(promised_beacon(draw).time_of(number), UTC)
 
 
-def _write_picks(draw: Draw, tree: merkle.Tree, indices: list[int]) -> None:
+def _proofs(draw: Draw, indices: list[int]) -> list[Proof]:
+    try:
+        prover = Prover(draw)
+        return [prover.of_index(index) for index in indices]
+    except ProofUnavailable as error:
+        raise StepStuck("the index of the entries does not lead to the committed root") from error
+
+
+def _write_picks(draw: Draw, indices: list[int], proofs: list[Proof]) -> None:
     prizes = dict(draw.raffle.prizes.values_list("position", "id"))
-    places = [tree.locate(index) for index in indices]
-    found = Purchase.objects.filter(entry_id__in=[tree.entry(place).entry_id for place in places])
+    found = Purchase.objects.filter(entry_id__in=[proof.entry.entry_id for proof in proofs])
     purchase_of = dict(found.values_list("entry_id", "id"))
-    rows = []
-    for position, (index, place) in enumerate(zip(indices, places, strict=True), start=1):
-        entry = tree.entry(place)
-        rows.append(
-            Pick(
-                draw=draw,
-                position=position,
-                prize_id=prizes.get(position),
-                index=index,
-                ticket=entry.first_ticket + index - tree.tickets_before(place),
-                purchase_id=purchase_of[entry.entry_id],
-                path=path_as_json(tree.path(place)),
-            )
+    Pick.objects.bulk_create(
+        Pick(
+            draw=draw,
+            position=position,
+            prize_id=prizes.get(position),
+            index=index,
+            ticket=proof.entry.first_ticket + index - proof.tickets_before,
+            purchase_id=purchase_of[proof.entry.entry_id],
+            path=proof.path,
         )
-    Pick.objects.bulk_create(rows)
+        for position, (index, proof) in enumerate(zip(indices, proofs, strict=True), start=1)
+    )

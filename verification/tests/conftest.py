@@ -1,5 +1,6 @@
 """The stage of tests about draws: a quick beacon, a contract of this session's own, and raffles ready to be drawn."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -12,9 +13,11 @@ from luxewin import parts
 from raffles.models import Raffle
 from verification import anchoring, doors
 from verification.chain import Chain
-from verification.models import Contract, DrawSequence
+from verification.models import ChainAccount, ChainAttempt, ChainTransaction, Contract, DrawSequence
 
-from .on_chain import ETHER, chain_id, rpc, rpc_url
+from . import on_chain
+from .mining import Mine
+from .on_chain import ETHER, DevBeacon, chain_id, funded_chain, rpc, rpc_url
 
 
 @pytest.fixture(scope="session")
@@ -49,10 +52,48 @@ def deployed(quick_beacon: dict[str, Any], django_db_setup: None, django_db_bloc
         doors.chain.cache_clear()
         doors.beacon.cache_clear()
         contract = anchoring.deploy_contract()
-        contract.delete()
+        for model in (ChainAttempt, ChainTransaction, ChainAccount, Contract):
+            model.objects.all().delete()
         doors.chain.cache_clear()
         doors.beacon.cache_clear()
     return {"settings": chain, "address": contract.address, "transaction": contract.transaction}
+
+
+@pytest.fixture(scope="session")
+def own_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a node of this session's own, which mines each transaction at once and whose time may be moved."""
+    with parts.running(tmp_path_factory.mktemp("node"), names=["chain"]) as started:
+        address = started["CHAIN_RPC_URL"]
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("CHAIN_RPC_URL", address)
+            rpc("evm_setIntervalMining", 0)
+            rpc("evm_setAutomine", True)
+        yield address
+
+
+@pytest.fixture(scope="module")
+def alone(own_node: str) -> Iterator[None]:
+    """The tests of this module are on the session's own node."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CHAIN_RPC_URL", own_node)
+        yield
+
+
+@pytest.fixture(scope="module")
+def dev() -> DevBeacon:
+    return DevBeacon.make()
+
+
+@pytest.fixture(scope="module")
+def chain(alone: None) -> Chain:
+    """The door to the session's own node, with the operator of the module's contract."""
+    return funded_chain()
+
+
+@pytest.fixture(scope="module")
+def contract(chain: Chain, dev: DevBeacon) -> str:
+    """The module's own contract on the session's own node."""
+    return on_chain.deployed(chain, dev)
 
 
 @pytest.fixture
@@ -69,13 +110,37 @@ def chained(db: None, no_chain: None, beacon: None, settings: Any, deployed: dic
 @pytest.fixture
 def anchored(chained: Chain, deployed: dict[str, Any]) -> Chain:
     """Draws promised in this test are anchored, under the next number that the session's contract takes."""
+    while rpc("eth_getTransactionCount", chained.operator, "pending") != hex(chained.next_nonce()):
+        time.sleep(0.05)  # what an earlier test left on its way
     transaction = deployed["transaction"]
     Contract.objects.create(chain_id=chained.chain_id, address=deployed["address"], transaction=transaction)
-    DrawSequence.objects.create(pk=1, last=chained._read(deployed["address"], "next_sequence") - 1)
+    DrawSequence.objects.create(pk=1, last=chained.next_sequence(deployed["address"]) - 1)
     return chained
 
 
 @pytest.fixture
 def selling(beacon: None, on_sale: Callable[..., Raffle]) -> Callable[..., Raffle]:
-    """Makes a published raffle whose draw comes a second after its commitment."""
-    return lambda **terms: on_sale(delay_seconds=1, **terms)
+    """Makes a published raffle whose draw comes a second after its commitment, unless its terms say otherwise."""
+    return lambda **terms: on_sale(**{"delay_seconds": 1} | terms)
+
+
+@pytest.fixture(scope="session")
+def still_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a node of this session's own that mines only when told."""
+    with parts.running(tmp_path_factory.mktemp("still"), names=["chain"]) as started:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("CHAIN_RPC_URL", started["CHAIN_RPC_URL"])
+            rpc("evm_setIntervalMining", 0)
+            rpc("evm_setAutomine", False)
+        yield started["CHAIN_RPC_URL"]
+
+
+@pytest.fixture
+def mine(db: None, no_chain: None, beacon: None, settings: Any, still_node: str) -> Iterator[Mine]:
+    """Draws promised in this test are anchored on a node that mines only when the test says so."""
+    with pytest.MonkeyPatch.context() as environment:  # of its own: a test may undo its patches
+        environment.setenv("CHAIN_RPC_URL", still_node)
+        settings.CHAIN_ID = chain_id()
+        yield Mine.open(settings, still_node)
+        rpc("anvil_dropAllTransactions")
+    doors.chain.cache_clear()

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -16,7 +17,7 @@ from purchases.tests.stage import over
 from raffles import services
 from raffles.models import Raffle, TicketCounter
 from verification.models import Draw
-from verification.services import advance_draw
+from verification.services import advance_draw, steps
 
 VERIFIER = Path(__file__).resolve().parents[1] / "verifier.py"
 URL = "/api/v1/verification"
@@ -42,13 +43,34 @@ def closed(raffle: Raffle) -> Raffle:
     return raffle
 
 
-def advance_to(raffle: Raffle, *states: str, seconds: float = 30) -> Draw:
+def committed(raffle: Raffle) -> Draw:
+    """Its sale is over and its entries are committed; whether the round has appeared, nobody has asked yet."""
+    closed(raffle)
+    for step in (steps.announce, steps.freeze, steps.commit):
+        draw = Draw.objects.select_related("raffle", "contract").get(pk=raffle.pk)
+        if steps.STEPS[draw.state] is step:
+            step(draw)
+    draw = Draw.objects.get(pk=raffle.pk)
+    assert draw.state == Draw.State.COMMITTED
+    return draw
+
+
+def advance_to(raffle: Raffle, *states: str, seconds: float = 120) -> Draw:
     """What sweeps do: steps are taken until the draw is in one of the states."""
     deadline = time.monotonic() + seconds
     while (draw := advance_draw(raffle.pk)).state not in states:
         assert time.monotonic() < deadline, f"{draw.state}: {draw.trouble}"
         time.sleep(0.1)
     return draw
+
+
+def tamper(table: str, trigger: str, statement: str) -> None:
+    """What somebody with the database's keys could do."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+        cursor.execute(statement)
+        cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER {trigger}")
 
 
 def download(client: Client, raffle: Raffle, folder: Path) -> tuple[Path, Path]:

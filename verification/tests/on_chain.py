@@ -3,18 +3,30 @@
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
+from typing import Any
 
 import httpx
 import pytest
 from eth_account import Account
 from py_arkworks_bls12381 import G1Point, G2Point, Scalar
+from web3 import Web3
+from web3.contract import Contract
 
 from verification.beacon import DST, Beacon
-from verification.chain import Chain, Receipt, SignedCall
+from verification.chain import Chain
+from verification.contract import VOID_AFTER, artefact
+from verification.contract.encoding import encode_signature
+from verification.onchain import GWEI, Fees, Receipt, SignedCall
 
 ETHER = 10**18
+FEES = Fees(most=20 * GWEI, tip=GWEI)
+INFINITY = [0, 0, 0, 0]
+ZERO = "0x" + "00" * 20
+NOBODY = "0x1111111111111111111111111111111111111111"
 
 
 @dataclass(frozen=True)
@@ -25,9 +37,9 @@ class DevBeacon:
     beacon: Beacon
 
     @classmethod
-    def make(cls, secret: int = 0x5EC12E7) -> "DevBeacon":
+    def make(cls, secret: int = 0x5EC12E7, genesis_time: int = 1_700_000_000) -> "DevBeacon":
         key = (G2Point() * Scalar(secret)).to_compressed_bytes()
-        return cls(Scalar(secret), Beacon(sha256(key).digest(), key, genesis_time=1_700_000_000, period=3))
+        return cls(Scalar(secret), Beacon(sha256(key).digest(), key, genesis_time=genesis_time, period=3))
 
     def sign(self, round_number: int) -> bytes:
         message = G1Point.hash_to_curve(sha256(round_number.to_bytes(8)).digest(), DST)
@@ -48,6 +60,17 @@ def rpc(method: str, *parameters: object) -> object:
     return answer["result"]
 
 
+def node() -> Web3:
+    """The node without the chain's door, for what the door would not do."""
+    return Web3(Web3.HTTPProvider(rpc_url()))
+
+
+def mine_at(moment: int) -> None:
+    """An empty block at a moment to come, in Unix seconds, as which calls then see the present. Own nodes only."""
+    rpc("evm_setNextBlockTimestamp", moment)
+    rpc("evm_mine")
+
+
 def funded_chain() -> Chain:
     """The chain with an operator of its own, so that tests that run at the same time do not share nonces."""
     account = Account.create()
@@ -55,8 +78,17 @@ def funded_chain() -> Chain:
     return Chain([rpc_url()], chain_id(), account.key.hex(), timeout=10)
 
 
-def deployed(chain: Chain, dev: DevBeacon) -> str:
-    contract, transaction = chain.deploy(dev.beacon, known_round=1, known_signature=dev.sign(1), first_sequence=1)
+def deploy(chain: Chain, beacon: Beacon, **terms: Any) -> tuple[str, str]:
+    """Sends the contract; its address and the transaction's hash."""
+    call = chain.sign(chain.prepare_deploy(beacon, **terms), chain.next_nonce())
+    chain.broadcast(call.raw)
+    return chain.deployed_address(chain.operator, call.nonce), call.hash
+
+
+def deployed(chain: Chain, dev: DevBeacon, first_sequence: int = 1) -> str:
+    contract, transaction = deploy(
+        chain, dev.beacon, known_round=1, known_signature=dev.sign(1), first_sequence=first_sequence
+    )
     assert mined(chain, transaction).succeeded
     return contract
 
@@ -72,6 +104,104 @@ def mined(chain: Chain, transaction: str) -> Receipt:
         assert time.monotonic() < deadline, f"{transaction} is not mined"
         time.sleep(0.05)
     return receipt
+
+
+def transact(chain: Chain, contract: str, function: str, *arguments: object) -> Receipt:
+    """Calls any function of the contract, and succeeds. Nothing is simulated before: that takes most of the time."""
+    receipt = send(chain, _signed(chain, contract, function, arguments, chain.next_nonce(), gas=4_000_000))
+    assert receipt.succeeded, f"{function} reverted"
+    return receipt
+
+
+def transact_together(chain: Chain, contract: str, function: str, *calls: Sequence[object]) -> None:
+    """Calls a function with each of these arguments, in one block. Own nodes only."""
+    first = chain.next_nonce()
+    gas = 20_000_000 // len(calls)  # a block holds 30 million
+    signed = [_signed(chain, contract, function, each, nonce, gas) for nonce, each in enumerate(calls, start=first)]
+    rpc("evm_setAutomine", False)
+    for call in signed:
+        chain.broadcast(call.raw)
+    rpc("evm_mine")
+    rpc("evm_setAutomine", True)
+    receipts = [mined(chain, call.hash) for call in signed]
+    assert all(receipt.succeeded for receipt in receipts), f"{function} reverted"
+    assert len({receipt.block_number for receipt in receipts}) == 1
+
+
+def _signed(
+    chain: Chain, contract: str, function: str, arguments: Sequence[object], nonce: int, gas: int
+) -> SignedCall:
+    data = _at(rpc_url(), contract).encode_abi(function, args=arguments)
+    return chain.sign(chain.call_of(contract, bytes.fromhex(data[2:]), gas, FEES), nonce)
+
+
+def announce(chain: Chain, contract: str, delay_seconds: int = 30) -> bytes:
+    manifest_hash = new_hash()
+    transact(chain, contract, "announce", manifest_hash, raw_call(contract, "next_sequence"), delay_seconds)
+    return manifest_hash
+
+
+def commit(chain: Chain, contract: str, tickets: int = 1000, wanted: int = 3, delay_seconds: int = 30) -> bytes:
+    manifest_hash = announce(chain, contract, delay_seconds)
+    transact(chain, contract, "commit", manifest_hash, new_hash(), tickets, wanted)
+    return manifest_hash
+
+
+def commit_together(chain: Chain, contract: str, *terms: tuple[int, int], delays: Sequence[int] = ()) -> list[bytes]:
+    """Draws of so many tickets and picks each, committed in one block; of one round unless their delays differ."""
+    hashes = sorted(new_hash() for _ in terms)
+    first = raw_call(contract, "next_sequence")
+    announced = zip(hashes, range(first, first + len(hashes)), delays or [30] * len(hashes), strict=True)
+    transact_together(chain, contract, "announce", *announced)
+    committed = [(manifest_hash, new_hash(), *each) for manifest_hash, each in zip(hashes, terms, strict=True)]
+    transact_together(chain, contract, "commit", *committed)
+    return hashes
+
+
+def settle(chain: Chain, contract: str, manifest_hash: bytes, signature: bytes) -> Receipt:
+    return transact(chain, contract, "settle", manifest_hash, encode_signature(signature))
+
+
+def settle_many(chain: Chain, contract: str, manifest_hashes: Sequence[bytes], signature: bytes) -> Receipt:
+    return transact(chain, contract, "settle_many", list(manifest_hashes), encode_signature(signature))
+
+
+def overdue(chain: Chain, contract: str, dev: DevBeacon) -> bytes:
+    """A committed draw that may be declared void."""
+    manifest_hash = commit(chain, contract)
+    mine_at(dev.beacon.time_of(chain.draw_state(contract, manifest_hash).round) + VOID_AFTER)
+    return manifest_hash
+
+
+def declared(chain: Chain, contract: str, dev: DevBeacon) -> bytes:
+    """A draw that has been declared void, whose delay has passed."""
+    manifest_hash = overdue(chain, contract, dev)
+    transact(chain, contract, "declare_void", manifest_hash)
+    mine_at(chain.draw_state(contract, manifest_hash).void_at)
+    return manifest_hash
+
+
+def raw_call(contract: str, function: str, *arguments: object, **transaction: object) -> Any:
+    """Calls the contract without the chain's door, so that arguments that the door would not pass can be tried."""
+    return _at(rpc_url(), contract).functions[function](*arguments).call(transaction)
+
+
+def reverts(contract: str, function: str, *arguments: object, sender: str = NOBODY, **transaction: object) -> str:
+    """Why such a call reverts; that it does is asserted."""
+    with pytest.raises(Exception, match=r"revert|OOG|OutOfGas") as caught:
+        raw_call(contract, function, *arguments, **{"from": sender}, **transaction)
+    return str(caught.value)
+
+
+@cache
+def _at(url: str, contract: str) -> Contract:
+    return Web3(Web3.HTTPProvider(url)).eth.contract(contract, abi=artefact()["abi"])  # slow to make
+
+
+def events(contract: str, name: str, **wanted: object) -> list[dict[str, Any]]:
+    """The arguments of the contract's events of this name, those wanted being indexed ones."""
+    event = _at(rpc_url(), contract).events[name]
+    return [dict(each["args"]) for each in event.get_logs(from_block=0, argument_filters=wanted)]
 
 
 def new_hash() -> bytes:

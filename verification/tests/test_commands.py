@@ -30,13 +30,13 @@ def test_a_draw_is_held_by_hand_by_id_or_slug(selling, alice, capsys):
     assert "promised" not in run(capsys, "draw_raffle", raffle.slug)
     seated(alice, raffle, 3)
     # Sold out: the command closes it too.
-    assert ": drawn" in run(capsys, "draw_raffle", str(raffle.pk), wait=20)
+    assert ": drawn" in run(capsys, "draw_raffle", str(raffle.pk), wait=120)
     assert ": drawn" in run(capsys, "draw_raffle", raffle.slug)
 
 
 def test_all_that_is_due_is_drawn(selling, alice, capsys):
     raffles = [closed_with(selling, alice) for _ in range(2)]
-    out = run(capsys, "draw_raffle", due=True, wait=20)
+    out = run(capsys, "draw_raffle", due=True, wait=120)
     assert out.count(": drawn") == 2
     assert all(str(raffle.pk) in out for raffle in raffles)
     assert "0 draw(s)" in run(capsys, "draw_raffle", due=True)

@@ -1,15 +1,14 @@
 """A draw without a chain, from its promise to its picks: each step once, whatever fails between two."""
 
-import threading
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import httpx
 import pytest
 from django.core import mail
-from django.db import connection
 from django.utils import timezone
 from django_q.models import OrmQ
 
@@ -23,7 +22,8 @@ from verification import announcements, services, tasks
 from verification.models import Draw, Pick
 from verification.services import steps
 
-from .drawing import URL, advance_to, closed, crowd
+from .drawing import URL, advance_to, closed, committed, crowd, tamper
+from .servers import answer, serving
 
 State = Draw.State
 
@@ -33,10 +33,8 @@ def test_a_draw_goes_from_its_promise_to_its_picks(selling, people, client):
     assert services.advance_draw(raffle.pk).trouble == "the sale is not over"
     for buyer, size in zip(people(3), [2, 5, 1], strict=True):
         seated(buyer, raffle, size)
-    closed(raffle)
-    committed = services.advance_draw(raffle.pk)
-    assert (committed.state, committed.tickets, committed.entries) == (State.COMMITTED, 8, 3)
-    assert "has not appeared yet" in committed.trouble
+    draw = committed(raffle)
+    assert (draw.tickets, draw.entries) == (8, 3)
     drawn = advance_to(raffle, State.DRAWN)
     assert drawn.trouble == ""
     shown = client.get(f"{URL}/{raffle.pk}").json()
@@ -50,6 +48,18 @@ def test_a_draw_goes_from_its_promise_to_its_picks(selling, people, client):
     assert raffle.drawn_at > raffle.frozen_at > raffle.closed_at
     steps = AuditEntry.objects.filter(subject_type="draw").order_by("id").values_list("action", flat=True)
     assert list(steps) == [f"draw.{step}" for step in ("promised", "announced", "frozen", "committed", "drawn")]
+
+
+def test_until_the_round_appears_the_draw_waits_for_it(selling, alice, settings):
+    raffle = selling(capacity=3, delay_seconds=3600)
+    seated(alice, raffle, 3)
+    close_raffle(raffle.pk)
+    draw = services.advance_draw(raffle.pk)
+    due = settings.BEACON_GENESIS_TIME + (draw.round - 1) * settings.BEACON_PERIOD
+    assert draw.committed_at + 3600 <= due < draw.committed_at + 3600 + settings.BEACON_PERIOD
+    assert (draw.state, draw.due_at.timestamp()) == (State.COMMITTED, due)
+    assert draw.trouble == f"round {draw.round} has not appeared yet; it is due at {due}"
+    assert not Pick.objects.exists()
 
 
 def test_steps_taken_again_change_nothing(selling, alice):
@@ -177,26 +187,13 @@ def test_without_the_beacon_the_draw_stays_and_says_why(selling, alice, settings
 def lying_relay(good: str) -> Iterator[str]:
     """A relay that gives each round the signature of the round before it."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            chain, _, number = self.path.strip("/").partition("/public/")
-            answer = httpx.get(f"{good}/{chain}/public/{int(number) - 1}").json() | {"round": int(number)}
-            body = httpx.Response(200, json=answer).content
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def serve(request: BaseHTTPRequestHandler) -> None:
+        chain, _, number = request.path.strip("/").partition("/public/")
+        false = httpx.get(f"{good}/{chain}/public/{int(number) - 1}").json() | {"round": int(number)}
+        answer(request, json.dumps(false).encode())
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(serve) as url:
+        yield url
 
 
 def test_another_round_s_signature_is_refused_and_the_next_relay_asked(selling, alice, settings):
@@ -218,8 +215,7 @@ def test_entries_that_changed_after_the_commitment_are_noticed(selling, alice, b
     raffle = selling()
     seated(alice, raffle, 3)
     seated(bob, raffle, 3)
-    closed(raffle)
-    services.advance_draw(raffle.pk)
+    committed(raffle)
     tamper("purchases_purchase", "frozen_entries_are_fixed", "UPDATE purchases_purchase SET quantity = 2 WHERE true")
     draw = services.advance_draw(raffle.pk)
     while "has not appeared" in draw.trouble:
@@ -227,15 +223,6 @@ def test_entries_that_changed_after_the_commitment_are_noticed(selling, alice, b
     assert (draw.state, draw.seed) == (State.COMMITTED, "")
     assert draw.trouble == "the entries are no longer those that were committed; an operator must look"
     assert not Pick.objects.exists()
-
-
-def tamper(table: str, trigger: str, statement: str) -> None:
-    """What somebody with the database's keys could do."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
-        cursor.execute(statement)
-        cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER {trigger}")
 
 
 def test_the_reason_of_a_worker_left_behind_is_not_told_of_a_later_state(selling, alice):

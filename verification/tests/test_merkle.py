@@ -1,6 +1,7 @@
 """The Merkle sum tree: its root, its paths, and what it refuses."""
 
 import json
+from collections.abc import Iterable
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verification.merkle import EntriesError, Entry, PathError, Step, Tree, check_path
+from verification.merkle import RECORD, EntriesError, Entry, Index, PathError, Step, Tree, check_path
 
 VECTORS = json.loads((Path(__file__).parent / "data" / "draw-vectors.json").read_text())["vectors"]
 
@@ -29,6 +30,10 @@ def entries_of(vector: dict) -> list[Entry]:
     return [Entry(UUID(entry_id), first_ticket, count) for entry_id, first_ticket, count in vector["entries"]]
 
 
+def tree_of(entries: Iterable[Entry]) -> Tree:
+    return Tree(entry.record for entry in entries)
+
+
 def by_the_definition(entries: list[Entry]) -> tuple[int, bytes]:
     """Sum and hash as RFC 9162 defines the shape: left, the largest power of two smaller than the whole."""
     if len(entries) == 1:
@@ -43,7 +48,7 @@ def by_the_definition(entries: list[Entry]) -> tuple[int, bytes]:
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: f"{len(vector['entries'])} entries")
 def test_the_vectors_give_their_root_tickets_and_path(vector: dict) -> None:
-    tree = Tree(entries_of(vector))
+    tree = tree_of(entries_of(vector))
     assert tree.root.hex() == vector["root"]
     assert tree.tickets == vector["tickets"]
     path = [
@@ -55,19 +60,19 @@ def test_the_vectors_give_their_root_tickets_and_path(vector: dict) -> None:
 
 @given(entries_of_a_draw())
 def test_the_shape_is_that_of_the_recursive_definition(entries: list[Entry]) -> None:
-    tree = Tree(entries)
+    tree = tree_of(entries)
     assert (tree.tickets, tree.root) == by_the_definition(entries)
 
 
 def test_the_shape_holds_for_every_size_up_to_a_hundred_and_thirty() -> None:
     entries = [Entry(UUID(int=number), number, 1) for number in range(1, 131)]
     for size in range(1, 131):
-        assert Tree(entries[:size]).root == by_the_definition(entries[:size])[1]
+        assert tree_of(entries[:size]).root == by_the_definition(entries[:size])[1]
 
 
 @given(entries_of_a_draw(), st.data())
 def test_a_path_proves_the_entry_and_the_tickets_before_it(entries: list[Entry], data: st.DataObject) -> None:
-    tree = Tree(entries)
+    tree = tree_of(entries)
     position = data.draw(st.integers(0, len(entries) - 1))
     before = check_path(entries[position], tree.path(position), tree.root, tree.tickets)
     assert before == sum(entry.count for entry in entries[:position]) == tree.tickets_before(position)
@@ -76,7 +81,7 @@ def test_a_path_proves_the_entry_and_the_tickets_before_it(entries: list[Entry],
 
 @given(entries_of_a_draw(), st.data())
 def test_every_index_lies_in_the_entry_it_is_located_in(entries: list[Entry], data: st.DataObject) -> None:
-    tree = Tree(entries)
+    tree = tree_of(entries)
     index = data.draw(st.integers(0, tree.tickets - 1))
     position = tree.locate(index)
     assert tree.tickets_before(position) <= index < tree.tickets_before(position) + entries[position].count
@@ -84,7 +89,7 @@ def test_every_index_lies_in_the_entry_it_is_located_in(entries: list[Entry], da
 
 @given(entries_of_a_draw(), st.data())
 def test_a_path_with_any_change_proves_nothing(entries: list[Entry], data: st.DataObject) -> None:
-    tree = Tree(entries)
+    tree = tree_of(entries)
     position = data.draw(st.integers(0, len(entries) - 1))
     entry, path = entries[position], tree.path(position)
     changes = [
@@ -110,6 +115,95 @@ def test_a_path_with_any_change_proves_nothing(entries: list[Entry], data: st.Da
     for change in changes:
         with pytest.raises(PathError):
             check_path(*change)
+
+
+def path_by_index(tree: Tree, index: Index, entries: list[Entry], entry: Entry) -> list[Step]:
+    """As whoever has the index and the entries, but not the tree, makes it."""
+    number = index.block_of_ticket(entry.first_ticket)
+    block = tree_of(each for each in entries if each.first_ticket in index.first_tickets_of(number))
+    assert block.count <= tree.count
+    return block.path(block.beginning_at(entry.first_ticket)) + index.path(number)
+
+
+@given(entries_of_a_draw(), st.sampled_from([1, 2, 4, 16, 64, 256]))
+def test_by_its_index_and_one_block_every_entry_has_the_path_of_the_tree(entries: list[Entry], block: int) -> None:
+    tree = tree_of(entries)
+    index = tree.index(block)
+    assert len(index.first_tickets) == -(-len(entries) // block) * 8
+    for position, entry in enumerate(entries):
+        assert path_by_index(tree, index, entries, entry) == tree.path(position)
+
+
+@given(entries_of_a_draw(), st.sampled_from([1, 2, 4, 16, 64, 256]))
+def test_the_index_finds_the_block_of_every_ticket_and_of_every_index(entries: list[Entry], block: int) -> None:
+    index = tree_of(entries).index(block)
+    before = 0
+    for position, entry in enumerate(entries):
+        number, before_block = index.block_of_index(before)
+        assert number == position // block
+        assert before_block == sum(each.count for each in entries[: number * block])
+        before += entry.count
+        assert index.block_of_index(before - 1) == (number, before_block)
+        for ticket in (entry.first_ticket, entry.first_ticket + entry.count - 1):
+            assert index.block_of_ticket(ticket) == number
+    for outside in (-1, before):
+        with pytest.raises(IndexError):
+            index.block_of_index(outside)
+    with pytest.raises(IndexError):
+        index.block_of_ticket(entries[0].first_ticket - 1)
+
+
+@pytest.mark.parametrize("size", [255, 256, 257, 511, 512, 513, 1000])
+def test_the_index_holds_for_every_entry_around_whole_blocks(size: int) -> None:
+    entries = [Entry(UUID(int=number), 3 * number, 1 + number % 3) for number in range(1, size + 1)]
+    tree = tree_of(entries)
+    index = Index(tree.index(256).first_tickets, tree.index(256).nodes)
+    before = 0
+    for position in range(size):
+        path = path_by_index(
+            tree, index, entries[position // 256 * 256 : position // 256 * 256 + 256], entries[position]
+        )
+        assert check_path(entries[position], path, tree.root, tree.tickets) == before
+        before += entries[position].count
+
+
+def test_an_index_of_another_size_is_refused() -> None:
+    index = tree_of(entries_of(VECTORS[-1])).index(2)
+    for first_tickets, nodes in (
+        (index.first_tickets[:-8], index.nodes),
+        (index.first_tickets, index.nodes[:-1]),
+        (index.first_tickets, b""),
+        (b"", index.nodes),
+        (index.first_tickets[:-1], index.nodes),
+        (b"", b""),
+    ):
+        with pytest.raises(ValueError, match="make no index"):
+            Index(first_tickets, nodes)
+
+
+@pytest.mark.parametrize("block", [0, -1, 3, 100])
+def test_blocks_are_of_powers_of_two(block: int) -> None:
+    with pytest.raises(ValueError, match="power of two"):
+        tree_of(entries_of(VECTORS[0])).index(block)
+
+
+@given(entries_of_a_draw(), st.data())
+def test_the_digest_tells_any_change_and_how_they_come_does_not_matter(
+    entries: list[Entry], data: st.DataObject
+) -> None:
+    whole = b"".join(entry.record for entry in entries)
+    cut = data.draw(st.integers(0, len(entries))) * RECORD
+    tree = Tree([whole[:cut], b"", whole[cut:]])
+    assert (tree.digest, tree.root) == (sha256(whole).digest(), by_the_definition(entries)[1])
+    assert tree_of([*entries[:-1], entries[-1]._replace(count=entries[-1].count + 1)]).digest != tree.digest
+
+
+def test_no_entry_begins_where_none_does() -> None:
+    tree = tree_of([Entry(UUID(int=1), 5, 2), Entry(UUID(int=2), 9, 1)])
+    assert [tree.beginning_at(ticket) for ticket in (5, 9)] == [0, 1]
+    for ticket in (0, 4, 6, 8, 10):
+        with pytest.raises(LookupError):
+            tree.beginning_at(ticket)
 
 
 @pytest.mark.parametrize(
@@ -149,12 +243,12 @@ def test_an_entry_with_impossible_numbers_is_refused_by_its_path(entry: tuple[in
 )
 def test_faulty_entries_are_refused_with_their_line(entries: list[tuple[int, int, int]], line: int, fault: str) -> None:
     with pytest.raises(EntriesError, match=fault) as caught:
-        Tree(Entry(UUID(int=number), first_ticket, count) for number, first_ticket, count in entries)
+        tree_of(Entry(UUID(int=number), first_ticket, count) for number, first_ticket, count in entries)
     assert caught.value.line == line
 
 
 def test_what_is_not_in_the_tree_is_not_found() -> None:
-    tree = Tree([Entry(UUID(int=1), 1, 5)])
+    tree = tree_of([Entry(UUID(int=1), 1, 5)])
     for call, argument in ((tree.locate, 5), (tree.locate, -1), (tree.path, 1), (tree.path, -1), (tree.entry, 1)):
         with pytest.raises(IndexError):
             call(argument)
@@ -162,7 +256,7 @@ def test_what_is_not_in_the_tree_is_not_found() -> None:
 
 def test_the_largest_tickets_fit() -> None:
     entries = [Entry(UUID(int=1), 1, 2**64 - 2), Entry(UUID(int=2), 2**64 - 1, 1)]
-    tree = Tree(entries)
+    tree = tree_of(entries)
     assert tree.tickets == 2**64 - 1
     assert [check_path(entry, tree.path(place), tree.root, tree.tickets) for place, entry in enumerate(entries)] == [
         0,
@@ -171,6 +265,6 @@ def test_the_largest_tickets_fit() -> None:
 
 
 def test_the_entries_of_a_tree_do_not_overlap() -> None:
-    tree = Tree(entries_of(VECTORS[-1]))
+    tree = tree_of(entries_of(VECTORS[-1]))
     entries = [tree.entry(position) for position in range(tree.count)]
     assert all(left.first_ticket + left.count <= right.first_ticket for left, right in pairwise(entries))

@@ -71,13 +71,6 @@ def test_an_entries_file_with_a_byte_changed_is_never_verified(place: int, mask:
 
 
 @calm
-@given(st.integers(0, len(BUNDLE) - 1), st.integers(0, len(CSV) - 2))
-def test_truncated_files_are_never_verified(bundle_end: int, csv_end: int) -> None:
-    assert not verified(BUNDLE[:bundle_end], CSV)
-    assert not verified(BUNDLE, CSV[:csv_end])
-
-
-@calm
 @given(st.sampled_from(places(DRAW)), JUNK)
 def test_any_value_of_any_type_in_any_place_is_judged(place: tuple, junk: Any) -> None:
     changed = {"": copy.deepcopy(DRAW)}

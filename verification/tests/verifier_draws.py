@@ -1,7 +1,7 @@
 """The verifier's test room: draws held honestly, by code that shares no line with the verifier.
 
 The tree is the recursive definition of RFC 9162, the signer is the `py_arkworks_bls12381` wheel, and the facts (real
-drand quicknet rounds, worked examples) come from `data/verifier_facts.json`.
+drand quicknet rounds, worked examples) come from `data`.
 """
 
 import hashlib
@@ -11,8 +11,13 @@ from typing import Any
 
 from py_arkworks_bls12381 import G1Point, G2Point, Scalar
 
-FACTS = json.loads((Path(__file__).parent / "data" / "verifier_facts.json").read_text())
-QUICKNET = FACTS["quicknet"]
+DATA = Path(__file__).parent / "data"
+DRAND = json.loads((DATA / "drand-quicknet.json").read_text())
+FACTS = {
+    "rounds": DRAND["vectors"],
+    "draws": json.loads((DATA / "draw-vectors.json").read_text())["vectors"],
+}
+QUICKNET = {name: DRAND[name] for name in ("chain_hash", "public_key", "genesis_time", "period", "scheme")}
 DEVELOPMENT_KEY = Scalar(0x5EED0FADE7)  # known to all: such a beacon proves nothing
 DEVELOPMENT_BEACON = {
     "chain_hash": "ab" * 32,

@@ -11,6 +11,7 @@ import httpx
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from verification import proof
+from verification.entries import lines
 from verification.management.commands.draw_raffle import find_draw
 from verification.models import Draw
 
@@ -58,7 +59,7 @@ def _export(raffle: str, bundle: Path, entries: Path) -> None:
         raise CommandError(f"This draw is {draw.state}; there is nothing to verify yet.")
     bundle.write_text(json.dumps(proof.bundle(draw)))
     with entries.open("w") as file:
-        file.writelines(proof.entries_csv(draw))
+        file.writelines(lines(draw.pk))
 
 
 def _download(address: str, bundle: Path, entries: Path) -> None:

@@ -1,0 +1,15 @@
+"""Alerts: what staff are told because nobody but them can put it right."""
+
+from typing import Any
+
+from django.db.models import Q
+
+from accounts.models import User
+from accounts.notifications import notify_all
+from accounts.roles import MANAGERS
+
+
+def alert_staff(kind: str, *, about: Any, **context: Any) -> None:
+    """Mails raffle managers and superusers, once about the same thing; see `accounts.notifications.notify`."""
+    responsible = User.objects.filter(Q(is_superuser=True) | Q(groups__name=MANAGERS), is_active=True).distinct()
+    notify_all(kind, [(user, about, context) for user in responsible])

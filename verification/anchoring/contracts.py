@@ -1,0 +1,80 @@
+"""The draw contracts of this installation: which one new draws are promised on, and how one is deployed."""
+
+import time
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from verification import doors
+from verification.anchoring.sending import pursue, store_signed
+from verification.errors import ContractMissing
+from verification.models import ChainTransaction, Contract, DrawSequence
+from verification.onchain import ChainRejected, ChainUnavailable
+
+if TYPE_CHECKING:
+    from verification.chain import Chain
+
+DEPLOY_SECONDS = 600
+
+
+def current_contract() -> Contract | None:
+    """The contract of draws promised now: CHAIN_CONTRACT, or the newest that was deployed; None without a chain.
+
+    Asks nobody: a draw is promised whether its chain answers or not. Raises ContractMissing if nothing was deployed.
+    """
+    if not settings.CHAIN_RPC_URLS:
+        return None
+    if contract := _known_contract():
+        return contract
+    raise ContractMissing("Run `manage.py deploy_contract` first, so that this raffle's draw can be anchored.")
+
+
+def deploy_contract() -> Contract:
+    """Deploys the draw contract for the configured beacon and waits until that is confirmed, unless there is one.
+
+    Called again after a crash it goes on with the transaction that is under way.
+    """
+    chain = doors.required_chain()
+    known = _known_contract()
+    if known and chain.has_code(known.address):
+        return known
+    sent = _deployment_under_way(chain) or _deploy(chain)
+    deadline = time.monotonic() + DEPLOY_SECONDS
+    while (sent := pursue(chain, sent)).state not in ChainTransaction.COUNTS:
+        if sent.state in ChainTransaction.DEAD:
+            raise ChainRejected(f"the deployment {sent.hash} is {sent.state}: the chain may lack the BLS precompiles")
+        if time.monotonic() > deadline:
+            raise ChainUnavailable(f"the deployment {sent.hash} is not confirmed after {DEPLOY_SECONDS} s; call again")
+        time.sleep(0.3 * min(10, settings.CHAIN_CONFIRMATIONS))
+    address = chain.deployed_address(chain.operator, sent.nonce or 0)
+    contract, _ = Contract.objects.get_or_create(
+        chain_id=chain.chain_id, address=address, defaults={"transaction": sent.hash}
+    )
+    return contract
+
+
+def _deployment_under_way(chain: "Chain") -> ChainTransaction | None:
+    ours = ChainTransaction.objects.filter(account__chain_id=chain.chain_id, account__address=chain.operator, to="")
+    last = ours.exclude(state__in=ChainTransaction.DEAD).select_related("account").last()
+    return None if last is None or Contract.objects.filter(transaction=last.hash).exists() else last
+
+
+def _deploy(chain: "Chain") -> ChainTransaction:
+    beacon = doors.beacon()
+    known_round = max(1, beacon.first_round_at(int(time.time())) - 2)
+    call = chain.prepare_deploy(
+        beacon,
+        known_round=known_round,
+        known_signature=doors.client_of(beacon).fetch(known_round),
+        # Numbers have no gap, whichever contract counts them.
+        first_sequence=(DrawSequence.objects.values_list("last", flat=True).first() or 0) + 1,
+        void_after=settings.DRAW_VOID_SECONDS,
+    )
+    return store_signed(chain, lambda: [(call, [])])[0]
+
+
+def _known_contract() -> Contract | None:
+    if settings.CHAIN_CONTRACT:
+        contract, _ = Contract.objects.get_or_create(chain_id=settings.CHAIN_ID, address=settings.CHAIN_CONTRACT)
+        return contract
+    return Contract.objects.filter(chain_id=settings.CHAIN_ID).order_by("-pk").first()

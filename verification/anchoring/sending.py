@@ -1,0 +1,204 @@
+"""A transaction's way into the chain: one nonce, each version stored before it is sent, its fate followed.
+
+Idempotent and safe in parallel: workers agree through the rows, and sending the same bytes twice is no harm.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from verification.models import ChainAccount, ChainAttempt, ChainStep, ChainTransaction, Draw
+from verification.onchain import Call, ChainRejected, ChainTooDear, Fees, Receipt
+
+if TYPE_CHECKING:
+    from verification.chain import Chain
+
+log = logging.getLogger(__name__)
+State = ChainTransaction.State
+REPEAT = timedelta(seconds=15)  # a node may have dropped what it took
+GONE = {"block": None, "block_hash": "", "block_time": None, "gas_used": None}
+
+# A call, and the steps of draws that it takes.
+Planned = tuple[Call, Sequence[tuple[Draw, str]]]
+
+
+def store_signed(chain: "Chain", plan: Callable[[], Sequence[Planned]]) -> list[ChainTransaction]:
+    """Allots a nonce to each call that `plan` gives, signs it and stores it, in one transaction.
+
+    `plan` runs under the account's lock, so that of several workers one signs a step: it leaves out what is live.
+    """
+    observed = chain.next_nonce()
+    account, _ = ChainAccount.objects.get_or_create(chain_id=chain.chain_id, address=chain.operator)
+    stored = []
+    with transaction.atomic():
+        account = ChainAccount.objects.select_for_update(no_key=True).get(pk=account.pk)
+        for call, steps in plan():
+            signed = chain.sign(call, max(account.next_nonce, observed))
+            account.next_nonce = signed.nonce + 1
+            sent = ChainTransaction.objects.create(
+                account=account,
+                nonce=signed.nonce,
+                to=call.transaction.get("to", ""),
+                data=bytes.fromhex(call.transaction["data"].removeprefix("0x")),
+                gas=call.transaction["gas"],
+                hash=signed.hash,
+            )
+            _store_attempt(sent, signed.raw, signed.hash, call.fees)
+            for draw, step in steps:
+                take_step(draw, step, sent)
+            stored.append(sent)
+        account.save(update_fields=["next_nonce"])
+    return stored
+
+
+def take_step(draw: Draw, step: str, sent: ChainTransaction) -> None:
+    """From now on this transaction takes the draw's step; whichever was to take it before does not any more."""
+    ChainStep.objects.filter(draw=draw, step=step, live=True).exclude(transaction=sent).update(live=False)
+    ChainStep.objects.update_or_create(draw=draw, step=step, transaction=sent, defaults={"live": True})
+
+
+def pursue(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
+    """Brings the row to what the chain says; sends what is in no block, again or with higher fees. Raises ChainError.
+
+    Cost: two requests for what is mined, three or four for what is not.
+    """
+    if sent.state in (State.MINED, State.DONE):
+        sent = _check_place(chain, sent)
+    if sent.state == State.SIGNED:
+        sent = _look_for(chain, sent)
+    if sent.state == State.SIGNED and sent.account_id:
+        send(chain, sent)
+    return sent
+
+
+def send(chain: "Chain", sent: ChainTransaction) -> None:
+    """Has a node take the newest version, again after a while, and with higher fees if stuck. Raises ChainError."""
+    attempt, now = _newest(sent), timezone.now()
+    if attempt.sent_at and now - attempt.sent_at >= timedelta(seconds=settings.CHAIN_STUCK_SECONDS):
+        attempt = _replacement(chain, sent, attempt) or attempt
+    if attempt.repeated_at and now - attempt.repeated_at < REPEAT:
+        return
+    try:
+        chain.broadcast(bytes(attempt.raw))
+    except ChainRejected:
+        # Spent on ours or on another's: the next look tells, by receipts and not by a node's words.
+        if sent.account is None or chain.nonces_used(sent.account.address) <= (sent.nonce or 0):
+            raise
+    ChainAttempt.objects.filter(pk=attempt.pk, sent_at=None).update(sent_at=now)
+    ChainAttempt.objects.filter(pk=attempt.pk).update(repeated_at=now)
+
+
+def _check_place(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
+    """Whether its block is still the chain's, and how deep it is."""
+    number = sent.block or 0
+    found = chain.block(number)
+    if found is None:
+        return sent  # this node is behind
+    if found.hash != sent.block_hash:
+        log.warning("block %s of transaction %s was reorganised away", number, sent.hash)
+        # It is as if it had never been sent. Others of the same days are looked at as soon as can be.
+        sent.attempts.update(sent_at=None, repeated_at=None)
+        ChainTransaction.objects.filter(state__in=(State.MINED, State.DONE)).update(due_at=timezone.now())
+        return _note(sent, state=State.SIGNED, **GONE)
+    state = _depth_state(chain.head() - number + 1)
+    # What counts does not cease to because a node is behind.
+    return sent if state in (sent.state, State.MINED) else _note(sent, state=state)
+
+
+def _look_for(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
+    """Whether one of its versions is in a block, or its nonce is spent on another transaction for good."""
+    if found := _receipt(chain, sent):
+        return _note_receipt(chain, sent, *found)
+    if sent.account is None:
+        return _note(sent, state=State.LOST)
+    settled = chain.head() - settings.CHAIN_CONFIRMATIONS + 1
+    spent = settled >= 0 and chain.nonces_used(sent.account.address, settled) > (sent.nonce or 0)
+    if not spent:
+        return sent
+    # Ours may have been mined since we looked.
+    if found := _receipt(chain, sent):
+        return _note_receipt(chain, sent, *found)
+    log.warning("nonce %s of %s is spent on another transaction than ours", sent.nonce, sent.account.address)
+    return _note(sent, state=State.LOST)
+
+
+def _receipt(chain: "Chain", sent: ChainTransaction) -> tuple[str, Receipt] | None:
+    hashes = list(sent.attempts.order_by("-id").values_list("hash", flat=True)) or [sent.hash]
+    for each in hashes:
+        if receipt := chain.receipt(each):
+            return each, receipt
+    return None
+
+
+def _note_receipt(chain: "Chain", sent: ChainTransaction, mined: str, receipt: Receipt) -> ChainTransaction:
+    state = _depth_state(chain.head() - receipt.block_number + 1)
+    if not receipt.succeeded:
+        if state == State.MINED:
+            return sent  # in another block it may yet succeed
+        state = State.REVERTED
+    place = {"block": receipt.block_number, "block_hash": receipt.block_hash, "block_time": receipt.block_timestamp}
+    return _note(sent, state=state, hash=mined, gas_used=receipt.gas_used, **place)
+
+
+def _depth_state(depth: int) -> State:
+    if depth >= max(settings.CHAIN_FINAL_BLOCKS, settings.CHAIN_CONFIRMATIONS):
+        return State.FINAL
+    return State.DONE if depth >= settings.CHAIN_CONFIRMATIONS else State.MINED
+
+
+def _note(sent: ChainTransaction, **facts: object) -> ChainTransaction:
+    """Writes what was found, unless another worker wrote something since; gives the row as it is now."""
+    as_seen = ChainTransaction.objects.filter(pk=sent.pk, state=sent.state, block_hash=sent.block_hash)
+    as_seen.update(**facts)
+    return ChainTransaction.objects.select_related("account").get(pk=sent.pk)
+
+
+def _replacement(chain: "Chain", sent: ChainTransaction, former: ChainAttempt) -> ChainAttempt | None:
+    """The same call under the same nonce with higher fees, stored; None if it is not this one that holds things up.
+
+    Raises ChainTooDear at the cap.
+    """
+    account, nonce = sent.account, sent.nonce or 0
+    if account is None or account.address != chain.operator:
+        return None  # another key's: only the same bytes can be sent again
+    used = chain.nonces_used(account.address)
+    if used > nonce:
+        return None
+    if used < nonce:
+        _revive(account, used)
+    market, offered = chain.fees(), Fees(former.max_fee, former.tip)
+    if used != nonce and offered.most >= market.base + market.tip:
+        return None
+    raised = market.raised_over(offered)
+    if chain.max_fee and raised.most > chain.max_fee:
+        raise ChainTooDear(raised.most, chain.max_fee)
+    signed = chain.sign(chain.call_of(sent.to, bytes(sent.data), sent.gas or 0, raised), nonce)
+    with transaction.atomic():
+        ChainTransaction.objects.select_for_update(no_key=True, of=("self",)).get(pk=sent.pk)
+        if (newest := _newest(sent)).pk != former.pk:
+            return newest
+        ChainTransaction.objects.filter(pk=sent.pk, state=State.SIGNED).update(hash=signed.hash)
+        log.warning("transaction %s is stuck: %s replaces it, at %s wei", former.hash, signed.hash, raised.most)
+        return _store_attempt(sent, signed.raw, signed.hash, raised)
+
+
+def _revive(account: ChainAccount, nonce: int) -> None:
+    """The nonce was spent, and is free again: a reorganisation. What was given up there is sent again."""
+    given_up = ChainTransaction.objects.filter(account=account, nonce=nonce, state__in=ChainTransaction.DEAD)
+    if given_up.update(state=State.SIGNED, **GONE):
+        log.warning("nonce %s of %s is free again after a reorganisation", nonce, account.address)
+
+
+def _newest(sent: ChainTransaction) -> ChainAttempt:
+    return sent.attempts.order_by("-id")[0]
+
+
+def _store_attempt(sent: ChainTransaction, raw: bytes, transaction_hash: str, fees: Fees) -> ChainAttempt:
+    return ChainAttempt.objects.create(
+        transaction=sent, raw=raw, hash=transaction_hash, max_fee=fees.most, tip=fees.tip
+    )

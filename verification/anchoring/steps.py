@@ -1,0 +1,283 @@
+"""The steps of a draw on its contract, each taken by one transaction, whoever sent it.
+
+What counts is the contract's own state: it is asked before anything is signed, and whenever ours is not mined yet.
+Each function returns once the step is confirmed (CHAIN_CONFIRMATIONS); until then it raises StepWaits or ChainError.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from verification import doors
+from verification.anchoring.sending import Planned, pursue, send, store_signed, take_step
+from verification.contract import MAX_DRAWS
+from verification.errors import StepStuck, StepWaits
+from verification.models import ChainAttempt, ChainStep, ChainTransaction, Draw
+from verification.onchain import Call, ChainRejected, DrawState, DrawStatus
+
+if TYPE_CHECKING:
+    from verification.chain import Chain
+
+Step = ChainStep.Step
+State = ChainTransaction.State
+POLL = timedelta(seconds=1)
+# A draw waits so long for others of its round that are about to be drawn: settled together they cost a third each.
+GATHER = timedelta(seconds=5)
+CLOCKS = 3600  # seconds by which the chain's clock may differ from ours, at the very most
+
+
+@dataclass(frozen=True, slots=True)
+class _Deed:
+    """A step of a draw: whether the contract has it, with which event it says so, and who signs what for it."""
+
+    draw: Draw
+    step: Step
+    event: str
+    holds: Callable[[DrawState], bool]
+    sign: Callable[["Chain"], None]
+
+
+def anchor_promise(draw: Draw) -> None:
+    """The contract binds the draw's number to its manifest."""
+    if draw.contract is None:
+        return
+
+    def holds(state: DrawState) -> bool:
+        if state.status == DrawStatus.UNKNOWN:
+            return False
+        ours = draw.sequence, draw.raffle.delay_seconds
+        return _same(draw, "announcement", ours, state.sequence, state.delay_seconds)
+
+    _done(_Deed(draw, Step.ANNOUNCE, "Announced", holds, lambda chain: _sign_announcements(chain, draw)))
+
+
+def anchor_commit(draw: Draw, *, root: bytes, tickets: int, wanted: int) -> int:
+    """Publishes the root; returns when, in Unix seconds: the block's time, or now without a chain."""
+    contract = draw.contract
+    if contract is None:
+        return int(time.time())
+
+    def holds(state: DrawState) -> bool:
+        if state.status in (DrawStatus.UNKNOWN, DrawStatus.ANNOUNCED):
+            return False
+        return _same(draw, "commitment", (root, tickets, wanted), state.root, state.tickets, state.wanted)
+
+    def sign(chain: "Chain") -> None:
+        call = chain.prepare_commit(contract.address, _hash(draw), root=root, tickets=tickets, wanted=wanted)
+        _sign_for(chain, call, Step.COMMIT, [draw])
+
+    return _done(_Deed(draw, Step.COMMIT, "Committed", holds, sign)).block_time or 0
+
+
+def recheck_commit(draw: Draw) -> int:
+    """When the chain has the commitment of a committed draw now: a reorganisation may have moved or dropped it.
+
+    Dropped, it is sent again.
+    """
+    wanted = min(draw.tickets or 0, draw.raffle.prizes.count() + draw.raffle.alternates)
+    return anchor_commit(draw, root=bytes.fromhex(draw.root), tickets=draw.tickets or 0, wanted=wanted)
+
+
+def anchor_settlement(draw: Draw) -> list[int]:
+    """Has the contract verify the round's signature and draw by itself; returns the indices that it picked.
+
+    Anyone may settle before us; draws of ours that share a round are settled in one call.
+    """
+    if draw.contract is None:
+        raise ValueError("a draw without a chain is not settled on one")
+
+    def holds(state: DrawState) -> bool:
+        if state.status == DrawStatus.VOID:
+            raise StepStuck(f"the contract has draw {draw.sequence} void, and it was drawn here")
+        return state.status == DrawStatus.SETTLED
+
+    deed = _Deed(draw, Step.SETTLE, "Settled", holds, lambda chain: _sign_settlement(chain, draw))
+    sent, chain = _done(deed), doors.required_chain()
+    # Of several draws in one call, one that somebody had settled just before was passed over.
+    if sent.steps.count() > 1 and _taken_by(chain, deed) != sent:
+        raise StepWaits("somebody else settled the draw; that is being confirmed", timezone.now())
+    return chain.settled_picks(draw.contract.address, _hash(draw))
+
+
+def anchor_void_declaration(draw: Draw) -> int:
+    """Says on the chain that the draw's round never appeared; returns when it may be made void, in Unix seconds."""
+    contract = draw.contract
+    if contract is None:
+        raise ValueError("a draw without a chain is not declared void on one")
+
+    def sign(chain: "Chain") -> None:
+        _sign_for(chain, chain.prepare_declare_void(contract.address, _hash(draw)), Step.DECLARE_VOID, [draw])
+
+    _done(_Deed(draw, Step.DECLARE_VOID, "VoidDeclared", lambda state: state.void_at > 0, sign))
+    return doors.required_chain().draw_state(contract.address, _hash(draw)).void_at
+
+
+def anchor_void(draw: Draw) -> None:
+    """Ends a declared draw on the chain without a result. Raises ChainRejected if somebody has settled it."""
+    contract = draw.contract
+    if contract is None:
+        raise ValueError("a draw without a chain is not made void on one")
+
+    def sign(chain: "Chain") -> None:
+        _sign_for(chain, chain.prepare_void(contract.address, _hash(draw)), Step.VOID, [draw])
+
+    _done(_Deed(draw, Step.VOID, "Voided", lambda state: state.status == DrawStatus.VOID, sign))
+
+
+def _done(deed: _Deed) -> ChainTransaction:
+    """The transaction that took the step, once it counts; until then sees to it and raises StepWaits or ChainError."""
+    sent = _live(deed)
+    if sent and sent.state == State.FINAL:
+        return sent
+    chain = doors.required_chain()
+    if sent:
+        sent = pursue(chain, sent)
+    if sent is None or sent.state in (State.SIGNED, *ChainTransaction.DEAD):
+        if found := _taken_by(chain, deed):
+            sent = pursue(chain, found)
+        elif sent is None or sent.state != State.SIGNED:
+            deed.sign(chain)
+            sent = _live(deed)
+    if sent and sent.state in ChainTransaction.COUNTS:
+        return sent
+    # Where many blocks are needed, nothing changes from one second to the next, and nodes count their requests.
+    pause = POLL * max(1, min(10, settings.CHAIN_CONFIRMATIONS // 2))
+    raise StepWaits(_reason(deed.step, sent), timezone.now() + pause)
+
+
+def _live(deed: _Deed) -> ChainTransaction | None:
+    taken = ChainStep.objects.filter(draw=deed.draw, step=deed.step, live=True)
+    found = taken.select_related("transaction__account").first()
+    return found.transaction if found else None
+
+
+def _taken_by(chain: "Chain", deed: _Deed) -> ChainTransaction | None:
+    """The transaction with which the contract came to hold the step, ours or not; None if it does not hold it."""
+    draw, contract = deed.draw, deed.draw.contract
+    if contract is None or not deed.holds(chain.draw_state(contract.address, _hash(draw))):
+        return None
+    since = int(draw.raffle.created_at.timestamp()) - CLOCKS
+    taken_by = chain.transaction_of(contract.address, deed.event, _hash(draw), not_before=since)
+    if taken_by is None:
+        raise StepWaits(f"the contract has the {deed.step}, and no node shows its event yet", timezone.now() + POLL)
+    with transaction.atomic():
+        if ours := ChainAttempt.objects.filter(hash=taken_by).select_related("transaction").first():
+            sent = ours.transaction
+        else:
+            sent, _ = ChainTransaction.objects.get_or_create(hash=taken_by)
+        # Given up too early, for a node that was behind: the chain has it.
+        ChainTransaction.objects.filter(pk=sent.pk, state=State.LOST).update(state=State.SIGNED)
+        take_step(draw, deed.step, sent)
+    return ChainTransaction.objects.select_related("account").get(pk=sent.pk)
+
+
+def _sign_for(chain: "Chain", call: Call, step: Step, draws: list[Draw]) -> None:
+    """Signs and sends one transaction for a step of these draws, unless one of them has another by now."""
+
+    def plan() -> list[Planned]:
+        return [] if _have_live(step).filter(draw__in=draws).exists() else [(call, [(draw, step) for draw in draws])]
+
+    _store_and_send(chain, plan)
+
+
+def _store_and_send(chain: "Chain", plan: Callable[[], Sequence[Planned]]) -> None:
+    """In the order of the nonces; what a node does not take now is sent by the next look at it."""
+    for sent in store_signed(chain, plan):
+        send(chain, sent)
+
+
+def _sign_announcements(chain: "Chain", draw: Draw) -> None:
+    """All that wait to be announced, with consecutive nonces in the order of their numbers, so that the contract,
+    which takes the numbers one after the other, gets them in that order and none waits for a block of another's.
+    """
+    contract = draw.contract
+    if contract is None:
+        return
+    next_number = chain.next_sequence(contract.address)
+    if next_number > draw.sequence:
+        raise StepStuck(f"the contract is past the number {draw.sequence}, which it has under another manifest")
+    # Not only promised draws: a reorganisation may have taken back the announcement of one that is further on.
+    missing = Draw.objects.filter(contract=contract, sequence__gte=next_number)
+
+    def waiting() -> list[Draw]:
+        announced = _have_live(Step.ANNOUNCE).values("draw")
+        return list(missing.exclude(pk__in=announced).select_related("raffle", "contract").order_by("sequence"))
+
+    # Only the number that the contract takes next can be simulated; the others cost the same.
+    before = ChainTransaction.objects.filter(steps__step=Step.ANNOUNCE, steps__live=True, to=contract.address)
+    gas = before.filter(state__in=(State.SIGNED, State.MINED, State.DONE)).values_list("gas", flat=True).last()
+    like = chain.call_of(contract.address, b"", gas, chain.fees()) if gas else None
+    calls: dict[object, Call] = {}
+    for each in waiting():
+        like = _announcement(chain, each, None if each.sequence == next_number else like)
+        calls[each.pk] = like
+
+    def plan() -> list[Planned]:
+        return [(calls[each.pk], [(each, Step.ANNOUNCE)]) for each in waiting() if each.pk in calls]
+
+    _store_and_send(chain, plan)
+
+
+def _announcement(chain: "Chain", draw: Draw, like: Call | None) -> Call:
+    address = draw.contract.address if draw.contract else ""
+    terms = {"sequence": draw.sequence, "delay_seconds": draw.raffle.delay_seconds}
+    return chain.prepare_announce(address, _hash(draw), **terms, like=like)
+
+
+def _sign_settlement(chain: "Chain", draw: Draw) -> None:
+    contract = draw.contract
+    if contract is None:
+        return
+    of_the_round = Draw.objects.filter(contract=contract, round=draw.round)
+    drawn_at = draw.raffle.drawn_at
+    if drawn_at and timezone.now() < drawn_at + GATHER and of_the_round.filter(state=Draw.State.COMMITTED).exists():
+        raise StepWaits("others of this round are being drawn; they are settled together", timezone.now() + POLL)
+    signature = bytes.fromhex(draw.signature)
+    open_ones = of_the_round.filter(state=Draw.State.DRAWN).exclude(pk__in=_have_live(Step.SETTLE).values("draw"))
+    together = [draw, *open_ones.exclude(pk=draw.pk)[: MAX_DRAWS - 1]]
+    if len(together) > 1:
+        try:
+            hashes = [_hash(each) for each in together]
+            call = chain.prepare_settle_many(contract.address, hashes, signature=signature)
+        except ChainRejected:
+            together = [draw]  # one of the others cannot be settled, which is no reason for this one to wait
+    if len(together) == 1:
+        call = chain.prepare_settle(contract.address, _hash(draw), signature=signature)
+    _sign_for(chain, call, Step.SETTLE, together)
+
+
+def _have_live(step: Step) -> QuerySet[ChainStep]:
+    """Steps that a transaction is taking or has taken."""
+    return ChainStep.objects.filter(step=step, live=True).exclude(transaction__state__in=ChainTransaction.DEAD)
+
+
+def _same(draw: Draw, what: str, ours: tuple[object, ...], *theirs: object) -> bool:
+    if ours == theirs:
+        return True
+    ours_text, theirs_text = (", ".join(_text(each) for each in values) for values in (ours, theirs))
+    raise StepStuck(f"the contract has another {what} of draw {draw.sequence} ({theirs_text}) than ours ({ours_text})")
+
+
+def _text(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _reason(step: str, sent: ChainTransaction | None) -> str:
+    if sent is None:
+        return f"another worker is signing the {step}"
+    if sent.state == State.MINED:
+        return f"{step} {sent.hash} is in block {sent.block}, fewer than {settings.CHAIN_CONFIRMATIONS} deep"
+    if sent.state in ChainTransaction.DEAD:
+        return f"{step} {sent.hash} is {sent.state}; it is looked at again"
+    return f"{step} {sent.hash} is not mined yet"
+
+
+def _hash(draw: Draw) -> bytes:
+    return bytes.fromhex(draw.manifest_hash)

@@ -1,0 +1,9 @@
+"""The one door to the EVM chain: only this package imports web3. It keeps no state and knows nothing of Django.
+
+A transaction is signed first, stored by the caller, and broadcast after that, so that the same bytes can be sent again
+after a crash or a lost answer. Hashes and addresses are the chain's own strings, with 0x.
+"""
+
+from verification.chain.door import Chain
+
+__all__ = ["Chain"]

@@ -1,0 +1,291 @@
+"""What is asked of a chain, and what is sent to it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from web3 import Web3
+from web3.exceptions import BlockNotFound, TransactionNotFound, Web3RPCError
+from web3.types import Nonce
+from web3.utils.address import get_create_address
+
+from verification.beacon import Beacon
+from verification.chain.nodes import Nodes, code_of, reason_of
+from verification.contract import VOID_AFTER, artefact
+from verification.contract.encoding import encode_public_key, encode_signature
+from verification.onchain import (
+    Block,
+    Call,
+    ChainRejected,
+    ChainTooDear,
+    DrawState,
+    DrawStatus,
+    Fees,
+    Receipt,
+    SignedCall,
+)
+
+_GAS_MARGIN = 1.25  # over the estimate, since state may differ a little when the transaction runs
+_BASE_FEE_MARGIN = 2  # a full block raises the base fee by an eighth: this covers six of them
+_NOT_NOW = frozenset({-32603, -32005, -32002})  # internal error, too many requests, resource unavailable (EIP-1474)
+_LOG_SPAN = 10_000  # blocks whose events are asked for at once: public nodes refuse more
+
+
+class Chain:
+    """A chain behind one or more nodes, tried in order, once a call; `timeout` bounds each node's answer, in seconds.
+
+    Without an operator's key it only reads. `max_fee` is the most that a unit of gas may cost, in wei; 0 is no limit.
+    """
+
+    def __init__(
+        self,
+        rpc_urls: Sequence[str],
+        chain_id: int,
+        operator_key: str | None,
+        timeout: float = 5.0,
+        max_fee: int = 0,
+    ) -> None:
+        self.chain_id = chain_id
+        self.max_fee = max_fee
+        self._operator: LocalAccount | None = Account.from_key(operator_key) if operator_key else None
+        self._ask = Nodes(rpc_urls, chain_id, timeout).ask
+        self._contract = Web3().eth.contract(abi=artefact()["abi"], bytecode=artefact()["bytecode"])
+
+    @property
+    def operator(self) -> str:
+        """The operator's address. Raises ChainRejected if there is no key."""
+        return self._signer().address
+
+    def ping(self) -> None:
+        """Returns if some node answers and is of this chain; else raises ChainUnavailable."""
+        self.head()
+
+    def head(self) -> int:
+        """The number of the newest block."""
+        return self._ask(lambda node: int(node.eth.block_number))
+
+    def block(self, number: int) -> Block | None:
+        """The chain's block of this number, as it is now; None if the node has none (it may be behind)."""
+
+        def ask(node: Web3) -> Block | None:
+            try:
+                found = node.eth.get_block(number)
+            except BlockNotFound:
+                return None
+            return Block(int(found["number"]), Web3.to_hex(found["hash"]), int(found["timestamp"]))
+
+        return self._ask(ask)
+
+    def balance(self, address: str) -> int:
+        """In wei."""
+        checksummed = Web3.to_checksum_address(address)
+        return self._ask(lambda node: int(node.eth.get_balance(checksummed)))
+
+    def has_code(self, address: str) -> bool:
+        checksummed = Web3.to_checksum_address(address)
+        return bool(self._ask(lambda node: bytes(node.eth.get_code(checksummed))))
+
+    def nonces_used(self, address: str, block: int | None = None) -> int:
+        """How many nonces of the address are spent in the chain up to the block, or up to the newest."""
+        checksummed = Web3.to_checksum_address(address)
+        return self._ask(
+            lambda node: int(node.eth.get_transaction_count(checksummed, "latest" if block is None else block))  # type: ignore[arg-type]
+        )
+
+    def next_nonce(self) -> int:
+        """The operator's first nonce that is in no block. What only waits in a node may yet be dropped."""
+        return self.nonces_used(self._signer().address)
+
+    def fees(self) -> Fees:
+        """What to offer now. Raises ChainTooDear if that is more than `max_fee`."""
+        base = self._ask(lambda node: int(node.eth.get_block("latest")["baseFeePerGas"]))
+        tip = self._ask(lambda node: int(node.eth.max_priority_fee))
+        if self.max_fee and base + tip > self.max_fee:
+            raise ChainTooDear(base + tip, self.max_fee)
+        return Fees(min(_BASE_FEE_MARGIN * base + tip, self.max_fee or 1 << 63), tip, base)
+
+    def prepare_deploy(
+        self,
+        beacon: Beacon,
+        *,
+        known_round: int,
+        known_signature: bytes,
+        first_sequence: int,
+        void_after: int = VOID_AFTER,
+    ) -> Call:
+        """The contract. Any round of the beacon that has appeared serves for its test of itself.
+
+        The first draw announced must have the number `first_sequence`; `void_after` is in seconds.
+        """
+        constructor = self._contract.constructor(
+            encode_public_key(beacon.public_key),
+            beacon.genesis_time,
+            beacon.period,
+            beacon.chain_hash,
+            known_round,
+            encode_signature(known_signature),
+            first_sequence,
+            void_after,
+        )
+        return self._prepare("", constructor.data_in_transaction)
+
+    def deployed_address(self, deployer: str, nonce: int) -> str:
+        """Where the contract comes to be that this account deploys with this nonce."""
+        return get_create_address(Web3.to_checksum_address(deployer), Nonce(nonce))
+
+    def prepare_announce(
+        self, contract: str, manifest_hash: bytes, *, sequence: int, delay_seconds: int, like: Call | None = None
+    ) -> Call:
+        """The announcement, with gas and fees asked of a node. Raises ChainRejected if it would revert.
+
+        For one that follows another which is still on its way, and so cannot be simulated, `like` gives both.
+        """
+        arguments = [manifest_hash, sequence, delay_seconds]
+        if like is None:
+            return self._prepare_call(contract, "announce", arguments)
+        data = Web3.to_bytes(hexstr=self._contract.encode_abi("announce", args=arguments))  # type: ignore[arg-type]
+        return self.call_of(contract, data, like.transaction["gas"], like.fees)
+
+    def prepare_commit(self, contract: str, manifest_hash: bytes, *, root: bytes, tickets: int, wanted: int) -> Call:
+        """The commitment; `wanted` is min(tickets, prizes + alternates), and at most MAX_PICKS."""
+        return self._prepare_call(contract, "commit", [manifest_hash, root, tickets, wanted])
+
+    def prepare_settle(self, contract: str, manifest_hash: bytes, *, signature: bytes) -> Call:
+        """The settlement; `signature` is the round's, compressed. Raises ValueError if it is no point of the curve."""
+        return self._prepare_call(contract, "settle", [manifest_hash, encode_signature(signature)])
+
+    def prepare_settle_many(self, contract: str, manifest_hashes: Sequence[bytes], *, signature: bytes) -> Call:
+        """The settlement of up to MAX_DRAWS draws that share a round; those that are settled are passed over."""
+        return self._prepare_call(contract, "settle_many", [sorted(manifest_hashes), encode_signature(signature)])
+
+    def prepare_declare_void(self, contract: str, manifest_hash: bytes) -> Call:
+        """Says that a draw whose round never appeared is to be void."""
+        return self._prepare_call(contract, "declare_void", [manifest_hash])
+
+    def prepare_void(self, contract: str, manifest_hash: bytes) -> Call:
+        """Ends a declared draw without a result, once its `void_at` is over."""
+        return self._prepare_call(contract, "void", [manifest_hash])
+
+    def call_of(self, to: str, data: bytes, gas: int, fees: Fees) -> Call:
+        """A call as it was once prepared, with other fees."""
+        return Call(
+            {"type": 2, "chainId": self.chain_id, "value": 0, "from": self._signer().address}
+            | {"data": Web3.to_hex(data), "gas": gas, "maxFeePerGas": fees.most, "maxPriorityFeePerGas": fees.tip}
+            | ({"to": Web3.to_checksum_address(to)} if to else {})
+        )
+
+    def sign(self, call: Call, nonce: int) -> SignedCall:
+        """Signs without asking anybody, so it may be called inside a database transaction."""
+        signed = self._signer().sign_transaction(call.transaction | {"nonce": nonce})
+        return SignedCall(bytes(signed.raw_transaction), Web3.to_hex(signed.hash), nonce)
+
+    def broadcast(self, raw: bytes) -> None:
+        """Hands the transaction to a node. May be repeated: one that the chain already knows counts as sent.
+
+        Raises ChainUnavailable, after which it may have been sent or not, or ChainRejected.
+        """
+
+        def ask(node: Web3) -> None:
+            try:
+                node.eth.send_raw_transaction(raw)
+            except Web3RPCError as error:
+                if code_of(error) in _NOT_NOW:
+                    raise
+                raise ChainRejected(reason_of(error)) from error
+
+        try:
+            self._ask(ask)
+        except ChainRejected:
+            # "already known", "nonce too low" and their like differ from node to node; what the node holds does not
+            if not self._knows(Web3.to_hex(Web3.keccak(raw))):
+                raise
+
+    def receipt(self, transaction_hash: str) -> Receipt | None:
+        """The receipt, or None as long as the transaction is in no block of the chain."""
+
+        def ask(node: Web3) -> Receipt | None:
+            try:
+                mined = node.eth.get_transaction_receipt(transaction_hash)  # type: ignore[arg-type]
+                block = node.eth.get_block(mined["blockHash"])
+            except (TransactionNotFound, BlockNotFound):  # the second: the block was reorganised away in between
+                return None
+            return Receipt(
+                succeeded=mined["status"] == 1,
+                block_number=mined["blockNumber"],
+                block_hash=Web3.to_hex(mined["blockHash"]),
+                block_timestamp=block["timestamp"],
+                gas_used=mined["gasUsed"],
+            )
+
+        return self._ask(ask)
+
+    def draw_state(self, contract: str, manifest_hash: bytes) -> DrawState:
+        """The draw as the contract has it, in the newest block."""
+        status, *fields = self._read(contract, "draws", manifest_hash)
+        return DrawState(DrawStatus(status), *fields)
+
+    def next_sequence(self, contract: str) -> int:
+        """The number that the contract takes next, in the newest block."""
+        return int(self._read(contract, "next_sequence"))
+
+    def settled_picks(self, contract: str, manifest_hash: bytes) -> list[int]:
+        """The picked indices of a settled draw, in order. Raises ChainRejected before it is settled."""
+        return list(self._read(contract, "picks", manifest_hash))
+
+    def verifies(self, contract: str, round: int, signature: bytes) -> bool:  # noqa: A002 (the beacon's own word)
+        """Whether the contract takes this for the signature of the round. Costs no gas."""
+        return self._read(contract, "verify", round, encode_signature(signature))
+
+    def transaction_of(self, contract: str, event: str, manifest_hash: bytes, *, not_before: int) -> str | None:
+        """The hash of the transaction that emitted this event of the draw; None if there is none since `not_before`.
+
+        Cost: two requests for every 10,000 blocks since then, the newest first.
+        """
+        topics = [self._contract.events[event].topic, Web3.to_hex(manifest_hash)]
+        newest = self.head()
+        while newest >= 0:
+            oldest = max(0, newest - _LOG_SPAN + 1)
+            wanted: dict[str, Any] = {"address": Web3.to_checksum_address(contract), "topics": topics}
+            wanted |= {"fromBlock": oldest, "toBlock": newest}
+            if found := self._ask(lambda node, wanted=wanted: list(node.eth.get_logs(wanted))):  # type: ignore[misc]
+                return Web3.to_hex(found[-1]["transactionHash"])
+            first = self.block(oldest)
+            if first is None or first.timestamp < not_before:
+                return None
+            newest = oldest - 1
+        return None
+
+    def _read(self, contract: str, function: str, *arguments: Any) -> Any:
+        address = Web3.to_checksum_address(contract)
+        self._contract.encode_abi(function, args=arguments)  # a wrong argument is raised here, and no node's fault
+
+        def ask(node: Web3) -> Any:
+            return node.eth.contract(address, abi=artefact()["abi"]).functions[function](*arguments).call()
+
+        return self._ask(ask)
+
+    def _prepare_call(self, contract: str, function: str, arguments: list[Any]) -> Call:
+        return self._prepare(contract, self._contract.encode_abi(function, args=arguments))
+
+    def _prepare(self, to: str, data: str) -> Call:
+        """Asks a node for gas and fees; raises ChainRejected with the contract's reason if the call would revert."""
+        call: dict[str, Any] = {"from": self._signer().address, "data": data}
+        call |= {"to": Web3.to_checksum_address(to)} if to else {}
+        gas = self._ask(lambda node: int(node.eth.estimate_gas(call)))  # type: ignore[arg-type]
+        return self.call_of(to, Web3.to_bytes(hexstr=data), int(gas * _GAS_MARGIN), self.fees())  # type: ignore[arg-type]
+
+    def _signer(self) -> LocalAccount:
+        if self._operator is None:
+            raise ChainRejected("there is no operator's key to sign with")
+        return self._operator
+
+    def _knows(self, transaction_hash: str) -> bool:
+        def ask(node: Web3) -> bool:
+            try:
+                node.eth.get_transaction(transaction_hash)  # type: ignore[arg-type]
+            except TransactionNotFound:
+                return False
+            return True
+
+        return self._ask(ask)

@@ -1,0 +1,43 @@
+"""System checks of the chain's settings. They read the operator's key file, and ask nobody."""
+
+import stat
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 Django's own name for it
+
+from verification import doors
+
+
+@register(Tags.security)
+def operator_key_is_usable(**kwargs: Any) -> list[CheckMessage]:
+    """Names the variable that is wrong, never what it holds."""
+    if not settings.CHAIN_RPC_URLS:
+        return []
+    hint = "Without a key the chain can only be read; draws that are promised on it wait."
+    faults: list[CheckMessage] = [
+        Error(fault, hint=hint, id="verification.E001") for fault in doors.operator_key().faults()
+    ]
+    for name in ("CHAIN_OPERATOR_KEY_FILE", "CHAIN_OPERATOR_KEY_PASSWORD_FILE"):
+        if _is_open(getattr(settings, name)):
+            text = f"{name} can be read by others than its owner."
+            faults.append(Warning(text, hint="chmod 600 it.", id="verification.W001"))
+    return faults
+
+
+@register
+def chain_numbers_make_sense(**kwargs: Any) -> list[CheckMessage]:
+    """Numbers with which no step would ever be taken, or each at once."""
+    return [
+        Error(f"{name} is {getattr(settings, name)}.", hint=f"Set it to {least} or more.", id="verification.E002")
+        for name, least in (("CHAIN_CONFIRMATIONS", 1), ("CHAIN_STUCK_SECONDS", 1), ("CHAIN_MAX_FEE_GWEI", 0))
+        if getattr(settings, name) < least
+    ]
+
+
+def _is_open(path: str) -> bool:
+    try:
+        return bool(path) and bool(Path(path).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+    except OSError:
+        return False  # that it cannot be read is said already

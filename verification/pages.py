@@ -1,0 +1,107 @@
+"""The public pages of draws: the list of all promises, and one draw with everything that is known of it so far.
+
+They need no account and no script; on the page of a draw, scripts of our own recompute it in the visitor's browser
+(`static/verification`).
+"""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.paginator import Paginator
+from django.core.validators import slug_re
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from luxewin import money
+from verification import proof
+from verification.beacon import QUICKNET, QUICKNET_RELAYS
+from verification.models import ChainStep, Draw
+from verification.serializers import PickSerializer
+from verification.services import promised_beacon
+from verification.timeline import Timeline
+
+VERIFIER = Path(__file__).parent / "verifier.py"
+DRAWS_A_PAGE = 20
+# Up to so many entries (about 1 MB) the check begins by itself; above, it asks first.
+UNASKED_ENTRIES = 20_000
+ENTRY_BYTES = 50  # a row of the entries file, about
+
+
+@require_safe
+def draws(request: HttpRequest) -> HttpResponse:
+    """Every promise ever made, newest first."""
+    everything = Draw.objects.select_related("raffle").order_by("-sequence")
+    page = Paginator(everything, DRAWS_A_PAGE).get_page(request.GET.get("page"))
+    rows = [{"draw": draw, "timeline": Timeline(draw, {})} for draw in page]
+    return render(request, "verification/draws.html", {"page": page, "rows": rows})
+
+
+@require_safe
+def draw(request: HttpRequest, raffle: str) -> HttpResponse:
+    """One draw, by its raffle's id or slug."""
+    found = Draw.objects.for_display().of_raffle(raffle).first() if slug_re.fullmatch(raffle) else None
+    if found is None:
+        return render(request, "verification/missing.html", status=404)
+    return render(request, "verification/draw.html", _everything(found))
+
+
+@require_safe
+def verifier(request: HttpRequest) -> HttpResponse:
+    """The stand-alone verifier, to download."""
+    disposition = {"Content-Disposition": f'attachment; filename="{VERIFIER.name}"'}
+    return HttpResponse(VERIFIER.read_bytes(), content_type="text/plain; charset=utf-8", headers=disposition)
+
+
+def _everything(draw: Draw) -> dict[str, Any]:
+    promise = json.loads(draw.manifest)
+    steps = {taken.step: taken for taken in draw.steps.all()}
+    return {
+        "draw": draw,
+        "promise": promise,
+        # Of the promise, which cannot change, not of the raffle's row.
+        "opens_at": datetime.fromisoformat(promise["opens_at"]),
+        "closes_at": datetime.fromisoformat(promise["closes_at"]),
+        "price": money.as_text(promise["ticket_price"], promise["currency"]),
+        "manifest_pretty": json.dumps(promise, indent=2, ensure_ascii=False),
+        "timeline": Timeline(draw, steps),
+        "beacon": _beacon(draw),
+        "picks": PickSerializer(draw.picks.all(), many=True).data,
+        "chain": _chain(draw, steps),
+        "check": _check(draw),
+    }
+
+
+def _beacon(draw: Draw) -> dict[str, Any]:
+    """The promised beacon, and where anyone can ask it for the round."""
+    promised = promised_beacon(draw)
+    is_quicknet = promised == QUICKNET
+    url = f"{QUICKNET_RELAYS[0]}/{promised.chain_hash.hex()}/public/{draw.round}" if is_quicknet and draw.round else ""
+    return promised.as_manifest() | {"is_quicknet": is_quicknet, "url": url}
+
+
+def _chain(draw: Draw, steps: dict[str, ChainStep]) -> dict[str, Any] | None:
+    """What the draw has on its chain, with links where an explorer is configured; None without a chain."""
+    if draw.contract is None:
+        return None
+    explorer = settings.CHAIN_EXPLORER_URL
+    taken = [(step, f"{explorer}/tx/{step.transaction.hash}" if explorer else "") for step in steps.values()]
+    contract_url = f"{explorer}/address/{draw.contract.address}" if explorer else ""
+    return {"contract": draw.contract, "contract_url": contract_url, "steps": taken}
+
+
+def _check(draw: Draw) -> dict[str, Any]:
+    """What the scripts are told."""
+    entries = draw.entries or 0
+    urls = {"bundle": "verification-bundle", "entries_url": "verification-entries-csv"}
+    addresses = {name: reverse(route, kwargs={"raffle": draw.pk}) for name, route in urls.items()}
+    return addresses | {
+        "is_drawn": draw.state in proof.DRAWN_STATES,
+        "has_entries": draw.state in proof.FROZEN_STATES,
+        "start": "now" if entries <= UNASKED_ENTRIES else "asked",
+        "megabytes": entries * ENTRY_BYTES / 1_000_000,
+    }

@@ -1,0 +1,110 @@
+"""What becomes of the picks: prizes that are handed over, or pass on to the next alternate. Nothing is drawn again."""
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.models import User
+from luxewin.audit.services import record
+from verification import announcements
+from verification.errors import AlreadyClaimed, AlreadyForfeited, HoldsNoPrize, NotDrawnYet
+from verification.models import Award, Draw, Forfeit, Outcome, Pick, held_prize, outcome_of
+from verification.models.outcomes import MAX_REASON
+from verification.proof import DRAWN_STATES
+from verification.reasons import public_reason
+
+
+def award_prizes(draw: Draw) -> None:
+    """Gives each winning pick its prize, in the transaction that decides the draw."""
+    Award.objects.bulk_create(
+        Award(pick=pick, prize=pick.prize) for pick in draw.picks.select_related("prize") if pick.prize
+    )
+
+
+def next_alternate(draw: Draw) -> Pick | None:
+    """The first alternate, in the order of the draw, that neither forfeited nor stepped up before."""
+    waiting: QuerySet[Pick] = draw.picks.filter(prize=None, forfeit=None, award=None)
+    return waiting.select_related("purchase__buyer").order_by("position").first()
+
+
+def forfeit_pick(pick_id: int, *, kind: Forfeit.Kind, reason: str, actor: User) -> Forfeit:
+    """Ends a pick for a public reason. If it held a prize, that passes to the next alternate, or stays with nobody.
+
+    An alternate can be disqualified before its turn; it is passed over then. Raises AlreadyForfeited, AlreadyClaimed,
+    HoldsNoPrize for an alternate that is to be marked unclaimed, InvalidInput without a reason.
+    """
+    reason = public_reason(reason, MAX_REASON)
+    with transaction.atomic():
+        pick = _locked(pick_id)
+        _refuse_unless_open(pick)
+        before, prize = outcome_of(pick), held_prize(pick)
+        if kind == Forfeit.Kind.UNCLAIMED and prize is None:
+            raise HoldsNoPrize("This alternate has not stepped up: there is nothing that it could have claimed.")
+        forfeit = Forfeit.objects.create(pick=pick, kind=kind, reason=reason, by=actor)
+        record(
+            "pick.forfeited",
+            pick,
+            actor=actor,
+            before={"outcome": before, "prize": prize and prize.name},
+            after={"outcome": kind, "prize": None, "reason": reason},
+        )
+        announcements.tell_forfeited(forfeit, prize)
+        if prize:
+            _pass_on(pick, actor)
+    return forfeit
+
+
+def _pass_on(pick: Pick, actor: User) -> None:
+    prize = pick.award.prize
+    Award.objects.filter(pk=pick.award.pk).update(lost_at=timezone.now())
+    successor = next_alternate(pick.draw)
+    if successor is None:
+        record("prize.unawarded", prize, actor=actor, before={"pick": pick.position}, after={"pick": None})
+        announcements.tell_unawarded(pick.draw, prize)
+        return
+    award = Award.objects.create(pick=successor, prize=prize)
+    record(
+        "pick.stepped_up",
+        successor,
+        actor=actor,
+        before={"outcome": Outcome.ALTERNATE, "prize": None},
+        after={"outcome": Outcome.STEPPED_UP, "prize": prize.name, "instead_of": pick.position},
+    )
+    announcements.tell_stepped_up(award)
+
+
+def claim_award(pick_id: int, *, actor: User) -> Award:
+    """Notes that the prize which a pick holds was handed over; that is final.
+
+    Raises AlreadyForfeited, AlreadyClaimed, HoldsNoPrize.
+    """
+    with transaction.atomic():
+        pick = _locked(pick_id)
+        _refuse_unless_open(pick)
+        if held_prize(pick) is None:
+            raise HoldsNoPrize("This alternate has not stepped up: it holds no prize.")
+        before, award = outcome_of(pick), pick.award
+        award.claimed_at = timezone.now()
+        award.save(update_fields=["claimed_at"])
+        after = {"outcome": Outcome.CLAIMED, "prize": award.prize.name}
+        record("pick.claimed", pick, actor=actor, before={"outcome": before, "prize": award.prize.name}, after=after)
+    return award
+
+
+def _locked(pick_id: int) -> Pick:
+    """The pick, read behind its draw's lock: what becomes of one pick depends on the others. Raises NotDrawnYet."""
+    draw_id = Pick.objects.values_list("draw_id", flat=True).get(pk=pick_id)
+    draw = Draw.objects.select_for_update(no_key=True, of=("self",)).select_related("raffle").get(pk=draw_id)
+    if draw.state not in DRAWN_STATES:
+        raise NotDrawnYet("The draw was not held.", state=draw.state)
+    pick = Pick.objects.select_related("forfeit", "award__prize", "prize", "purchase__buyer").get(pk=pick_id)
+    pick.draw = draw
+    return pick
+
+
+def _refuse_unless_open(pick: Pick) -> None:
+    outcome = outcome_of(pick)
+    if hasattr(pick, "forfeit"):
+        raise AlreadyForfeited(f"Pick {pick.position} was {pick.forfeit.get_kind_display().lower()}.", outcome=outcome)
+    if outcome == Outcome.CLAIMED:
+        raise AlreadyClaimed(f"The prize of pick {pick.position} was handed over.")

@@ -1,0 +1,88 @@
+"""What a reorganised block undid, done again. Of a draw only the moment of its commitment follows the chain."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from luxewin.audit.services import record
+from verification import anchoring, doors
+from verification.errors import StepStuck, StepWaits
+from verification.models import ChainStep, ChainTransaction, Draw
+from verification.onchain import ChainError
+from verification.services.moves import stop
+from verification.services.promises import promised_beacon
+
+log = logging.getLogger(__name__)
+Step, State = ChainStep.Step, Draw.State
+SOON, LATER = timedelta(seconds=15), timedelta(seconds=60)
+
+
+def follow_commit(draw: Draw) -> None:
+    """Returns if the chain still has the commitment where the draw says it is.
+
+    If it moved, an undecided draw follows, and StepWaits says until when; a decided one never changes: StepStuck.
+    """
+    if not draw.is_anchored:
+        return
+    before = {"committed_at": draw.committed_at, "round": draw.round}
+    committed_at = anchoring.recheck_commit(draw)
+    if committed_at == draw.committed_at:
+        return
+    source = promised_beacon(draw)
+    number = source.first_round_at(committed_at + draw.raffle.delay_seconds)
+    moved = f"a reorganisation moved the commitment from {draw.committed_at} to {committed_at}"
+    if draw.seed:
+        raise StepStuck(f"{moved}, whose round is {number}; the draw was decided by round {draw.round} before")
+    due = datetime.fromtimestamp(source.time_of(number), UTC)
+    after = {"committed_at": committed_at, "round": number}
+    with transaction.atomic():
+        undecided = Draw.objects.filter(pk=draw.pk, state=State.COMMITTED, committed_at=draw.committed_at)
+        if undecided.update(**after, due_at=due):
+            record("draw.commitment_moved", draw, before=before, after=after)
+            log.warning("draw %s: %s", draw.sequence, moved)
+    raise StepWaits(f"{moved}: the round is {number} now", due)
+
+
+# The states in which nobody else sees to a step any more, and who takes it again.
+_AFTER: dict[str, tuple[set[str], Callable[[Draw], object]]] = {
+    Step.ANNOUNCE: (set(State.values) - {State.PROMISED}, anchoring.anchor_promise),
+    Step.COMMIT: ({State.COMMITTED, State.DRAWN, State.SETTLED}, follow_commit),
+    Step.SETTLE: ({State.SETTLED}, anchoring.anchor_settlement),
+    Step.VOID: ({State.VOID}, anchoring.anchor_void),
+}
+
+
+def look_after(transaction_id: int) -> None:
+    """Brings a transaction to what the chain says, and repairs the draws whose step it took."""
+    chain = doors.chain()
+    if chain is None:
+        return
+    row = ChainTransaction.objects.filter(pk=transaction_id)
+    sent = row.select_related("account").get()
+    try:
+        sent = anchoring.pursue(chain, sent)
+        _repair(sent)
+    except ChainError as error:
+        log.warning("transaction %s: %s", sent.hash, error)
+    settled = sent.state in ChainTransaction.COUNTS
+    row.update(due_at=timezone.now() + (LATER if settled else SOON), claimed_until=None)
+
+
+def _repair(sent: ChainTransaction) -> None:
+    for taken in sent.steps.filter(live=True).select_related("draw__raffle", "draw__contract"):
+        draw = taken.draw
+        states, again = _AFTER.get(taken.step, (set(), follow_commit))
+        stands = sent.state in ChainTransaction.COUNTS and (
+            taken.step != Step.COMMIT or sent.block_time == draw.committed_at
+        )
+        if stands or draw.state not in states:
+            continue
+        try:
+            again(draw)
+        except StepStuck as stuck:
+            stop(draw, stuck)
+        except StepWaits as waits:
+            log.info("draw %s, %s again: %s", draw.sequence, taken.step, waits.reason)

@@ -1,0 +1,96 @@
+"""Draws that end without a beacon: declared in public, delayed, then void. Until then the round still decides."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models import User
+from luxewin.audit.services import record
+from raffles import services as raffle_services
+from verification import doors
+from verification.anchoring import anchor_settlement, anchor_void, anchor_void_declaration
+from verification.errors import NotVoidable, RoundNotOverdue, StepWaits, VoidDeclared
+from verification.models import Draw
+from verification.onchain import DrawStatus
+from verification.reasons import public_reason
+from verification.services.moves import reach
+from verification.services.promises import promised_beacon
+
+MAX_REASON = 200  # it becomes the raffle's reason too
+AGAIN = timedelta(seconds=5)
+
+
+def declare_void(raffle_id: UUID, *, reason: str, actor: User) -> Draw:
+    """Says in public that a draw whose round never appeared will be void after as long again.
+
+    Only for a draw that waits for its round, `void_after` seconds after that was due. It cannot be taken back, but if
+    the round appears before the void it decides. Raises NotVoidable, RoundNotOverdue, VoidDeclared, InvalidInput.
+    """
+    reason = public_reason(reason, MAX_REASON)
+    with transaction.atomic():
+        draw = Draw.objects.select_for_update(no_key=True, of=("self",)).get(pk=raffle_id)
+        _refuse_unless_overdue(draw)
+        # By the database's clock, which has the last word on the delay.
+        Draw.objects.filter(pk=draw.pk).update(void_declared_at=Now(), void_reason=reason, due_at=Now())
+        draw = Draw.objects.select_related("raffle").get(pk=draw.pk)
+        after = {"reason": reason, "void_at": str(draw.void_at)}
+        record("draw.void_declared", draw, actor=actor, before={"state": draw.state}, after=after)
+    return draw
+
+
+def _refuse_unless_overdue(draw: Draw) -> None:
+    if draw.state != Draw.State.COMMITTED:
+        raise NotVoidable(f"Only a draw that waits for its round can be declared void; this is {draw.state}.")
+    if draw.void_at:
+        raise VoidDeclared(f"It can become void from {_text(draw.void_at)} on.", void_at=draw.void_at.isoformat())
+    due = datetime.fromtimestamp(promised_beacon(draw).time_of(draw.round or 0), UTC)
+    declarable = due + timedelta(seconds=draw.void_after)
+    if timezone.now() < declarable:
+        detail = f"Round {draw.round} was due at {_text(due)}; it can be declared void from {_text(declarable)} on."
+        raise RoundNotOverdue(detail, declarable_at=declarable.isoformat())
+
+
+def void_overdue(draw: Draw, void_at: datetime) -> None:
+    """Committed → void, and the raffle cancelled, for a declared draw whose round was asked for in vain just now.
+
+    Raises StepWaits until its time has come: here, and by the contract where there is one, which anyone can settle
+    until the void is on it.
+    """
+    if draw.is_anchored:
+        void_at = max(void_at, datetime.fromtimestamp(anchor_void_declaration(draw), UTC))
+    if timezone.now() < void_at:
+        reason = f"round {draw.round} is overdue; unless it appears before, the draw is void from {_text(void_at)} on"
+        raise StepWaits(reason, timezone.now() + AGAIN)
+    _void(draw)
+
+
+def settle_before_void(draw: Draw, signature: bytes) -> bool:
+    """Has the contract settle a declared draw before it is drawn here; False if the void came first, which then holds.
+
+    After a declaration the contract alone decides which came first: what is told to winners must be what it says.
+    Raises StepWaits until that is confirmed.
+    """
+    if draw.contract is None or draw.void_declared_at is None:
+        return True
+    state = doors.required_chain().draw_state(draw.contract.address, bytes.fromhex(draw.manifest_hash))
+    if state.status == DrawStatus.VOID:
+        _void(draw)
+        return False
+    draw.signature = signature.hex()
+    anchor_settlement(draw)
+    return True
+
+
+def _void(draw: Draw) -> None:
+    if draw.is_anchored:
+        anchor_void(draw)
+    with transaction.atomic():
+        if reach(draw, Draw.State.VOID):
+            raffle_services.void_raffle(draw.pk, reason=draw.void_reason)
+
+
+def _text(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,98 @@
+"""A node of the test session's own, which mines only when told: for stuck fees, spent nonces and reorganisations."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from eth_account import Account
+
+from raffles.models import Raffle
+from verification import anchoring, doors, services
+from verification.chain import Chain
+from verification.models import Draw
+from verification.services import steps
+
+from .on_chain import ETHER, rpc
+
+
+@dataclass(frozen=True)
+class Mine:
+    """The node, an operator of this test's own, and its contract."""
+
+    settings: Any
+    chain: Chain
+    key: str
+
+    @classmethod
+    def open(cls, settings: Any, url: str) -> "Mine":
+        account = Account.create()
+        rpc("anvil_setBalance", account.address, hex(ETHER))
+        settings.CHAIN_RPC_URLS, settings.CHAIN_OPERATOR_KEY = [url], account.key.hex()
+        doors.chain.cache_clear()
+        rpc("evm_setAutomine", True)
+        anchoring.deploy_contract()
+        rpc("evm_setAutomine", False)
+        chain = doors.chain()
+        assert chain is not None
+        return cls(settings, chain, account.key.hex())
+
+    def blocks(self, count: int = 1) -> None:
+        """So many more, the first with all that waits and pays enough."""
+        for _ in range(count):
+            rpc("evm_mine")
+
+    def reorganise(self, depth: int) -> None:
+        """The newest blocks never were: as many others, empty ones, are in their place."""
+        rpc("anvil_reorg", depth, [])
+
+    def base_fee(self, wei: int) -> None:
+        """Of the next block, and of those that follow about as much."""
+        rpc("anvil_setNextBlockBaseFeePerGas", hex(wei))
+
+    def another_wallet(self) -> Chain:
+        """The same key in other hands."""
+        return Chain(self.settings.CHAIN_RPC_URLS, self.settings.CHAIN_ID, self.key)
+
+    def spend_nonce(self) -> None:
+        """Another wallet sends something with the operator's next nonce."""
+        wallet = self.another_wallet()
+        fees = wallet.fees()
+        call = wallet.call_of(wallet.operator, b"", 21_000, fees)
+        wallet.broadcast(wallet.sign(call, wallet.next_nonce()).raw)
+        self.blocks()
+
+    def setting(self, **values: Any) -> None:
+        """Other settings of the chain from now on."""
+        for name, value in values.items():
+            setattr(self.settings, name, value)
+        doors.chain.cache_clear()
+
+    def commit(self, raffle: Raffle) -> Draw:
+        """What waits is mined and confirmed; the draw is committed, and nobody has asked for its round."""
+        self.blocks(2)
+        return stepped(raffle, steps.commit, Draw.State.COMMITTED)
+
+    def advance(self, raffle: Raffle, state: str, *, mining: Callable[[], None] | None = None) -> Draw:
+        """Takes steps, and mines a block after each, until the draw is in this state."""
+        for _ in range(40):
+            if (draw := services.advance_draw(raffle.pk)).state == state:
+                return draw
+            (mining or self.blocks)()
+        raise AssertionError(f"{draw.state}: {draw.trouble}")
+
+
+def decided(raffle: Raffle) -> Draw:
+    """Its round appeared, and nobody has settled it."""
+    draw = Draw.objects.get(pk=raffle.pk)
+    while time.time() < services.promised_beacon(draw).time_of(draw.round or 0) + 1:
+        time.sleep(0.1)
+    return stepped(raffle, steps.decide, Draw.State.DRAWN)
+
+
+def stepped(raffle: Raffle, step: Callable[[Draw], None], state: str) -> Draw:
+    """Takes this one step, which leads to the state."""
+    step(Draw.objects.select_related("raffle", "contract").get(pk=raffle.pk))
+    draw = Draw.objects.get(pk=raffle.pk)
+    assert draw.state == state
+    return draw

@@ -1,0 +1,60 @@
+"""Servers that stand in for outside parties that fail: nodes that hang or lose answers, relays that lie."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+
+
+@contextmanager
+def serving(serve: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
+    """A server that hands each request to `serve`; gives its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            with suppress(OSError):  # the other side gave up
+                serve(self)
+
+        do_POST = do_GET  # noqa: N815 the name that http.server looks for
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def body_of(request: BaseHTTPRequestHandler) -> bytes:
+    """What was sent to the server."""
+    return request.rfile.read(int(request.headers["Content-Length"]))
+
+
+def answer(request: BaseHTTPRequestHandler, body: bytes, status: int = 200) -> None:
+    """Answers with the body."""
+    request.send_response(status)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body)
+
+
+@contextmanager
+def losing_answers(node: str, method: str) -> Iterator[str]:
+    """A node that does what it is asked, and drops the connection instead of answering calls of `method`."""
+
+    def serve(request: BaseHTTPRequestHandler) -> None:
+        question = body_of(request)
+        got = httpx.post(node, content=question, headers={"Content-Type": "application/json"}).content
+        if method.encode() in question:
+            request.close_connection = True
+        else:
+            answer(request, got)
+
+    with serving(serve) as url:
+        yield url

@@ -1,0 +1,235 @@
+"""Blocks that were and are no more: a step counts once it is deep enough, and what is undone later is done again."""
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from luxewin.audit.models import AuditEntry
+from purchases.tests.stage import seated
+from verification import services
+from verification.chain import Chain
+from verification.errors import StepWaits
+from verification.models import ChainAttempt, ChainStep, ChainTransaction, Draw, Pick
+from verification.onchain import DrawStatus
+from verification.services import steps
+
+from .drawing import closed
+from .mining import decided, stepped
+from .on_chain import mine_at
+from .test_anchoring_sending import long_ago, unreachable
+
+State, Fate = Draw.State, ChainTransaction.State
+
+
+def taking(step: str) -> ChainTransaction:
+    return ChainTransaction.objects.get(steps__step=step, steps__live=True)
+
+
+def on_chain(mine):
+    draw = Draw.objects.select_related("contract").get()
+    return mine.chain.draw_state(draw.contract.address, bytes.fromhex(draw.manifest_hash))
+
+
+@pytest.fixture
+def frozen(mine, selling, alice):
+    """A raffle whose entries are about to be committed; a step counts when it is two blocks deep."""
+
+    def make(**terms):
+        raffle = selling(**terms)
+        mine.advance(raffle, State.ANNOUNCED)
+        mine.setting(CHAIN_CONFIRMATIONS=2)
+        seated(alice, raffle, 5)
+        closed(raffle)
+        services.advance_draw(raffle.pk)
+        assert Draw.objects.get().state == State.FROZEN
+        return raffle
+
+    return make
+
+
+def look_again() -> None:
+    """What the sweep does, now and not in a while."""
+    for sent in ChainTransaction.objects.exclude(steps=None):
+        services.look_after(sent.pk)
+
+
+def test_a_commit_counts_only_once_it_is_confirmed(frozen, mine):
+    raffle = frozen(delay_seconds=3600)
+    mine.blocks()
+    draw = services.advance_draw(raffle.pk)
+    assert (draw.state, draw.committed_at, taking("commit").state) == (State.FROZEN, None, Fate.MINED)
+    assert draw.trouble.endswith("fewer than 2 deep")
+    mine.blocks()
+    draw = services.advance_draw(raffle.pk)
+    assert (draw.state, draw.committed_at) == (State.COMMITTED, on_chain(mine).committed_at)
+
+
+def test_a_commit_that_is_reorganised_before_it_counts_is_sent_again(frozen, mine):
+    raffle = frozen(delay_seconds=3600)
+    mine.blocks()
+    services.advance_draw(raffle.pk)
+    former = taking("commit")
+    mine.reorganise(1)
+    draw = services.advance_draw(raffle.pk)
+    assert (draw.state, draw.committed_at, taking("commit").state) == (State.FROZEN, None, Fate.SIGNED)
+    draw = mine.advance(raffle, State.COMMITTED)
+    again = taking("commit")
+    assert (again.pk, again.hash, again.attempts.count()) == (former.pk, former.hash, 1)
+    assert again.block_hash != former.block_hash
+    assert (draw.committed_at, draw.round) == (on_chain(mine).committed_at, on_chain(mine).round)
+
+
+def test_an_undecided_draw_follows_a_commit_that_a_reorganisation_moved(frozen, mine, run_tasks):
+    raffle = frozen(delay_seconds=3600)
+    before = mine.advance(raffle, State.COMMITTED)
+    mine.reorganise(3)
+    look_again()
+    assert Draw.objects.get().round == before.round  # nothing follows what is not confirmed
+    mine_at(before.committed_at + 3)
+    mine.blocks()
+    look_again()
+    after = Draw.objects.get()
+    assert after.committed_at == on_chain(mine).committed_at > before.committed_at
+    assert after.round == on_chain(mine).round > before.round
+    assert (after.root, after.tickets, after.state) == (before.root, before.tickets, State.COMMITTED)
+    moved = AuditEntry.objects.get(action="draw.commitment_moved")
+    assert moved.before == {"committed_at": before.committed_at, "round": before.round}
+    assert moved.after == {"committed_at": after.committed_at, "round": after.round}
+
+
+def test_before_a_round_decides_the_commit_is_looked_at_again(frozen, mine):
+    raffle = frozen(delay_seconds=1)
+    before = mine.commit(raffle)
+    mine.reorganise(2)
+    for _ in range(3):
+        assert services.advance_draw(raffle.pk).state == State.COMMITTED
+    mine_at(before.committed_at + 3)
+    mine.blocks()
+    with pytest.raises(StepWaits, match=f"from {before.committed_at} to {on_chain(mine).committed_at}"):
+        stepped(raffle, steps.decide, State.DRAWN)
+    drawn = decided(raffle)
+    assert (drawn.committed_at, drawn.round) == (on_chain(mine).committed_at, on_chain(mine).round)
+    assert drawn.round > before.round
+
+
+def test_a_decided_draw_never_changes_and_staff_are_told(frozen, mine, mona):
+    raffle = frozen(delay_seconds=1)
+    mine.commit(raffle)
+    drawn = decided(raffle)
+    picks = list(Pick.objects.values())
+    mine.reorganise(2)
+    services.advance_draw(raffle.pk)
+    mine_at(drawn.committed_at + 3)
+    mine.blocks()
+    for _ in range(2):
+        draw = services.advance_draw(raffle.pk)
+    assert on_chain(mine).committed_at > drawn.committed_at
+    assert draw.trouble.startswith("a reorganisation moved the commitment")
+    assert draw.trouble.endswith("an operator must look")
+    facts = ("state", "committed_at", "round", "seed", "signature")
+    assert [getattr(draw, each) for each in facts] == [getattr(drawn, each) for each in facts]
+    assert list(Pick.objects.values()) == picks
+    assert [note.kind for note in mona.notifications.all()] == ["draw_stuck"]
+
+
+def test_a_settlement_that_was_reorganised_away_is_sent_again(frozen, mine):
+    raffle = frozen(delay_seconds=1)
+    mine.commit(raffle)
+    decided(raffle)
+    mine.advance(raffle, State.SETTLED)
+    former = taking("settle")
+    mine.reorganise(2)
+    assert on_chain(mine).status == DrawStatus.COMMITTED
+    look_again()
+    mine.blocks(2)
+    look_again()
+    assert on_chain(mine).status == DrawStatus.SETTLED
+    assert (taking("settle").hash, taking("settle").state) == (former.hash, Fate.DONE)
+    assert Draw.objects.get().trouble == ""
+
+
+def test_an_announcement_whose_nonce_is_spent_after_a_reorganisation_is_signed_anew(mine, selling):
+    raffle = selling()
+    mine.advance(raffle, State.ANNOUNCED)
+    former = taking("announce")
+    mine.reorganise(1)
+    mine.spend_nonce()
+    for _ in range(4):
+        look_again()
+        mine.blocks()
+    assert on_chain(mine).status == DrawStatus.ANNOUNCED
+    assert taking("announce").pk != former.pk
+    assert ChainStep.objects.get(transaction=former).live is False
+
+
+def test_a_nonce_that_a_reorganisation_freed_is_filled_again(mine, selling, monkeypatch):
+    """Ours was given up, since another wallet's transaction had its nonce; that one is in no block any more."""
+    raffle = selling()
+    monkeypatch.setattr(Chain, "broadcast", unreachable)
+    services.advance_draw(raffle.pk)
+    monkeypatch.undo()
+    mine.spend_nonce()
+    services.advance_draw(raffle.pk)
+    lost = ChainTransaction.objects.get(state=Fate.LOST)
+    mine.reorganise(1)
+    long_ago()
+    services.advance_draw(raffle.pk)
+    lost.refresh_from_db()
+    assert lost.state == Fate.SIGNED
+    mine.advance(raffle, State.ANNOUNCED, mining=lambda: (services.look_after(lost.pk), mine.blocks()))
+    assert on_chain(mine).status == DrawStatus.ANNOUNCED
+    assert mine.chain.next_nonce() == lost.nonce + 2 or taking("announce").pk == lost.pk
+
+
+def test_what_is_deep_enough_is_final_and_not_looked_at_again(mine, selling, run_tasks):
+    mine.setting(CHAIN_FINAL_BLOCKS=3)
+    raffle = selling()
+    mine.advance(raffle, State.ANNOUNCED)
+    mine.blocks(2)
+    look_again()
+    assert taking("announce").state == Fate.FINAL
+    ChainTransaction.objects.update(due_at="2020-01-01T00:00Z")
+    run_tasks()
+    assert ChainTransaction.objects.filter(due_at__lt="2020-01-02T00:00Z").exists()
+    assert ChainAttempt.objects.filter(transaction=taking("announce")).count() == 1
+
+
+FORBIDDEN = {
+    "another root": {"root": "11" * 32, "committed_at": 1, "round": 1},
+    "other tickets": {"tickets": 4, "committed_at": 1},
+    "another state at once": {"committed_at": 1, "state": State.DRAWN},
+    "decided at once": {"committed_at": 1, "seed": "22" * 32},
+}
+
+
+@pytest.mark.parametrize("changes", FORBIDDEN.values(), ids=FORBIDDEN.keys())
+def test_the_database_lets_only_the_moment_follow_and_only_undecided(frozen, mine, changes):
+    raffle = frozen(delay_seconds=3600)
+    mine.commit(raffle)
+    with pytest.raises(IntegrityError, match="is fixed"), transaction.atomic():
+        Draw.objects.update(**changes)
+    assert Draw.objects.update(committed_at=1, round=1) == 1
+
+
+def test_the_database_keeps_the_moment_of_a_decided_draw(frozen, mine):
+    raffle = frozen(delay_seconds=1)
+    mine.commit(raffle)
+    decided(raffle)
+    with pytest.raises(IntegrityError, match="is fixed"), transaction.atomic():
+        Draw.objects.update(committed_at=1)
+
+
+def test_another_commitment_than_ours_stops_the_draw(mine, selling, alice, mona):
+    raffle = selling()
+    mine.advance(raffle, State.ANNOUNCED)
+    seated(alice, raffle, 5)
+    closed(raffle)
+    draw, wallet = Draw.objects.select_related("contract").get(), mine.another_wallet()
+    manifest_hash = bytes.fromhex(draw.manifest_hash)
+    call = wallet.prepare_commit(draw.contract.address, manifest_hash, root=b"\7" * 32, tickets=9, wanted=1)
+    wallet.broadcast(wallet.sign(call, wallet.next_nonce()).raw)
+    mine.blocks()
+    draw = services.advance_draw(raffle.pk)
+    assert draw.trouble.startswith(f"the contract has another commitment of draw {draw.sequence} ({'07' * 32}, 9, 1)")
+    assert (draw.state, draw.root) == (State.FROZEN, "")
+    assert not ChainStep.objects.filter(step="commit").exists()
+    assert [note.kind for note in mona.notifications.all()] == ["draw_stuck"]

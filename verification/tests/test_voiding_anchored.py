@@ -1,0 +1,170 @@
+"""Void draws on the chain: after a declaration the contract says which came first, the round or the void."""
+
+import time
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Notification
+from purchases.models import Purchase
+from purchases.tests.stage import seated
+from verification import doors, services
+from verification.anchoring import deploy_contract
+from verification.models import ChainStep, Draw, Pick
+from verification.onchain import DrawStatus
+from verification.services import declare_void, steps, voiding
+
+from .drawing import URL, advance_to, closed
+from .on_chain import funded_chain, send
+
+State = Draw.State
+WHY = "The beacon stopped for good."
+
+
+@pytest.fixture
+def root(person):
+    """May everything, by name."""
+    return person("root", role="raffle managers", is_superuser=True)
+
+
+@pytest.fixture
+def relays(settings):
+    """`relays(False)`: nobody answers for the beacon; `relays(True)`: they are back."""
+    good = settings.BEACON_URLS
+
+    def answer(there):
+        settings.BEACON_URLS = good if there else ["http://127.0.0.1:1"]
+
+    return answer
+
+
+@pytest.fixture
+def declared(chained, settings, selling, people, root, relays):
+    """A declared draw on a contract of its own, which can be void two seconds later; no relay answers."""
+    settings.DRAW_VOID_SECONDS = 2
+    deploy_contract()
+    raffle = selling(prizes=[{"name": "A watch"}], alternates=1)
+    for buyer in people(2):
+        seated(buyer, raffle)
+    closed(raffle)
+    relays(there=False)
+    draw = advance_to(raffle, State.COMMITTED)
+    due = steps.promised_beacon(draw).time_of(draw.round) + draw.void_after
+    time.sleep(max(0, due - time.time()))
+    return declare_void(raffle.pk, reason=WHY, actor=root)
+
+
+def on_chain(chain, draw):
+    return chain.draw_state(draw.contract.address, bytes.fromhex(draw.manifest_hash))
+
+
+def declare_on_chain(chain, draw):
+    """The workers do; returns from when on it can be void."""
+    deadline = time.monotonic() + 30
+    while not (state := on_chain(chain, draw)).void_at:
+        assert time.monotonic() < deadline
+        services.advance_draw(draw.pk)
+        time.sleep(0.1)
+    return state.void_at
+
+
+def by_anyone(prepare):
+    """Somebody else's transaction."""
+    other = funded_chain()
+    assert send(other, other.sign(prepare(other), other.next_nonce())).succeeded
+
+
+def void_by_anyone(chain, draw):
+    time.sleep(max(0, declare_on_chain(chain, draw) + 1 - time.time()))
+    by_anyone(lambda other: other.prepare_void(draw.contract.address, bytes.fromhex(draw.manifest_hash)))
+
+
+def settle_by_anyone(draw):
+    signature = doors.client_of(steps.promised_beacon(draw)).fetch(draw.round)
+    where = (draw.contract.address, bytes.fromhex(draw.manifest_hash))
+    by_anyone(lambda other: other.prepare_settle(*where, signature=signature))
+
+
+def test_a_void_is_declared_and_made_on_the_chain_before_anyone_is_refunded(declared, chained, api):
+    draw = advance_to(declared.raffle, State.VOID)
+    state = on_chain(chained, draw)
+    assert state.status == DrawStatus.VOID
+    mined = {taken.step: taken.transaction.block_time for taken in ChainStep.objects.select_related("transaction")}
+    assert list(mined) == ["announce", "commit", "declare", "void"]
+    assert mined["void"] >= state.void_at == mined["declare"] + 2
+    assert mined["declare"] >= steps.promised_beacon(draw).time_of(draw.round) + 2
+    draw.raffle.refresh_from_db()
+    assert (draw.raffle.status, draw.raffle.cancel_reason) == ("cancelled", WHY)
+    shown = api().get(f"{URL}/{draw.pk}").json()
+    assert [each["step"] for each in shown["transactions"]] == list(mined)
+
+
+def test_a_worker_that_dies_beside_the_chain_sends_each_step_once(declared, chained, monkeypatch):
+    died = []
+    for owner, name in [(voiding, "anchor_void_declaration"), (voiding, "anchor_void"), (voiding, "reach")]:
+        monkeypatch.setattr(owner, name, dying(getattr(owner, name), name, died))
+    sent = chained.next_nonce()
+    while Draw.objects.get().state != State.VOID:
+        try:
+            advance_to(declared.raffle, State.VOID)
+        except Crash:
+            continue
+    assert died == ["anchor_void_declaration", "anchor_void", "reach"]
+    assert chained.next_nonce() == sent + 2
+
+
+class Crash(BaseException):
+    """The worker dies."""
+
+
+def dying(real, name, died):
+    """Does its work and dies before anybody knows, the first time."""
+
+    def call(*arguments, **options):
+        done = real(*arguments, **options)
+        if name not in died:
+            died.append(name)
+            raise Crash
+        return done
+
+    return call
+
+
+def test_if_the_round_appears_the_contract_settles_before_winners_are_told(declared, chained, relays, monkeypatch):
+    declare_on_chain(chained, declared)
+    relays(there=True)
+    asked = []
+
+    def told(draw):
+        asked.append(on_chain(chained, draw).status)
+
+    monkeypatch.setattr(steps.announcements, "tell_winners", told)
+    draw = advance_to(declared.raffle, State.SETTLED)
+    assert asked == [DrawStatus.SETTLED]
+    assert list(chained.settled_picks(draw.contract.address, bytes.fromhex(draw.manifest_hash))) == list(
+        draw.picks.values_list("index", flat=True)
+    )
+    assert ChainStep.objects.filter(step="settle").count() == 1
+
+
+def test_who_settles_on_the_chain_keeps_the_draw_from_being_void(declared, chained, relays):
+    declare_on_chain(chained, declared)
+    relays(there=True)
+    settle_by_anyone(declared)
+    relays(there=False)
+    time.sleep(max(0, (declared.void_at - timezone.now()).total_seconds() + 1))
+    stays = services.advance_draw(declared.pk)
+    assert stays.state == State.COMMITTED
+    assert "already settled" in stays.trouble
+    relays(there=True)
+    assert advance_to(declared.raffle, State.SETTLED).picks.count() == 2
+
+
+def test_what_anyone_made_void_on_the_chain_is_not_drawn_when_the_round_appears(declared, chained, relays):
+    void_by_anyone(chained, declared)
+    relays(there=True)
+    draw = advance_to(declared.raffle, State.VOID, State.DRAWN)
+    assert draw.state == State.VOID
+    assert not Pick.objects.exists()
+    assert not Notification.objects.filter(kind="draw_won").exists()
+    assert set(Purchase.objects.values_list("raffle__status", flat=True)) == {"cancelled"}
