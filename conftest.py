@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.core.cache import caches
 from django.db import connection
+from django.db.models import QuerySet
 from django.test import TransactionTestCase
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -243,3 +244,9 @@ def run_tasks() -> Callable[[], int]:
             count += 1
 
     return run
+
+
+@pytest.fixture
+def without_row_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads a row to change it reads it as it was, and keeps nobody from it."""
+    monkeypatch.setattr(QuerySet, "select_for_update", lambda self, **_: self.all())

@@ -1,52 +1,116 @@
-"""Who is asking, by the access token in the Authorization header."""
+"""Who is asking, by the access token in the Authorization header or else in a cookie, and in which session."""
 
+from typing import Any, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
+from rest_framework.authentication import CSRFCheck
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import Token
 
-from accounts.models import User
+from accounts.models import Session, User
 
+SESSION_CLAIM = "sid"
 # Every request of a signed-in person begins with it, and the ORM takes longer to write it than the database to answer.
 FIELDS = [field.attname for field in User._meta.concrete_fields]  # noqa: SLF001 Django's public name for it
-FIND = f"SELECT {', '.join(FIELDS)} FROM {User._meta.db_table} WHERE id = %s"  # noqa: S608, SLF001 names of columns
+FIND = f"""
+    SELECT {", ".join(f"person.{name}" for name in FIELDS)}, session.ended_at
+    FROM {Session._meta.db_table} AS session JOIN {User._meta.db_table} AS person ON person.id = session.user_id
+    WHERE session.id = %s AND person.id = %s
+"""  # noqa: S608, SLF001 names of columns
 
 
 class BearerAuthentication(JWTAuthentication):
-    """simplejwt's checks of the token, and one statement for its user.
+    """simplejwt's checks of the token, and one statement for its user and session: one that was ended is refused.
+
+    A cookie comes along by itself, whoever made the browser ask: what it says counts only with Django's CSRF token,
+    unless the method is a safe one. Where there is an Authorization header, cookies are not looked at.
 
     With `reads_user=False` there is no statement: the user knows their id, and whatever else is asked of them is read
-    then. That is for views whose own statement reads the person; that they are active is for it to check.
+    then. That is for views whose own statement reads the person; that they are active is for it to check, and a
+    session that was ended lives on there for the rest of its access token's life.
     """
 
     def __init__(self, *, reads_user: bool = True) -> None:
         super().__init__()
         self._reads_user = reads_user
 
+    def authenticate(self, request: Request) -> tuple[User, Token] | None:  # type: ignore[override]
+        """The user and their token, None without either; raises InvalidToken, AuthenticationFailed, CsrfFailed."""
+        if "Authorization" in request.headers:
+            return super().authenticate(request)  # type: ignore[return-value]
+        kept = request.COOKIES.get(settings.ACCESS_COOKIE)
+        if kept is None:
+            return None
+        check_csrf(request)
+        token = self.get_validated_token(kept.encode())
+        return self.get_user(token), token
+
     def get_user(self, validated_token: Token) -> User:  # type: ignore[override]  # its type variable is of any user
-        """The token's user; raises AuthenticationFailed (401) if they are gone or deactivated."""
+        """The token's user; raises AuthenticationFailed (401) if they or their session are gone, ended or inactive."""
         try:
-            identifier = UUID(validated_token[api_settings.USER_ID_CLAIM])
-        except (KeyError, ValueError) as error:
-            raise InvalidToken("Token contained no recognizable user identification") from error
+            identifier, session = (UUID(validated_token[name]) for name in (api_settings.USER_ID_CLAIM, SESSION_CLAIM))
+        except (KeyError, ValueError, AttributeError) as error:
+            raise InvalidToken("Token contained no recognizable user and session") from error
         if not self._reads_user:
             return User.from_db(connection.alias, ["id"], [identifier])
         with connection.cursor() as cursor:
-            cursor.execute(FIND, [identifier])
+            cursor.execute(FIND, [session, identifier])
             row = cursor.fetchone()
         if row is None:
             raise AuthenticationFailed("User not found", code="user_not_found")
-        user = User.from_db(connection.alias, FIELDS, row)
+        *values, ended_at = row
+        if ended_at is not None:
+            raise AuthenticationFailed("This session has ended. Sign in again.", code="session_ended")
+        user = User.from_db(connection.alias, FIELDS, values)
         if not user.is_active:
             raise AuthenticationFailed("User is inactive", code="user_inactive")
         return user
 
 
+class CsrfFailed(PermissionDenied):
+    """A request in cookie mode without the CSRF token, or from an origin that is not ours."""
+
+    default_code = "csrf_failed"
+
+
+def check_csrf(request: Request) -> None:
+    """Raises CsrfFailed (403) unless the method is safe or the request shows that a page of ours sent it."""
+    check = CSRFCheck(lambda _: None)  # type: ignore[arg-type,return-value]  # what comes after it is of no interest
+    check.process_request(request._request)  # noqa: SLF001 DRF's public name for it
+    reason: Any = check.process_view(request._request, None, (), {})  # type: ignore[arg-type]  # noqa: SLF001
+    if reason:
+        raise CsrfFailed(f"{reason} Fetch a token from auth/csrf and send it as X-CSRFToken.")
+
+
+def is_in_cookies(request: Request) -> bool:
+    """Whether a signed-in person asks in cookie mode."""
+    return "Authorization" not in request.headers
+
+
+def session_of(request: Request) -> UUID:
+    """The session in which a signed-in person asks."""
+    return UUID(cast(Token, request.auth)[SESSION_CLAIM])
+
+
 class BearerScheme(SimpleJWTScheme):
-    """Tells the API's document that this is a bearer token."""
+    """Tells the API's document that this is a bearer token, or the same token in a cookie."""
 
     target_class = "accounts.authentication.BearerAuthentication"
+    name = ["bearer", "cookie"]  # type: ignore[assignment]
+
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
+        """Either is enough."""
+        return [{name: []} for name in self.name]
+
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
+        """One for each name."""
+        described = "Set by `auth/login` with `mode: cookie`. Unsafe methods need `X-CSRFToken` from `auth/csrf`."
+        cookie = {"type": "apiKey", "in": "cookie", "name": settings.ACCESS_COOKIE, "description": described}
+        return [super().get_security_definition(auto_schema), cookie]

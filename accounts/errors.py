@@ -19,6 +19,14 @@ class TokenRefused(Problem):
     title = "Token not valid"
 
 
+class SessionNotFound(Problem):
+    """No session of this person that is alive has this id."""
+
+    status = 404
+    code = "not_found"
+    title = "No such session"
+
+
 class LinkRefused(Problem):
     """A token from a mail that is malformed, used or expired."""
 

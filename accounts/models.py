@@ -1,11 +1,12 @@
-"""People and what is kept about them: the user, preferences, sessions, notifications."""
+"""People and what is kept about them: the user, preferences, sessions, notifications, what waits for a link."""
 
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower, Now
 
+from accounts.devices import device_name, place
 from accounts.querysets import NotificationQuerySet, SessionQuerySet
 from luxewin.ids import uuid7
 from luxewin.tasks.models import Claimable
@@ -55,6 +56,18 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+    def save(self, **kwargs: Any) -> None:
+        """Saves; a new password and a deactivation end every session, whoever made the change and by which door.
+
+        A hash that is only renewed at sign-in is no new password: Django forgets the raw one before it saves.
+        """
+        renewed = self._password is not None  # type: ignore[attr-defined]  # the stubs leave it out
+        ends = not self._state.adding and (renewed or not self.is_active)
+        with transaction.atomic():
+            super().save(**kwargs)
+            if ends:
+                Session.objects.filter(user=self).end()
 
     @property
     def is_verified(self) -> bool:
@@ -106,6 +119,58 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} since {self.created_at:%Y-%m-%d}"
+
+    @property
+    def device(self) -> str:
+        """What it was opened on, in short."""
+        return device_name(self.user_agent)
+
+    @property
+    def place(self) -> str:
+        """Where it was opened, coarsely."""
+        return place(self.address)
+
+
+class SignInDelay(models.Model):
+    """Failed sign-ins in a row at one address, whether it has an account or not (accounts.attempts)."""
+
+    key = models.BinaryField(primary_key=True, max_length=32, help_text="A keyed digest of the address.")
+    failures = models.PositiveSmallIntegerField()
+    last_at = models.DateTimeField()
+    until = models.DateTimeField(null=True, help_text="No password is looked at before.")
+
+    def __str__(self) -> str:
+        return f"{self.failures} failures, the last at {self.last_at:%Y-%m-%d %H:%M:%S}"
+
+
+class LinkRequest(Claimable):
+    """Somebody asked for a mailed link by address alone; gone once it was answered or found to need no answer."""
+
+    class Kind(models.TextChoices):
+        VERIFY = "verify_email", "Verify the address"
+        RESET = "reset_password", "Reset the password"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=40, choices=Kind.choices, help_text="Also the kind of the notification.")
+    email = models.EmailField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.kind} since {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class EmailChange(models.Model):
+    """A new address that waits until both its owner and the owner of the old one have opened their links."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.OneToOneField(User, models.CASCADE, related_name="email_change")
+    email = models.EmailField()
+    old_confirmed_at = models.DateTimeField(null=True)
+    new_confirmed_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.user_id} to {self.email}"
 
 
 class Notification(Claimable):

@@ -1,4 +1,9 @@
-"""The one page of accounts: where the link of the verification mail leads while no front end is configured."""
+"""The pages of accounts: where the links of mails lead while no front end is configured.
+
+GET asks and POST acts: mail scanners follow links, and must not use one up.
+"""
+
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -7,18 +12,46 @@ from django.views.decorators.http import require_http_methods
 
 from accounts import services
 from accounts.errors import LinkRefused
+from luxewin.api.problems import InvalidInput
 
-PAGE = "accounts/verify_email.html"
+VERBS = ["GET", "HEAD", "POST"]
 
 
 @never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_http_methods(VERBS)
 def verify_email(request: HttpRequest) -> HttpResponse:
-    """GET asks, POST verifies: mail scanners follow links, and must not use one up."""
+    """Verifies an address."""
+    return _page(request, "accounts/verify_email.html", services.verify_email)
+
+
+@never_cache
+@require_http_methods(VERBS)
+def confirm_email(request: HttpRequest) -> HttpResponse:
+    """Says yes to a change of address for one of its sides."""
+    return _page(request, "accounts/confirm_email.html", services.confirm_email_change)
+
+
+@never_cache
+@require_http_methods(VERBS)
+def reset_password(request: HttpRequest) -> HttpResponse:
+    """Takes a new password."""
+
+    def reset(token: str) -> bool:
+        services.reset_password(token=token, password=request.POST.get("password", "")[:128])
+        return True
+
+    return _page(request, "accounts/reset_password.html", reset)
+
+
+def _page(request: HttpRequest, template: str, act: Any) -> HttpResponse:
+    asked = request.GET if request.method != "POST" else request.POST
+    token = asked.get("token", "")[:200]
     if request.method != "POST":
-        return render(request, PAGE, {"token": request.GET.get("token", "")[:200]})
+        return render(request, template, {"token": token})
     try:
-        services.verify_email(token=request.POST.get("token", "")[:200])
+        return render(request, template, {"done": True, "result": act(token=token)})
     except LinkRefused as refusal:
-        return render(request, PAGE, {"refused": refusal.detail}, status=refusal.status)
-    return render(request, PAGE, {"verified": True})
+        return render(request, template, {"refused": refusal.detail}, status=refusal.status)
+    except InvalidInput as refusal:
+        faults = [fault["detail"] for fault in refusal.data["errors"]]
+        return render(request, template, {"token": token, "faults": faults}, status=refusal.status)

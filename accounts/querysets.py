@@ -3,6 +3,7 @@
 from typing import Any, Self
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
@@ -11,8 +12,9 @@ class SessionQuerySet(QuerySet[Any]):
     """Sessions."""
 
     def alive(self) -> Self:
-        """Not ended by sign-out, reuse or staff."""
-        return self.filter(ended_at=None)
+        """Neither ended nor too old: a refresh token unused for long, or a sign-in long ago, is good no more."""
+        idle, whole = settings.SESSION_IDLE_LIFETIME, settings.SESSION_LIFETIME
+        return self.filter(ended_at=None, last_used_at__gt=Now() - idle, created_at__gt=Now() - whole)
 
     def rotate(self, *, session: UUID, old: UUID, new: UUID) -> bool:
         """Exchanges the newest token id for the next; False if `old` is not the newest any more or the session ended.

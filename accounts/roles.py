@@ -14,7 +14,14 @@ SUPPORT = "support"
 AUDITORS = "auditors"
 
 _RAFFLES = ("raffles.view_raffle", "raffles.view_prize", "raffles.view_ticketcounter")
-_DRAWS = ("verification.view_draw", "verification.view_pick", "verification.view_chaintransaction")
+_DRAWS = (
+    "verification.view_draw",
+    "verification.view_pick",
+    "verification.view_chainstep",
+    "verification.view_chainaccount",
+    "verification.view_forfeit",
+    "verification.view_award",
+)
 _PURCHASES = (
     "purchases.view_purchase",
     "purchases.view_payment",
@@ -36,6 +43,8 @@ _STRIPE = (
     "djstripe.view_event",
     "djstripe.view_webhookeventtrigger",
     "purchases.view_reconciliation",
+    "purchases.view_stalemirror",
+    "purchases.view_unstoredevent",
 )
 
 ROLES: dict[str, tuple[str, ...]] = {
@@ -51,6 +60,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "raffles.delete_prize",
         "raffles.publish_raffle",
         "raffles.cancel_raffle",
+        "verification.forfeit_pick",
+        "verification.claim_award",
     ),
     FINANCE: (*_RAFFLES, *_DRAWS, *_PURCHASES, *_STRIPE, "purchases.refund_purchase"),
     # Support reads the post. Whoever publishes raffles does not enter letters, and finance alone withdraws them.

@@ -5,13 +5,12 @@ from datetime import date
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import password_validation
-from django.core.exceptions import ValidationError as DjangoValidationError
 from django.utils import timezone
 from iso3166 import countries_by_alpha2
 from rest_framework import serializers
 
-from accounts.models import Preferences, User
+from accounts.models import Preferences, Session, User
+from accounts.passwords import faults_of
 
 EMAIL_LENGTH = 254
 
@@ -34,13 +33,33 @@ class CountryField(serializers.CharField):
         return code
 
 
+class AddressField(serializers.EmailField):
+    """An e-mail address, in lower case."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=EMAIL_LENGTH, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """In lower case, which for some letters is longer."""
+        lower = super().to_internal_value(data).lower()
+        if len(lower) > EMAIL_LENGTH:
+            raise serializers.ValidationError(f"At most {EMAIL_LENGTH} characters.", code="max_length")
+        return lower
+
+
+class PasswordField(serializers.CharField):
+    """A password, as typed."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        style = {"input_type": "password"}
+        super().__init__(max_length=128, trim_whitespace=False, style=style, write_only=True, **kwargs)
+
+
 class RegisterSerializer(serializers.Serializer):
     """A new account."""
 
-    email = serializers.EmailField(max_length=EMAIL_LENGTH)
-    password = serializers.CharField(
-        max_length=128, trim_whitespace=False, style={"input_type": "password"}, write_only=True
-    )
+    email = AddressField()
+    password = PasswordField()
     display_name = serializers.CharField(max_length=80)
     date_of_birth = serializers.DateField()
     country = CountryField()
@@ -53,21 +72,12 @@ class RegisterSerializer(serializers.Serializer):
             )
         return value
 
-    def validate_email(self, value: str) -> str:
-        """In lower case, which for some letters is longer."""
-        lower = value.lower()
-        if len(lower) > EMAIL_LENGTH:
-            raise serializers.ValidationError(f"At most {EMAIL_LENGTH} characters.", code="max_length")
-        return lower
-
     def validate_password(self, value: str) -> str:
         """Against every validator, all faults at once, whatever else is wrong with the input."""
-        email = self.initial_data.get("email")
-        person = User(email=email[:EMAIL_LENGTH] if isinstance(email, str) else "")
-        try:
-            password_validation.validate_password(value, person)
-        except DjangoValidationError as error:
-            raise serializers.ValidationError(serializers.as_serializer_error(error)["non_field_errors"]) from error
+        given = {name: self.initial_data.get(name) for name in ("email", "display_name")}
+        person = User(**{name: text[:EMAIL_LENGTH] for name, text in given.items() if isinstance(text, str)})
+        if faults := faults_of(value, person):
+            raise serializers.ValidationError(faults)
         return value
 
 
@@ -76,6 +86,45 @@ class RegisteredSerializer(serializers.Serializer):
 
     email = serializers.EmailField()
     detail = serializers.CharField()
+
+
+class AddressSerializer(serializers.Serializer):
+    """Where a mail is asked for."""
+
+    email = AddressField()
+
+
+class SaidSerializer(serializers.Serializer):
+    """What is said to a person."""
+
+    detail = serializers.CharField()
+
+
+class ResetSerializer(serializers.Serializer):
+    """A new password with the token of a mail."""
+
+    token = serializers.CharField(max_length=200)
+    password = PasswordField()
+
+
+class ChangePasswordSerializer(serializers.Serializer):
+    """A new password with the old one."""
+
+    current_password = PasswordField()
+    new_password = PasswordField()
+
+
+class ChangeEmailSerializer(serializers.Serializer):
+    """A new address, and the password again."""
+
+    email = AddressField()
+    password = PasswordField()
+
+
+class EmailChangeSerializer(SaidSerializer):
+    """How far a change of address has come."""
+
+    changed = serializers.BooleanField(help_text="False while the other address has not said yes.")
 
 
 class TokenSerializer(serializers.Serializer):
@@ -87,21 +136,32 @@ class TokenSerializer(serializers.Serializer):
 class LoginSerializer(serializers.Serializer):
     """Credentials."""
 
-    email = serializers.EmailField(max_length=EMAIL_LENGTH)
-    password = serializers.CharField(max_length=128, trim_whitespace=False, style={"input_type": "password"})
+    email = AddressField()
+    password = PasswordField()
+    mode = serializers.ChoiceField(
+        ["bearer", "cookie"],
+        default="bearer",
+        help_text="`bearer` shows the tokens; `cookie` has the browser keep them, and needs `X-CSRFToken`.",
+    )
+
+
+class CsrfSerializer(serializers.Serializer):
+    """For the header X-CSRFToken."""
+
+    csrf_token = serializers.CharField()
 
 
 class RefreshSerializer(serializers.Serializer):
     """A refresh token."""
 
-    refresh = serializers.CharField(max_length=2000)
+    refresh = serializers.CharField(max_length=2000, required=False, help_text="Left out in cookie mode.")
 
 
 class TokenPairSerializer(serializers.Serializer):
-    """The next pair of tokens."""
+    """The next pair of tokens; in cookie mode they are not shown."""
 
-    access = serializers.CharField(help_text="Send as `Authorization: Bearer …`; good for ten minutes.")
-    refresh = serializers.CharField(help_text="Good once.")
+    access = serializers.CharField(required=False, help_text="Send as `Authorization: Bearer …`; good for ten minutes.")
+    refresh = serializers.CharField(required=False, help_text="Good once.")
 
 
 class ProfileSerializer(serializers.ModelSerializer):
@@ -124,7 +184,24 @@ class ProfileSerializer(serializers.ModelSerializer):
 class SignedInSerializer(TokenPairSerializer):
     """Tokens and the person they are for."""
 
-    user = ProfileSerializer()
+    user = ProfileSerializer(required=False)
+
+
+class SessionSerializer(serializers.ModelSerializer):
+    """A device that is signed in."""
+
+    device = serializers.CharField(help_text="For example `Firefox on Windows`; what the device said of itself.")
+    place = serializers.CharField(help_text="The network it signed in from, for example `203.0.113.0/24`.")
+    current = serializers.SerializerMethodField(help_text="The device that asks.")
+
+    class Meta:
+        model = Session
+        fields = ["id", "device", "place", "created_at", "last_used_at", "current"]
+        extra_kwargs = {"last_used_at": {"help_text": "When it last fetched tokens."}}
+
+    def get_current(self, session: Session) -> bool:
+        """By the session of the asking access token."""
+        return session.pk == self.context["current"]
 
 
 class PreferencesSerializer(serializers.ModelSerializer):

@@ -1,4 +1,4 @@
-"""Accounts' background work: delivering notifications."""
+"""Accounts' background work: delivering notifications, answering requests for links, forgetting what is over."""
 
 import logging
 from datetime import timedelta
@@ -7,8 +7,9 @@ from smtplib import SMTPException
 from django.db.models import F
 from django.db.models.functions import Now
 
-from accounts.models import Notification
+from accounts.models import EmailChange, LinkRequest, Notification, SignInDelay
 from accounts.notifications import compose
+from accounts.services import answer_link_request
 from luxewin.tasks.sweeps import enqueue_due, sweep
 
 log = logging.getLogger(__name__)
@@ -41,3 +42,17 @@ def deliver_notification(notification_id: str) -> None:
         rows.update(status=status, error=str(error)[:200], claimed_until=Now() + pause)
         return
     rows.update(status=Notification.Status.SENT, sent_at=Now(), error="", claimed_until=None)
+
+
+@sweep(every=1)
+def answer_link_requests() -> int:
+    """Finds those who asked for a link by address alone."""
+    return enqueue_due(LinkRequest.objects.all(), answer_link_request, lease=LEASE)
+
+
+@sweep(every=3600)
+def forget_what_is_over() -> None:
+    """Deletes failures that are forgiven, and changes of address whose links have expired."""
+    yesterday = Now() - timedelta(days=1)
+    SignInDelay.objects.filter(last_at__lt=yesterday).delete()
+    EmailChange.objects.filter(created_at__lt=yesterday).delete()

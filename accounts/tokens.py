@@ -1,4 +1,4 @@
-"""Access and refresh tokens: simplejwt makes and checks them, the session row decides whether a refresh is good."""
+"""Sessions and their tokens: simplejwt makes and checks tokens, the session's row decides whether they are good."""
 
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -8,11 +8,11 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from accounts.errors import TokenRefused
+from accounts.authentication import SESSION_CLAIM
+from accounts.errors import SessionNotFound, TokenRefused
 from accounts.models import Session, User
 from luxewin.api.requests import current_request
-
-SESSION_CLAIM = "sid"
+from luxewin.audit.services import record
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,36 @@ def rotate(refresh: str) -> TokenPair:
         rotated = Session.objects.rotate(session=session_id, old=old, new=new)
         user = User.objects.filter(sessions=session_id, is_active=True).first() if rotated else None
     if user is None:
-        Session.objects.filter(pk=session_id).end()
+        _end(session_id, "session.reused")
         raise TokenRefused("This session has ended. Sign in again.")
     return _pair(user, session_id, new)
 
 
 def end_session(refresh: str) -> None:
     """Signs out: the session of this refresh token ends. Raises TokenRefused if it is no refresh token of ours."""
-    Session.objects.filter(pk=_claims(refresh).session).end()
+    _end(_claims(refresh).session, "session.ended")
+
+
+def end_one(user: User, session_id: UUID) -> None:
+    """Signs out one device of this person; raises SessionNotFound if it is not signed in (any more) or not theirs."""
+    if not _end(session_id, "session.ended", actor=user, user=user):
+        raise SessionNotFound("None of your devices is signed in under this id.")
+
+
+def end_others(user: User, session_id: UUID) -> None:
+    """Signs out every device of this person but the one of this session."""
+    with transaction.atomic():
+        count = Session.objects.filter(user=user).exclude(pk=session_id).end()
+        record("user.signed_out_elsewhere", user, actor=user, after={"sessions": count})
+
+
+def _end(session_id: UUID, action: str, *, actor: User | None = None, **owner: User) -> bool:
+    """Ends one session; False, and nothing written, if it was not alive."""
+    with transaction.atomic():
+        ended = Session.objects.filter(pk=session_id, **owner).end() == 1
+        if ended:
+            record(action, Session(pk=session_id), actor=actor)
+    return ended
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 """Routes of accounts."""
 
-from accounts.views import AuthViewSet, UserViewSet
+from accounts.views import AuthViewSet, SessionViewSet, UserViewSet
 
-ROUTES = [("auth", AuthViewSet, "auth"), ("users", UserViewSet, "users")]
+ROUTES = [("auth", AuthViewSet, "auth"), ("auth", SessionViewSet, "sessions"), ("users", UserViewSet, "users")]

@@ -71,6 +71,12 @@ _RULES: list[_Rule] = [
         "DRAW_DELAY_SECONDS is below 30.",
         "Set DRAW_DELAY_SECONDS to more than a block producer can backdate (60 is the default).",
     ),
+    (
+        "E012",
+        lambda: settings.DRAW_VOID_SECONDS < 604_800,
+        "DRAW_VOID_SECONDS is below seven days.",
+        "Set DRAW_VOID_SECONDS to 604800 or more: a beacon comes back from any trouble but its end within that.",
+    ),
 ]
 
 

@@ -22,10 +22,11 @@ SECRET_KEY = env.str("SECRET_KEY", "") or "unset-see-check-luxewin.E001"
 ALLOWED_HOSTS = env.list(
     "ALLOWED_HOSTS", default=[] if LUXEWIN_ENV == PRODUCTION else ["127.0.0.1", "localhost", "[::1]"]
 )
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Where people reach this backend and the front end, without a trailing slash: links in mails and bundles start with it.
 PUBLIC_URL = env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 FRONTEND_URL = env.str("FRONTEND_URL", "").rstrip("/")
+# Whose pages may send cookies along: the front end's, and those that are named.
+CSRF_TRUSTED_ORIGINS = [*env.list("CSRF_TRUSTED_ORIGINS", default=[]), *([FRONTEND_URL] if FRONTEND_URL else [])]
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -150,13 +151,20 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTH_PASSWORD_VALIDATORS[0]["OPTIONS"] = {"user_attributes": ["email", "display_name"]}  # type: ignore[assignment]
 AUTH_PASSWORD_VALIDATORS[1]["OPTIONS"] = {"min_length": 10}  # type: ignore[assignment]
+AUTH_PASSWORD_VALIDATORS.append({"NAME": "accounts.passwords.BreachedPasswordValidator"})
+# A service with the range protocol of Have I Been Pwned; unset, only Django's list of common passwords is asked.
+BREACHED_PASSWORDS_URL = env.str("BREACHED_PASSWORDS_URL", "").rstrip("/")
+# The longest that any mailed link lives; accounts.links has each purpose's own.
 PASSWORD_RESET_TIMEOUT = timedelta(hours=24).total_seconds()
 MINIMUM_AGE = env.int("MINIMUM_AGE", 18)
 JWT_SIGNING_KEY = env.str("JWT_SIGNING_KEY", "") or "unset-see-check-luxewin.E002-unset-see-check"
+# A session ends when it was not refreshed for so long, and however often it was, so long after its sign-in.
+SESSION_IDLE_LIFETIME, SESSION_LIFETIME = timedelta(days=30), timedelta(days=90)
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
-    "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
+    "REFRESH_TOKEN_LIFETIME": SESSION_IDLE_LIFETIME,
     "SIGNING_KEY": JWT_SIGNING_KEY,
     "ISSUER": "luxewin",
     "AUDIENCE": "luxewin-api",
@@ -182,7 +190,16 @@ HOLD_SECONDS = env.int("HOLD_SECONDS", 900)
 CHAIN_RPC_URLS = env.list("CHAIN_RPC_URL", default=[])
 CHAIN_ID = env.int("CHAIN_ID", 0)
 CHAIN_OPERATOR_KEY = env.str("CHAIN_OPERATOR_KEY", "")
+CHAIN_OPERATOR_KEY_FILE = env.str("CHAIN_OPERATOR_KEY_FILE", "")
+CHAIN_OPERATOR_KEY_PASSWORD_FILE = env.str("CHAIN_OPERATOR_KEY_PASSWORD_FILE", "")
+# How many blocks deep a step must be before it counts; where a node mines at once, 1 is "mined".
+CHAIN_CONFIRMATIONS = env.int("CHAIN_CONFIRMATIONS", 12 if LUXEWIN_ENV == PRODUCTION else 1)
+CHAIN_FINAL_BLOCKS = env.int("CHAIN_FINAL_BLOCKS", 64)
+CHAIN_STUCK_SECONDS = env.int("CHAIN_STUCK_SECONDS", 90)
+CHAIN_MAX_FEE_GWEI = env.float("CHAIN_MAX_FEE_GWEI", 0.0)
 CHAIN_CONTRACT = env.str("CHAIN_CONTRACT", "")
+# Where pages link transactions to, without a trailing slash; unset, they show plain hashes.
+CHAIN_EXPLORER_URL = env.str("CHAIN_EXPLORER_URL", "").rstrip("/")
 
 # Unset means drand's quicknet and its public relays.
 BEACON_URLS = env.list("BEACON_URLS", default=[])
@@ -192,6 +209,8 @@ BEACON_GENESIS_TIME = env.int("BEACON_GENESIS_TIME", 0)
 BEACON_PERIOD = env.int("BEACON_PERIOD", 0)
 # Seconds between the commitment of the entries and the beacon round that decides; promised in every manifest.
 DRAW_DELAY_SECONDS = env.int("DRAW_DELAY_SECONDS", 60)
+# How long a round must be overdue before its draw can be declared void, and how long that is public before it is.
+DRAW_VOID_SECONDS = env.int("DRAW_VOID_SECONDS", 604_800)
 
 _mail = env.email_url("EMAIL_URL", default="smtp://127.0.0.1:25")
 MAILERS = {
@@ -262,6 +281,8 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31_536_000 if _tls else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _tls
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _tls
+# The API's own cookies, of those who sign in with `mode: cookie`; browsers hold names with a prefix to TLS.
+ACCESS_COOKIE, REFRESH_COOKIE = ("__Host-access", "__Secure-refresh") if _tls else ("access", "refresh")
 SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576

@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.generic import TemplateView
 from drf_spectacular.views import SpectacularAPIView
 
-from accounts.pages import verify_email
+from accounts.pages import confirm_email, reset_password, verify_email
 from accounts.urls import ROUTES as ACCOUNTS
 from luxewin.api.documentation import RedocView, SwaggerView
 from luxewin.api.router import NamedActionRouter
@@ -13,6 +13,7 @@ from luxewin.health import views as health
 from purchases.urls import ROUTES as PURCHASES
 from purchases.urls import urlpatterns as purchase_urls
 from raffles.urls import ROUTES as RAFFLES
+from verification import pages as draw_pages
 from verification.urls import ROUTES as VERIFICATION
 
 router = NamedActionRouter()
@@ -22,6 +23,11 @@ for prefix, viewset, basename in (*ACCOUNTS, *RAFFLES, *PURCHASES, *VERIFICATION
 urlpatterns = [
     path("", TemplateView.as_view(template_name="index.html"), name="index"),
     path("verify-email", verify_email, name="verify-email"),
+    path("confirm-email", confirm_email, name="confirm-email"),
+    path("reset-password", reset_password, name="reset-password"),
+    path("verify", draw_pages.draws, name="draws"),
+    path("verify/verifier.py", draw_pages.verifier, name="verifier"),
+    path("verify/<str:raffle>", draw_pages.draw, name="draw"),
     path("admin/", admin.site.urls),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),

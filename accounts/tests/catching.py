@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 def mails_to(address: str) -> list[dict[str, str]]:
     """The messages that reached this address by SMTP, oldest first."""
-    with urlopen(f"{os.environ['MAIL_CATCHER_URL']}/messages?to={quote(address)}", timeout=5) as answer:
+    with urlopen(f"{os.environ['MAIL_CATCHER_URL']}/messages?to={quote(address)}", timeout=30) as answer:
         return json.load(answer)
 
 

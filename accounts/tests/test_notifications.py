@@ -4,6 +4,7 @@ import logging
 import socket
 from datetime import timedelta
 from email import message_from_bytes
+from uuid import uuid4
 
 import pytest
 from django.db import transaction
@@ -148,12 +149,17 @@ def test_a_name_with_a_line_break_cannot_write_headers(alice):
 
 
 @pytest.mark.parametrize(
-    "kind", ["verify_email", "already_registered", "purchase_paid", "purchase_refunded", "draw_won", "draw_lost"]
+    "kind",
+    [
+        *("verify_email", "already_registered", "purchase_paid", "purchase_refunded", "draw_won", "draw_lost"),
+        *("reset_password", "password_changed", "email_change_old", "email_changed"),
+    ],
 )
 def test_every_template_has_a_subject_and_a_body_without_html(kind, alice):
     alice.display_name = "O'Hara & <Söhne>"
     context = LOST | {
-        "token": "t",
+        "change": uuid4().hex,
+        "email": "new@example.com",
         "tickets": {"first": 1, "last": 2, "count": 2},
         "reason": "r",
         "prize": "p",

@@ -32,9 +32,21 @@ def test_auditors_only_look(db):
     assert {name.partition(".")[2].partition("_")[0] for name in ROLES[AUDITORS]} == {"view"}
 
 
-@pytest.mark.parametrize("right", ["purchases.refund_purchase", "raffles.publish_raffle", "raffles.cancel_raffle"])
+ONE_ROLE_S = [
+    *("purchases.refund_purchase", "raffles.publish_raffle", "raffles.cancel_raffle"),
+    *("verification.forfeit_pick", "verification.claim_award"),
+]
+
+
+@pytest.mark.parametrize("right", ONE_ROLE_S)
 def test_each_right_that_moves_money_or_promises_is_one_role_s(right, db):
     assert len([role for role, names in ROLES.items() if right in names]) == 1
+
+
+def test_no_role_declares_a_draw_void(db):
+    """Whoever does is given it by name, and it is done at the command line."""
+    assert Permission.objects.filter(codename="declare_void").exists()
+    assert not [role for role, names in ROLES.items() if "verification.declare_void" in names]
 
 
 def test_nobody_s_role_touches_people_rights_schedules_or_keys(db):

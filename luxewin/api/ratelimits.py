@@ -70,6 +70,13 @@ class CounterCache(BaseCache):
         return get_redis_connection("default").eval(COUNT, 1, caches["default"].make_key(key), seconds)
 
 
+def count_request(request: Any, *, group: str, key: str | Callable[[str, Any], str], rate: str) -> None:
+    """Counts this request under `group` and the value of `key`; raises TooManyRequests beyond `rate`."""
+    usage = get_usage(request, group=group, key=key, rate=rate, increment=True)
+    if usage and usage["should_limit"]:
+        raise TooManyRequests(usage["time_left"])
+
+
 def limited(rate: str, *, key: str | Callable[[str, Any], str] = "ip") -> Callable[..., Any]:
     """Limits a viewset's action to `rate` (as django-ratelimit writes it: "10/m") for each value of `key`.
 
@@ -80,10 +87,7 @@ def limited(rate: str, *, key: str | Callable[[str, Any], str] = "ip") -> Callab
     def decorate(action: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(action)
         def guarded(view: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
-            group = f"{type(view).__name__}.{action.__name__}"
-            usage = get_usage(request, group=group, key=key, rate=rate, increment=True)
-            if usage and usage["should_limit"]:
-                raise TooManyRequests(usage["time_left"])
+            count_request(request, group=f"{type(view).__name__}.{action.__name__}", key=key, rate=rate)
             return action(view, request, *args, **kwargs)
 
         return guarded

@@ -13,7 +13,7 @@ from luxewin.audit.models import AuditEntry
 # For thousands of rows, between which nothing is to wait: making an object of each would take most of the time.
 RECORD_ALL = """
     INSERT INTO audit_auditentry (actor, action, address, request_id, subject_type, subject_id, before, after)
-    SELECT %s, %s, %s, %s, row.subject_type, row.subject_id, '{}', row.after
+    SELECT %s, %s, %s, %s, row.subject_type, row.subject_id, %s, row.after
     FROM unnest(%s::text[], %s::text[], %s::jsonb[]) AS row(subject_type, subject_id, after)
 """
 
@@ -49,11 +49,17 @@ def record(
     )
 
 
-def record_all(action: str, changes: Iterable[tuple[Any, dict[str, Any]]], *, actor: Actor | None = None) -> None:
-    """Writes one row for each pair of `subject` and `after`, which came into being just now. Cost: one INSERT."""
+def record_all(
+    action: str,
+    changes: Iterable[tuple[Any, dict[str, Any]]],
+    *,
+    actor: Actor | None = None,
+    before: dict[str, Any] | None = None,
+) -> None:
+    """Writes one row for each pair of `subject` and `after`; all of them were `before`. Cost: one INSERT."""
     request = current_request()
     rows = [(subject._meta.model_name, str(subject.pk), json.dumps(after)) for subject, after in changes]  # noqa: SLF001
     kinds, keys, afters = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
     with connection.cursor() as cursor:
         facts = [actor.id if actor else None, action, request.address, request.request_id]
-        cursor.execute(RECORD_ALL, [*facts, kinds, keys, afters])
+        cursor.execute(RECORD_ALL, [*facts, json.dumps(before or {}), kinds, keys, afters])

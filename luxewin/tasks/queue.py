@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.utils import timezone
+from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 
@@ -14,3 +16,8 @@ def enqueue(task: Callable[..., Any], *arguments: Any) -> None:
     """
     path = f"{task.__module__}.{task.__qualname__}"
     async_task(path, *arguments, task_name=f"{task.__qualname__}{arguments}"[:100], group=path[:100])
+
+
+def is_work_waiting() -> bool:
+    """Whether a task waits that no worker has fetched: who can be put off gives way to it. Cost: one query."""
+    return OrmQ.objects.filter(lock__lte=timezone.now()).exists()

@@ -222,9 +222,8 @@ def test_the_terms_of_a_published_raffle_are_only_read(mona, desk, form, on_sale
 
 def test_a_draft_can_be_deleted_and_only_a_published_raffle_cancelled(mona, desk, draft, on_sale):
     written, sold, client = draft(slug="d"), on_sale(), desk(mona)
-    response = client.post(
-        RAFFLES, {"action": "cancel", "_selected_action": [str(sold.pk), str(written.pk)]}, follow=True
-    )
+    data = {"action": "cancel", "_selected_action": [str(sold.pk), str(written.pk)]}
+    response = client.post(RAFFLES, data | {"confirmed": "1", "reason": "The watch was stolen."}, follow=True)
     assert "is cancelled" in _messages(response)
     sold.refresh_from_db()
     written.refresh_from_db()
@@ -237,9 +236,8 @@ def test_a_draft_can_be_deleted_and_only_a_published_raffle_cancelled(mona, desk
 @pytest.mark.parametrize("who", ["fiona", "sam", "audrey"])
 def test_nobody_else_publishes_or_cancels(action, who, request, desk, draft):
     raffle = draft()
-    desk(request.getfixturevalue(who)).post(
-        RAFFLES, {"action": action, "_selected_action": [str(raffle.pk)]}, follow=True
-    )
+    data = {"action": action, "_selected_action": [str(raffle.pk)], "confirmed": "1", "reason": "Mine."}
+    desk(request.getfixturevalue(who)).post(RAFFLES, data, follow=True)
     raffle.refresh_from_db()
     assert raffle.status == "draft"
 

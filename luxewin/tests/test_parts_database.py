@@ -56,7 +56,7 @@ def test_what_was_committed_survives_a_kill_and_a_restart_at_the_same_address(su
         connection.execute("CREATE TABLE kept AS SELECT 42 AS x")
     child = supervisor.part("postgres")
     os.kill(child.pid, signal.SIGKILL)
-    child.wait(10)
+    child.wait(60)
     supervisor.restart("postgres")
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT x FROM kept").fetchone() == (42,)

@@ -36,7 +36,7 @@ def call(environment: dict[str, str], method: str, *arguments: Any) -> Any:
 
 
 def wait_for_block(environment: dict[str, str], number: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while int(call(environment, "eth_blockNumber"), 16) < number and time.monotonic() < deadline:
         time.sleep(0.1)
 

@@ -38,6 +38,13 @@ TABLE = [
     Row("get", "/", ANYONE),
     Row("get", "/verify-email", ANYONE),
     Row("post", "/verify-email", INPUT),
+    Row("get", "/confirm-email", ANYONE),
+    Row("post", "/confirm-email", INPUT),
+    Row("get", "/reset-password", ANYONE),
+    Row("post", "/reset-password", INPUT),
+    Row("get", "/verify", ANYONE),
+    Row("get", "/verify/verifier.py", ANYONE),
+    Row("get", "/verify/{open}", ANYONE),
     Row("get", "/health/live", ANYONE),
     Row("get", "/health/ready", ANYONE),
     Row("get", "/api/v1/schema", ANYONE),
@@ -45,11 +52,21 @@ TABLE = [
     Row("get", "/api/v1/redoc", ANYONE),
     Row("post", "/api/v1/auth/register", INPUT),
     Row("post", "/api/v1/auth/verify", INPUT),
+    Row("post", "/api/v1/auth/verify/resend", INPUT),
     Row("post", "/api/v1/auth/login", INPUT),
+    Row("get", "/api/v1/auth/csrf", ANYONE),
     Row("post", "/api/v1/auth/refresh", INPUT),
     Row("post", "/api/v1/auth/logout", INPUT),
+    Row("post", "/api/v1/auth/password/forgot", INPUT),
+    Row("post", "/api/v1/auth/password/reset", INPUT),
+    Row("post", "/api/v1/auth/email/confirm", INPUT),
+    Row("get", "/api/v1/auth/sessions", SIGNED_IN),
+    Row("delete", "/api/v1/auth/sessions", SIGNED_IN.replace("200", "204")),
+    Row("delete", "/api/v1/auth/sessions/{session}", "401 404 204 404 404 404 404 404 404"),
     Row("get", "/api/v1/users/profile", SIGNED_IN),
     Row("patch", "/api/v1/users/profile", SIGNED_IN, {"country": "FR"}),
+    Row("post", "/api/v1/users/password", SIGNED_IN.replace("200", "400")),
+    Row("post", "/api/v1/users/email", SIGNED_IN.replace("200", "400")),
     Row("get", "/api/v1/users/preferences", SIGNED_IN),
     Row("patch", "/api/v1/users/preferences", SIGNED_IN, {"email_draws": False}),
     Row("get", "/api/v1/raffles", ANYONE),
@@ -103,6 +120,7 @@ LISTS = {
     "purchases.Refund": MONEY,
     "purchases.SkillAttempt": {"managers", "support", "auditors"},
     "raffles.Raffle": STAFF,
+    "verification.ChainAccount": STAFF,
     "verification.Draw": STAFF,
 }
 # (label, page) that may be opened to write; everything else is read only or closed.
@@ -136,7 +154,11 @@ def world(cast, draft, on_sale) -> SimpleNamespace:
         paid_at=timezone.now(),
     )
     Payment.objects.create(purchase=purchase)
-    return SimpleNamespace(draft=str(draft().pk), open=str(raffle.pk), purchase=str(purchase.pk), uuid=str(uuid4()))
+    open_session(cast["owner"], user_agent="")
+    session = str(cast["owner"].sessions.get().pk)
+    return SimpleNamespace(
+        draft=str(draft().pk), open=str(raffle.pk), purchase=str(purchase.pk), session=session, uuid=str(uuid4())
+    )
 
 
 def _filled(value: Any, world: SimpleNamespace) -> Any:
@@ -175,7 +197,8 @@ def test_a_trailing_slash_changes_nothing(cast, world):
 
 
 # What the views that are no viewsets answer to, where it is not GET.
-VERBS = {"api/v1/webhooks/stripe": {"post"}, "verify-email": {"get", "post"}}
+PAGES = ("verify-email", "confirm-email", "reset-password")
+VERBS = {"api/v1/webhooks/stripe": {"post"}} | {page: {"get", "post"} for page in PAGES}
 
 
 def _routes(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -193,7 +216,7 @@ def test_every_verb_of_every_route_is_in_the_table():
     for route, view in _routes(get_resolver().url_patterns):
         verbs = getattr(view, "actions", None) or VERBS.get(route.partition("/(")[0], {"get"})
         wanted |= {(verb, route) for verb in verbs if verb != "head"}
-    some = SimpleNamespace(draft=uuid4(), open=uuid4(), purchase=uuid4(), uuid=uuid4())
+    some = SimpleNamespace(draft=uuid4(), open=uuid4(), purchase=uuid4(), session=uuid4(), uuid=uuid4())
     assert {(row.verb, resolve(_filled(row.path, some)).route) for row in TABLE} == wanted
 
 
@@ -219,6 +242,21 @@ def test_the_back_office_shows_each_role_its_lists_and_nothing_else(role, cast, 
         if label in LISTS and role != "root":
             adds = role in WRITABLE.get((label, "add"), set())
             assert client.get(_page(model, "add/")).status_code == ((200 if adds else 403) if inside else 302), label
+
+
+# Pages of their own. There is no such pick, of which only those hear who were let through to look for it.
+PAGES = {f"verification/draw/{{open}}/picks/1/{deed}/": {"managers", "root"} for deed in ("forfeit", "claim")}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_that_do_something_open_to_those_alone_who_may(path, cast, world):
+    for role, user in cast.items():
+        client = Client(raise_request_exception=False)
+        if user:
+            client.force_login(user)
+        expected = 404 if role in PAGES[path] else 403 if role in STAFF else 302
+        for ask in (client.get, client.post):
+            assert ask(f"/admin/{_filled(path, world)}").status_code == expected, role
 
 
 def test_every_list_of_the_table_is_registered():

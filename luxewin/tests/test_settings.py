@@ -25,6 +25,7 @@ SAFE: dict[str, Any] = {
     "CHAIN_RPC_URLS": ["https://chain.example.com"],
     "CHAIN_ID": 1,
     "DRAW_DELAY_SECONDS": 60,
+    "DRAW_VOID_SECONDS": 604_800,
 }
 UNSAFE = [
     ("E001", "SECRET_KEY", "SECRET_KEY", "unset-see-check-luxewin.E001-" + "x" * 30),
@@ -41,6 +42,7 @@ UNSAFE = [
     ("E009", "RATELIMIT_ENABLE", "RATELIMIT_ENABLE", False),
     ("E010", "CHAIN_ID", "CHAIN_ID", 0),
     ("E011", "DRAW_DELAY_SECONDS", "DRAW_DELAY_SECONDS", 29),
+    ("E012", "DRAW_VOID_SECONDS", "DRAW_VOID_SECONDS", 604_799),
 ]
 
 

@@ -46,7 +46,7 @@ class Receiver:
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def wait_for(self, *kinds: str, seconds: float = 5) -> list[dict[str, Any]]:
+    def wait_for(self, *kinds: str, seconds: float = 60) -> list[dict[str, Any]]:
         """The events once all kinds have come."""
         deadline = time.monotonic() + seconds
         while not set(kinds) <= {event["type"] for event in self.events()} and time.monotonic() < deadline:
@@ -82,7 +82,7 @@ def told(product: stripe.StripeClient, identifier: str) -> list[str]:
     return [event.type for event in reversed(events) if event.data.object["id"] == identifier]
 
 
-def eventually(met: Callable[[], bool], seconds: float = 5) -> None:
+def eventually(met: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until it is true, or fail."""
     deadline = time.monotonic() + seconds
     while not met() and time.monotonic() < deadline:

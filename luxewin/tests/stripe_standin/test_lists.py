@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import stripe
 
-from luxewin.tests.stripe_standin.stage import make_intent, paid
+from luxewin.tests.stripe_standin.stage import eventually, make_intent, paid
 
 pytestmark = pytest.mark.usefixtures("module_api")
 
@@ -72,9 +72,12 @@ def test_events_are_listed_by_what_became_of_their_delivery(
     config("event_faults", type="created", drop=True)
     dropped, delivered = make_intent(product), make_intent(product)
     receiver.wait_for("payment_intent.created")
-    time.sleep(0.2)
-    missed = stripe.Event.list(delivery_success=False, created={"gte": dropped.created}).data
-    assert [event.data.object["id"] for event in missed] == [dropped.id]
+
+    def missed() -> list[str]:
+        events = stripe.Event.list(delivery_success=False, created={"gte": dropped.created}).data
+        return [event.data.object["id"] for event in events]
+
+    eventually(lambda: missed() == [dropped.id])
     assert delivered.id in {
         event.data.object["id"] for event in stripe.Event.list(delivery_success=True, limit=100).data
     }

@@ -1,0 +1,24 @@
+"""Mails that a person asks for by address alone: answered in the background, so that asking tells nothing."""
+
+from django.db import transaction
+
+from accounts.models import LinkRequest, User
+from accounts.notifications import notify
+
+
+def request_link(kind: LinkRequest.Kind, *, email: str) -> None:
+    """Writes down that somebody asked. Cost: one INSERT, whether the address has an account or not."""
+    LinkRequest.objects.create(kind=kind, email=email.lower())
+
+
+def answer_link_request(request_id: str) -> None:
+    """Mails the link if the address has an account that wants it; whether or not, the request is forgotten."""
+    with transaction.atomic():
+        request = LinkRequest.objects.select_for_update().filter(pk=request_id).first()
+        if request is None:
+            return
+        request.delete()
+        user = User.objects.filter(email=request.email, is_active=True).first()
+        if user is None or (request.kind == LinkRequest.Kind.VERIFY and user.is_verified):
+            return
+        notify(user, request.kind, about=request_id)

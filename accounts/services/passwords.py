@@ -1,0 +1,54 @@
+"""New passwords: by a mailed link, or by the old one."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import attempts
+from accounts.links import reset_links
+from accounts.models import User
+from accounts.notifications import notify
+from accounts.passwords import faults_of
+from accounts.services.signing_in import confirm_password
+from accounts.tokens import TokenPair, open_session
+from luxewin.api.problems import InvalidInput
+from luxewin.audit.services import record
+
+
+def reset_password(*, token: str, password: str) -> None:
+    """Sets a new password with the token of a mail, which is dead then; every session ends.
+
+    Raises LinkRefused, or InvalidInput for a weak password, after which the token is still good.
+    """
+    _check(password, reset_links.user_of(token))
+    with transaction.atomic():
+        user = User.objects.select_for_update(no_key=True).get(pk=reset_links.user_of(token).pk)
+        # Read again under the lock: of two uses at once, the second finds its token used.
+        reset_links.user_of(token)
+        _set(user, password, "user.password_reset")
+    attempts.forgive(user.email)
+
+
+def change_password(user: User, *, current_password: str, new_password: str, user_agent: str) -> TokenPair:
+    """Sets a new password; every session ends, and the device that asked gets a new one.
+
+    Raises InvalidInput for a wrong or weak password, and TooManyRequests after too many wrong ones.
+    """
+    confirm_password(user, current_password, field="current_password")
+    if new_password == current_password:
+        raise InvalidInput.of("new_password", "same_password", "This is your password already.")
+    _check(new_password, user, field="new_password")
+    with transaction.atomic():
+        _set(user, new_password, "user.password_changed")
+        return open_session(user, user_agent=user_agent)
+
+
+def _set(user: User, password: str, action: str) -> None:
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    record(action, user, actor=user)
+    notify(user, "password_changed", about=timezone.now().isoformat())
+
+
+def _check(password: str, user: User, *, field: str = "password") -> None:
+    if faults := faults_of(password, user):
+        raise InvalidInput([{"field": field, "code": str(fault.code), "detail": str(fault)} for fault in faults])

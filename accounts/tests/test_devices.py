@@ -1,0 +1,185 @@
+"""The devices on which one is signed in: listed by name and place, ended one by one or all others, dead at once."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import jwt
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from accounts.devices import device_name, place
+from accounts.models import Session, User
+from accounts.tokens import RefreshToken, open_session
+from luxewin.audit.models import AuditEntry
+from luxewin.tests.asking import assert_problem, client_of
+
+SESSIONS, PROFILE, REFRESH = "/api/v1/auth/sessions", "/api/v1/users/profile", "/api/v1/auth/refresh"
+MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)"
+AGENTS = {
+    f"{MAC} AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15": "Safari on macOS",
+    f"{MAC} AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36": "Chrome on macOS",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:143.0) Gecko/20100101 Firefox/143.0": "Firefox on Windows",
+    "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0": "Edge on Windows",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) CriOS/140.0 Mobile Safari/604.1": "Chrome on iPhone",
+    "Mozilla/5.0 (Linux; Android 15) SamsungBrowser/28 Chrome/140.0 Safari/537.36": "Samsung Internet on Android",
+    "python-httpx/0.28.1": "python-httpx",
+    "Mozilla/5.0 (X11; Linux x86_64)": "Linux",
+    "<script>alert(1)</script>": "Unknown device",
+    "a" * 500: "a" * 40,
+    "": "Unknown device",
+}
+
+
+@pytest.mark.parametrize(("agent", "name"), AGENTS.items(), ids=[name[:20] for name in AGENTS.values()])
+def test_a_device_has_a_short_name(agent, name):
+    assert device_name(agent) == name
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.77", "203.0.113.0/24"),
+        ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
+        ("::ffff:203.0.113.77", "203.0.113.0/24"),
+        (None, ""),
+    ],
+)
+def test_a_place_is_no_finer_than_a_network(address, network):
+    assert place(address) == network
+
+
+@pytest.fixture
+def devices(alice):
+    """A client for each of two devices of Alice, and what they were given."""
+    pairs = {name: open_session(alice, user_agent=name) for name in ("here", "there")}
+    clients = {}
+    for name, pair in pairs.items():
+        clients[name] = client_of()
+        clients[name].credentials(HTTP_AUTHORIZATION=f"Bearer {pair.access}")
+    return clients, pairs
+
+
+def _session(pair) -> str:
+    return jwt.decode(pair.access, options={"verify_signature": False})["sid"]
+
+
+def _is_signed_in(client, pair) -> bool:
+    """Whether the access token opens the profile; a refresh is tried too, and must agree."""
+    opens = client.get(PROFILE).status_code == 200
+    assert (client_of().post(REFRESH, {"refresh": pair.refresh}).status_code == 200) is opens
+    return opens
+
+
+def test_one_sees_one_s_own_devices_and_which_of_them_asks(devices, bob, alice):
+    clients, _ = devices
+    open_session(bob, user_agent="bob's")
+    answer = clients["here"].get(SESSIONS).json()
+    assert [(each["device"], each["current"]) for each in answer["results"]] == [("there", False), ("here", True)]
+    assert set(answer["results"][0]) == {"id", "device", "place", "created_at", "last_used_at", "current"}
+    # Neither the whole address nor what the device said is shown to whoever took one's access token.
+    Session.objects.filter(user=alice).update(address="203.0.113.77")
+    assert "203.0.113.77" not in clients["here"].get(SESSIONS).content.decode()
+
+
+def test_a_device_that_is_signed_out_is_out_at_once(devices, alice):
+    clients, pairs = devices
+    assert clients["here"].delete(f"{SESSIONS}/{Session.objects.get(user_agent='there').pk}").status_code == 204
+    assert_problem(clients["there"].get(PROFILE), 401, "session_ended")
+    assert not _is_signed_in(clients["there"], pairs["there"])
+    assert _is_signed_in(clients["here"], pairs["here"])
+    assert AuditEntry.objects.get(action="session.ended").actor == alice.pk
+
+
+@pytest.mark.parametrize("which", ["another's", "already ended", "nobody's"])
+def test_what_is_not_one_s_own_is_not_found_and_goes_on(which, devices, bob):
+    clients, pairs = devices
+    theirs = open_session(bob, user_agent="")
+    if which == "already ended":
+        Session.objects.filter(user_agent="there").end()
+    target = {"another's": _session(theirs), "already ended": _session(pairs["there"]), "nobody's": uuid4()}[which]
+    assert_problem(clients["here"].delete(f"{SESSIONS}/{target}"), 404, "not_found")
+    assert Session.objects.alive().filter(user=bob).count() == 1
+
+
+def test_all_others_are_signed_out_and_this_one_stays(devices, bob):
+    clients, pairs = devices
+    other = open_session(bob, user_agent="")
+    assert clients["here"].delete(SESSIONS).status_code == 204
+    assert not _is_signed_in(clients["there"], pairs["there"])
+    assert _is_signed_in(clients["here"], pairs["here"])
+    assert Session.objects.alive().filter(pk=_session(other)).exists()
+
+
+def _by_form(user: User) -> None:
+    user.set_password("another good secret")
+    user.save()
+
+
+def _by_command(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("getpass.getpass", lambda *_, **__: "another good secret")
+    call_command("changepassword", username=user.email, verbosity=0)
+
+
+def _by_deactivation(user: User) -> None:
+    user.is_active = False
+    user.save(update_fields=["is_active"])
+
+
+@pytest.mark.parametrize("change", ["password", "command", "deactivation"])
+def test_a_new_password_and_a_deactivation_end_every_session_by_whatever_door(change, devices, alice, monkeypatch):
+    clients, pairs = devices
+    if change == "command":
+        _by_command(alice, monkeypatch)
+    else:
+        {"password": _by_form, "deactivation": _by_deactivation}[change](alice)
+    for name in clients:
+        assert not _is_signed_in(clients[name], pairs[name])
+    # Coming back brings none of them back.
+    User.objects.filter(pk=alice.pk).update(is_active=True)
+    for name in clients:
+        assert not _is_signed_in(clients[name], pairs[name])
+
+
+def test_any_other_change_of_the_account_ends_none(devices, alice):
+    clients, pairs = devices
+    alice.display_name = "Alice B."
+    alice.save()
+    assert _is_signed_in(clients["here"], pairs["here"])
+
+
+def test_a_hash_that_is_renewed_at_sign_in_ends_none(alice, settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
+    alice.set_password("a good old secret")
+    alice.save()
+    pair = open_session(alice, user_agent="")
+    settings.PASSWORD_HASHERS = settings.PASSWORD_HASHERS[::-1]
+    assert alice.check_password("a good old secret")
+    assert User.objects.get(pk=alice.pk).password.startswith("argon2")
+    assert client_of().post(REFRESH, {"refresh": pair.refresh}).status_code == 200
+
+
+@pytest.mark.parametrize("field", ["last_used_at", "created_at"])
+def test_a_session_ends_by_its_age_however_new_its_tokens_are(field, devices, settings):
+    clients, pairs = devices
+    life = {"last_used_at": settings.SESSION_IDLE_LIFETIME, "created_at": settings.SESSION_LIFETIME}
+    old = timezone.now() - life[field] - timedelta(seconds=1)
+    Session.objects.filter(user_agent="there").update(**{field: old})
+    assert [each["device"] for each in clients["here"].get(SESSIONS).json()["results"]] == ["here"]
+    assert_problem(client_of().post(REFRESH, {"refresh": pairs["there"].refresh}), 401, "token_not_valid")
+
+
+def test_an_access_token_of_another_s_session_is_refused(alice, bob):
+    """Person and session belong together, even in a token with a good signature."""
+    mixed = RefreshToken()
+    mixed["user_id"], mixed["sid"] = str(bob.pk), _session(open_session(alice, user_agent=""))
+    client = client_of()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {mixed.access_token}")
+    assert_problem(client.get(PROFILE), 401, "user_not_found")
+
+
+def test_a_replay_of_a_refresh_token_is_audited(alice):
+    pair = open_session(alice, user_agent="")
+    for status in (200, 401, 401):
+        assert client_of().post(REFRESH, {"refresh": pair.refresh}).status_code == status
+    assert AuditEntry.objects.filter(action="session.reused", subject_id=str(Session.objects.get().pk)).count() == 1
