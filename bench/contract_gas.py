@@ -94,8 +94,10 @@ class Office:
         hashes = [secrets.token_bytes(32) for _ in range(draws)]
         for manifest_hash in hashes:
             sequence = self.chain.next_sequence(self.contract)
-            terms = {"sequence": sequence, "delay_seconds": DELAY_SECONDS}
-            self.send("announce", self.chain.prepare_announce(self.contract, manifest_hash, **terms))
+            call = self.chain.prepare_announce(
+                self.contract, manifest_hash, sequence=sequence, delay_seconds=DELAY_SECONDS
+            )
+            self.send("announce", call)
         calls = [
             self.chain.prepare_commit(
                 self.contract, manifest_hash, root=secrets.token_bytes(32), tickets=TICKETS, wanted=wanted

@@ -69,7 +69,7 @@ _RULES: list[_Rule] = [
         "E011",
         lambda: settings.DRAW_DELAY_SECONDS < 30,
         "DRAW_DELAY_SECONDS is below 30.",
-        "Set DRAW_DELAY_SECONDS to more than a block producer can backdate (60 is the default).",
+        "Set DRAW_DELAY_SECONDS to more than CHAIN_CONFIRMATIONS blocks take (300 is the default).",
     ),
     (
         "E012",

@@ -208,7 +208,7 @@ BEACON_PUBLIC_KEY = env.str("BEACON_PUBLIC_KEY", "")
 BEACON_GENESIS_TIME = env.int("BEACON_GENESIS_TIME", 0)
 BEACON_PERIOD = env.int("BEACON_PERIOD", 0)
 # Seconds between the commitment of the entries and the beacon round that decides; promised in every manifest.
-DRAW_DELAY_SECONDS = env.int("DRAW_DELAY_SECONDS", 60)
+DRAW_DELAY_SECONDS = env.int("DRAW_DELAY_SECONDS", 300 if LUXEWIN_ENV == PRODUCTION else 60)
 # How long a round must be overdue before its draw can be declared void, and how long that is public before it is.
 DRAW_VOID_SECONDS = env.int("DRAW_VOID_SECONDS", 604_800)
 

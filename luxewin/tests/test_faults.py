@@ -18,7 +18,7 @@ from luxewin import parts
 from luxewin.demo.parties import Till
 from luxewin.faults.__main__ import MISUSED, main
 from luxewin.faults.books import Books, Loss, Promise
-from luxewin.faults.report import HEAD, Outcome, complaints
+from luxewin.faults.report import Outcome, complaints, head
 from luxewin.parts.processes import PROJECT
 from luxewin.tests.test_end_to_end import OTHERS
 from purchases.models import Purchase
@@ -103,7 +103,7 @@ def test_purchases_survive_kills_at_each_kind_of_step(tmp_path: Path, state: Pat
     assert code == 0, printed
     lines = [line.strip("|").split("|") for line in report.read_text().splitlines()]
     header, _, *rows = [[cell.strip() for cell in cells] for cells in lines]
-    assert tuple(header) == HEAD
+    assert tuple(header) == head("purchases", Loss)
     found = {row[0].strip("`"): dict(zip(header, row, strict=True)) for row in rows}
     assert tuple(found) == SELECTION
     for row in found.values():
@@ -138,9 +138,9 @@ def test_a_buyer_who_was_told_other_numbers_is_a_loss(books: Callable[..., dict[
 
 
 def test_a_fault_that_was_never_triggered_is_complained_about() -> None:
-    idle = Outcome("stripe.killed", "Stripe killed", purchases=4)
+    idle = Outcome("stripe.killed", "Stripe killed", count=4)
     assert complaints([idle]) == ["stripe.killed: the fault was never triggered"]
-    assert complaints([Outcome("stripe.killed", "Stripe killed", injected=1, purchases=4)]) == []
+    assert complaints([Outcome("stripe.killed", "Stripe killed", injected=1, count=4)]) == []
 
 
 def test_a_loss_is_complained_about_with_its_evidence() -> None:

@@ -24,7 +24,7 @@ SAFE: dict[str, Any] = {
     "RATELIMIT_ENABLE": True,
     "CHAIN_RPC_URLS": ["https://chain.example.com"],
     "CHAIN_ID": 1,
-    "DRAW_DELAY_SECONDS": 60,
+    "DRAW_DELAY_SECONDS": 300,
     "DRAW_VOID_SECONDS": 604_800,
 }
 UNSAFE = [

@@ -37,10 +37,11 @@ MIRRORS: dict[str, Callable[[str], None]] = {
 
 def note_change(*objects: tuple[StripeNotice.About, str]) -> None:
     """Notes, in the caller's transaction, that these objects are not as dj-stripe recorded them. Cost: one upsert."""
+    abouts = {object_id: about for about, object_id in objects}
     # In one order, so that two callers never wait for each other.
     stale = [
-        StaleMirror(object_id=object_id, about=about, noted_at=Now(), due_at=Now())
-        for about, object_id in sorted(set(objects), key=lambda each: each[1])
+        StaleMirror(object_id=object_id, about=abouts[object_id], noted_at=Now(), due_at=Now())
+        for object_id in sorted(abouts)
     ]
     # What failed before is tried again at once: something has changed.
     StaleMirror.objects.bulk_create(

@@ -3,7 +3,7 @@
 Without a chain the same functions answer from the clock. No function here may be called inside a transaction.
 """
 
-from verification.anchoring.contracts import current_contract, deploy_contract
+from verification.anchoring.contracts import contract_for, deploy_contract
 from verification.anchoring.sending import pursue
 from verification.anchoring.steps import (
     anchor_commit,
@@ -20,7 +20,7 @@ __all__ = [
     "anchor_settlement",
     "anchor_void",
     "anchor_void_declaration",
-    "current_contract",
+    "contract_for",
     "deploy_contract",
     "pursue",
     "recheck_commit",

@@ -17,16 +17,23 @@ if TYPE_CHECKING:
 DEPLOY_SECONDS = 600
 
 
-def current_contract() -> Contract | None:
-    """The contract of draws promised now: CHAIN_CONTRACT, or the newest that was deployed; None without a chain.
+def contract_for(sequence: int) -> Contract | None:
+    """The contract of the draw promised now: CHAIN_CONTRACT, or the newest that was deployed; None without a chain.
 
-    Asks nobody: a draw is promised whether its chain answers or not. Raises ContractMissing if nothing was deployed.
+    Asks nobody: a draw is promised whether its chain answers or not. Raises ContractMissing if nothing was deployed,
+    or if what was deployed does not take this number next.
     """
     if not settings.CHAIN_RPC_URLS:
         return None
-    if contract := _known_contract():
-        return contract
-    raise ContractMissing("Run `manage.py deploy_contract` first, so that this raffle's draw can be anchored.")
+    contract = _known_contract()
+    if contract is None:
+        raise ContractMissing("Run `manage.py deploy_contract` first, so that this raffle's draw can be anchored.")
+    if not contract.takes(sequence):
+        raise ContractMissing(
+            f"Numbers before {sequence} were promised without {contract}, which takes them without a gap. "
+            "Run `manage.py deploy_contract`, and unset CHAIN_CONTRACT: a new contract goes on from here."
+        )
+    return contract
 
 
 def deploy_contract() -> Contract:
@@ -36,7 +43,7 @@ def deploy_contract() -> Contract:
     """
     chain = doors.required_chain()
     known = _known_contract()
-    if known and chain.has_code(known.address):
+    if known and known.takes(_next_sequence()) and chain.has_code(known.address):
         return known
     sent = _deployment_under_way(chain) or _deploy(chain)
     deadline = time.monotonic() + DEPLOY_SECONDS
@@ -47,9 +54,8 @@ def deploy_contract() -> Contract:
             raise ChainUnavailable(f"the deployment {sent.hash} is not confirmed after {DEPLOY_SECONDS} s; call again")
         time.sleep(0.3 * min(10, settings.CHAIN_CONFIRMATIONS))
     address = chain.deployed_address(chain.operator, sent.nonce or 0)
-    contract, _ = Contract.objects.get_or_create(
-        chain_id=chain.chain_id, address=address, defaults={"transaction": sent.hash}
-    )
+    facts = {"transaction": sent.hash, "first_sequence": chain.next_sequence(address)}
+    contract, _ = Contract.objects.get_or_create(chain_id=chain.chain_id, address=address, defaults=facts)
     return contract
 
 
@@ -66,11 +72,15 @@ def _deploy(chain: "Chain") -> ChainTransaction:
         beacon,
         known_round=known_round,
         known_signature=doors.client_of(beacon).fetch(known_round),
-        # Numbers have no gap, whichever contract counts them.
-        first_sequence=(DrawSequence.objects.values_list("last", flat=True).first() or 0) + 1,
+        first_sequence=_next_sequence(),
         void_after=settings.DRAW_VOID_SECONDS,
     )
     return store_signed(chain, lambda: [(call, [])])[0]
+
+
+def _next_sequence() -> int:
+    """Numbers have no gap, whichever contract counts them."""
+    return (DrawSequence.objects.values_list("last", flat=True).first() or 0) + 1
 
 
 def _known_contract() -> Contract | None:

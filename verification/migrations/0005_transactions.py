@@ -110,6 +110,11 @@ def plain(model: str, fields: list[tuple[str, models.Field]]) -> list[migrations
 class Migration(migrations.Migration):
     dependencies = [("verification", "0004_outcomes")]
     operations = [
+        migrations.AddField(
+            "contract",
+            "first_sequence",
+            models.PositiveIntegerField(help_text="Unknown of a contract that others deployed.", null=True),
+        ),
         *plain("chainaccount", ACCOUNT),
         *plain("chaintransaction", TRANSACTION),
         migrations.RemoveConstraint("chaintransaction", "chain_transaction_once_per_step"),

@@ -18,6 +18,7 @@ class Contract(models.Model):
     chain_id = models.PositiveBigIntegerField()
     address = models.CharField(max_length=42)
     transaction = models.CharField(max_length=66)
+    first_sequence = models.PositiveIntegerField(null=True, help_text="Unknown of a contract that others deployed.")
     deployed_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -25,6 +26,12 @@ class Contract(models.Model):
 
     def __str__(self) -> str:
         return f"{self.address} on chain {self.chain_id}"
+
+    def takes(self, sequence: int) -> bool:
+        """Whether this is the number that it takes next: a number promised elsewhere is a gap it never gets over."""
+        last = self.draws.aggregate(last=models.Max("sequence"))["last"]
+        due = self.first_sequence if last is None else last + 1
+        return due is None or due == sequence
 
 
 class DrawSequence(models.Model):

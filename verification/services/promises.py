@@ -7,7 +7,7 @@ from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import Actor, record
 from raffles.models import Raffle
 from verification import doors, manifest
-from verification.anchoring import current_contract
+from verification.anchoring import contract_for
 from verification.beacon import Beacon
 from verification.contract import MAX_PICKS
 from verification.models import Draw, DrawSequence
@@ -27,7 +27,7 @@ def promise_draw(raffle: Raffle, *, actor: Actor | None = None) -> Draw:
         sequence=sequence,
         manifest=canonical.decode(),
         manifest_hash=manifest.manifest_hash(canonical).hex(),
-        contract=current_contract(),
+        contract=contract_for(sequence),
         void_after=settings.DRAW_VOID_SECONDS,
     )
     record("draw.promised", draw, actor=actor, after={"manifest_hash": draw.manifest_hash, "sequence": sequence})

@@ -234,6 +234,23 @@ def test_the_command_says_what_is_missing(chained, away):
     assert not Contract.objects.exists()
 
 
+def test_after_raffles_without_a_chain_a_new_contract_goes_on_with_the_numbers(
+    anchored, settings, selling, draft, capsys
+):
+    first = selling()
+    assert selling().draw.contract == first.draw.contract
+    rpc_urls, settings.CHAIN_RPC_URLS = settings.CHAIN_RPC_URLS, []
+    assert selling().draw.contract is None
+    settings.CHAIN_RPC_URLS = rpc_urls
+    with pytest.raises(ContractMissing, match="promised without"):
+        publish_raffle(draft(delay_seconds=1).pk)
+    call_command("deploy_contract")
+    later = selling()
+    assert later.draw.contract != first.draw.contract
+    assert later.draw.contract.first_sequence == later.draw.sequence == first.draw.sequence + 3
+    advance_to(later, State.ANNOUNCED)
+
+
 IMPOSSIBLE = {
     "alternates": ({"alternates": MAX_PICKS - 1}, f"more than {MAX_PICKS}"),
     "delay_seconds": ({"delay_seconds": 2}, "less than the beacon's period"),

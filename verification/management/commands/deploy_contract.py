@@ -10,7 +10,7 @@ from verification.onchain import ChainError
 
 
 class Command(BaseCommand):
-    """Run once for each chain, before the first raffle is published."""
+    """Run once for each chain before the first raffle is published, and after raffles were published without it."""
 
     help = "Deploys the draw contract on the configured chain; does nothing if it is there already."
 
