@@ -150,7 +150,7 @@ def _refund(data: Any) -> StripeRefund:
         currency=data.currency,
         refund=_uuid(metadata.get("refund")),
         attempt=int(attempt) if attempt.isdecimal() else None,
-        has_charge=data.charge is not None,
+        has_charge=getattr(data, "charge", None) is not None,
     )
 
 
