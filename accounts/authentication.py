@@ -33,8 +33,8 @@ class BearerAuthentication(JWTAuthentication):
     unless the method is a safe one. Where there is an Authorization header, cookies are not looked at.
 
     With `reads_user=False` there is no statement: the user knows their id, and whatever else is asked of them is read
-    then. That is for views whose own statement reads the person; that they are active is for it to check, and a
-    session that was ended lives on there for the rest of its access token's life.
+    then. That is for views whose own statement reads the person; that they are active and their session has not ended
+    is for it to check.
     """
 
     def __init__(self, *, reads_user: bool = True) -> None:

@@ -43,6 +43,14 @@ class AccountInactive(Problem):
     title = "Account closed"
 
 
+class SessionEnded(Problem):
+    """The token is good, but its session was ended since."""
+
+    status = 401
+    code = "session_ended"
+    title = "Session ended"
+
+
 class EmailNotVerified(Problem):
     """The person has not yet shown that the address is theirs."""
 

@@ -1,17 +1,18 @@
-"""The pages of accounts: where the links of mails lead while no front end is configured.
+"""The pages of accounts: where the links of mails lead while no front end is configured, and the published keys.
 
 GET asks and POST acts: mail scanners follow links, and must not use one up.
 """
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import services
 from accounts.errors import LinkRefused
+from accounts.keys import PUBLISHED_FOR, ring
 from luxewin.api.problems import InvalidInput
 
 VERBS = ["GET", "HEAD", "POST"]
@@ -41,6 +42,13 @@ def reset_password(request: HttpRequest) -> HttpResponse:
         return True
 
     return _page(request, "accounts/reset_password.html", reset)
+
+
+@require_safe
+@cache_control(public=True, max_age=int(PUBLISHED_FOR.total_seconds()))
+def jwks(request: HttpRequest) -> JsonResponse:
+    """The public keys with which anyone verifies access tokens (RFC 7517)."""
+    return JsonResponse({"keys": [key.jwk() for key in ring().living()]})
 
 
 def _page(request: HttpRequest, template: str, act: Any) -> HttpResponse:

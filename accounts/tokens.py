@@ -6,11 +6,11 @@ from uuid import UUID, uuid4
 from django.db import transaction
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.tokens import RefreshToken
 
 from accounts.authentication import SESSION_CLAIM
 from accounts.errors import SessionNotFound, TokenRefused
 from accounts.models import Session, User
+from accounts.signatures import RefreshToken
 from luxewin.api.requests import current_request
 from luxewin.audit.services import record
 

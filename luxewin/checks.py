@@ -7,6 +7,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 
+from accounts.keys import KeysUnreadable, ring
+
 # (number, whether the value is unsafe, what is wrong, what to set)
 _Rule = tuple[str, Callable[[], bool], str, str]
 _RULES: list[_Rule] = [
@@ -15,18 +17,6 @@ _RULES: list[_Rule] = [
         lambda: len(settings.SECRET_KEY) < 50 or settings.SECRET_KEY.startswith("unset"),
         "SECRET_KEY is missing or shorter than 50 characters.",
         "Set SECRET_KEY to 50 or more random characters.",
-    ),
-    (
-        "E002",
-        lambda: len(settings.JWT_SIGNING_KEY) < 32 or settings.JWT_SIGNING_KEY.startswith("unset"),
-        "JWT_SIGNING_KEY is missing or shorter than 32 characters.",
-        "Set JWT_SIGNING_KEY to 32 or more random characters.",
-    ),
-    (
-        "E003",
-        lambda: settings.JWT_SIGNING_KEY == settings.SECRET_KEY,
-        "JWT_SIGNING_KEY is the SECRET_KEY.",
-        "Set JWT_SIGNING_KEY to a value of its own, so that each can be changed alone.",
     ),
     (
         "E004",
@@ -85,7 +75,17 @@ def production_is_safe(**kwargs: Any) -> list[CheckMessage]:
     """All unsafe values at once; nothing in development."""
     if settings.LUXEWIN_ENV != settings.PRODUCTION:
         return []
-    return [Error(message, hint=hint, id=f"luxewin.{number}") for number, unsafe, message, hint in _RULES if unsafe()]
+    faults = [Error(message, hint=hint, id=f"luxewin.{number}") for number, unsafe, message, hint in _RULES if unsafe()]
+    return [*faults, *_signing_keys()]
+
+
+def _signing_keys() -> list[CheckMessage]:
+    try:
+        ring()
+    except KeysUnreadable as error:
+        hint = "Set JWT_SIGNING_KEYS, or the file of JWT_SIGNING_KEYS_FILE, to what `manage.py rotate_keys` prints."
+        return [Error(f"JWT_SIGNING_KEYS: {error}", hint=hint, id="luxewin.E002")]
+    return []
 
 
 def refuse_unsafe_production() -> None:

@@ -12,7 +12,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 STATE = PROJECT / ".luxewin"
 # These read no data, or (run, demo) start the parts themselves and work in processes of their own.
 NEED_NO_PARTS = frozenset(
-    {"help", "version", "check", "compilemessages", "collectstatic", "spectacular", "run", "demo"}
+    {"help", "version", "check", "compilemessages", "collectstatic", "spectacular", "run", "demo", "rotate_keys"}
     | {"diffsettings", "--help", "-h", "--version"}
 )
 

@@ -159,15 +159,18 @@ BREACHED_PASSWORDS_URL = env.str("BREACHED_PASSWORDS_URL", "").rstrip("/")
 # The longest that any mailed link lives; accounts.links has each purpose's own.
 PASSWORD_RESET_TIMEOUT = timedelta(hours=24).total_seconds()
 MINIMUM_AGE = env.int("MINIMUM_AGE", 18)
-JWT_SIGNING_KEY = env.str("JWT_SIGNING_KEY", "") or "unset-see-check-luxewin.E002-unset-see-check"
+# What they look like: accounts.keys. `manage.py rotate_keys` makes them.
+JWT_SIGNING_KEYS_FILE = env.str("JWT_SIGNING_KEYS_FILE", "")
+JWT_SIGNING_KEYS = Path(JWT_SIGNING_KEYS_FILE).read_text() if JWT_SIGNING_KEYS_FILE else env.str("JWT_SIGNING_KEYS", "")
 # A session ends when it was not refreshed for so long, and however often it was, so long after its sign-in.
 SESSION_IDLE_LIFETIME, SESSION_LIFETIME = timedelta(days=30), timedelta(days=90)
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
     "REFRESH_TOKEN_LIFETIME": SESSION_IDLE_LIFETIME,
-    "SIGNING_KEY": JWT_SIGNING_KEY,
-    "ISSUER": "luxewin",
-    "AUDIENCE": "luxewin-api",
+    # Our own classes of tokens sign with the keys above; simplejwt's cannot sign at all.
+    "AUTH_TOKEN_CLASSES": ["accounts.signatures.AccessToken"],
+    "ALGORITHM": "EdDSA",
+    "SIGNING_KEY": "",
     "UPDATE_LAST_LOGIN": False,
     "CHECK_USER_IS_ACTIVE": True,
 }

@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.generic import TemplateView
 from drf_spectacular.views import SpectacularAPIView
 
-from accounts.pages import confirm_email, reset_password, verify_email
+from accounts.pages import confirm_email, jwks, reset_password, verify_email
 from accounts.urls import ROUTES as ACCOUNTS
 from luxewin.api.documentation import RedocView, SwaggerView
 from luxewin.api.router import NamedActionRouter
@@ -23,6 +23,7 @@ for prefix, viewset, basename in (*ACCOUNTS, *RAFFLES, *PURCHASES, *VERIFICATION
 urlpatterns = [
     path("", TemplateView.as_view(template_name="index.html"), name="index"),
     path("verify-email", verify_email, name="verify-email"),
+    path(".well-known/jwks.json", jwks, name="jwks"),
     path("confirm-email", confirm_email, name="confirm-email"),
     path("reset-password", reset_password, name="reset-password"),
     path("verify", draw_pages.draws, name="draws"),

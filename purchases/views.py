@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.authentication import BearerAuthentication
+from accounts.authentication import BearerAuthentication, session_of
 from accounts.permissions import signed_in
 from luxewin.api.idempotency import IdempotencyKey
 from luxewin.api.ratelimits import limited
@@ -58,6 +58,7 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
             quantity=wanted["quantity"],
             answer=wanted.get("answer"),
             key=IdempotencyKey.of(request, wanted),
+            session=session_of(request),
         )
         return Response(shown(purchase), status=201)
 

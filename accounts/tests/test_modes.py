@@ -79,6 +79,14 @@ def test_a_new_password_ends_every_session_and_this_device_goes_on_in_a_new_one(
     assert_problem(thief.refresh(), 401, "token_not_valid")
 
 
+def test_what_was_stolen_buys_nothing_once_the_session_has_ended(device, owner, on_sale, new_key):
+    raffle, thief = on_sale(), device.stolen()
+    owner.sessions.all().end()
+    answer = thief.ask("post", "purchases/create", {"raffle": str(raffle.pk), "quantity": 2}, **new_key())
+    assert_problem(answer, 401, "session_ended")
+    assert owner.purchases.count() == 0
+
+
 def test_deactivation_ends_it_at_once(device, owner):
     User.objects.filter(pk=owner.pk).update(is_active=False)
     assert_problem(device.ask("get", "users/profile"), 401, "user_inactive")

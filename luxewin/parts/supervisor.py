@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -43,7 +44,7 @@ PARTS = {
     "beacon": Part("beacon", ("BEACON_URLS", "BEACON_CHAIN_HASH")),
     "mail": Part("mail", ("EMAIL_URL",)),
 }
-KEPT_SECRETS = ("SECRET_KEY", "JWT_SIGNING_KEY")
+KEPT_SECRETS = {"SECRET_KEY": 48, "JWT_SIGNING_KEYS": 32}  # so many random bytes each
 LOCK, ENVIRONMENT = "supervisor.lock", "environment.json"
 PORT_CHOICES = 3
 LET_GO_SECONDS = 30.0  # how long the parts of a supervisor that was killed may take to end
@@ -162,9 +163,9 @@ class Supervisor:
     def _start(self) -> None:
         if not os.environ.get("LUXEWIN_ENV"):
             self.environment["LUXEWIN_ENV"] = "development"
-        for name in KEPT_SECRETS:
+        for name, size in KEPT_SECRETS.items():
             if not os.environ.get(name):
-                self.environment[name] = kept(self.state_dir / "secrets" / name, lambda: secrets.token_urlsafe(48))
+                self.environment[name] = kept(self.state_dir / "secrets" / name, partial(secrets.token_urlsafe, size))
         for name in self.names:
             folder = private_folder(self.state_dir / name)
             logs = self.state_dir / "logs"

@@ -12,10 +12,11 @@ from django.core.exceptions import ImproperlyConfigured
 
 from luxewin.checks import production_is_safe, refuse_unsafe_production
 
+KEYS = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"  # RFC 8037
 SAFE: dict[str, Any] = {
     "LUXEWIN_ENV": "production",
     "SECRET_KEY": "s" * 50,
-    "JWT_SIGNING_KEY": "j" * 32,
+    "JWT_SIGNING_KEYS": KEYS,
     "DEBUG": False,
     "ALLOWED_HOSTS": ["api.example.com"],
     "PUBLIC_URL": "https://api.example.com",
@@ -30,9 +31,12 @@ SAFE: dict[str, Any] = {
 UNSAFE = [
     ("E001", "SECRET_KEY", "SECRET_KEY", "unset-see-check-luxewin.E001-" + "x" * 30),
     ("E001", "SECRET_KEY", "SECRET_KEY", "s" * 49),
-    ("E002", "JWT_SIGNING_KEY", "JWT_SIGNING_KEY", "j" * 31),
-    ("E002", "JWT_SIGNING_KEY", "JWT_SIGNING_KEY", "unset-see-check-luxewin.E002-unset-see-check"),
-    ("E003", "JWT_SIGNING_KEY", "JWT_SIGNING_KEY", "s" * 50),
+    ("E002", "rotate_keys", "JWT_SIGNING_KEYS", ""),
+    ("E002", "rotate_keys", "JWT_SIGNING_KEYS", "j" * 43),
+    ("E002", "rotate_keys", "JWT_SIGNING_KEYS", "s" * 50),
+    ("E002", "rotate_keys", "JWT_SIGNING_KEYS", f"{KEYS},{KEYS}"),
+    ("E002", "rotate_keys", "JWT_SIGNING_KEYS", f"2999-01-01:{KEYS}"),
+    ("E002", "rotate_keys", "JWT_SIGNING_KEYS", f"tomorrow:{KEYS}"),
     ("E004", "DEBUG", "DEBUG", True),
     ("E005", "ALLOWED_HOSTS", "ALLOWED_HOSTS", []),
     ("E005", "ALLOWED_HOSTS", "ALLOWED_HOSTS", ["api.example.com", "*"]),
@@ -78,7 +82,7 @@ def test_development_starts_all_the_same(number, says, name, value, production):
 
 def test_every_numbered_check_is_tried_here():
     source = (configured.BASE_DIR / "luxewin" / "checks.py").read_text()
-    assert set(re.findall(r'"(E\d{3})"', source)) == {number for number, *_ in UNSAFE}
+    assert set(re.findall(r'"(?:luxewin\.)?(E\d{3})"', source)) == {number for number, *_ in UNSAFE}
 
 
 def _start(module: str, **variables: str) -> subprocess.CompletedProcess:
@@ -102,7 +106,7 @@ def test_a_server_with_safe_variables_starts():
     run = _start(
         "luxewin.wsgi",
         SECRET_KEY="s" * 50,
-        JWT_SIGNING_KEY="j" * 32,
+        JWT_SIGNING_KEYS=KEYS,
         ALLOWED_HOSTS="api.example.com",
         PUBLIC_URL="https://api.example.com",
         STRIPE_SECRET_KEY="sk_test_" + "a" * 24,

@@ -26,9 +26,10 @@ FIELDS = (
     *("id", "entry_id", "raffle_id", "buyer_id", "route", "quantity", "amount", "currency", "status", "first_ticket"),
     *("idempotency_key", "request_digest", "expires_at", "created_at", "paid_at"),
 )
-# One statement for all that a new purchase needs to know; migration 0008 defines the function. It is run through a
-# cursor because every purchase comes through here, and the ORM takes longer to read a row than the server to make it.
-HOLD = "SELECT * FROM hold_tickets(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+# One statement for all that a new purchase needs to know; migrations 0008 and 0010 define the function. It is run
+# through a cursor because every purchase comes through here, and the ORM takes longer to read a row than the server to
+# make it.
+HOLD = "SELECT * FROM hold_tickets(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 # A status of its answer that no purchase has: the skill question's was wrong, and the attempt at it is kept.
 WRONG = "wrong"
 
@@ -44,14 +45,20 @@ class Hold:
 
 
 def hold_tickets(
-    *, buyer: User, raffle_id: UUID, quantity: int, key: IdempotencyKey, answer: str | None = None
+    *,
+    buyer: User,
+    raffle_id: UUID,
+    quantity: int,
+    key: IdempotencyKey,
+    answer: str | None = None,
+    session: UUID | None = None,
 ) -> Hold:
     """Holds tickets for HOLD_SECONDS as a pending purchase; the same key and request give the same purchase again.
 
-    Raises AccountInactive, EmailNotVerified, RaffleNotFound, RaffleNotOpen, RaffleClosed, SoldOut, NotEnoughLeft,
-    LimitReached, AmountTooLarge, WrongAnswer, TooManyAnswers, InvalidInput without an answer where one is needed,
-    KeyReused or Busy; then nothing is held. Cost: one statement, which locks the person's tally, the purchase and the
-    raffle's counter, in that order.
+    `session` is the one in which the buyer asks, if any. Raises AccountInactive, SessionEnded, EmailNotVerified,
+    RaffleNotFound, RaffleNotOpen, RaffleClosed, SoldOut, NotEnoughLeft, LimitReached, AmountTooLarge, WrongAnswer,
+    TooManyAnswers, InvalidInput without an answer where one is needed, KeyReused or Busy; then nothing is held. Cost:
+    one statement, which locks the person's tally, the purchase and the raffle's counter, in that order.
     """
     payment = Payment()
     identifiers = (uuid7(), uuid4(), payment.id)
@@ -60,7 +67,7 @@ def hold_tickets(
     asked = (*identifiers, raffle_id, buyer.id, quantity, key.value, key.digest, words, hold)
     try:
         with _savepoint():
-            purchase, customer = _ask((*asked, settings.STRIPE_LIVE_MODE))
+            purchase, customer = _ask((*asked, settings.STRIPE_LIVE_MODE, session))
     except DatabaseError as error:
         # The same key in another request that committed first: that purchase is the answer. Its tickets may be what
         # fills the limit, so the limit can refuse before the key does.

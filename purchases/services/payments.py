@@ -29,7 +29,13 @@ STORE = """
 
 
 def purchase_tickets(
-    *, buyer: User, raffle_id: UUID, quantity: int, key: IdempotencyKey, answer: str | None = None
+    *,
+    buyer: User,
+    raffle_id: UUID,
+    quantity: int,
+    key: IdempotencyKey,
+    answer: str | None = None,
+    session: UUID | None = None,
 ) -> Purchase:
     """Holds tickets and opens their payment; what `purchases/create` does.
 
@@ -37,7 +43,7 @@ def purchase_tickets(
     the payment was cancelled at Stripe it opens the next attempt. Raises what `hold_tickets` and `open_payment` raise.
     Cost: two statements and one call to Stripe, with a buyer whom Stripe knows.
     """
-    hold = hold_tickets(buyer=buyer, raffle_id=raffle_id, quantity=quantity, key=key, answer=answer)
+    hold = hold_tickets(buyer=buyer, raffle_id=raffle_id, quantity=quantity, key=key, answer=answer, session=session)
     if hold.payment:
         open_payment(hold.payment, hold.customer)
     elif hold.purchase.status == Purchase.Status.PENDING and hold.purchase.client_secret is None:

@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 from django.db import DatabaseError
 
-from accounts.errors import AccountInactive, EmailNotVerified
+from accounts.errors import AccountInactive, EmailNotVerified, SessionEnded
 from accounts.models import User
 from luxewin.api.problems import Problem
 from purchases import errors
@@ -89,6 +89,7 @@ def _not_available(raffle: Raffle, asked: Asked) -> Problem:
 # What is to be told follows from the database's own detail, if from anything.
 PERSONAL: dict[str, Callable[[str], Problem]] = {
     AccountInactive.code: lambda _: AccountInactive("This account is closed."),
+    SessionEnded.code: lambda _: SessionEnded("This session has ended. Sign in again."),
     EmailNotVerified.code: lambda _: EmailNotVerified("Open the link in the mail we sent you, then try again."),
     errors.TooManyAnswers.code: too_many_answers,
 }

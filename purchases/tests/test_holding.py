@@ -177,7 +177,7 @@ def test_a_hold_is_one_statement_and_one_transaction(alice, on_sale, django_asse
 
 
 def test_within_it_the_database_runs_at_most_eight_statements_and_locks_the_hot_row_last():
-    body = import_module("purchases.migrations.0008_sure_mirrors").FORWARD.partition("BEGIN\n")[2]
+    body = import_module("purchases.migrations.0010_session_at_hold").FORWARD.partition("BEGIN\n")[2]
     pieces = [re.sub(r"--.*|RETURN QUERY", "", piece).split() for piece in re.split(";|THEN", body)]
     statements = [
         " ".join(words) for words in pieces if words and words[0] in {"PERFORM", "SELECT", "INSERT", "UPDATE", "WITH"}

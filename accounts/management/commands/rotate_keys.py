@@ -1,0 +1,59 @@
+"""`manage.py rotate_keys`: adds a signing key and drops those that no token needs any more."""
+
+from argparse import ArgumentParser
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError
+
+from accounts import keys
+
+
+class Command(BaseCommand):
+    """Writes JWT_SIGNING_KEYS_FILE, or prints the variable's new value where there is no file."""
+
+    help = "Adds a signing key for tokens that begins tomorrow, and drops those that no token needs any more."
+    # It is what makes a first key, without which the checks refuse.
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """One switch."""
+        parser.add_argument(
+            "--leaked",
+            action="store_true",
+            help="drop every key there is; the new one signs at once, all sign in again",
+        )
+
+    def handle(self, *args: Any, leaked: bool, **options: Any) -> None:
+        """The new key begins on the first day that is further away than others may keep the published set."""
+        text = settings.JWT_SIGNING_KEYS
+        if leaked or not text.strip():
+            words = [keys.new_key()]
+        else:
+            try:
+                living = keys.parse(text).living()
+            except keys.KeysUnreadable as error:
+                raise CommandError(f"JWT_SIGNING_KEYS: {error}") from error
+            now = datetime.now(UTC)
+            if living[-1].begins > now:
+                raise CommandError(f"A new key begins on {living[-1].begins:%Y-%m-%d} already.")
+            begins = now + keys.PUBLISHED_FOR + timedelta(days=1)
+            words = [*(key.text for key in living), keys.new_key(begins)]
+        self._write(words)
+        names = ", ".join(
+            f"{key.kid} from {f'{key.begins:%Y-%m-%d}' if key.begins > keys.EVER else 'ever'}"
+            for key in keys.parse(" ".join(words)).keys
+        )
+        self.stderr.write(f"Keys: {names}. Restart every web process.")
+
+    def _write(self, words: list[str]) -> None:
+        if not settings.JWT_SIGNING_KEYS_FILE:
+            self.stdout.write(",".join(words))
+            return
+        file = Path(settings.JWT_SIGNING_KEYS_FILE)
+        draft = file.with_name(f"{file.name}.draft")
+        draft.touch(mode=0o600)
+        draft.write_text("\n".join(words) + "\n")
+        draft.replace(file)

@@ -1,0 +1,49 @@
+"""simplejwt's tokens, signed and verified with the keys of accounts.keys: EdDSA and nothing else."""
+
+from typing import Any
+
+import jwt
+from rest_framework_simplejwt import tokens
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import TokenBackendError
+
+from accounts.keys import ring
+
+ALGORITHM, ISSUER = "EdDSA", "luxewin"
+
+
+class RingBackend(TokenBackend):
+    """simplejwt's backend, but for which key signs and which verifies.
+
+    The token's header chooses among our keys by `kid`, and nothing else: the algorithm is fixed, and keys or addresses
+    of keys that a header brings along are not looked at.
+    """
+
+    def __init__(self, audience: str) -> None:
+        super().__init__(ALGORITHM, audience=audience, issuer=ISSUER)
+
+    def encode(self, payload: dict[str, Any]) -> str:
+        """Signed by the key whose turn it is."""
+        key = ring().signing()
+        claims = payload | {"aud": self.audience, "iss": self.issuer}
+        return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
+
+    def get_verifying_key(self, token: Any) -> Any:
+        """By `kid`; raises TokenBackendError for any that is not ours (any more)."""
+        key = ring().verifying(jwt.get_unverified_header(token).get("kid"))
+        if key is None:
+            raise TokenBackendError("Token is invalid")
+        return key
+
+
+class AccessToken(tokens.AccessToken):
+    """For this API, and for services that verify with the published keys."""
+
+    _token_backend = RingBackend("luxewin-api")
+
+
+class RefreshToken(tokens.RefreshToken):
+    """For auth/refresh alone: its audience keeps services that forget to look at its type from taking it."""
+
+    _token_backend = RingBackend("luxewin-refresh")
+    access_token_class = AccessToken
