@@ -24,7 +24,7 @@ from verification import doors
 
 EMPTY = """
 DO $$ DECLARE
-    name text; filled text[]; has_rows boolean;
+    name text; filled text[]; guarded text[]; has_rows boolean;
 BEGIN
     FOR name IN SELECT format('%I', tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN
         ('auth_group', 'auth_group_permissions', 'auth_permission', 'django_content_type', 'django_migrations')
@@ -33,9 +33,11 @@ BEGIN
         IF has_rows THEN filled := filled || name; END IF;
     END LOOP;
     IF filled IS NULL THEN RETURN; END IF;
-    ALTER TABLE audit_auditentry DISABLE TRIGGER USER;
+    -- 32: it speaks before a TRUNCATE.
+    guarded := ARRAY(SELECT DISTINCT tgrelid::regclass FROM pg_trigger WHERE tgtype & 32 <> 0);
+    FOREACH name IN ARRAY guarded LOOP EXECUTE 'ALTER TABLE ' || name || ' DISABLE TRIGGER USER'; END LOOP;
     EXECUTE 'TRUNCATE ' || array_to_string(filled, ', ') || ' RESTART IDENTITY CASCADE';
-    ALTER TABLE audit_auditentry ENABLE TRIGGER USER;
+    FOREACH name IN ARRAY guarded LOOP EXECUTE 'ALTER TABLE ' || name || ' ENABLE TRIGGER USER'; END LOOP;
 END $$
 """
 
@@ -59,7 +61,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 def empty_after_commits() -> Iterator[None]:
     """Empties the database after a test with real commits, but for what migrations wrote.
 
-    Django's own way empties all tables, at which the audit's trigger stops it, as it should.
+    Django's own way empties all tables, at which triggers stop it, as they should.
     """
 
     def empty(case: TransactionTestCase) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from py_arkworks_bls12381 import GT, G1Point, G2Point
@@ -133,7 +134,7 @@ class RoundNotYet(BeaconError):
 
 
 class BeaconUnavailable(BeaconError):
-    """No relay gave a valid signature; the message names each one's fault."""
+    """No relay gave a valid signature; the message, which is public, names each one's fault and no secret."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = list(faults)
@@ -187,29 +188,31 @@ class BeaconClient:
                 continue
             if served == self.beacon.public_key.hex():
                 return
-            faults.append(f"{url}: serves another public key")
+            faults.append(f"{_name(url)}: serves another public key")
         raise BeaconUnavailable(faults)
 
     def _signature(self, url: str, round: int) -> bytes:  # noqa: A002
         try:
             signature = bytes.fromhex(self._get(url, f"public/{round}").get("signature", ""))
         except (TypeError, ValueError) as error:
-            raise _RelayFault(f"{url}: the answer holds no signature in hex") from error
+            raise _RelayFault(f"{_name(url)}: the answer holds no signature in hex") from error
         if not self.beacon.verify(round, signature):
-            raise _RelayFault(f"{url}: the signature is not the chain's signature of round {round}")
+            raise _RelayFault(f"{_name(url)}: the signature is not the chain's signature of round {round}")
         return signature
 
     def _get(self, url: str, what: str) -> dict[str, Any]:
+        relay = _name(url)
         try:
-            answer = json.loads(asyncio.run(self._read(f"{url}/{self.beacon.chain_hash.hex()}/{what}", url)))
+            answer = json.loads(asyncio.run(self._read(f"{url}/{self.beacon.chain_hash.hex()}/{what}", relay)))
         except TimeoutError as error:
-            raise _RelayFault(f"{url}: no whole answer within {self.timeout} s") from error
+            raise _RelayFault(f"{relay}: no whole answer within {self.timeout} s") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _RelayFault(f"{url}: {type(error).__name__} {error}".rstrip()) from error
+            # Without the error's own text, which may quote the address.
+            raise _RelayFault(f"{relay}: {type(error).__name__}") from error
         except (ValueError, RecursionError) as error:
-            raise _RelayFault(f"{url}: the answer is not JSON") from error
+            raise _RelayFault(f"{relay}: the answer is not JSON") from error
         if not isinstance(answer, dict):
-            raise _RelayFault(f"{url}: the answer is not an object")
+            raise _RelayFault(f"{relay}: the answer is not an object")
         return answer
 
     async def _read(self, address: str, relay: str) -> bytes:
@@ -231,3 +234,11 @@ class BeaconClient:
                 if len(body) > _MOST_ANSWER:
                     raise _RelayFault(f"{relay}: the answer is longer than {_MOST_ANSWER} bytes")
         return body
+
+
+def _name(url: str) -> str:
+    """Host and port: the rest of a relay's address is often a secret."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2] or "a relay without a host"
+    except ValueError:
+        return "a relay whose address is none"

@@ -62,9 +62,17 @@ def operator_key() -> KeySource:
 
 
 def ping_chain() -> None:
-    """Raises with a reason unless the chain answers and is the right one."""
-    if configured := chain():
-        configured.ping()
+    """Raises with a reason unless the chain answers and is the right one. Never reads the operator's key."""
+    if settings.CHAIN_RPC_URLS:
+        _reader(tuple(settings.CHAIN_RPC_URLS), settings.CHAIN_ID).ping()
+
+
+@cache
+def _reader(rpc_urls: tuple[str, ...], chain_id: int) -> "Chain":
+    """A chain that can sign nothing; kept, since it remembers which node failed."""
+    from verification.chain import Chain
+
+    return Chain(rpc_urls, chain_id, None)
 
 
 def ping_beacon() -> None:

@@ -23,6 +23,10 @@ class StepStuck(StepWaits):
         super().__init__(f"{reason}; an operator must look", timezone.now() + timedelta(seconds=60))
 
 
+class SignatureRefused(Exception):
+    """What was handed in does not decide the draw; says why."""
+
+
 class ContractMissing(Unavailable):
     """A chain is configured, but no draw contract of ours is on it: a promise could not be anchored."""
 
@@ -42,6 +46,21 @@ class NotFrozenYet(Problem):
 
     code = "not_frozen_yet"
     title = "Entries are not frozen yet"
+
+
+class DrawVoid(Problem):
+    """There is no draw: what was sold is refunded, and with that the entries are no more."""
+
+    code = "draw_void"
+    title = "The draw is void"
+
+
+class CommitmentMoves(Unavailable):
+    """The commitment is not in a block of the chain at the moment, so that nobody could look it up there."""
+
+    code = "commitment_moves"
+    title = "The commitment is not on the chain now"
+    retry_after = 15
 
 
 class ProofUnavailable(Unavailable):

@@ -44,7 +44,7 @@ def draws(request: HttpRequest) -> HttpResponse:
 @require_safe
 def draw(request: HttpRequest, raffle: str) -> HttpResponse:
     """One draw, by its raffle's id or slug."""
-    found = Draw.objects.for_display().of_raffle(raffle).first() if slug_re.fullmatch(raffle) else None
+    found = Draw.objects.without_paths().of_raffle(raffle).first() if slug_re.fullmatch(raffle) else None
     if found is None:
         return render(request, "verification/missing.html", status=404)
     return render(request, "verification/draw.html", _everything(found))

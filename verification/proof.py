@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 
+from verification.errors import CommitmentMoves
 from verification.manifest import PROTOCOL
 from verification.models import ChainStep, Draw, Pick
 
@@ -12,7 +13,10 @@ DRAWN_STATES = (Draw.State.DRAWN, Draw.State.SETTLED)
 
 
 def bundle(draw: Draw) -> dict[str, Any]:
-    """Everything that a verifier needs beside the entries file, of a drawn draw. Cost: the queries of `for_display`."""
+    """Everything that a verifier needs beside the entries file, of a drawn draw. Cost: the queries of `for_display`.
+
+    Raises CommitmentMoves while the commitment of an anchored draw is in no block.
+    """
     from verification.services import promised_beacon
 
     source = promised_beacon(draw)
@@ -37,14 +41,16 @@ def entries_url(draw: Draw) -> str:
 
 
 def _commitment(draw: Draw) -> dict[str, Any]:
-    place = _place(draw, ChainStep.Step.COMMIT) or {"transaction": None, "block": None}
+    place = _place(draw, ChainStep.Step.COMMIT)
+    if draw.is_anchored and place is None:
+        raise CommitmentMoves("The chain was reorganised, and the commitment is on its way into a block again.")
     contract = draw.contract
     return {
         "anchored": draw.is_anchored,
         "committed_at": draw.committed_at,
         "chain_id": contract.chain_id if contract else None,
         "contract": _bare(contract.address) if contract else None,
-    } | place
+    } | (place or {"transaction": None, "block": None})
 
 
 def _place(draw: Draw, step: str) -> dict[str, Any] | None:

@@ -11,11 +11,18 @@ class DrawQuerySet(QuerySet[Any]):
     """Draws; chain these."""
 
     def for_display(self) -> Self:
-        """All that a page of draws shows, in three queries."""
+        """All that is shown of draws, in three queries: the paths of their picks too, which only a bundle has."""
+        return self._with_picks()
+
+    def without_paths(self) -> Self:
+        """All that pages and lists show of draws, in three queries."""
+        return self._with_picks("path")
+
+    def _with_picks(self, *deferred: str) -> Self:
         from verification.models import ChainStep, Pick
 
         shown = ("prize", "purchase__buyer__preferences", "forfeit", "award__prize")
-        picks = Prefetch("picks", Pick.objects.select_related(*shown))
+        picks = Prefetch("picks", Pick.objects.select_related(*shown).defer(*deferred))
         steps = Prefetch("steps", ChainStep.objects.filter(live=True).select_related("transaction"))
         return self.select_related("raffle", "contract").prefetch_related(picks, steps)
 

@@ -27,6 +27,6 @@ def on_closed(sender: type[Raffle], raffle: Raffle, **kwargs: Any) -> None:
     enqueue(tasks.advance_draw, str(raffle.pk))
 
 
-def on_cancelled(sender: type[Raffle], raffle: Raffle, **kwargs: Any) -> None:
+def on_cancelled(sender: type[Raffle], raffle: Raffle, actor: Actor | None, **kwargs: Any) -> None:
     """No draw is held; the number in the sequence stays taken, and the reason is public."""
-    services.void_draw(raffle)
+    services.end_with_raffle(raffle, actor=actor)

@@ -90,7 +90,7 @@ class DrawSerializer(serializers.ModelSerializer):
         fields = [
             *("raffle", "sequence", "state", "manifest_hash", "root", "tickets", "entries", "committed_at", "round"),
             *("signature", "randomness", "seed", "anchored", "chain_id", "contract", "transactions", "picks"),
-            *("unawarded_prizes", "void_declared_at", "void_at", "void_reason"),
+            *("unawarded_prizes", "void_after", "void_declared_at", "void_at", "void_reason"),
         ]
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))

@@ -1,31 +1,47 @@
 """The API of verification: open to anyone, but for the path of one's own entry."""
 
+from typing import Any
+
 from django.http import Http404, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils.cache import get_conditional_response
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from luxewin.api.pagination import CursorPages
+from luxewin.api.ratelimits import limited
 from purchases.models import Purchase
 from purchases.views import UUID_PATTERN
 from verification import entries, proof
-from verification.errors import NotDrawnYet, NotFrozenYet
+from verification.errors import DrawVoid, NotDrawnYet, NotFrozenYet
 from verification.models import Draw
 from verification.querysets import DrawQuerySet
 from verification.serializers import BundleSerializer, DrawDetailSerializer, DrawSerializer, EntryProofSerializer
 from verification.services import prove_entry
 
+ENTRIES_FRESH = 300  # seconds; only a void ends committed entries, and that is declared long before
+
 
 class DrawPages(CursorPages):
-    """Newest promise first."""
+    """Newest promise first; a draw comes with up to a hundred picks."""
 
+    max_page_size = 30
     ordering = "-sequence"
+
+
+class EntriesRenderer(JSONRenderer):
+    """Lets clients ask for the entries file by its type; what it writes is refusals, as JSON like all others."""
+
+    media_type = "text/csv"
+    format = "csv"
 
 
 class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
@@ -43,7 +59,9 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
 
     def get_queryset(self) -> DrawQuerySet:
         """Every promise ever made, void ones included: the sequence has no gap."""
-        return Draw.objects.all() if self.action in {"entry", "entries_csv"} else Draw.objects.for_display()
+        if self.action in {"entry", "entries_csv"}:
+            return Draw.objects.all()
+        return Draw.objects.for_display() if self.action == "bundle" else Draw.objects.without_paths()
 
     def get_object(self) -> Draw:
         """By the raffle's id or slug."""
@@ -53,25 +71,49 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
         """The manifest is part of one draw, not of the list."""
         return DrawDetailSerializer if self.action == "retrieve" else DrawSerializer
 
+    @limited("300/m")
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Every promise ever made, newest first."""
+        return super().list(request, *args, **kwargs)
+
     @extend_schema(responses=BundleSerializer)
     @action(detail=True)
+    @limited("120/m")
     def bundle(self, request: Request, raffle: str) -> Response:
         """The bundle: with the entries file, all that is needed to recompute the draw."""
         draw = self.get_object()
+        _refuse_void(draw)
         if draw.state not in proof.DRAWN_STATES:
             raise NotDrawnYet("The picks do not exist yet.", state=draw.state)
         return Response(proof.bundle(draw))
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
-    @action(detail=True, url_path=r"entries\.csv", url_name="entries-csv")
-    def entries_csv(self, request: Request, raffle: str) -> StreamingHttpResponse:
-        """The entries file: header `entry_id,first_ticket,count`, ordered by first ticket."""
+    @action(
+        detail=True,
+        url_path=r"entries\.csv",
+        url_name="entries-csv",
+        renderer_classes=[JSONRenderer, EntriesRenderer],
+    )
+    @limited("120/m")
+    def entries_csv(self, request: Request, raffle: str) -> HttpResponseBase:
+        """The entries file: header `entry_id,first_ticket,count`, ordered by first ticket.
+
+        Once committed its ETag is the root, which no other entries have.
+        """
         draw = self.get_object()
+        _refuse_void(draw)
         if draw.state not in proof.FROZEN_STATES:
             raise NotFrozenYet("The entries are not fixed yet.", state=draw.state)
         response = StreamingHttpResponse(entries.lines(draw.pk), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{draw.raffle_id}.entries.csv"'
-        return response
+        if not draw.root:
+            response["Cache-Control"] = "no-cache"
+            return response
+        response["Cache-Control"] = f"public, max-age={ENTRIES_FRESH}"
+        response["ETag"] = f'"{draw.root}"'
+        # The stubs do not know that a response may be streamed.
+        unchanged = get_conditional_response(request, etag=response["ETag"], response=response)  # type: ignore[arg-type]
+        return unchanged or response
 
     @extend_schema(
         responses=EntryProofSerializer,
@@ -84,6 +126,12 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
         mine = Purchase.objects.paid().filter(raffle=draw.pk, buyer=request.user.pk, pk=purchase).first()
         if mine is None:
             raise Http404
+        _refuse_void(draw)
         if not draw.root:
             raise NotFrozenYet("The entries are not committed yet.", state=draw.state)
         return Response(EntryProofSerializer(prove_entry(draw, mine)).data)
+
+
+def _refuse_void(draw: Draw) -> None:
+    if draw.state == Draw.State.VOID:
+        raise DrawVoid("No draw is held: the raffle was cancelled, and what was paid is refunded.")

@@ -120,6 +120,7 @@ LISTS = {
     "purchases.Reconciliation": {"finance", "auditors"},
     "purchases.Refund": MONEY,
     "purchases.SkillAttempt": {"managers", "support", "auditors"},
+    "purchases.StaleMirror": {"finance", "auditors"},
     "purchases.UnstoredEvent": {"finance", "auditors"},
     "raffles.Raffle": STAFF,
     "verification.ChainAccount": STAFF,

@@ -12,6 +12,7 @@ from luxewin.tests.asking import client_of
 from purchases.models import Payment, Purchase
 from raffles.models import Raffle
 from verification.models import Pick
+from verification.tests.drawing import put_in_state
 
 # Signing in costs a list of one's own one query, for the user.
 PINNED = {"raffles": 2, "purchases": 2, "verification": 3}
@@ -46,6 +47,7 @@ def fill(on_sale, alice, person):
             purchase = _buy(raffle, alice, 1)
             other = _buy(raffle, person(f"buyer-{uuid4().hex}"), 2)
             prizes = list(raffle.prizes.all())
+            put_in_state(raffle, "drawn")
             for position, (prize, bought) in enumerate([(prizes[0], purchase), (None, other)], start=1):
                 Pick.objects.create(
                     draw=raffle.draw,

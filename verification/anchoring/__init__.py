@@ -1,6 +1,6 @@
 """Anchoring: the steps of a draw on its chain. Transactions are rows, stored before they are sent; ADR 10.
 
-Without a chain the same functions answer from the clock. No function here may be called inside a transaction.
+Without a chain the same functions return at once. None but `contract_for` may be called inside a transaction.
 """
 
 from verification.anchoring.contracts import contract_for, deploy_contract
@@ -11,7 +11,10 @@ from verification.anchoring.steps import (
     anchor_settlement,
     anchor_void,
     anchor_void_declaration,
+    await_commit,
+    check_round,
     recheck_commit,
+    settled_with,
 )
 
 __all__ = [
@@ -20,8 +23,11 @@ __all__ = [
     "anchor_settlement",
     "anchor_void",
     "anchor_void_declaration",
+    "await_commit",
+    "check_round",
     "contract_for",
     "deploy_contract",
     "pursue",
     "recheck_commit",
+    "settled_with",
 ]

@@ -1,33 +1,42 @@
 """The draw contracts of this installation: which one new draws are promised on, and how one is deployed."""
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 
 from verification import doors
-from verification.anchoring.sending import pursue, store_signed
+from verification.anchoring.sending import Planned, pursue, store_signed
 from verification.errors import ContractMissing
 from verification.models import ChainTransaction, Contract, DrawSequence
-from verification.onchain import ChainRejected, ChainUnavailable
+from verification.onchain import ChainError, ChainRejected, ChainUnavailable
 
 if TYPE_CHECKING:
     from verification.chain import Chain
 
+log = logging.getLogger(__name__)
 DEPLOY_SECONDS = 600
 
 
 def contract_for(sequence: int) -> Contract | None:
     """The contract of the draw promised now: CHAIN_CONTRACT, or the newest that was deployed; None without a chain.
 
-    Asks nobody: a draw is promised whether its chain answers or not. Raises ContractMissing if nothing was deployed,
-    or if what was deployed does not take this number next.
+    A draw is promised whether its chain answers or not: that is asked only as long as the contract's beacon is unknown.
+    Raises ContractMissing if nothing was deployed, or if what was deployed draws with another beacon than the
+    configured one, or does not take this number next.
     """
     if not settings.CHAIN_RPC_URLS:
         return None
     contract = _known_contract()
     if contract is None:
         raise ContractMissing("Run `manage.py deploy_contract` first, so that this raffle's draw can be anchored.")
+    ours = doors.beacon().chain_hash.hex()
+    if contract.chain_hash not in ("", ours):
+        raise ContractMissing(
+            f"{contract} draws with the beacon {contract.chain_hash}, and BEACON_CHAIN_HASH names {ours}. "
+            "Set the beacon of the contract, or run `manage.py deploy_contract` and unset CHAIN_CONTRACT."
+        )
     if not contract.takes(sequence):
         raise ContractMissing(
             f"Numbers before {sequence} were promised without {contract}, which takes them without a gap. "
@@ -42,10 +51,24 @@ def deploy_contract() -> Contract:
     Called again after a crash it goes on with the transaction that is under way.
     """
     chain = doors.required_chain()
-    known = _known_contract()
-    if known and known.takes(_next_sequence()) and chain.has_code(known.address):
+    newest, known = _newest_deployed(), _known_contract()
+    if known and _is_usable(known) and chain.has_code(known.address):
         return known
-    sent = _deployment_under_way(chain) or _deploy(chain)
+    sent = _deployment_under_way(chain) or _deploy(chain, newest)
+    if sent is None:
+        return deploy_contract()  # another process has just done it
+    sent = _confirmed(chain, sent)
+    address = chain.deployed_address(chain.operator, sent.nonce or 0)
+    facts = {
+        "transaction": sent.hash,
+        "first_sequence": chain.next_sequence(address),
+        "chain_hash": chain.beacon_of(address).hex(),
+    }
+    contract, _ = Contract.objects.get_or_create(chain_id=chain.chain_id, address=address, defaults=facts)
+    return contract
+
+
+def _confirmed(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
     deadline = time.monotonic() + DEPLOY_SECONDS
     while (sent := pursue(chain, sent)).state not in ChainTransaction.COUNTS:
         if sent.state in ChainTransaction.DEAD:
@@ -53,10 +76,7 @@ def deploy_contract() -> Contract:
         if time.monotonic() > deadline:
             raise ChainUnavailable(f"the deployment {sent.hash} is not confirmed after {DEPLOY_SECONDS} s; call again")
         time.sleep(0.3 * min(10, settings.CHAIN_CONFIRMATIONS))
-    address = chain.deployed_address(chain.operator, sent.nonce or 0)
-    facts = {"transaction": sent.hash, "first_sequence": chain.next_sequence(address)}
-    contract, _ = Contract.objects.get_or_create(chain_id=chain.chain_id, address=address, defaults=facts)
-    return contract
+    return sent
 
 
 def _deployment_under_way(chain: "Chain") -> ChainTransaction | None:
@@ -65,7 +85,14 @@ def _deployment_under_way(chain: "Chain") -> ChainTransaction | None:
     return None if last is None or Contract.objects.filter(transaction=last.hash).exists() else last
 
 
-def _deploy(chain: "Chain") -> ChainTransaction:
+def _is_usable(contract: Contract) -> bool:
+    """It takes the number that comes next, and draws with the configured beacon as far as is known."""
+    beacons = ("", doors.beacon().chain_hash.hex())
+    return contract.chain_hash in beacons and contract.takes(_next_sequence())
+
+
+def _deploy(chain: "Chain", newest: Contract | None) -> ChainTransaction | None:
+    """Signs and stores the deployment; None if another process has finished one since `newest` was."""
     beacon = doors.beacon()
     known_round = max(1, beacon.first_round_at(int(time.time())) - 2)
     call = chain.prepare_deploy(
@@ -75,7 +102,13 @@ def _deploy(chain: "Chain") -> ChainTransaction:
         first_sequence=_next_sequence(),
         void_after=settings.DRAW_VOID_SECONDS,
     )
-    return store_signed(chain, lambda: [(call, [])])[0]
+
+    # Under the account's lock: two that deploy at once agree on one transaction.
+    def plan() -> list[Planned]:
+        return [] if _deployment_under_way(chain) or _newest_deployed() != newest else [(call, [])]
+
+    stored = store_signed(chain, plan)
+    return stored[0] if stored else _deployment_under_way(chain)
 
 
 def _next_sequence() -> int:
@@ -84,7 +117,25 @@ def _next_sequence() -> int:
 
 
 def _known_contract() -> Contract | None:
+    contract: Contract | None
     if settings.CHAIN_CONTRACT:
         contract, _ = Contract.objects.get_or_create(chain_id=settings.CHAIN_ID, address=settings.CHAIN_CONTRACT)
-        return contract
+    else:
+        contract = _newest_deployed()
+    if contract and not contract.chain_hash:
+        _note_beacon(contract)
+    return contract
+
+
+def _newest_deployed() -> Contract | None:
     return Contract.objects.filter(chain_id=settings.CHAIN_ID).order_by("-pk").first()
+
+
+def _note_beacon(contract: Contract) -> None:
+    """What the contract says of its beacon, kept for good; while the chain does not answer, it stays unknown."""
+    try:
+        contract.chain_hash = doors.required_chain().beacon_of(contract.address).hex()
+    except ChainError as error:
+        log.warning("the beacon of contract %s is not known yet: %s", contract, error)
+    else:
+        contract.save(update_fields=["chain_hash"])

@@ -5,6 +5,7 @@ Idempotent and safe in parallel: workers agree through the rows, and sending the
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -78,9 +79,21 @@ def pursue(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
 
 def send(chain: "Chain", sent: ChainTransaction) -> None:
     """Has a node take the newest version, again after a while, and with higher fees if stuck. Raises ChainError."""
-    attempt, now = _newest(sent), timezone.now()
-    if attempt.sent_at and now - attempt.sent_at >= timedelta(seconds=settings.CHAIN_STUCK_SECONDS):
-        attempt = _replacement(chain, sent, attempt) or attempt
+    attempt = _newest(sent)
+    if attempt.sent_at and timezone.now() - attempt.sent_at >= timedelta(seconds=settings.CHAIN_STUCK_SECONDS):
+        try:
+            attempt = _replacement(chain, sent, attempt) or attempt
+        except ChainTooDear:
+            # The nodes may have dropped it, and it is good enough once the market falls; until then they may refuse.
+            with suppress(ChainRejected):
+                _offer(chain, sent, attempt)
+            raise
+    _offer(chain, sent, attempt)
+
+
+def _offer(chain: "Chain", sent: ChainTransaction, attempt: ChainAttempt) -> None:
+    """Has a node take this version, unless one was asked to just now."""
+    now = timezone.now()
     if attempt.repeated_at and now - attempt.repeated_at < REPEAT:
         return
     try:

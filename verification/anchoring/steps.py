@@ -4,7 +4,6 @@ What counts is the contract's own state: it is asked before anything is signed, 
 Each function returns once the step is confirmed (CHAIN_CONFIRMATIONS); until then it raises StepWaits or ChainError.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -58,14 +57,29 @@ def anchor_promise(draw: Draw) -> None:
     _done(_Deed(draw, Step.ANNOUNCE, "Announced", holds, lambda chain: _sign_announcements(chain, draw)))
 
 
-def anchor_commit(draw: Draw, *, root: bytes, tickets: int, wanted: int) -> int:
-    """Publishes the root; returns when, in Unix seconds: the block's time, or now without a chain."""
+def await_commit(draw: Draw) -> None:
+    """Raises StepWaits while a transaction that commits the draw is on its way: its entries are not needed for that."""
+    sent, contract = _live(draw, Step.COMMIT), draw.contract
+    if contract is None or sent is None or sent.state not in (State.SIGNED, State.MINED):
+        return
+    chain = doors.required_chain()
+    sent = pursue(chain, sent)
+    # While ours is in no block, the contract may have another's.
+    is_awaited = sent.state == State.MINED or (
+        sent.state == State.SIGNED and not _is_committed(chain.draw_state(contract.address, _hash(draw)))
+    )
+    if is_awaited:
+        raise _waits(Step.COMMIT, sent)
+
+
+def anchor_commit(draw: Draw, *, root: bytes, tickets: int, wanted: int) -> int | None:
+    """Publishes the root on the chain; returns when, in Unix seconds: the block's time. None without a chain."""
     contract = draw.contract
     if contract is None:
-        return int(time.time())
+        return None
 
     def holds(state: DrawState) -> bool:
-        if state.status in (DrawStatus.UNKNOWN, DrawStatus.ANNOUNCED):
+        if not _is_committed(state):
             return False
         return _same(draw, "commitment", (root, tickets, wanted), state.root, state.tickets, state.wanted)
 
@@ -73,10 +87,23 @@ def anchor_commit(draw: Draw, *, root: bytes, tickets: int, wanted: int) -> int:
         call = chain.prepare_commit(contract.address, _hash(draw), root=root, tickets=tickets, wanted=wanted)
         _sign_for(chain, call, Step.COMMIT, [draw])
 
-    return _done(_Deed(draw, Step.COMMIT, "Committed", holds, sign)).block_time or 0
+    return _done(_Deed(draw, Step.COMMIT, "Committed", holds, sign)).block_time
 
 
-def recheck_commit(draw: Draw) -> int:
+def check_round(draw: Draw, committed_at: int, number: int) -> None:
+    """Compares the moment and the round of a commitment that counts with the contract's own, which decide there.
+
+    Raises StepStuck if they differ: the contract may draw with another beacon than the manifest names.
+    """
+    if draw.contract is None:
+        return
+    state = doors.required_chain().draw_state(draw.contract.address, _hash(draw))
+    if not _is_committed(state):
+        raise StepWaits("a node that is behind does not have the commitment yet", timezone.now() + POLL)
+    _same(draw, "moment or round", (committed_at, number), state.committed_at, state.round)
+
+
+def recheck_commit(draw: Draw) -> int | None:
     """When the chain has the commitment of a committed draw now: a reorganisation may have moved or dropped it.
 
     Dropped, it is sent again.
@@ -106,6 +133,29 @@ def anchor_settlement(draw: Draw) -> list[int]:
     return chain.settled_picks(draw.contract.address, _hash(draw))
 
 
+def settled_with(draw: Draw) -> bytes | None:
+    """The signature with which the draw was settled on its contract, whoever did it, not verified; None if it is not.
+
+    Raises StepStuck if the transaction does not show it.
+    """
+    contract = draw.contract
+    if contract is None:
+        return None
+    chain = doors.required_chain()
+    if chain.draw_state(contract.address, _hash(draw)).status != DrawStatus.SETTLED:
+        return None
+    taken_by = chain.transaction_of(contract.address, "Settled", _hash(draw), not_before=_since(draw))
+    if taken_by is None:
+        raise StepWaits("the contract is settled, and no node shows its event yet", timezone.now() + POLL)
+    signature = chain.signature_in(taken_by)
+    if signature is None:
+        raise StepStuck(
+            f"the contract was settled by {taken_by}, which does not show the signature of round {draw.round}: "
+            "hand it in with `manage.py draw_raffle ID --signature HEX`"
+        )
+    return signature
+
+
 def anchor_void_declaration(draw: Draw) -> int:
     """Says on the chain that the draw's round never appeared; returns when it may be made void, in Unix seconds."""
     contract = draw.contract
@@ -133,7 +183,7 @@ def anchor_void(draw: Draw) -> None:
 
 def _done(deed: _Deed) -> ChainTransaction:
     """The transaction that took the step, once it counts; until then sees to it and raises StepWaits or ChainError."""
-    sent = _live(deed)
+    sent = _live(deed.draw, deed.step)
     if sent and sent.state == State.FINAL:
         return sent
     chain = doors.required_chain()
@@ -144,16 +194,24 @@ def _done(deed: _Deed) -> ChainTransaction:
             sent = pursue(chain, found)
         elif sent is None or sent.state != State.SIGNED:
             deed.sign(chain)
-            sent = _live(deed)
+            sent = _live(deed.draw, deed.step)
     if sent and sent.state in ChainTransaction.COUNTS:
         return sent
+    raise _waits(deed.step, sent)
+
+
+def _waits(step: str, sent: ChainTransaction | None) -> StepWaits:
     # Where many blocks are needed, nothing changes from one second to the next, and nodes count their requests.
     pause = POLL * max(1, min(10, settings.CHAIN_CONFIRMATIONS // 2))
-    raise StepWaits(_reason(deed.step, sent), timezone.now() + pause)
+    return StepWaits(_reason(step, sent), timezone.now() + pause)
 
 
-def _live(deed: _Deed) -> ChainTransaction | None:
-    taken = ChainStep.objects.filter(draw=deed.draw, step=deed.step, live=True)
+def _is_committed(state: DrawState) -> bool:
+    return state.status not in (DrawStatus.UNKNOWN, DrawStatus.ANNOUNCED)
+
+
+def _live(draw: Draw, step: str) -> ChainTransaction | None:
+    taken = ChainStep.objects.filter(draw=draw, step=step, live=True)
     found = taken.select_related("transaction__account").first()
     return found.transaction if found else None
 
@@ -163,8 +221,7 @@ def _taken_by(chain: "Chain", deed: _Deed) -> ChainTransaction | None:
     draw, contract = deed.draw, deed.draw.contract
     if contract is None or not deed.holds(chain.draw_state(contract.address, _hash(draw))):
         return None
-    since = int(draw.raffle.created_at.timestamp()) - CLOCKS
-    taken_by = chain.transaction_of(contract.address, deed.event, _hash(draw), not_before=since)
+    taken_by = chain.transaction_of(contract.address, deed.event, _hash(draw), not_before=_since(draw))
     if taken_by is None:
         raise StepWaits(f"the contract has the {deed.step}, and no node shows its event yet", timezone.now() + POLL)
     with transaction.atomic():
@@ -277,6 +334,11 @@ def _reason(step: str, sent: ChainTransaction | None) -> str:
     if sent.state in ChainTransaction.DEAD:
         return f"{step} {sent.hash} is {sent.state}; it is looked at again"
     return f"{step} {sent.hash} is not mined yet"
+
+
+def _since(draw: Draw) -> int:
+    """The contract has no event of the draw before this moment, in Unix seconds."""
+    return int(draw.raffle.created_at.timestamp()) - CLOCKS
 
 
 def _hash(draw: Draw) -> bytes:

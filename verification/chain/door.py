@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
+from eth_abi.exceptions import DecodingError
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
-from web3.exceptions import BlockNotFound, TransactionNotFound, Web3RPCError
+from web3.exceptions import BlockNotFound, TransactionNotFound, Web3Exception, Web3RPCError
 from web3.types import Nonce
 from web3.utils.address import get_create_address
 
 from verification.beacon import Beacon
 from verification.chain.nodes import Nodes, code_of, reason_of
 from verification.contract import VOID_AFTER, artefact
-from verification.contract.encoding import encode_public_key, encode_signature
+from verification.contract.encoding import decode_signature, encode_public_key, encode_signature
 from verification.onchain import (
     Block,
     Call,
@@ -29,6 +30,7 @@ from verification.onchain import (
 _GAS_MARGIN = 1.25  # over the estimate, since state may differ a little when the transaction runs
 _BASE_FEE_MARGIN = 2  # a full block raises the base fee by an eighth: this covers six of them
 _NOT_NOW = frozenset({-32603, -32005, -32002})  # internal error, too many requests, resource unavailable (EIP-1474)
+_SETTLES = frozenset({"settle", "settle_many"})
 _LOG_SPAN = 10_000  # blocks whose events are asked for at once: public nodes refuse more
 
 
@@ -229,6 +231,10 @@ class Chain:
         """The number that the contract takes next, in the newest block."""
         return int(self._read(contract, "next_sequence"))
 
+    def beacon_of(self, contract: str) -> bytes:
+        """The chain hash of the beacon that the contract draws with."""
+        return bytes(self._read(contract, "CHAIN_HASH"))
+
     def settled_picks(self, contract: str, manifest_hash: bytes) -> list[int]:
         """The picked indices of a settled draw, in order. Raises ChainRejected before it is settled."""
         return list(self._read(contract, "picks", manifest_hash))
@@ -255,6 +261,25 @@ class Chain:
                 return None
             newest = oldest - 1
         return None
+
+    def signature_in(self, transaction_hash: str) -> bytes | None:
+        """The signature that a transaction hands to `settle` or `settle_many`, compressed, not verified.
+
+        None if it calls neither: another contract may have handed it on.
+        """
+
+        def ask(node: Web3) -> bytes:
+            try:
+                return bytes(node.eth.get_transaction(transaction_hash)["input"])  # type: ignore[arg-type]
+            except TransactionNotFound:
+                return b""
+
+        data = self._ask(ask)
+        try:
+            function, arguments = self._contract.decode_function_input(data)
+            return decode_signature(arguments["signature"]) if function.fn_name in _SETTLES else None
+        except (ValueError, Web3Exception, DecodingError):
+            return None
 
     def _read(self, contract: str, function: str, *arguments: Any) -> Any:
         address = Web3.to_checksum_address(contract)

@@ -115,6 +115,14 @@ class Migration(migrations.Migration):
             "first_sequence",
             models.PositiveIntegerField(help_text="Unknown of a contract that others deployed.", null=True),
         ),
+        migrations.AddField(
+            "contract",
+            "chain_hash",
+            models.CharField(
+                blank=True, default="", help_text="Of its beacon; empty until the contract said.", max_length=64
+            ),
+            preserve_default=False,
+        ),
         *plain("chainaccount", ACCOUNT),
         *plain("chaintransaction", TRANSACTION),
         migrations.RemoveConstraint("chaintransaction", "chain_transaction_once_per_step"),
@@ -171,7 +179,8 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunSQL(CARRY_OVER, migrations.RunSQL.noop),
+        # No way back: a transaction of several draws, or with several attempts, has no place in the former shape.
+        migrations.RunSQL(CARRY_OVER),
         migrations.RemoveField("chaintransaction", "draw"),
         migrations.RemoveField("chaintransaction", "step"),
         migrations.RemoveField("chaintransaction", "raw"),

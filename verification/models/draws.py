@@ -19,6 +19,7 @@ class Contract(models.Model):
     address = models.CharField(max_length=42)
     transaction = models.CharField(max_length=66)
     first_sequence = models.PositiveIntegerField(null=True, help_text="Unknown of a contract that others deployed.")
+    chain_hash = models.CharField(max_length=64, blank=True, help_text="Of its beacon; empty until the contract said.")
     deployed_at = models.DateTimeField(db_default=Now())
 
     class Meta:

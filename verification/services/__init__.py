@@ -2,20 +2,21 @@
 
 from verification.services.entries import prove_entry
 from verification.services.outcomes import claim_award, forfeit_pick, next_alternate
-from verification.services.promises import promise_draw, promised_beacon, void_draw
+from verification.services.promises import end_with_raffle, promise_draw, promised_beacon
 from verification.services.repairs import look_after
-from verification.services.steps import advance_draw
+from verification.services.steps import advance_draw, decide_with
 from verification.services.voiding import declare_void
 
 __all__ = [
     "advance_draw",
     "claim_award",
+    "decide_with",
     "declare_void",
+    "end_with_raffle",
     "forfeit_pick",
     "look_after",
     "next_alternate",
     "promise_draw",
     "promised_beacon",
     "prove_entry",
-    "void_draw",
 ]

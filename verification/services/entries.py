@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from purchases.models import Purchase
 from verification import merkle
 from verification.entries import records
-from verification.errors import ProofUnavailable
+from verification.errors import ProofUnavailable, StepStuck
 from verification.models import Draw, EntriesIndex
 
 log = logging.getLogger(__name__)
@@ -35,11 +35,17 @@ def store_index(draw: Draw, tree: merkle.Tree) -> None:
 
 
 def are_unchanged(draw: Draw) -> bool:
-    """Whether the entries are still those that were committed. Cost: reading them, and one hash over all."""
+    """Whether the entries are still those that were committed. Cost: reading them, and one hash over all.
+
+    Raises StepStuck if nothing was kept of those.
+    """
+    kept = EntriesIndex.objects.values_list("digest", flat=True).filter(pk=draw.pk).first()
+    if kept is None:
+        raise StepStuck("the index of the committed entries is missing")
     digest = sha256()
     for piece in records(draw.pk):
         digest.update(piece)
-    return digest.digest() == bytes(EntriesIndex.objects.values_list("digest", flat=True).get(pk=draw.pk))
+    return digest.digest() == bytes(kept)
 
 
 class Prover:

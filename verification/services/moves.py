@@ -2,15 +2,18 @@
 
 import logging
 from datetime import datetime
+from typing import Any
 
 from django.utils import timezone
 
-from luxewin.audit.services import record
+from luxewin.audit.services import Actor, record
 from verification.alerts import alert_staff
 from verification.errors import StepStuck
 from verification.models import Draw
 
 log = logging.getLogger(__name__)
+# What a step reads before it asks the outside: moved meanwhile, its result belongs to another draw than the row's.
+READ = ("state", "root", "committed_at", "round")
 
 
 def wait(draw: Draw, until: datetime, reason: str) -> None:
@@ -28,13 +31,18 @@ def stop(draw: Draw, stuck: StepStuck) -> None:
     alert_staff("draw_stuck", about=f"{draw.pk}:{draw.state}", **facts)
 
 
-def reach(draw: Draw, state: Draw.State, **facts: object) -> bool:
-    """Moves the draw on in the caller's transaction; False if another worker did it before."""
+def is_as_read(draw: Draw) -> bool:
+    """Locks the draw in the caller's transaction; False if another worker moved its state or commitment since."""
     fresh = Draw.objects.select_for_update(no_key=True, of=("self",)).get(pk=draw.pk)
-    if fresh.state != draw.state:
+    return all(getattr(fresh, name) == getattr(draw, name) for name in READ)
+
+
+def reach(draw: Draw, state: Draw.State, *, actor: Actor | None = None, **facts: Any) -> bool:
+    """Moves the draw on in the caller's transaction; False if it is not as it was read any more."""
+    if not is_as_read(draw):
         return False
     values = {"state": state, "trouble": "", "claimed_until": None, "due_at": timezone.now()} | facts
     Draw.objects.filter(pk=draw.pk).update(**values)
     after = {name: str(value) for name, value in ({"state": state} | facts).items()}
-    record(f"draw.{state}", draw, before={"state": draw.state}, after=after)
+    record(f"draw.{state}", draw, actor=actor, before={"state": draw.state}, after=after)
     return True

@@ -11,6 +11,7 @@ from verification.anchoring import contract_for
 from verification.beacon import Beacon
 from verification.contract import MAX_PICKS
 from verification.models import Draw, DrawSequence
+from verification.services.moves import reach
 
 
 def promise_draw(raffle: Raffle, *, actor: Actor | None = None) -> Draw:
@@ -66,14 +67,15 @@ def _manifest_of(raffle: Raffle, sequence: int) -> bytes:
     return manifest.canonical(promise)
 
 
-def void_draw(raffle: Raffle) -> None:
+def end_with_raffle(raffle: Raffle, *, actor: Actor | None = None) -> None:
     """The raffle is being cancelled, in the caller's transaction, its row locked: no draw is held.
 
     An anchored draw that is not announced yet is announced first: the contract takes the numbers one after the other,
     and those after this one wait for it.
     """
-    draws = Draw.objects.filter(raffle=raffle)
-    draws.exclude(state=Draw.State.PROMISED, contract__isnull=False).update(state=Draw.State.VOID, claimed_until=None)
+    draw = Draw.objects.filter(raffle=raffle).exclude(state=Draw.State.VOID).first()
+    if draw and not (draw.is_anchored and draw.state == Draw.State.PROMISED):
+        reach(draw, Draw.State.VOID, actor=actor)
 
 
 def promised_beacon(draw: Draw) -> Beacon:

@@ -29,13 +29,14 @@ def follow_commit(draw: Draw) -> None:
         return
     before = {"committed_at": draw.committed_at, "round": draw.round}
     committed_at = anchoring.recheck_commit(draw)
-    if committed_at == draw.committed_at:
+    if committed_at is None or committed_at == draw.committed_at:
         return
     source = promised_beacon(draw)
     number = source.first_round_at(committed_at + draw.raffle.delay_seconds)
     moved = f"a reorganisation moved the commitment from {draw.committed_at} to {committed_at}"
     if draw.seed:
         raise StepStuck(f"{moved}, whose round is {number}; the draw was decided by round {draw.round} before")
+    anchoring.check_round(draw, committed_at, number)
     due = datetime.fromtimestamp(source.time_of(number), UTC)
     after = {"committed_at": committed_at, "round": number}
     with transaction.atomic():

@@ -8,26 +8,30 @@ same step can be taken again, with the same result.
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from luxewin.tasks.queue import enqueue
 from purchases.models import Purchase
 from raffles import services as raffle_services
 from raffles.models import Raffle, TicketCounter
-from verification import announcements, doors, picks
-from verification.anchoring import anchor_commit, anchor_promise, anchor_settlement
+from verification import announcements, picks
+from verification.anchoring import anchor_commit, anchor_promise, anchor_settlement, await_commit, check_round
 from verification.beacon import BeaconUnavailable, RoundNotYet, randomness
 from verification.errors import ProofUnavailable, StepStuck, StepWaits
+from verification.merkle import EntriesError
 from verification.models import Draw, Pick
 from verification.onchain import ChainError
 from verification.services.entries import Proof, Prover, are_unchanged, entries_tree, store_index
-from verification.services.moves import reach, stop, wait
+from verification.services.moves import is_as_read, reach, stop, wait
 from verification.services.outcomes import award_prizes
 from verification.services.promises import promised_beacon
 from verification.services.repairs import follow_commit
+from verification.services.signatures import check_signature, round_signature
 from verification.services.voiding import settle_before_void, void_overdue
 
 log = logging.getLogger(__name__)
@@ -41,18 +45,35 @@ def advance_draw(raffle_id: UUID) -> Draw:
         step = STEPS.get(draw.state)
         if step is None or (draw.state == Draw.State.DRAWN and not draw.is_anchored):
             return draw
-        try:
-            step(draw)
-        except StepStuck as stuck:
-            stop(draw, stuck)
+        if not _take(step, draw):
             return Draw.objects.get(pk=raffle_id)
-        except StepWaits as waits:
-            wait(draw, waits.until, waits.reason)
-            return Draw.objects.get(pk=raffle_id)
-        except (ChainError, BeaconUnavailable) as error:
-            log.error("draw %s stays %s: %s", draw.sequence, draw.state, error)  # noqa: TRY400 no news in the trace
-            wait(draw, timezone.now() + PAUSE, str(error))
-            return Draw.objects.get(pk=raffle_id)
+
+
+def decide_with(raffle_id: UUID, signature: bytes) -> Draw:
+    """Decides a draw with its round's signature, which anyone may hand in, and goes on as `advance_draw` does.
+
+    Raises SignatureRefused unless the draw waits for its round and this is that round's signature.
+    """
+    draw = Draw.objects.select_related("raffle", "contract").get(pk=raffle_id)
+    check_signature(draw, signature)
+    is_taken = _take(partial(decide, signature=signature), draw)
+    return advance_draw(raffle_id) if is_taken else Draw.objects.get(pk=raffle_id)
+
+
+def _take(step: Callable[[Draw], None], draw: Draw) -> bool:
+    """Takes the step; False if it cannot be taken now, which is noted."""
+    try:
+        step(draw)
+    except StepStuck as stuck:
+        stop(draw, stuck)
+    except StepWaits as waits:
+        wait(draw, waits.until, waits.reason)
+    except (ChainError, BeaconUnavailable) as error:
+        log.error("draw %s stays %s: %s", draw.sequence, draw.state, error)  # noqa: TRY400 no news in the trace
+        wait(draw, timezone.now() + PAUSE, str(error))
+    else:
+        return True
+    return False
 
 
 def announce(draw: Draw) -> None:
@@ -77,8 +98,8 @@ def freeze(draw: Draw) -> None:
         if raffle.closed_at is None:
             raise StepWaits("the sale is not over", timezone.now() + PAUSE)
         pending = Purchase.objects.holding().filter(raffle=raffle).count()
-        if counter.selling or counter.held or pending:
-            raise StepWaits(f"{pending} payments are still under way", timezone.now() + timedelta(seconds=1))
+        if unsettled := _unsettled(counter, pending):
+            raise StepWaits(unsettled, timezone.now() + timedelta(seconds=1))
         tickets = Purchase.objects.paid().filter(raffle=raffle).totals()["tickets"]
         if tickets < max(raffle.min_tickets, 1):
             reason = f"{tickets} tickets were sold, fewer than the {max(raffle.min_tickets, 1)} promised for a draw."
@@ -90,22 +111,35 @@ def freeze(draw: Draw) -> None:
 
 def commit(draw: Draw) -> None:
     """Frozen → committed: the root is public, and the round follows from when it was."""
-    tree = entries_tree(draw)
-    root = tree.root
-    committed_at = anchor_commit(draw, root=root, tickets=tree.tickets, wanted=_wanted(draw, tree.tickets))
-    number = promised_beacon(draw).first_round_at(committed_at + draw.raffle.delay_seconds)
-    facts = {"root": root.hex(), "tickets": tree.tickets, "entries": tree.count, "committed_at": committed_at}
-    with transaction.atomic():
-        if reach(draw, Draw.State.COMMITTED, **facts, round=number, due_at=_time_of(draw, number)):
-            store_index(draw, tree)
-
-
-def decide(draw: Draw) -> None:
-    """Committed → drawn: the round appeared; seed and picks follow from it. If it never does, → void once declared."""
-    follow_commit(draw)
-    source = promised_beacon(draw)
+    await_commit(draw)
     try:
-        signature = doors.client_of(source).fetch(draw.round or 0)
+        tree = entries_tree(draw)
+    except EntriesError as error:
+        raise StepStuck(f"the entries make no tree: {error}") from error
+    root, delay, source = tree.root, draw.raffle.delay_seconds, promised_beacon(draw)
+    anchored_at = anchor_commit(draw, root=root, tickets=tree.tickets, wanted=_wanted(draw, tree.tickets))
+    if anchored_at is not None:
+        check_round(draw, anchored_at, source.first_round_at(anchored_at + delay))
+    with transaction.atomic():
+        if not is_as_read(draw):
+            return
+        store_index(draw, tree)
+        # Without a chain the root is public when this transaction ends: the moment is read as late as can be.
+        committed_at = _database_time() if anchored_at is None else anchored_at
+        number = source.first_round_at(committed_at + delay)
+        facts: dict[str, Any] = {"root": root.hex(), "tickets": tree.tickets, "entries": tree.count}
+        facts |= {"committed_at": committed_at}
+        reach(draw, Draw.State.COMMITTED, **facts, round=number, due_at=_time_of(draw, number))
+
+
+def decide(draw: Draw, signature: bytes | None = None) -> None:
+    """Committed → drawn: the round appeared; seed and picks follow from it. If it never does, → void once declared.
+
+    `signature` is the round's, verified; without one it is fetched.
+    """
+    follow_commit(draw)
+    try:
+        signature = signature or round_signature(draw)
     except (RoundNotYet, BeaconUnavailable) as missing:
         if draw.void_at:
             void_overdue(draw, draw.void_at)
@@ -118,18 +152,13 @@ def decide(draw: Draw) -> None:
         return
     if not are_unchanged(draw):
         raise StepStuck("the entries are no longer those that were committed")
-    tickets = draw.tickets or 0
-    seed = picks.seed(
-        chain_hash=source.chain_hash,
-        round=draw.round or 0,
-        randomness=randomness(signature),
-        manifest_hash=bytes.fromhex(draw.manifest_hash),
-        root=bytes.fromhex(draw.root),
-        tickets=tickets,
-    )
-    indices = picks.pick_indices(seed, tickets, _wanted(draw, tickets))
+    seed, indices = _seed_and_indices(draw, signature)
     proofs = _proofs(draw, indices)
-    facts = {"signature": signature.hex(), "randomness": randomness(signature).hex(), "seed": seed.hex()}
+    facts: dict[str, Any] = {
+        "signature": signature.hex(),
+        "randomness": randomness(signature).hex(),
+        "seed": seed.hex(),
+    }
     with transaction.atomic():
         if reach(draw, Draw.State.DRAWN, **facts):
             _write_picks(draw, indices, proofs)
@@ -145,9 +174,7 @@ def settle(draw: Draw) -> None:
     on_chain = anchor_settlement(draw)
     ours = list(draw.picks.values_list("index", flat=True))
     if on_chain != ours:
-        raise StepWaits(
-            f"the contract picked {on_chain}, we picked {ours}; an operator must look", timezone.now() + PAUSE * 12
-        )
+        raise StepStuck(f"the contract picked {on_chain}, we picked {ours}")
     with transaction.atomic():
         reach(draw, Draw.State.SETTLED)
 
@@ -161,8 +188,37 @@ STEPS: dict[str, Callable[[Draw], None]] = {
 }
 
 
+def _unsettled(counter: TicketCounter, pending: int) -> str:
+    """Why the entries cannot be fixed yet."""
+    if pending:
+        return f"{pending} payments are still under way"
+    if counter.held:
+        return f"{counter.held} tickets are still held, though no payment is under way"
+    return "the counter still sells, though the sale is over" if counter.selling else ""
+
+
+def _database_time() -> int:
+    """In Unix seconds, by the clock that everyone who reads the database shares."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint")
+        return int(cursor.fetchone()[0])
+
+
 def _wanted(draw: Draw, tickets: int) -> int:
     return min(tickets, draw.raffle.prizes.count() + draw.raffle.alternates)
+
+
+def _seed_and_indices(draw: Draw, signature: bytes) -> tuple[bytes, list[int]]:
+    tickets = draw.tickets or 0
+    seed = picks.seed(
+        chain_hash=promised_beacon(draw).chain_hash,
+        round=draw.round or 0,
+        randomness=randomness(signature),
+        manifest_hash=bytes.fromhex(draw.manifest_hash),
+        root=bytes.fromhex(draw.root),
+        tickets=tickets,
+    )
+    return seed, picks.pick_indices(seed, tickets, _wanted(draw, tickets))
 
 
 def _time_of(draw: Draw, number: int) -> datetime:

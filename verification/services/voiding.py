@@ -12,7 +12,7 @@ from luxewin.audit.services import record
 from raffles import services as raffle_services
 from verification import doors
 from verification.anchoring import anchor_settlement, anchor_void, anchor_void_declaration
-from verification.errors import NotVoidable, RoundNotOverdue, StepWaits, VoidDeclared
+from verification.errors import NotVoidable, RoundNotOverdue, StepStuck, StepWaits, VoidDeclared
 from verification.models import Draw
 from verification.onchain import DrawStatus
 from verification.reasons import public_reason
@@ -46,11 +46,15 @@ def _refuse_unless_overdue(draw: Draw) -> None:
         raise NotVoidable(f"Only a draw that waits for its round can be declared void; this is {draw.state}.")
     if draw.void_at:
         raise VoidDeclared(f"It can become void from {_text(draw.void_at)} on.", void_at=draw.void_at.isoformat())
-    due = datetime.fromtimestamp(promised_beacon(draw).time_of(draw.round or 0), UTC)
-    declarable = due + timedelta(seconds=draw.void_after)
+    due, declarable = _due_and_declarable(draw)
     if timezone.now() < declarable:
         detail = f"Round {draw.round} was due at {_text(due)}; it can be declared void from {_text(declarable)} on."
         raise RoundNotOverdue(detail, declarable_at=declarable.isoformat())
+
+
+def _due_and_declarable(draw: Draw) -> tuple[datetime, datetime]:
+    due = datetime.fromtimestamp(promised_beacon(draw).time_of(draw.round or 0), UTC)
+    return due, due + timedelta(seconds=draw.void_after)
 
 
 def void_overdue(draw: Draw, void_at: datetime) -> None:
@@ -71,17 +75,30 @@ def settle_before_void(draw: Draw, signature: bytes) -> bool:
     """Has the contract settle a declared draw before it is drawn here; False if the void came first, which then holds.
 
     After a declaration the contract alone decides which came first: what is told to winners must be what it says.
-    Raises StepWaits until that is confirmed.
+    The operator can declare it there directly: once that is possible, the contract is asked. Raises StepWaits until
+    the settlement is confirmed, and StepStuck on a void that was not declared here.
     """
-    if draw.contract is None or draw.void_declared_at is None:
+    declarable = _due_and_declarable(draw)[1]
+    if draw.contract is None or (draw.void_declared_at is None and timezone.now() < declarable):
         return True
     state = doors.required_chain().draw_state(draw.contract.address, bytes.fromhex(draw.manifest_hash))
     if state.status == DrawStatus.VOID:
-        _void(draw)
+        _follow_void(draw)
         return False
+    if draw.void_declared_at is None and not state.void_at:
+        return True
     draw.signature = signature.hex()
     anchor_settlement(draw)
     return True
+
+
+def _follow_void(draw: Draw) -> None:
+    """The contract has the draw void: here it is once it was declared here, and the delay of that is over."""
+    if draw.void_at is None:
+        raise StepStuck("the contract has the draw void, which nobody declared here: see `manage.py void_draw`")
+    if timezone.now() < draw.void_at:
+        raise StepWaits(f"the contract has the draw void; here it is from {_text(draw.void_at)} on", draw.void_at)
+    _void(draw)
 
 
 def _void(draw: Draw) -> None:

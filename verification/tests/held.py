@@ -7,12 +7,16 @@ from raffles.models import Raffle
 from verification.models import Draw, Pick
 from verification.services.outcomes import award_prizes
 
+from .drawing import put_in_state
+
 
 def held(raffle: Raffle, *buyers: User) -> list[Pick]:
     """The picks of a draw in which the buyers' tickets were picked in this order."""
     prizes = list(raffle.prizes.all())
-    for position, buyer in enumerate(buyers, start=1):
-        purchase = seated(buyer, raffle)
+    purchases = [seated(buyer, raffle) for buyer in buyers]
+    services.mark_frozen(raffle.pk)
+    put_in_state(raffle, Draw.State.DRAWN)
+    for position, purchase in enumerate(purchases, start=1):
         Pick.objects.create(
             draw=raffle.draw,
             position=position,
@@ -22,9 +26,7 @@ def held(raffle: Raffle, *buyers: User) -> list[Pick]:
             purchase=purchase,
             path=[],
         )
-    services.mark_frozen(raffle.pk)
     services.mark_drawn(raffle.pk)
-    Draw.objects.filter(pk=raffle.pk).update(state=Draw.State.DRAWN)
     award_prizes(raffle.draw)
     return picks_of(raffle)
 

@@ -84,10 +84,14 @@ class Mine:
 
 def decided(raffle: Raffle) -> Draw:
     """Its round appeared, and nobody has settled it."""
-    draw = Draw.objects.get(pk=raffle.pk)
+    wait_for(Draw.objects.get(pk=raffle.pk))
+    return stepped(raffle, steps.decide, Draw.State.DRAWN)
+
+
+def wait_for(draw: Draw) -> None:
+    """Until its round has appeared."""
     while time.time() < services.promised_beacon(draw).time_of(draw.round or 0) + 1:
         time.sleep(0.1)
-    return stepped(raffle, steps.decide, Draw.State.DRAWN)
 
 
 def stepped(raffle: Raffle, step: Callable[[Draw], None], state: str) -> Draw:

@@ -11,7 +11,7 @@ from verification import announcements, errors
 from verification.models import Award, Draw, Forfeit, Pick
 from verification.services import claim_award, forfeit_pick, outcomes
 
-from .drawing import URL, advance_to, closed
+from .drawing import URL, advance_to, closed, put_in_state
 from .held import held, picks_of
 
 DISQUALIFIED, UNCLAIMED = Forfeit.Kind.DISQUALIFIED, Forfeit.Kind.UNCLAIMED
@@ -190,7 +190,7 @@ def test_a_forfeit_needs_a_reason_that_fits(reason, drawn, mona):
 
 def test_nothing_is_forfeited_before_the_draw_is_held(drawn, mona):
     picks = drawn(3)
-    Draw.objects.update(state=Draw.State.COMMITTED)
+    put_in_state(picks[0].draw.raffle, Draw.State.COMMITTED)
     for deed in (lambda: forfeit_pick(picks[0].pk, kind=DISQUALIFIED, reason=WHY, actor=mona), lambda: claim(picks)):
         with pytest.raises(errors.NotDrawnYet):
             deed()

@@ -1,5 +1,7 @@
 """A draw on the chain: one transaction a step, whoever dies, whoever is away, whoever else settles it."""
 
+import time
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
@@ -219,6 +221,55 @@ def test_the_contract_of_the_settings_is_used_where_one_is_named(chained, settin
     settings.CHAIN_CONTRACT = deployed["address"]
     assert selling().draw.contract.address == deployed["address"]
     assert selling().draw.contract == Contract.objects.get()
+
+
+def test_a_contract_that_draws_with_another_beacon_takes_no_promise(anchored, settings, deployed, draft, capsys):
+    contract, ours = Contract.objects.get(), settings.BEACON_CHAIN_HASH
+    settings.BEACON_CHAIN_HASH = "ab" * 32
+    doors.beacon.cache_clear()
+    with pytest.raises(ContractMissing) as refusal:
+        publish_raffle(draft().pk)
+    assert f"{contract} draws with the beacon {ours}, and BEACON_CHAIN_HASH names {'ab' * 32}" in refusal.value.detail
+    assert not Draw.objects.exists()
+    settings.BEACON_CHAIN_HASH = ours
+    doors.beacon.cache_clear()
+    assert publish_raffle(draft().pk).draw.contract == contract
+
+
+def test_while_the_chain_is_away_the_beacon_of_the_settings_contract_is_unknown(
+    chained, settings, deployed, selling, away
+):
+    settings.CHAIN_CONTRACT = deployed["address"]
+    away()
+    assert selling().draw.contract.chain_hash == ""
+    away(False)
+    assert selling().draw.contract.chain_hash == settings.BEACON_CHAIN_HASH
+
+
+def test_a_round_of_the_contract_s_that_is_not_ours_stops_the_draw(anchored, settings, selling, alice, mona):
+    settings.BEACON_GENESIS_TIME -= 1000
+    doors.beacon.cache_clear()
+    raffle = selling()
+    advance_to(raffle, State.ANNOUNCED)
+    seated(alice, raffle, 5)
+    closed(raffle)
+    while not (draw := services.advance_draw(raffle.pk)).trouble.endswith("an operator must look"):
+        time.sleep(0.1)
+    state = on_chain(anchored, draw)
+    theirs, ours = (f"({state.committed_at}, {number})" for number in (state.round, state.round + 1000))
+    assert draw.trouble.startswith(
+        f"the contract has another moment or round of draw {draw.sequence} {theirs} than ours"
+    )
+    assert ours in draw.trouble
+    assert (draw.state, draw.root) == (State.FROZEN, "")
+    assert [note.kind for note in mona.notifications.all()] == ["draw_stuck"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_that_deploy_at_once_deploy_one_contract(chained):
+    done = at_once(*[deploy_contract] * 2)
+    assert {each.address for each in done} == {Contract.objects.get().address}
+    assert ChainTransaction.objects.count() == 1
 
 
 def test_the_command_deploys_once(chained, anchored, capsys):

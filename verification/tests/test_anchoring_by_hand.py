@@ -14,7 +14,7 @@ from verification.models import ChainStep, Draw
 from verification.onchain import DrawStatus
 from verification.services import steps
 
-from .drawing import advance_to, closed
+from .drawing import advance_to, closed, unguarded
 from .mining import decided, stepped
 from .on_chain import ETHER, rpc
 
@@ -65,6 +65,16 @@ def test_any_key_settles_with_a_signature_that_is_handed_in(drawn, anchored, tmp
     assert not ChainStep.objects.filter(step="settle").exists()
     assert advance_to(drawn, State.SETTLED).trouble == ""
     assert ChainStep.objects.get(step="settle").transaction.account is None
+
+
+def test_picks_of_the_contract_that_differ_from_ours_stop_the_draw(drawn, anchored, mona):
+    settle(str(drawn.pk))
+    with unguarded("verification_pick"):
+        drawn.draw.picks.filter(position=1).update(index=1_000)
+    draw = services.advance_draw(drawn.pk)
+    assert (draw.state, draw.trouble.startswith("the contract picked [")) == (State.DRAWN, True)
+    assert draw.trouble.endswith("an operator must look")
+    assert [note.kind for note in mona.notifications.all()] == ["draw_stuck"]
 
 
 def test_what_cannot_be_done_is_said_without_a_traceback(drawn, anchored, selling, settings, tmp_path):

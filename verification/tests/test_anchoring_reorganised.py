@@ -13,7 +13,7 @@ from verification.onchain import DrawStatus
 from verification.services import steps
 
 from .drawing import closed
-from .mining import decided, stepped
+from .mining import decided, stepped, wait_for
 from .on_chain import mine_at
 from .test_anchoring_sending import long_ago, unreachable
 
@@ -63,6 +63,19 @@ def test_a_commit_counts_only_once_it_is_confirmed(frozen, mine):
     assert (draw.state, draw.committed_at) == (State.COMMITTED, on_chain(mine).committed_at)
 
 
+def test_while_the_commit_is_on_its_way_the_tree_is_not_built_again(frozen, mine, monkeypatch):
+    raffle = frozen(delay_seconds=3600)
+    built, real = [], steps.entries_tree
+    monkeypatch.setattr(steps, "entries_tree", lambda draw: built.append(draw) or real(draw))
+    assert services.advance_draw(raffle.pk).trouble.endswith("is not mined yet")
+    mine.blocks()
+    assert services.advance_draw(raffle.pk).trouble.endswith("fewer than 2 deep")
+    assert built == []
+    mine.blocks()
+    assert services.advance_draw(raffle.pk).state == State.COMMITTED
+    assert len(built) == 1
+
+
 def test_a_commit_that_is_reorganised_before_it_counts_is_sent_again(frozen, mine):
     raffle = frozen(delay_seconds=3600)
     mine.blocks()
@@ -109,6 +122,29 @@ def test_before_a_round_decides_the_commit_is_looked_at_again(frozen, mine):
     drawn = decided(raffle)
     assert (drawn.committed_at, drawn.round) == (on_chain(mine).committed_at, on_chain(mine).round)
     assert drawn.round > before.round
+
+
+def test_a_round_that_moves_while_a_worker_decides_is_not_decided_by_the_former(frozen, mine, monkeypatch):
+    raffle = frozen(delay_seconds=1)
+    before = mine.commit(raffle)
+    unchanged = steps.are_unchanged
+
+    def meanwhile(draw):
+        # What another worker's follow_commit writes.
+        Draw.objects.filter(pk=draw.pk).update(committed_at=draw.committed_at + 5, round=draw.round + 5)
+        return unchanged(draw)
+
+    wait_for(before)
+    monkeypatch.setattr(steps, "are_unchanged", meanwhile)
+    steps.decide(Draw.objects.select_related("raffle", "contract").get())
+    monkeypatch.undo()
+    draw = Draw.objects.get()
+    assert (draw.state, draw.round, draw.seed) == (State.COMMITTED, before.round + 5, "")
+    assert not Pick.objects.exists()
+    while draw.state == State.COMMITTED:  # the chain has it where it was, and the draw follows
+        draw = services.advance_draw(raffle.pk)
+    assert draw.round == before.round
+    assert services.promised_beacon(draw).verify(draw.round, bytes.fromhex(draw.signature))
 
 
 def test_a_decided_draw_never_changes_and_staff_are_told(frozen, mine, mona):

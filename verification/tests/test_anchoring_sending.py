@@ -12,6 +12,7 @@ from verification.chain import Chain
 from verification.models import ChainAttempt, ChainStep, ChainTransaction, Draw
 from verification.onchain import ChainUnavailable, DrawStatus
 
+from .drawing import put_in_state
 from .mining import Mine
 from .on_chain import ETHER, rpc
 from .servers import losing_answers
@@ -72,6 +73,20 @@ def test_at_the_cap_a_stuck_step_waits_and_says_so(mine, selling):
     assert ChainAttempt.objects.get(transaction__steps__draw=raffle.pk) == attempt
     mine.setting(CHAIN_MAX_FEE_GWEI=0)
     mine.advance(raffle, State.ANNOUNCED)
+
+
+def test_at_the_cap_what_the_node_forgot_is_sent_again_as_it_is(mine, selling):
+    raffle = selling()
+    services.advance_draw(raffle.pk)
+    attempt = ChainAttempt.objects.get(transaction__steps__draw=raffle.pk)
+    mine.setting(CHAIN_MAX_FEE_GWEI=attempt.max_fee / 10**9)
+    rpc("anvil_dropTransaction", attempt.hash)
+    long_ago()
+    assert "CHAIN_MAX_FEE_GWEI" in services.advance_draw(raffle.pk).trouble
+    assert rpc("eth_getTransactionByHash", attempt.hash)["blockHash"] is None
+    mine.blocks()
+    assert services.advance_draw(raffle.pk).state == State.ANNOUNCED
+    assert announcing(raffle)[0].hash == attempt.hash
 
 
 def test_above_the_cap_nothing_is_signed(mine, selling):
@@ -150,7 +165,7 @@ def test_a_step_that_the_contract_has_already_is_not_taken_again(mine, selling):
     ChainStep.objects.all().delete()
     ChainAttempt.objects.filter(transaction=sent).delete()
     sent.delete()
-    Draw.objects.update(state=State.PROMISED)
+    put_in_state(raffle, State.PROMISED)
     assert services.advance_draw(raffle.pk).state == State.ANNOUNCED
     (found,) = announcing(raffle)
     assert (found.hash, found.block, found.block_time) == (sent.hash, sent.block, sent.block_time)

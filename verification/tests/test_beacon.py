@@ -9,12 +9,15 @@ from dataclasses import replace
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 from py_arkworks_bls12381 import G1Point, G2Point
 
+from luxewin.health import probes
 from verification.beacon import (
     DST,
     QUICKNET,
@@ -223,7 +226,8 @@ def test_a_good_relay_is_heard_behind_one_that_hangs(hanging: Answer) -> None:
 def test_every_relay_is_named_with_its_fault_when_none_is_good(bad: Answer) -> None:
     with relay(bad) as url, pytest.raises(BeaconUnavailable) as caught:
         BeaconClient(QUICKNET, [url, "http://127.0.0.1:1", "nonsense"], timeout=ROOM).fetch(42)
-    assert [fault.split(": ")[0] for fault in caught.value.faults] == [url, "http://127.0.0.1:1", "nonsense"]
+    named = [fault.split(": ")[0] for fault in caught.value.faults]
+    assert named == [url.removeprefix("http://"), "127.0.0.1:1", "a relay without a host"]
     assert "no whole answer" not in str(caught.value)
     assert "ConnectError" in str(caught.value)
 
@@ -232,7 +236,33 @@ def test_every_relay_is_named_with_its_fault_when_none_is_good(bad: Answer) -> N
 def test_a_relay_that_hangs_is_named_with_how_long_it_was_waited_for(hanging: Answer) -> None:
     with relay(hanging) as url, pytest.raises(BeaconUnavailable) as caught:
         BeaconClient(QUICKNET, [url], timeout=0.3).fetch(42)
-    assert caught.value.faults == [f"{url}: no whole answer within 0.3 s"]
+    assert caught.value.faults == [f"{url.removeprefix('http://')}: no whole answer within 0.3 s"]
+
+
+def secret(url: str) -> str:
+    """The same relay, as one with an account and a key is reached."""
+    return url.replace("http://", "http://user:hunter2@") + "/v2/SECRETKEY"
+
+
+@pytest.mark.parametrize("bad", BAD_ANSWERS.values(), ids=BAD_ANSWERS.keys())
+@pytest.mark.parametrize("ask", [BeaconClient.ping, lambda client: client.fetch(42)], ids=["ping", "fetch"])
+def test_no_fault_tells_the_secrets_of_a_relay_s_address(bad: Answer, ask: Callable[[BeaconClient], object]) -> None:
+    with relay(bad) as url:
+        urls = [secret(each) for each in (url, "http://127.0.0.1:1", "ftp://127.0.0.1", "http://[127.0.0.1")]
+        client = BeaconClient(QUICKNET, urls, timeout=ROOM)
+        with pytest.raises(BeaconUnavailable) as caught:
+            ask(client)
+    assert url.removeprefix("http://") in str(caught.value)
+    assert not [word for word in ("user", "hunter2", "v2", "SECRETKEY") if word in str(caught.value)]
+
+
+def test_health_tells_no_secret_of_a_relay_s_address(settings: Any, client: Client, monkeypatch: Any, db: None) -> None:
+    settings.BEACON_URLS = [secret("http://127.0.0.1:1")]
+    monkeypatch.setattr(probes, "_last", (float("-inf"), []))
+    told = client.get("/health/ready").content.decode()
+    monkeypatch.setattr(probes, "_last", (float("-inf"), []))
+    assert "127.0.0.1:1: ConnectError" in told
+    assert not [word for word in ("hunter2", "SECRETKEY") if word in told]
 
 
 @pytest.mark.parametrize("status", [404, 425])

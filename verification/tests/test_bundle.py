@@ -4,6 +4,8 @@ import json
 from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from purchases.models import Purchase
 from purchases.services import request_refund
@@ -11,8 +13,8 @@ from purchases.tests.stage import hold, seated
 from raffles.services import cancel_raffle
 from verification import entries
 from verification.merkle import Entry, Step, check_path
-from verification.models import Draw
-from verification.services import advance_draw
+from verification.models import ChainTransaction, Draw
+from verification.services import advance_draw, steps
 
 from .drawing import URL, advance_to, closed, committed, crowd, download, verified
 
@@ -146,3 +148,87 @@ def test_the_list_shows_every_promise_and_costs_the_same(selling, alice, client,
     closed(drawn)
     advance_to(drawn, State.DRAWN)
     assert page() == [(3, "drawn"), (2, "promised"), (1, "void")]
+
+
+def test_the_list_reads_no_path_and_only_so_many_draws_at_once(selling, client):
+    selling()
+    with CaptureQueriesContext(connection) as captured:
+        client.get(f"{URL}/list?page_size=1000")
+    statements = [query["sql"] for query in captured]
+    assert not [statement for statement in statements if '"path"' in statement]
+    assert any(statement.endswith("LIMIT 31") for statement in statements)  # one more tells whether there is a next
+
+
+def test_the_entries_file_can_be_asked_for_by_its_type(selling, alice, api):
+    raffle = selling()
+    crowd(raffle, alice, [1])
+    address, wanted = f"{URL}/{raffle.pk}/entries.csv", {"accept": "text/csv"}
+    early = api().get(address, headers=wanted)
+    assert (early.status_code, early["Content-Type"]) == (409, "application/problem+json")
+    assert early.json()["code"] == "not_frozen_yet"
+    committed(raffle)
+    served = api().get(address, headers=wanted)
+    assert (served.status_code, served["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    assert api().get(address, headers={"accept": "image/png"}).status_code == 406
+
+
+def test_committed_entries_are_sent_once(selling, alice, client):
+    raffle = selling()
+    crowd(raffle, alice, [1, 2])
+    address = f"{URL}/{raffle.pk}/entries.csv"
+    closed(raffle)
+    steps.announce(Draw.objects.select_related("raffle", "contract").get())
+    steps.freeze(Draw.objects.select_related("raffle").get())
+    frozen = client.get(address)
+    assert (frozen.status_code, frozen.get("ETag"), frozen["Cache-Control"]) == (200, None, "no-cache")
+    steps.commit(Draw.objects.select_related("raffle", "contract").get())
+    draw = Draw.objects.get()
+    first = client.get(address)
+    assert (first["ETag"], first["Cache-Control"]) == (f'"{draw.root}"', "public, max-age=300")
+    again = client.get(address, headers={"if-none-match": first["ETag"]})
+    assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
+    assert client.get(address, headers={"if-none-match": '"another"'}).status_code == 200
+
+
+def test_of_a_void_draw_nothing_is_said_to_come(selling, alice, client, api):
+    raffle = selling()
+    purchase = seated(alice, raffle)
+    cancel_raffle(raffle.pk, reason="Stolen.")
+    for what in ("entries.csv", "bundle"):
+        refused = client.get(f"{URL}/{raffle.pk}/{what}")
+        assert (refused.status_code, refused.json()["code"]) == (409, "draw_void")
+    Purchase.objects.filter(pk=purchase.pk).update(status="paid")  # its refund takes a while
+    own = api(alice).get(f"{URL}/{raffle.pk}/entries/{purchase.pk}")
+    assert (own.status_code, own.json()["code"]) == (409, "draw_void")
+
+
+@pytest.mark.parametrize("what", ["bundle", "entries.csv"])
+def test_who_asks_again_and_again_is_told_to_wait(selling, client, what):
+    raffle = selling()
+    # Limits count in windows of a minute, and this may stand in two of them.
+    answers = [client.get(f"{URL}/{raffle.pk}/{what}") for _ in range(2 * 120 + 1)]
+    assert {answer.status_code for answer in answers} == {409, 429}
+    assert all(answer.status_code == 409 for answer in answers[:120])
+
+
+def test_while_the_commitment_is_in_no_block_there_is_no_bundle(anchored, selling, alice, client):
+    raffle = selling()
+    crowd(raffle, alice, [1, 2])
+    advance_to(raffle, State.ANNOUNCED)
+    closed(raffle)
+    advance_to(raffle, State.SETTLED)
+    served = client.get(f"{URL}/{raffle.pk}/bundle").json()
+    sent = ChainTransaction.objects.filter(steps__draw=raffle.pk, steps__step="commit")
+    block = sent.get().block
+    sent.update(state="signed", block=None)
+    moving = client.get(f"{URL}/{raffle.pk}/bundle")
+    assert (moving.status_code, moving.json()["code"], moving["Retry-After"]) == (503, "commitment_moves", "15")
+    sent.update(state="done", block=block)
+    assert client.get(f"{URL}/{raffle.pk}/bundle").json() == served
+
+
+def test_how_long_a_round_may_be_overdue_is_public(selling, client, settings):
+    settings.DRAW_VOID_SECONDS = 7200
+    raffle = selling()
+    assert client.get(f"{URL}/{raffle.pk}").json()["void_after"] == 7200
+    assert client.get(f"{URL}/list").json()["results"][0]["void_after"] == 7200

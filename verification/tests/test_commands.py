@@ -5,7 +5,8 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from purchases.tests.stage import seated
+from purchases.tests.stage import over, seated
+from verification import services
 from verification.models import Draw
 
 from .drawing import URL, advance_to, closed, crowd, download
@@ -46,6 +47,14 @@ def closed_with(selling, buyer):
     raffle = selling()
     crowd(raffle, buyer, [3])
     return closed(raffle)
+
+
+def test_a_raffle_whose_time_is_over_is_closed_first(selling, alice, capsys):
+    raffle = selling()
+    crowd(raffle, alice, [3])
+    services.advance_draw(raffle.pk)
+    over(raffle)
+    assert f"{raffle.pk}: drawn" in run(capsys, "draw_raffle", due=True, wait=120)
 
 
 def test_what_a_draw_waits_for_is_said(selling, capsys):

@@ -1,6 +1,7 @@
 """A draw without a chain, from its promise to its picks: each step once, whatever fails between two."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,12 +18,13 @@ from luxewin.audit.models import AuditEntry
 from purchases.models import Purchase
 from purchases.services import expire_purchase, request_refund
 from purchases.tests.stage import at_once, hold, seated
+from raffles.models import TicketCounter
 from raffles.services import cancel_raffle, close_raffle
 from verification import announcements, services, tasks
 from verification.models import Draw, Pick
 from verification.services import steps
 
-from .drawing import URL, advance_to, closed, committed, crowd, tamper
+from .drawing import URL, advance_to, closed, committed, crowd, put_in_state, tamper
 from .servers import answer, serving
 
 State = Draw.State
@@ -97,7 +99,7 @@ class Crash(BaseException):
 
 
 CRASHES = [
-    *((steps, name) for name in ("reach", "entries_tree", "anchor_commit", "_write_picks")),
+    *((steps, name) for name in ("reach", "entries_tree", "anchor_commit", "store_index", "_write_picks")),
     (announcements, "tell_winners"),
 ]
 
@@ -146,6 +148,77 @@ def test_a_payment_under_way_holds_the_freeze_up(selling, alice, bob):
     Purchase.objects.filter(pk=pending.pk).update(expires_at=timezone.now())
     expire_purchase(pending.pk)
     assert services.advance_draw(raffle.pk).state == State.COMMITTED
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"held": 1}, "1 tickets are still held, though no payment is under way"),
+        ({"selling": True}, "the counter still sells, though the sale is over"),
+    ],
+    ids=["held", "selling"],
+)
+def test_books_that_are_not_settled_hold_the_freeze_up(facts, said, selling, alice):
+    raffle = selling(capacity=3)
+    seated(alice, raffle, 2)
+    services.advance_draw(raffle.pk)
+    closed(raffle)
+    TicketCounter.objects.filter(pk=raffle.pk).update(**facts)
+    draw = services.advance_draw(raffle.pk)
+    assert (draw.state, draw.trouble) == (State.ANNOUNCED, said)
+
+
+def test_a_draw_that_ends_with_its_raffle_is_audited(selling, mona):
+    raffle = selling()
+    services.advance_draw(raffle.pk)
+    cancel_raffle(raffle.pk, reason="The watch was stolen.", actor=mona)
+    audited = AuditEntry.objects.get(action="draw.void")
+    assert (audited.actor, audited.before, audited.after) == (mona.pk, {"state": "announced"}, {"state": "void"})
+
+
+def test_the_moment_of_a_commitment_is_that_of_its_publication(selling, alice, monkeypatch):
+    raffle = selling(capacity=3)
+    seated(alice, raffle, 3)
+    close_raffle(raffle.pk)
+    store, stored = steps.store_index, []
+
+    def stalled(draw, tree):
+        time.sleep(1.1)
+        store(draw, tree)
+        stored.append(int(time.time()))
+
+    monkeypatch.setattr(steps, "store_index", stalled)
+    draw = services.advance_draw(raffle.pk)
+    assert draw.committed_at >= stored[0]
+    assert services.promised_beacon(draw).time_of(draw.round) >= draw.committed_at + raffle.delay_seconds
+
+
+def test_entries_that_make_no_tree_stop_the_draw(selling, alice, bob, mona):
+    raffle = selling()
+    seated(alice, raffle, 3)
+    seated(bob, raffle, 3)
+    services.advance_draw(raffle.pk)
+    closed(raffle)
+    steps.freeze(Draw.objects.select_related("raffle").get())
+    overlapping = "UPDATE purchases_purchase SET first_ticket = 2 WHERE first_ticket = 4"
+    tamper("purchases_purchase", "frozen_entries_are_fixed", overlapping)
+    draw = services.advance_draw(raffle.pk)
+    assert draw.state == State.FROZEN
+    assert draw.trouble.startswith("the entries make no tree: ")
+    assert [note.kind for note in mona.notifications.all()] == ["draw_stuck"]
+
+
+def test_a_missing_index_stops_the_draw(selling, alice, mona):
+    raffle = selling()
+    seated(alice, raffle, 3)
+    committed(raffle)
+    tamper("verification_entriesindex", "entries_index_is_fixed", "DELETE FROM verification_entriesindex")
+    draw = services.advance_draw(raffle.pk)
+    while "has not appeared" in draw.trouble:
+        draw = services.advance_draw(raffle.pk)
+    assert (draw.state, draw.seed) == (State.COMMITTED, "")
+    assert draw.trouble == "the index of the committed entries is missing; an operator must look"
+    assert [note.kind for note in mona.notifications.all()] == ["draw_stuck"]
 
 
 def test_without_a_ticket_there_is_no_draw(selling):
@@ -275,14 +348,10 @@ def test_winners_are_named_as_they_chose(selling, people, client):
     assert [pick["role"] for pick in shown] == ["winner"] * 3 + ["alternate"]
 
 
-def set_state(raffle, state, **facts):
-    Draw.objects.filter(pk=raffle.pk).update(state=state, **facts)
-
-
 def test_the_sweep_finds_exactly_the_draws_with_a_step_to_take(selling):
     raffles = {state: selling() for state in State.values}
     for state, raffle in raffles.items():
-        set_state(raffle, state)
+        put_in_state(raffle, state)
     open_sale = {State.PROMISED, State.FROZEN, State.COMMITTED}
     found = set(Draw.objects.unfinished().values_list("state", flat=True))
     assert found == open_sale  # announced waits for the sale's end, drawn without a chain is through

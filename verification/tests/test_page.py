@@ -1,6 +1,7 @@
 """The pages of draws as the server renders them: all that is known in every state, without account or script."""
 
 import json
+import math
 import re
 import time
 from datetime import timedelta
@@ -22,6 +23,7 @@ from verification.manifest import canonical
 from verification.models import Draw, Forfeit
 from verification.services import forfeit_pick, steps
 from verification.timeline import Timeline, in_words
+from verification.verifier import BUNDLE_BYTES_MAX
 
 from .drawing import advance_to, closed, committed, crowd
 
@@ -61,6 +63,11 @@ def test_the_promise_is_shown_with_its_exact_bytes(client, selling):
     response = client.get(f"/verify/{raffle.slug}")
     assert response.context["draw"].manifest == draw.manifest
     assert json.loads(response.context["manifest_pretty"]) == json.loads(draw.manifest)
+
+
+def test_the_promise_says_when_a_draw_without_a_round_becomes_void(client, selling, settings):
+    settings.DRAW_VOID_SECONDS = 7200
+    assert shown(client, selling()).count("7,200 seconds") == 2
 
 
 def test_each_state_says_what_it_waits_for(client, selling, alice):
@@ -232,6 +239,11 @@ def test_modules_find_each_other_where_static_files_are_collected(settings, tmp_
             named += 1
     assert named > 10
     assert {path.name for path in MODULES.iterdir()} == {path.name for path in folder.iterdir()}
+
+
+def test_the_page_reads_as_much_of_a_bundle_as_the_verifier():
+    (size,) = re.findall(r"^const BUNDLE_BYTES_MAX = ([\d *]+);$", (MODULES / "checks.js").read_text(), re.MULTILINE)
+    assert math.prod(int(factor) for factor in size.split("*")) == BUNDLE_BYTES_MAX
 
 
 def test_the_start_page_leads_to_the_draws(client):

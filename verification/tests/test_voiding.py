@@ -19,7 +19,7 @@ from verification import errors
 from verification.models import Draw, Pick
 from verification.services import advance_draw, declare_void, steps, voiding
 
-from .drawing import URL, advance_to, closed
+from .drawing import URL, advance_to, closed, put_in_state
 
 State = Draw.State
 WHY = "The beacon stopped on 3 May and will not come back."
@@ -166,7 +166,7 @@ def test_a_void_is_declared_once(waiting, root):
 @pytest.mark.parametrize("state", sorted(set(State.values) - {State.COMMITTED}))
 def test_only_a_draw_that_waits_for_its_round_is_declared_void(state, selling_quickly, root):
     raffle = selling_quickly()
-    Draw.objects.filter(pk=raffle.pk).update(state=state)
+    put_in_state(raffle, state)
     with pytest.raises(errors.NotVoidable):
         declare_void(raffle.pk, reason=WHY, actor=root)
 

@@ -153,11 +153,60 @@ def test_who_settles_on_the_chain_keeps_the_draw_from_being_void(declared, chain
     settle_by_anyone(declared)
     relays(there=False)
     time.sleep(max(0, (declared.void_at - timezone.now()).total_seconds() + 1))
-    stays = services.advance_draw(declared.pk)
-    assert stays.state == State.COMMITTED
-    assert "already settled" in stays.trouble
-    relays(there=True)
+    # No relay is needed: the signature is in that transaction.
     assert advance_to(declared.raffle, State.SETTLED).picks.count() == 2
+
+
+@pytest.fixture
+def overdue(chained, settings, selling, people, relays):
+    """A committed draw on a contract of its own that can be declared void, which nobody has done; no relay answers."""
+    settings.DRAW_VOID_SECONDS = 2
+    deploy_contract()
+    raffle = selling(prizes=[{"name": "A watch"}], alternates=1)
+    for buyer in people(2):
+        seated(buyer, raffle)
+    closed(raffle)
+    relays(there=False)
+    draw = advance_to(raffle, State.COMMITTED)
+    due = steps.promised_beacon(draw).time_of(draw.round) + draw.void_after
+    time.sleep(max(0, due + 1 - time.time()))
+    return Draw.objects.select_related("raffle", "contract").get(pk=raffle.pk)
+
+
+def declare_with_the_operator_s_key(chain, draw):
+    """Beside the rows; returns from when on the draw can be void."""
+    call = chain.prepare_declare_void(draw.contract.address, bytes.fromhex(draw.manifest_hash))
+    assert send(chain, chain.sign(call, chain.next_nonce())).succeeded
+    return on_chain(chain, draw).void_at
+
+
+def test_a_void_that_was_declared_on_the_chain_alone_is_noticed_before_winners_are_told(
+    overdue, chained, relays, root, mona
+):
+    void_at = declare_with_the_operator_s_key(chained, overdue)
+    time.sleep(max(0, void_at + 1 - time.time()))
+    by_anyone(lambda other: other.prepare_void(overdue.contract.address, bytes.fromhex(overdue.manifest_hash)))
+    relays(there=True)
+    stays = services.advance_draw(overdue.pk)
+    assert (stays.state, stays.seed) == (State.COMMITTED, "")
+    assert stays.trouble.startswith("the contract has the draw void, which nobody declared here")
+    assert "draw_stuck" in {note.kind for note in mona.notifications.all()}
+    assert not Pick.objects.exists()
+    declared = declare_void(overdue.pk, reason=WHY, actor=root)
+    assert "the contract has the draw void; here it is from" in services.advance_draw(overdue.pk).trouble
+    assert advance_to(overdue.raffle, State.VOID).void_at == declared.void_at <= timezone.now()
+    assert not Notification.objects.filter(kind="draw_won").exists()
+
+
+def test_a_draw_that_is_declared_on_the_chain_alone_is_settled_there_before_winners_are_told(
+    overdue, chained, relays, monkeypatch
+):
+    declare_with_the_operator_s_key(chained, overdue)
+    relays(there=True)
+    asked = []
+    monkeypatch.setattr(steps.announcements, "tell_winners", lambda draw: asked.append(on_chain(chained, draw).status))
+    advance_to(overdue.raffle, State.SETTLED)
+    assert asked == [DrawStatus.SETTLED]
 
 
 def test_what_anyone_made_void_on_the_chain_is_not_drawn_when_the_round_appears(declared, chained, relays):

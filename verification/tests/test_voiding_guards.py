@@ -13,6 +13,8 @@ from raffles.models import Raffle
 from raffles.services import mark_frozen
 from verification.models import Draw
 
+from .drawing import put_in_state
+
 State = Draw.State
 WEEK = timedelta(days=7)
 
@@ -33,7 +35,8 @@ def draw(on_sale, alice):
     seated(alice, raffle, 2)
     mark_frozen(raffle.pk)
     due = int((timezone.now() - timedelta(days=8)).timestamp())
-    set_draw(state=State.COMMITTED, root="ab" * 32, tickets=2, entries=1, committed_at=due, round=1)
+    facts = {"root": "ab" * 32, "tickets": 2, "entries": 1, "committed_at": due, "round": 1}
+    put_in_state(raffle, State.COMMITTED, **facts)
     tampered(
         "verification_draw",
         "draw_promises_are_fixed",
@@ -87,7 +90,7 @@ def after(*deeds):
 
 
 def drawn():
-    set_draw(state=State.DRAWN, seed="cd" * 32, signature="ef" * 48)
+    set_draw(state=State.DRAWN, seed="cd" * 32, signature="ef" * 48, randomness="ab" * 32)
     set_raffle(drawn_at=Now())
 
 
@@ -121,10 +124,17 @@ SHORTCUTS = {
     "a void without a declaration": (NOT_VOID, lambda: set_draw(state=State.VOID)),
     "a void before its time": (NOT_VOID, after(lambda: declared(days=6), lambda: set_draw(state=State.VOID))),
     "a void of a drawn draw": (NOT_VOID, after(lambda: declared(8), drawn, lambda: set_draw(state=State.VOID))),
-    "a void with a seed": (NOT_VOID, after(lambda: declared(8), lambda: set_draw(state=State.VOID, seed="ab"))),
+    "a void with a seed": (
+        "set by the step that draws",
+        after(lambda: declared(8), lambda: set_draw(state=State.VOID, seed="ab")),
+    ),
     "a void of a frozen draw": (
         NOT_VOID,
-        after(lambda: declared(8), lambda: set_draw(state=State.FROZEN), lambda: set_draw(state=State.VOID)),
+        after(
+            lambda: declared(8),
+            lambda: put_in_state(Raffle.objects.get(), State.FROZEN),
+            lambda: set_draw(state=State.VOID),
+        ),
     ),
     "a void draw that goes on": ("a void draw stays void", after(void, lambda: set_draw(state=State.COMMITTED))),
     "a frozen raffle cancelled": (ENDS, lambda: set_raffle(status="cancelled")),

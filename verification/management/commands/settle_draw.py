@@ -14,6 +14,7 @@ from verification.beacon import BeaconError
 from verification.chain import Chain
 from verification.errors import StepStuck, StepWaits
 from verification.keys import KeyFault, KeySource
+from verification.management.commands.draw_raffle import signature_of
 from verification.models import Contract, Draw
 from verification.onchain import Call, ChainError, ChainRejected, DrawStatus
 from verification.services import promised_beacon
@@ -77,10 +78,7 @@ def _signature(draw: Draw, number: int, text: str | None) -> bytes:
     promised = promised_beacon(draw)
     if not text and (not draw.signature or draw.round != number):
         return doors.client_of(promised).fetch(number)
-    try:
-        signature = bytes.fromhex((text or draw.signature).removeprefix("0x"))
-    except ValueError as error:
-        raise CommandError("--signature is not hexadecimal.") from error
+    signature = signature_of(text or draw.signature)
     if not promised.verify(number, signature):
         raise CommandError(f"This is not the beacon's signature of round {number}.")
     return signature

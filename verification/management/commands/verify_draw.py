@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from verification import proof
 from verification.entries import lines
+from verification.errors import CommitmentMoves
 from verification.management.commands.draw_raffle import find_draw
 from verification.models import Draw
 
@@ -57,7 +58,10 @@ def _export(raffle: str, bundle: Path, entries: Path) -> None:
     draw = Draw.objects.for_display().get(pk=find_draw(raffle))
     if draw.state not in proof.DRAWN_STATES:
         raise CommandError(f"This draw is {draw.state}; there is nothing to verify yet.")
-    bundle.write_text(json.dumps(proof.bundle(draw)))
+    try:
+        bundle.write_text(json.dumps(proof.bundle(draw)))
+    except CommitmentMoves as moves:
+        raise CommandError(moves.detail) from moves
     with entries.open("w") as file:
         file.writelines(lines(draw.pk))
 

@@ -9,7 +9,7 @@ import { canonical, parseJson } from "./json.js";
 import { BUNDLE, MANIFEST, PROMISED_BEACON, conform } from "./shapes.js";
 
 const PROTOCOL = "luxewin/draw/v1";
-const BUNDLE_BYTES_MAX = 256 * 1024 * 1024;
+const BUNDLE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Checks a bundle (its bytes, or a promise of them) against an entries file (chunks of bytes).
  *
@@ -361,7 +361,7 @@ function* notesOnChain({ commitment, settlement, entries, picks, manifest_hash, 
     `NOT checked here, look it up: on chain ${commitment.chain_id}, contract ${commitment.contract}, transaction ` +
     `${commitment.transaction} in block ${commitment.block} must commit root ${entries.root} with ${entries.tickets} ` +
     `tickets and ${picks.length} picks, the block's timestamp must be ${commitment.committed_at}, and the contract ` +
-    `must have announced manifest hash ${manifest_hash} before the sale.`
+    `must have announced manifest hash ${manifest_hash} before that (compare with the sale's opening).`
   );
   yield settlement === null
     ? "The draw has not been settled on the chain (or the bundle is older than that)."

@@ -1,0 +1,34 @@
+"""The signature that decides a draw: a relay's, or, where none has it, the one that settled its contract."""
+
+import time
+
+from verification import doors
+from verification.anchoring import settled_with
+from verification.beacon import BeaconUnavailable, RoundNotYet
+from verification.errors import SignatureRefused, StepStuck
+from verification.models import Draw
+from verification.services.promises import promised_beacon
+
+
+def round_signature(draw: Draw) -> bytes:
+    """The verified signature of the draw's round. Raises RoundNotYet, BeaconUnavailable, StepWaits, ChainError."""
+    source, number = promised_beacon(draw), draw.round or 0
+    try:
+        return doors.client_of(source).fetch(number)
+    except (RoundNotYet, BeaconUnavailable):
+        signature = settled_with(draw) if time.time() >= source.time_of(number) else None
+        if signature is None:
+            raise
+    if not source.verify(number, signature):
+        raise StepStuck(
+            f"the contract was settled with what is not the manifest's beacon's signature of round {number}"
+        )
+    return signature
+
+
+def check_signature(draw: Draw, signature: bytes) -> None:
+    """Raises SignatureRefused unless the draw waits for its round and this is that round's signature."""
+    if draw.state != Draw.State.COMMITTED:
+        raise SignatureRefused(f"Draw {draw.sequence} is {draw.state}: it does not wait for a signature.")
+    if not promised_beacon(draw).verify(draw.round or 0, signature):
+        raise SignatureRefused(f"This is not the beacon's signature of round {draw.round}.")
