@@ -35,12 +35,12 @@ def contract_for(sequence: int) -> Contract | None:
     if contract.chain_hash not in ("", ours):
         raise ContractMissing(
             f"{contract} draws with the beacon {contract.chain_hash}, and BEACON_CHAIN_HASH names {ours}. "
-            "Set the beacon of the contract, or run `manage.py deploy_contract` and unset CHAIN_CONTRACT."
+            "Set the beacon of the contract, or unset CHAIN_CONTRACT and run `manage.py deploy_contract`."
         )
     if not contract.takes(sequence):
         raise ContractMissing(
             f"Numbers before {sequence} were promised without {contract}, which takes them without a gap. "
-            "Run `manage.py deploy_contract`, and unset CHAIN_CONTRACT: a new contract goes on from here."
+            "Unset CHAIN_CONTRACT and run `manage.py deploy_contract`: a new contract goes on from here."
         )
     return contract
 
@@ -54,6 +54,8 @@ def deploy_contract() -> Contract:
     newest, known = _newest_deployed(), _known_contract()
     if known and _is_usable(known) and chain.has_code(known.address):
         return known
+    if settings.CHAIN_CONTRACT:
+        raise ChainRejected(f"CHAIN_CONTRACT names {settings.CHAIN_CONTRACT}, which cannot take the next draw: unset it")
     sent = _deployment_under_way(chain) or _deploy(chain, newest)
     if sent is None:
         return deploy_contract()  # another process has just done it

@@ -302,6 +302,14 @@ def test_after_raffles_without_a_chain_a_new_contract_goes_on_with_the_numbers(
     advance_to(later, State.ANNOUNCED)
 
 
+def test_no_contract_is_deployed_beside_one_that_the_settings_name(anchored, settings, deployed):
+    settings.CHAIN_CONTRACT = deployed["address"]
+    Contract.objects.update(chain_hash="00" * 32)
+    with pytest.raises(CommandError, match="unset it"):
+        call_command("deploy_contract")
+    assert Contract.objects.count() == 1
+
+
 IMPOSSIBLE = {
     "alternates": ({"alternates": MAX_PICKS - 1}, f"more than {MAX_PICKS}"),
     "delay_seconds": ({"delay_seconds": 2}, "less than the beacon's period"),
