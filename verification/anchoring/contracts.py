@@ -55,7 +55,7 @@ def deploy_contract() -> Contract:
     if known and _is_usable(known) and chain.has_code(known.address):
         return known
     if settings.CHAIN_CONTRACT:
-        raise ChainRejected(f"CHAIN_CONTRACT names {settings.CHAIN_CONTRACT}, which cannot take the next draw: unset it")
+        raise ChainRejected(f"CHAIN_CONTRACT names {settings.CHAIN_CONTRACT}, which cannot take the next: unset it")
     sent = _deployment_under_way(chain) or _deploy(chain, newest)
     if sent is None:
         return deploy_contract()  # another process has just done it
