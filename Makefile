@@ -38,7 +38,7 @@ run: setup ## everything up for daily work; ARGS="--port 8123" picks the port
 
 test: setup ## all tests, on the embedded parts
 	@.ci/browser
-	@exec $(PYTHON) -m pytest -n 2 --dist worksteal $(ARGS)
+	@exec $(PYTHON) -m pytest -n 4 --dist worksteal $(ARGS)
 
 bench: setup ## figures beside their yardsticks; ARGS="--only NAME,… --json FILE --full"
 	@exec $(PYTHON) -m bench $(ARGS)

@@ -1,13 +1,16 @@
 """Faults room: the command line, `python -m luxewin.faults [--times N] [--only NAME,…] [--report FILE] [--list]`."""
 
 import argparse
+import fnmatch
 import os
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from itertools import groupby
 from pathlib import Path
 
 import httpx
@@ -15,39 +18,48 @@ import psycopg
 
 from luxewin import parts
 from luxewin.demo.shop import LateError, Refused
+from luxewin.faults.draw_scenarios import DRAWS
+from luxewin.faults.draw_stage import DrawTrial
 from luxewin.faults.keeper import KeptStack
 from luxewin.faults.report import Outcome, complaints, table
-from luxewin.faults.scenarios import SCENARIOS, Scenario
+from luxewin.faults.scenario import Scenario
+from luxewin.faults.scenarios import PURCHASES
 from luxewin.faults.stage import Stage, Trial
 from luxewin.faults.switches import Switches
 from luxewin.launch import STATE
 
+SCENARIOS = PURCHASES + DRAWS
+NAMES = [each.name for each in SCENARIOS]
 LOST, MISUSED = 1, 2
+EMBEDDED = {"postgres", "stripe", "valkey", "mail", "chain", "beacon"}
+BEACON_SECONDS = "1"  # so long a round lasts
 TROUBLES = (LateError, Refused, httpx.HTTPError, psycopg.Error, parts.PartError)
 ANSWER_SECONDS = 15.0  # after which a buyer's device gives a request up
 
 
 def main(argv: Sequence[str]) -> int:
     """0 if every fault was injected and nothing was lost, else 1; 2 for a wrong command line."""
-    parser = argparse.ArgumentParser(prog="make faults", description="breaks things while people buy")
+    parser = argparse.ArgumentParser(prog="make faults", description="breaks things under purchases and draws")
     parser.add_argument("--times", type=int, default=1, metavar="N", help="how often each fault is injected (1)")
-    parser.add_argument("--only", default="", metavar="NAME,…", help="these faults; all without it")
+    parser.add_argument(
+        "--only", default="", metavar="NAME,…", help="these faults (draw.* for all of draws); all without it"
+    )
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the table there")
     parser.add_argument("--list", action="store_true", help="name the faults")
     options = parser.parse_args(argv)
-    names = options.only.split(",") if options.only else [each.name for each in SCENARIOS]
-    known = {each.name: each for each in SCENARIOS}
-    if unknown := [name for name in names if name not in known]:
+    wanted = options.only.split(",") if options.only else ["*"]
+    if unknown := [each for each in wanted if not fnmatch.filter(NAMES, each)]:
         print(f"faults: there is no {', '.join(unknown)}; --list names them all", file=sys.stderr)
         return MISUSED
     if options.list:
         print("\n".join(f"{each.name}: {each.summary}" for each in SCENARIOS))
         return 0
-    if real := {"postgres", "stripe", "valkey", "mail"} - set(parts.unset_parts()):
+    if real := EMBEDDED - set(parts.unset_parts()):
         print(f"faults: only embedded parts are broken; unset the addresses of {', '.join(real)}", file=sys.stderr)
         return MISUSED
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    return _run([known[name] for name in names], options.times, options.report)
+    chosen = [each for each in SCENARIOS if any(fnmatch.fnmatch(each.name, name) for name in wanted)]
+    return _run(chosen, options.times, options.report)
 
 
 def _run(scenarios: Sequence[Scenario], times: int, file: Path | None) -> int:
@@ -72,20 +84,64 @@ def _run(scenarios: Sequence[Scenario], times: int, file: Path | None) -> int:
 
 
 def _try_all(stage: Stage, scenarios: Sequence[Scenario], times: int, outcomes: list[Outcome]) -> None:
-    trials: list[tuple[Outcome, Trial]] = []
+    tried: list[_Tried] = []
     started = time.monotonic()
-    for scenario in scenarios:
-        outcomes.append(Outcome(scenario.name, scenario.summary))
-        trials += _try(stage, scenario, times, outcomes[-1])
-        print(f"{time.monotonic() - started:6.1f} s  {_line(outcomes[-1])}", flush=True)
+    for _, wave in groupby(scenarios, key=lambda each: each.wave or each.name):
+        now = [_Tried(stage, scenario, times) for scenario in wave]
+        outcomes += [each.outcome for each in now]
+        stage.forget_at_stripe()
+        _each(_Tried.play, now, at_once=now[0].scenario.at_once)
+        _each(_Tried.recover, now, at_once=len(now))
+        for each in now:
+            print(f"{time.monotonic() - started:6.1f} s  {_line(each.outcome)}", flush=True)
+        tried += now
     # What was right after one fault has to be right after all that came later.
-    for outcome, trial in trials:
-        outcome.losses = outcome.losses or trial.losses()
+    for each in tried:
+        each.look_again()
+
+
+def _each(act: Callable[["_Tried"], None], tried: Sequence["_Tried"], *, at_once: int) -> None:
+    with ThreadPoolExecutor(at_once) as pool:
+        list(pool.map(act, tried))
+
+
+class _Tried:
+    """A scenario and what came of it. What goes wrong with it does not stop the others."""
+
+    def __init__(self, stage: Stage, scenario: Scenario, times: int) -> None:
+        self.stage, self.scenario, self.times = stage, scenario, times
+        kind = scenario.trial
+        self.outcome = Outcome(scenario.name, scenario.summary, counted=kind.counted, columns=kind.columns)
+        self.trial: Trial | DrawTrial | None = None
+
+    def play(self) -> None:
+        with self._troubles():
+            trial = self.scenario.trial(self.stage, self.scenario.name, self.times)
+            self.scenario.play(trial)
+            self.trial = trial
+
+    def recover(self) -> None:
+        if self.trial:
+            with self._troubles():
+                self.outcome.losses, self.outcome.seconds, self.outcome.count = self.trial.recover()
+                self.outcome.injected = self.trial.injected
+
+    def look_again(self) -> None:
+        if self.trial and not self.outcome.trouble:
+            self.outcome.losses = self.outcome.losses or self.trial.losses()
+
+    @contextmanager
+    def _troubles(self) -> Iterator[None]:
+        try:
+            yield
+        except TROUBLES as error:
+            self.outcome.trouble = f"{error}" or type(error).__name__
 
 
 def _open(ends: ExitStack) -> Stage:
     switches = Switches(Path(ends.enter_context(tempfile.TemporaryDirectory())))
     state = Path(os.environ.get("LUXEWIN_STATE") or STATE / "faults")
+    os.environ.setdefault("PARTS_BEACON_PERIOD", BEACON_SECONDS)
     stack = ends.enter_context(KeptStack(state, switches.folder))
     stage = Stage(stack, switches, ends.enter_context(httpx.Client(timeout=ANSWER_SECONDS)))
     ends.callback(stage.close)
@@ -93,23 +149,9 @@ def _open(ends: ExitStack) -> Stage:
     return stage
 
 
-def _try(stage: Stage, scenario: Scenario, times: int, outcome: Outcome) -> list[tuple[Outcome, Trial]]:
-    """One fault, then the books; the trial if it was held to its end. What goes wrong here does not stop the others."""
-    try:
-        stage.forget_at_stripe()
-        trial = Trial(stage, scenario.name, times)
-        scenario.play(trial)
-        outcome.losses, outcome.seconds, outcome.purchases = trial.recover()
-        outcome.injected = trial.injected
-    except TROUBLES as error:
-        outcome.trouble = f"{error}" or type(error).__name__
-        return []
-    return [(outcome, trial)]
-
-
 def _line(outcome: Outcome) -> str:
     found = complaints([outcome])
-    facts = f"injected {outcome.injected}, {outcome.purchases} purchases, {outcome.seconds:.0f} s"
+    facts = f"injected {outcome.injected}, {outcome.count} {outcome.counted}, {outcome.seconds:.0f} s"
     return f"{outcome.name}: {facts}, {'; '.join(found) if found else 'nothing lost'}"
 
 

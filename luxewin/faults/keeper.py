@@ -11,10 +11,12 @@ from luxewin.stack import Stack, server_command
 
 HOLD_SECONDS = 8
 LONG_HOLD_SECONDS = 120
+DRAW_DELAY_SECONDS = 2
 ENVIRONMENT = {
     "HOLD_SECONDS": str(HOLD_SECONDS),
     # Everyone sits at this machine; whoever calls tells their address, so that the limits apply as in the world.
     "TRUSTED_PROXIES": "1",
+    "DRAW_DELAY_SECONDS": str(DRAW_DELAY_SECONDS),
 }
 LOOK_SECONDS = 0.1
 PAUSE_SECONDS = 0.3  # before a process is started again, as process managers have it
@@ -52,6 +54,16 @@ class KeptStack(Stack):
         self._away.add(name)
         self.supervisor.children[name].stop()
 
+    def add_worker(self, name: str) -> None:
+        """One more, which is kept like the first one."""
+        self._start(name)
+        self._variables[name] = {}
+
+    def dismiss(self, name: str) -> None:
+        """Ends one for good."""
+        self.send_away(name)
+        del self._variables[name]
+
     def bring_back(self, name: str, **variables: str) -> None:
         """Starts what was sent away, with these variables set otherwise than for everybody."""
         self._variables[name] = variables
@@ -59,7 +71,7 @@ class KeptStack(Stack):
 
     def _keep(self) -> None:
         while not self._over.wait(LOOK_SECONDS):
-            for name in self._variables:
+            for name in list(self._variables):
                 child = self.supervisor.children[name]
                 if child.poll() is not None and name not in self._away:
                     child.release()
@@ -67,8 +79,7 @@ class KeptStack(Stack):
                     self._start(name)
 
     def _start(self, name: str) -> None:
-        commands = {
-            "server": [*server_command(self.port, 1)[:-1], "luxewin.faults.wsgi:application"],
-            "worker": [sys.executable, "-m", "luxewin.faults.worker"],
-        }
-        self.supervisor.spawn(name, commands[name], self._variables[name])
+        command = [sys.executable, "-m", "luxewin.faults.worker"]
+        if name == "server":
+            command = [*server_command(self.port, 1)[:-1], "luxewin.faults.wsgi:application"]
+        self.supervisor.spawn(name, command, self._variables.get(name))

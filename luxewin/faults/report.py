@@ -1,33 +1,46 @@
 """Faults room: what a run found, as a Markdown table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import groupby
+from typing import Any
 
 from luxewin.faults.books import Loss
-
-HEAD = ("fault", "what happens", "injected", "purchases", *Loss, "recovered after (s)")
 
 
 @dataclass
 class Outcome:
-    """What one fault did."""
+    """What one fault did, among so many `counted`; `columns` are what can be lost of them."""
 
     name: str
     summary: str
     injected: int = 0
-    purchases: int = 0
+    count: int = 0
     seconds: float = 0.0
-    losses: dict[Loss, list[str]] = field(default_factory=dict)
+    losses: Mapping[Any, list[str]] = field(default_factory=dict)
     #: Why the trial could not be held to its end.
     trouble: str = ""
+    counted: str = "purchases"
+    columns: type[StrEnum] = Loss
+
+
+def head(counted: str, columns: type[StrEnum]) -> tuple[str, ...]:
+    """The heads of a table's columns."""
+    return ("fault", "what happens", "injected", counted, *columns, "recovered after (s)")
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """A row for each fault."""
-    lines = [f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}"]
+    """A row for each fault; a table for faults of a kind that follow each other."""
+    kinds = groupby(outcomes, key=lambda each: (each.counted, each.columns))
+    return "\n\n".join(_table(head(*kind), list(rows)) for kind, rows in kinds)
+
+
+def _table(heads: tuple[str, ...], outcomes: Sequence[Outcome]) -> str:
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for each in outcomes:
-        lost = [str(len(each.losses.get(loss, ()))) for loss in Loss]
-        cells = [f"`{each.name}`", each.summary, str(each.injected), str(each.purchases), *lost, f"{each.seconds:.0f}"]
+        lost = [str(len(each.losses.get(loss, ()))) for loss in each.columns]
+        cells = [f"`{each.name}`", each.summary, str(each.injected), str(each.count), *lost, f"{each.seconds:.0f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

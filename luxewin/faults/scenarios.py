@@ -5,14 +5,14 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from luxewin.demo.shop import LateError, wait_until
 from luxewin.faults.buyers import Buyer, Habit
 from luxewin.faults.keeper import HOLD_SECONDS, LONG_HOLD_SECONDS
-from luxewin.faults.stage import Trial
+from luxewin.faults.scenario import Scenario
+from luxewin.faults.stage import Trial, restart
 from luxewin.faults.steps import STEPS
 from luxewin.faults.switches import Scope
 
@@ -26,15 +26,6 @@ TRIES = 3
 CUT_TRIES = TRIES + 1
 TOO_SLOW = 12.0  # longer than purchases.gateway.TIMEOUT_SECONDS
 PAID_SECONDS = 120
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A fault; `play` brings it about as often as the trial says."""
-
-    name: str
-    summary: str
-    play: Callable[[Trial], None]
 
 
 def _killed(step: str, habit: Habit, trial: Trial, buyers: list[Buyer] | None = None) -> None:
@@ -101,12 +92,7 @@ def _in_the_middle(break_it: Callable[[Trial], None], trial: Trial) -> None:
 
 
 def _restart(part: str, number: signal.Signals, trial: Trial) -> None:
-    """Ends a part by a signal and starts it again at the same address."""
-    supervisor = trial.stage.stack.supervisor
-    child = supervisor.part(part)
-    os.kill(child.pid, number)
-    child.wait(30)
-    supervisor.restart(part)
+    restart(trial.stage, part, number)
 
 
 def _valkey_is_gone(trial: Trial) -> None:
@@ -267,6 +253,10 @@ PARTS = (
     ),
     _at_refunds("refund_lost", "the refund is made, the answer lost, all tries", CUT_TRIES, lose=True),
     _at_refunds("refund_503", "503 on the refund, all three tries", status=503),
+    _at_refunds("refund_500_kept", "500 on the refund, kept for its key; nothing is made", 1, status=500, keep=True),
+    _at_refunds(
+        "refund_500_made", "500 on the refund, kept for its key; it is made", 1, status=500, after=True, keep=True
+    ),
     Scenario("events.dropped", "webhooks never delivered", partial(_events_go_astray, {"drop": True})),
     Scenario("events.duplicated", "webhooks delivered four times", partial(_events_go_astray, {"duplicate": 3})),
     Scenario("events.reordered", "webhooks delivered out of order", partial(_events_go_astray, {"reorder": True})),
@@ -276,4 +266,4 @@ PARTS = (
         partial(_events_go_astray, {"delay": HOLD_SECONDS + 4.0}),
     ),
 )
-SCENARIOS = KILLED + UNHEARD + PARTS + LAST
+PURCHASES = KILLED + UNHEARD + PARTS + LAST

@@ -1,6 +1,8 @@
 """Faults room: the stage, which is one stack with its people, and a trial, which is one fault under purchases."""
 
 import itertools
+import os
+import signal
 import threading
 import time
 from collections import Counter
@@ -49,6 +51,8 @@ class Stage:
         self.till = Till(http, stack.environment)
         self.mailbox = Mailbox(http, stack.environment)
         self.over = threading.Event()
+        #: Held by who puts a raffle on sale, and for as long as its announcement is to be signed alone.
+        self.publishing = threading.Lock()
         self.staff = Device(Shop(http, stack.url, address="203.0.113.1"), STAFF_EMAIL, stack.password, self.over)
         self.pool = ThreadPoolExecutor(THREADS)
         self._numbers = itertools.count(1)
@@ -83,13 +87,17 @@ class Stage:
         self.over.set()
         self.pool.shutdown(wait=False, cancel_futures=True)
 
-    def publish(self, title: str) -> str:
-        """The id of a raffle that is on sale."""
+    def draft(self, title: str, **terms: Any) -> str:
+        """The id of a raffle that is not on sale yet; `terms` are otherwise than in TERMS."""
         now = datetime.now(UTC)
         times = {"opens_at": now.isoformat(), "closes_at": (now + SALE).isoformat()}
-        made = self.as_staff("raffles/create", TERMS | times | {"title": title})
-        self.as_staff(f"raffles/{made['id']}/publish")
-        return str(made["id"])
+        return str(self.as_staff("raffles/create", TERMS | times | {"title": title} | terms)["id"])
+
+    def publish(self, title: str) -> str:
+        """The id of a raffle that is on sale."""
+        raffle = self.draft(title)
+        self.as_staff(f"raffles/{raffle}/publish")
+        return raffle
 
     def as_staff(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """What the API answers to staff."""
@@ -123,6 +131,9 @@ class Stage:
 
 class Trial:
     """One fault, injected `times` times under purchases of a raffle of its own."""
+
+    counted = "purchases"
+    columns = Loss
 
     def __init__(self, stage: Stage, name: str, times: int) -> None:
         self.stage, self.name, self.times = stage, name, times
@@ -206,3 +217,11 @@ class Trial:
     def statuses(self) -> Counter[str]:
         """How many purchases are in each status."""
         return Counter(row.status for row in self.books().rows)
+
+
+def restart(stage: Stage, part: str, number: signal.Signals) -> None:
+    """Ends a part by a signal and starts it again at the same address."""
+    child = stage.stack.supervisor.part(part)
+    os.kill(child.pid, number)
+    child.wait(30)
+    stage.stack.supervisor.restart(part)

@@ -1,10 +1,16 @@
-"""Faults room: the steps of a purchase at which the process that takes them can be killed."""
+"""Faults room: what a step is, and the steps of a purchase at which the process that takes them can be killed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 type Process = Literal["web", "worker"]
 type Moment = Literal["before", "after"]
+
+
+def always(_arguments: tuple[Any, ...], _result: Any) -> bool:
+    """Every call counts."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -12,7 +18,8 @@ class Step:
     """A moment in the product's code: before or after a call of one of the `targets`, in one kind of process.
 
     A target is the dotted name that the caller looks up: of a function that another module imported by name, that
-    module's own.
+    module's own. Not every call need count: `when` is asked with its arguments, and its result once it has one; and
+    a switch can be meant for one raffle alone, whose id, or a row with that key, `within` was called with.
     """
 
     name: str
@@ -20,6 +27,8 @@ class Step:
     moment: Moment
     targets: tuple[str, ...]
     summary: str
+    within: str = ""
+    when: Callable[[tuple[Any, ...], Any], bool] = always
 
 
 SERVICES = "purchases.services"

@@ -1,4 +1,4 @@
-"""Purchases survive what can befall them, and the harness that shows it would notice if they did not."""
+"""Purchases and draws survive what can befall them, and the harness that shows it would notice if they did not."""
 
 import os
 import subprocess
@@ -18,6 +18,7 @@ from luxewin import parts
 from luxewin.demo.parties import Till
 from luxewin.faults.__main__ import MISUSED, main
 from luxewin.faults.books import Books, Loss, Promise
+from luxewin.faults.draw_books import DrawLoss
 from luxewin.faults.report import Outcome, complaints, head
 from luxewin.parts.processes import PROJECT
 from luxewin.tests.test_end_to_end import OTHERS
@@ -26,7 +27,8 @@ from purchases.tests.stage import bought
 from raffles.models import Raffle, TicketCounter
 
 SELECTION = ("create.intent_made", "verify.counted", "webhook.enqueued", "settle.counted", "stripe.confirm_lost")
-SECONDS = 300  # it takes some 50; a busy machine may be slow
+DRAWS = ("draw.commit.signed", "draw.decide.picked")
+SECONDS = 600  # it takes some 100; a busy machine may be slow
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def play(state: Path, report: Path) -> tuple[int | None, str]:
     """Injects the selected faults; answers the exit code, None if that took too long, and what was printed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(OTHERS)}
     environment["LUXEWIN_STATE"] = str(state)
-    argv = [sys.executable, "-m", "luxewin.faults", "--only", ",".join(SELECTION), "--report", str(report)]
+    argv = [sys.executable, "-m", "luxewin.faults", "--only", ",".join(SELECTION + DRAWS), "--report", str(report)]
     printed = report.with_suffix(".log")
     with (
         printed.open("w") as output,
@@ -97,19 +99,27 @@ def play(state: Path, report: Path) -> tuple[int | None, str]:
     return code, printed.read_text()
 
 
-def test_purchases_survive_kills_at_each_kind_of_step(tmp_path: Path, state: Path) -> None:
+def read(text: str) -> tuple[tuple[str, ...], dict[str, dict[str, str]]]:
+    """A table's heads, and its rows by the fault's name."""
+    lines = [line.strip("|").split("|") for line in text.splitlines()]
+    header, _, *rows = [[cell.strip() for cell in cells] for cells in lines]
+    return tuple(header), {row[0].strip("`"): dict(zip(header, row, strict=True)) for row in rows}
+
+
+def test_purchases_and_draws_survive_kills_at_each_kind_of_step(tmp_path: Path, state: Path) -> None:
     report = tmp_path / "report.md"
     code, printed = play(state, report)
     assert code == 0, printed
-    lines = [line.strip("|").split("|") for line in report.read_text().splitlines()]
-    header, _, *rows = [[cell.strip() for cell in cells] for cells in lines]
-    assert tuple(header) == head("purchases", Loss)
-    found = {row[0].strip("`"): dict(zip(header, row, strict=True)) for row in rows}
-    assert tuple(found) == SELECTION
-    for row in found.values():
-        assert int(row["injected"]) >= 1
-        assert int(row["purchases"]) >= 1
-        assert {row[loss] for loss in Loss} == {"0"}
+    tables = report.read_text().split("\n\n")
+    expected = [(SELECTION, "purchases", Loss), (DRAWS, "draws", DrawLoss)]
+    for table, (names, counted, columns) in zip(tables, expected, strict=True):
+        header, found = read(table)
+        assert header == head(counted, columns)
+        assert tuple(found) == names
+        for row in found.values():
+            assert int(row["injected"]) >= 1
+            assert int(row[counted]) >= 1
+            assert {row[loss] for loss in columns} == {"0"}
 
 
 def test_right_books_lose_nothing(books: Callable[..., dict[Loss, list[str]]]) -> None:
