@@ -10,7 +10,7 @@ from accounts.notifications import notify
 from purchases.models import Purchase
 from raffles.models import Prize
 from verification.alerts import alert_staff
-from verification.models import Award, Draw, Forfeit, Pick
+from verification.models import Award, Draw, Forfeit, Pick, UntoldDraw
 
 BATCH = 200
 
@@ -34,6 +34,7 @@ def tell_others(raffle_id: str) -> None:
             for person in batch:
                 notify(person, "draw_lost", about=draw.pk, raffle=draw.raffle.title, raffle_id=str(draw.pk))
         last = batch[-1].pk
+    UntoldDraw.objects.filter(pk=draw.pk).delete()
 
 
 def tell_stepped_up(award: Award) -> None:

@@ -8,11 +8,12 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from luxewin.tasks.sweeps import enqueue_due, sweep
-from verification import services
+from verification import announcements, services
 from verification.anchoring.balance import read_balance
-from verification.models import ChainAccount, ChainTransaction, Draw
+from verification.models import ChainAccount, ChainTransaction, Draw, UntoldDraw
 
 LEASE = timedelta(seconds=60)
+TELLING = timedelta(minutes=5)  # a hundred thousand people take a while
 BALANCE_EVERY = timedelta(minutes=5)
 
 
@@ -25,6 +26,17 @@ def advance_unfinished_draws() -> int:
 def advance_draw(raffle_id: str) -> None:
     """Takes every step of one draw that can be taken now."""
     services.advance_draw(UUID(raffle_id))
+
+
+@sweep(every=1)
+def tell_of_held_draws() -> int:
+    """Finds draws of which those who won nothing do not know yet."""
+    return enqueue_due(UntoldDraw.objects.all(), tell_others, lease=TELLING)
+
+
+def tell_others(raffle_id: str) -> None:
+    """Tells everyone who took part and won nothing."""
+    announcements.tell_others(raffle_id)
 
 
 @sweep(every=5)

@@ -7,7 +7,7 @@ from typing import Any
 from luxewin.faults.steps import Moment, Step, always
 
 SERVICES, ANCHORING, CHAIN = "verification.services", "verification.anchoring", "verification.chain.Chain"
-TASK, TELLING = "verification.tasks.advance_draw", "verification.announcements.tell_others"
+TASK, TELLING = "verification.tasks.advance_draw", "verification.tasks.tell_others"
 #: Of the steps on the contract: what sees to each, and the state that it leads to.
 ANCHORS = {
     "announce": (f"{SERVICES}.steps.anchor_promise", "announced"),

@@ -78,6 +78,16 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='UntoldDraw',
+            fields=[
+                ('claimed_until', models.DateTimeField(editable=False, null=True)),
+                ('draw', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='verification.draw')),
+            ],
+            options={
+                'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
             name='Forfeit',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

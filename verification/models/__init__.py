@@ -1,7 +1,7 @@
 """Draws, what they have on their chain, and what became of their picks."""
 
 from verification.models.chain import ChainAccount, ChainAttempt, ChainStep, ChainTransaction
-from verification.models.draws import Contract, Draw, DrawSequence, EntriesIndex, Pick
+from verification.models.draws import Contract, Draw, DrawSequence, EntriesIndex, Pick, UntoldDraw
 from verification.models.outcomes import Award, Forfeit, Outcome, held_prize, outcome_of
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Forfeit",
     "Outcome",
     "Pick",
+    "UntoldDraw",
     "held_prize",
     "outcome_of",
 ]

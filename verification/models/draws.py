@@ -131,6 +131,15 @@ class Pick(models.Model):
         return "alternate" if self.prize_id is None else "winner"
 
 
+class UntoldDraw(Claimable):
+    """A held draw of which those who won nothing are still to be told; the row goes when all of them were."""
+
+    draw = models.OneToOneField(Draw, models.CASCADE, primary_key=True, related_name="+")
+
+    def __str__(self) -> str:
+        return f"untold: {self.draw_id}"
+
+
 class EntriesIndex(models.Model):
     """The upper levels of a committed draw's tree: with one block of entries, all that a buyer's path needs.
 

@@ -15,7 +15,6 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from luxewin.tasks.queue import enqueue
 from purchases.models import Purchase
 from raffles import services as raffle_services
 from raffles.models import Raffle, TicketCounter
@@ -24,7 +23,7 @@ from verification.anchoring import anchor_commit, anchor_promise, anchor_settlem
 from verification.beacon import BeaconUnavailable, RoundNotYet, randomness
 from verification.errors import ProofUnavailable, StepStuck, StepWaits
 from verification.merkle import EntriesError
-from verification.models import Draw, Pick
+from verification.models import Draw, Pick, UntoldDraw
 from verification.onchain import ChainError
 from verification.services.entries import Proof, Prover, are_unchanged, entries_tree, store_index
 from verification.services.moves import is_as_read, reach, stop, wait
@@ -165,7 +164,7 @@ def decide(draw: Draw, signature: bytes | None = None) -> None:
             award_prizes(draw)
             raffle_services.mark_drawn(draw.pk)
             announcements.tell_winners(draw)
-            enqueue(announcements.tell_others, str(draw.pk))
+            UntoldDraw.objects.create(draw=draw)
 
 
 def settle(draw: Draw) -> None:

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler
 import httpx
 import pytest
 from django.core import mail
+from django.db import OperationalError
 from django.utils import timezone
 from django_q.models import OrmQ
 
@@ -21,7 +22,7 @@ from purchases.tests.stage import at_once, hold, seated
 from raffles.models import TicketCounter
 from raffles.services import cancel_raffle, close_raffle
 from verification import announcements, services, tasks
-from verification.models import Draw, Pick
+from verification.models import Draw, Pick, UntoldDraw
 from verification.services import steps
 
 from .drawing import URL, advance_to, closed, committed, crowd, put_in_state, tamper
@@ -329,6 +330,28 @@ def test_winners_and_others_are_each_told_once(selling, people, run_tasks, setti
     assert {each.email for each, _ in news} <= set(mailed)
     told = [message for message in mail.outbox if message.to == [winner.email] and "A watch" in message.body]
     assert len(told) == 1
+
+
+def test_those_who_won_nothing_are_told_although_the_first_try_failed(selling, people, run_tasks, monkeypatch):
+    raffle = selling(prizes=[{"name": "A watch"}], alternates=0)
+    for buyer in people(3):
+        seated(buyer, raffle, 2)
+    closed(raffle)
+    advance_to(raffle, State.DRAWN)
+
+    def failing(*_: object, **__: object) -> None:
+        raise OperationalError("the server closed the connection")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(announcements, "notify", failing)
+        with pytest.raises(OperationalError):
+            tasks.tell_others(str(raffle.pk))
+    assert tasks.tell_of_held_draws() == 1
+    assert tasks.tell_of_held_draws() == 0  # claimed
+    UntoldDraw.objects.update(claimed_until=timezone.now())
+    run_tasks()
+    assert Notification.objects.filter(kind="draw_lost").count() == 2
+    assert not UntoldDraw.objects.exists()
 
 
 def test_winners_are_named_as_they_chose(selling, people, client):
