@@ -22,6 +22,7 @@ VALUES = (
     "NULL",
     "interval '{seconds} seconds'",
     "{live}",
+    "NULL",
 )
 
 
