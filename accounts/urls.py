@@ -1,5 +1,7 @@
 """Routes of accounts."""
 
-from accounts.views import AuthViewSet, SessionViewSet, UserViewSet
+from accounts.views.auth import AuthViewSet
+from accounts.views.sessions import SessionViewSet
+from accounts.views.users import UserViewSet
 
 ROUTES = [("auth", AuthViewSet, "auth"), ("auth", SessionViewSet, "sessions"), ("users", UserViewSet, "users")]

@@ -1,58 +1,19 @@
-"""Shapes of what accounts take and give."""
+"""Shapes of signing up, in and out."""
 
-import zoneinfo
 from datetime import date
-from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
-from iso3166 import countries_by_alpha2
 from rest_framework import serializers
 
-from accounts.models import Preferences, Session, User
+from accounts.models import Session, User
 from accounts.passwords import faults_of
-
-EMAIL_LENGTH = 254
+from accounts.serializers.fields import EMAIL_LENGTH, AddressField, CountryField, PasswordField
+from accounts.serializers.users import ProfileSerializer
 
 
 def _age(born: date, today: date) -> int:
     return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
-
-
-class CountryField(serializers.CharField):
-    """An ISO 3166-1 alpha-2 code."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_length=2, max_length=2, **kwargs)
-
-    def to_internal_value(self, data: Any) -> str:
-        """Upper case; refuses codes that name no country."""
-        code = super().to_internal_value(data).upper()
-        if code not in countries_by_alpha2:
-            raise serializers.ValidationError(f"{code} is not an ISO 3166-1 alpha-2 code.", code="unknown_country")
-        return code
-
-
-class AddressField(serializers.EmailField):
-    """An e-mail address, in lower case."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=EMAIL_LENGTH, **kwargs)
-
-    def to_internal_value(self, data: Any) -> str:
-        """In lower case, which for some letters is longer."""
-        lower = super().to_internal_value(data).lower()
-        if len(lower) > EMAIL_LENGTH:
-            raise serializers.ValidationError(f"At most {EMAIL_LENGTH} characters.", code="max_length")
-        return lower
-
-
-class PasswordField(serializers.CharField):
-    """A password, as typed."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        style = {"input_type": "password"}
-        super().__init__(max_length=128, trim_whitespace=False, style=style, write_only=True, **kwargs)
 
 
 class RegisterSerializer(serializers.Serializer):
@@ -107,20 +68,6 @@ class ResetSerializer(serializers.Serializer):
     password = PasswordField()
 
 
-class ChangePasswordSerializer(serializers.Serializer):
-    """A new password with the old one."""
-
-    current_password = PasswordField()
-    new_password = PasswordField()
-
-
-class ChangeEmailSerializer(serializers.Serializer):
-    """A new address, and the password again."""
-
-    email = AddressField()
-    password = PasswordField()
-
-
 class EmailChangeSerializer(SaidSerializer):
     """How far a change of address has come."""
 
@@ -164,23 +111,6 @@ class TokenPairSerializer(serializers.Serializer):
     refresh = serializers.CharField(required=False, help_text="Good once.")
 
 
-class ProfileSerializer(serializers.ModelSerializer):
-    """One's own account."""
-
-    country = CountryField()
-    email_verified = serializers.BooleanField(source="is_verified", read_only=True)
-    roles = serializers.SerializerMethodField()
-
-    class Meta:
-        model = User
-        fields = ["id", "email", "email_verified", "display_name", "date_of_birth", "country", "roles", "joined_at"]
-        read_only_fields = ["id", "email", "date_of_birth", "joined_at"]
-
-    def get_roles(self, user: User) -> list[str]:
-        """Names of the groups."""
-        return sorted(group.name for group in user.groups.all())
-
-
 class SignedInSerializer(TokenPairSerializer):
     """Tokens and the person they are for."""
 
@@ -202,19 +132,3 @@ class SessionSerializer(serializers.ModelSerializer):
     def get_current(self, session: Session) -> bool:
         """By the session of the asking access token."""
         return session.pk == self.context["current"]
-
-
-class PreferencesSerializer(serializers.ModelSerializer):
-    """How one wants to be written to and named."""
-
-    marketing_consent = serializers.BooleanField(required=False)
-
-    class Meta:
-        model = Preferences
-        fields = ["language", "time_zone", "email_purchases", "email_draws", "marketing_consent", "winner_name"]
-
-    def validate_time_zone(self, value: str) -> str:
-        """An IANA name."""
-        if value not in zoneinfo.available_timezones():
-            raise serializers.ValidationError(f"{value} is not an IANA time zone.", code="unknown_time_zone")
-        return value

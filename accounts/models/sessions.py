@@ -1,0 +1,49 @@
+"""Who is signed in where, and how often signing in failed."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from accounts.devices import device_name, place
+from accounts.models.people import User
+from accounts.querysets import SessionQuerySet
+from luxewin.ids import uuid7
+
+
+class Session(models.Model):
+    """One sign-in on one device: a family of refresh tokens of which only the newest is good."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="sessions")
+    token_id = models.UUIDField(help_text="The jti of the newest refresh token; the token itself is not stored.")
+    user_agent = models.CharField(max_length=200, blank=True)
+    address = models.GenericIPAddressField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+    last_used_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+
+    objects = SessionQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.user_id} since {self.created_at:%Y-%m-%d}"
+
+    @property
+    def device(self) -> str:
+        """What it was opened on, in short."""
+        return device_name(self.user_agent)
+
+    @property
+    def place(self) -> str:
+        """Where it was opened, coarsely."""
+        return place(self.address)
+
+
+class SignInDelay(models.Model):
+    """Failed sign-ins in a row at one address, whether it has an account or not (accounts.attempts)."""
+
+    key = models.BinaryField(primary_key=True, max_length=32, help_text="A keyed digest of the address.")
+    failures = models.PositiveSmallIntegerField()
+    last_at = models.DateTimeField()
+    until = models.DateTimeField(null=True, help_text="No password is looked at before.")
+
+    def __str__(self) -> str:
+        return f"{self.failures} failures, the last at {self.last_at:%Y-%m-%d %H:%M:%S}"

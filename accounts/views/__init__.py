@@ -1,0 +1,1 @@
+"""The API of accounts: `auth/…` and `users/…`."""

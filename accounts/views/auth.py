@@ -1,0 +1,136 @@
+"""Signing up, in and out: `auth/…`."""
+
+from django.middleware.csrf import get_token, rotate_token
+from django.utils.cache import add_never_cache_headers
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from accounts import cookies, services, tokens
+from accounts.authentication import check_csrf
+from accounts.models import LinkRequest
+from accounts.serializers.auth import (
+    AddressSerializer,
+    CsrfSerializer,
+    EmailChangeSerializer,
+    LoginSerializer,
+    RefreshSerializer,
+    RegisteredSerializer,
+    RegisterSerializer,
+    ResetSerializer,
+    SaidSerializer,
+    SignedInSerializer,
+    TokenPairSerializer,
+    TokenSerializer,
+)
+from accounts.serializers.users import ProfileSerializer
+from accounts.views.answers import asked_for_link, handed_over, refresh_token, valid
+from luxewin.api.ratelimits import by_body_field, limited
+
+
+class AuthViewSet(GenericViewSet):
+    """Signing up, in and out."""
+
+    permission_classes = [AllowAny]
+    # A stale token in the header must not keep anybody from signing in.
+    authentication_classes = []
+
+    @extend_schema(request=RegisterSerializer, responses={201: RegisteredSerializer})
+    @action(detail=False, methods=["post"])
+    @limited("60/h")
+    def register(self, request: Request) -> Response:
+        """Makes an account and mails a verification link. The answer is the same if the address has an account."""
+        data = valid(RegisterSerializer, request)
+        services.register_user(**data)
+        return Response(
+            {"email": data["email"].lower(), "detail": "We sent you a mail. Open the link in it."}, status=201
+        )
+
+    @extend_schema(request=TokenSerializer, responses=ProfileSerializer)
+    @action(detail=False, methods=["post"])
+    @limited("60/m")
+    def verify(self, request: Request) -> Response:
+        """Verifies the address with the token from the mail."""
+        return Response(ProfileSerializer(services.verify_email(**valid(TokenSerializer, request))).data)
+
+    @extend_schema(request=AddressSerializer, responses={202: SaidSerializer})
+    @action(detail=False, methods=["post"], url_path="verify/resend")
+    @limited("60/h")
+    @limited("10/h", key=by_body_field("email"))
+    def resend(self, request: Request) -> Response:
+        """Mails the verification link again, if the address waits for one. The answer is the same if it does not."""
+        return asked_for_link(LinkRequest.Kind.VERIFY, request)
+
+    @extend_schema(request=AddressSerializer, responses={202: SaidSerializer})
+    @action(detail=False, methods=["post"], url_path="password/forgot")
+    @limited("60/h")
+    @limited("10/h", key=by_body_field("email"))
+    def forgot(self, request: Request) -> Response:
+        """Mails a link to set a new password, if the address has an account. The answer is the same if it has none."""
+        return asked_for_link(LinkRequest.Kind.RESET, request)
+
+    @extend_schema(request=ResetSerializer, responses={204: None})
+    @action(detail=False, methods=["post"], url_path="password/reset")
+    @limited("60/h")
+    def reset(self, request: Request) -> Response:
+        """Sets a new password with the token from the mail, which is good for an hour, once; every session ends."""
+        services.reset_password(**valid(ResetSerializer, request))
+        return Response(status=204)
+
+    @extend_schema(request=TokenSerializer, responses=EmailChangeSerializer)
+    @action(detail=False, methods=["post"], url_path="email/confirm")
+    @limited("60/h")
+    def confirm_email(self, request: Request) -> Response:
+        """Says yes to a change of address for the mailbox that the token was sent to; both have to."""
+        changed = services.confirm_email_change(**valid(TokenSerializer, request))
+        detail = "Your address is changed." if changed else "Now open the link that we sent to your other address."
+        return Response({"changed": changed, "detail": detail})
+
+    @extend_schema(request=LoginSerializer, responses=SignedInSerializer)
+    @action(detail=False, methods=["post"])
+    @limited("30/m")
+    @limited("10/m", key=by_body_field("email"))
+    def login(self, request: Request) -> Response:
+        """Opens a session on this device, in whose place an older one of the same browser ends."""
+        agent = request.headers.get("User-Agent", "")
+        wanted = valid(LoginSerializer, request)
+        in_cookies = wanted.pop("mode") == "cookie"
+        if in_cookies:
+            check_csrf(request)
+        user, pair = services.log_in(**wanted, user_agent=agent)
+        if in_cookies:
+            cookies.end_kept(request)
+            # Whoever knew the token of before was not signed in.
+            rotate_token(request._request)  # noqa: SLF001 DRF's public name for it
+        return handed_over(pair, in_cookies=in_cookies, user=user)
+
+    @extend_schema(responses=CsrfSerializer)
+    @action(detail=False, methods=["get"])
+    def csrf(self, request: Request) -> Response:
+        """The token that cookie mode sends as X-CSRFToken with every POST, PATCH and DELETE; another after sign-in."""
+        response = Response({"csrf_token": get_token(request._request)})  # noqa: SLF001 DRF's public name for it
+        add_never_cache_headers(response)
+        return response
+
+    @extend_schema(request=RefreshSerializer, responses=TokenPairSerializer)
+    @action(detail=False, methods=["post"])
+    @limited("60/m")
+    def refresh(self, request: Request) -> Response:
+        """The next pair of tokens. A refresh token is good once; using one twice ends its session."""
+        token, in_cookies = refresh_token(request)
+        return handed_over(tokens.rotate(token), in_cookies=in_cookies)
+
+    @extend_schema(request=RefreshSerializer, responses={204: None})
+    @action(detail=False, methods=["post"])
+    @limited("60/m")
+    def logout(self, request: Request) -> Response:
+        """Ends this device's session."""
+        token, in_cookies = refresh_token(request)
+        if in_cookies:
+            cookies.end_kept(request)
+            return cookies.drop(Response(status=204))
+        tokens.end_session(token)
+        return Response(status=204)

@@ -1,0 +1,57 @@
+"""The devices on which one is signed in: `auth/sessions`."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from accounts import tokens
+from accounts.authentication import session_of
+from accounts.models import Session
+from accounts.permissions import signed_in
+from accounts.serializers.auth import SessionSerializer
+
+UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+
+class SessionViewSet(GenericViewSet):
+    """The devices on which one is signed in."""
+
+    serializer_class = SessionSerializer
+    filter_backends = []
+    queryset = Session.objects.none()
+
+    def get_queryset(self) -> QuerySet[Session]:
+        """One's own that are alive."""
+        return Session.objects.filter(user=self.request.user.pk).alive()
+
+    @extend_schema(responses=SessionSerializer(many=True))
+    @action(detail=False, methods=["get"])
+    def sessions(self, request: Request) -> Response:
+        """Lists them, newest first."""
+        page = self.paginate_queryset(self.get_queryset())
+        return self.get_paginated_response(
+            SessionSerializer(page, many=True, context={"current": session_of(request)}).data
+        )
+
+    @extend_schema(responses={204: None}, operation_id="auth_sessions_end_others")
+    @sessions.mapping.delete
+    def end_others(self, request: Request) -> Response:
+        """Signs out every device but this one."""
+        tokens.end_others(signed_in(request), session_of(request))
+        return Response(status=204)
+
+    @extend_schema(
+        operation_id="auth_sessions_end_one",
+        responses={204: None},
+        parameters=[OpenApiParameter("id", UUID, OpenApiParameter.PATH)],
+    )
+    @action(detail=False, methods=["delete"], url_path=f"sessions/(?P<id>{UUID_PATTERN})")
+    def end_one(self, request: Request, id: str) -> Response:  # noqa: A002 the name in the path
+        """Signs out one device; its tokens are dead at once."""
+        tokens.end_one(signed_in(request), UUID(id))
+        return Response(status=204)

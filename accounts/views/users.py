@@ -1,0 +1,66 @@
+"""One's own account: `users/…`."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from accounts import services
+from accounts.authentication import is_in_cookies
+from accounts.models import Preferences
+from accounts.permissions import signed_in
+from accounts.serializers.auth import SaidSerializer, TokenPairSerializer
+from accounts.serializers.users import (
+    ChangeEmailSerializer,
+    ChangePasswordSerializer,
+    PreferencesSerializer,
+    ProfileSerializer,
+)
+from accounts.views.answers import handed_over, valid
+from luxewin.api.ratelimits import limited
+
+
+class UserViewSet(GenericViewSet):
+    """One's own account."""
+
+    @extend_schema(methods=["GET"], responses=ProfileSerializer)
+    @extend_schema(methods=["PATCH"], request=ProfileSerializer, responses=ProfileSerializer)
+    @action(detail=False, methods=["get", "patch"])
+    def profile(self, request: Request) -> Response:
+        """Shows or changes one's profile."""
+        if request.method == "PATCH":
+            serializer = ProfileSerializer(request.user, data=request.data, partial=True)
+            serializer.is_valid(raise_exception=True)
+            services.update_profile(signed_in(request), **serializer.validated_data)
+        return Response(ProfileSerializer(request.user).data)
+
+    @extend_schema(methods=["GET"], responses=PreferencesSerializer)
+    @extend_schema(methods=["PATCH"], request=PreferencesSerializer, responses=PreferencesSerializer)
+    @action(detail=False, methods=["get", "patch"])
+    def preferences(self, request: Request) -> Response:
+        """Shows or changes one's preferences."""
+        preferences, _ = Preferences.objects.get_or_create(user=signed_in(request))
+        if request.method == "PATCH":
+            serializer = PreferencesSerializer(preferences, data=request.data, partial=True)
+            serializer.is_valid(raise_exception=True)
+            preferences = services.update_preferences(signed_in(request), **serializer.validated_data)
+        return Response(PreferencesSerializer(preferences).data)
+
+    @extend_schema(request=ChangePasswordSerializer, responses=TokenPairSerializer)
+    @action(detail=False, methods=["post"])
+    @limited("30/h", key="user")
+    def password(self, request: Request) -> Response:
+        """Sets a new password. Every session ends; the answer is a new one for this device."""
+        agent = request.headers.get("User-Agent", "")
+        wanted = valid(ChangePasswordSerializer, request)
+        pair = services.change_password(signed_in(request), **wanted, user_agent=agent)
+        return handed_over(pair, in_cookies=is_in_cookies(request))
+
+    @extend_schema(request=ChangeEmailSerializer, responses={202: SaidSerializer})
+    @action(detail=False, methods=["post"])
+    @limited("30/h", key="user")
+    def email(self, request: Request) -> Response:
+        """Asks for another address. It counts once the links mailed to the old and the new one were both opened."""
+        services.request_email_change(signed_in(request), **valid(ChangeEmailSerializer, request))
+        return Response({"detail": "We sent a mail to both addresses. Open the links in them."}, status=202)
