@@ -153,7 +153,11 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 AUTH_PASSWORD_VALIDATORS[0]["OPTIONS"] = {"user_attributes": ["email", "display_name"]}  # type: ignore[assignment]
 AUTH_PASSWORD_VALIDATORS[1]["OPTIONS"] = {"min_length": 10}  # type: ignore[assignment]
-AUTH_PASSWORD_VALIDATORS.append({"NAME": "accounts.passwords.BreachedPasswordValidator"})
+AUTH_PASSWORD_VALIDATORS += [
+    {"NAME": f"accounts.passwords.{name}PasswordValidator"} for name in ("OwnWords", "Guessable", "Breached")
+]
+# An operator's own names, that passwords must not be made of; accounts.passwords has the product's.
+PASSWORD_WORDS = env.list("PASSWORD_WORDS", default=[])
 # A service with the range protocol of Have I Been Pwned; unset, only Django's list of common passwords is asked.
 BREACHED_PASSWORDS_URL = env.str("BREACHED_PASSWORDS_URL", "").rstrip("/")
 # The longest that any mailed link lives; accounts.links has each purpose's own.

@@ -17,6 +17,7 @@ from accounts import services
 from accounts.errors import LinkRefused
 from accounts.links import reset_links, verification_links
 from accounts.models import Notification, Session, User
+from accounts.passwords import faults_of
 from accounts.tests.catching import mails_to, token_in
 from accounts.tokens import open_session
 from luxewin.audit.models import AuditEntry
@@ -210,6 +211,37 @@ def test_a_breached_password_is_refused_and_only_five_digits_of_its_digest_are_t
 def test_a_row_of_padding_is_no_breach(breaches, registration, db):
     breaches.answer = (200, breaches.answer[1].replace(":1742", ":0"))
     assert client_of().post(REGISTER, registration(password=NEW)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("password", "refused"),
+    [
+        ("LuxeWin-2026", True),
+        ("rafflewinner!", True),
+        ("Bijoux&Cie 26", True),
+        ("luxewin, a horse and a battery", False),
+        ("tick3t-0ffice-door", False),
+    ],
+)
+def test_words_of_the_site_and_of_its_operator_do_not_make_a_password(password, refused, owner, settings):
+    settings.PASSWORD_WORDS = ["Bijoux", "cie"]
+    assert ("password_of_site" in [fault.code for fault in faults_of(password, owner)]) == refused
+
+
+@pytest.mark.parametrize(
+    ("password", "refused"),
+    [
+        ("Summer2026!", True),
+        ("1q2w3e4r5t6y", True),
+        ("P@ssw0rd123!", True),
+        ("Elisabeth1987", True),
+        ("ab1" * 40, True),
+        ("k7vq9zpw2m", False),
+        ("three small red boats", False),
+    ],
+)
+def test_what_lists_names_and_keyboards_lead_to_is_refused(password, refused, owner):
+    assert ("password_guessable" in [fault.code for fault in faults_of(password, owner)]) == refused
 
 
 @pytest.mark.parametrize("failure", ["500", "garbage", "closed"])
