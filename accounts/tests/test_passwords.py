@@ -164,6 +164,14 @@ def test_a_weak_or_unchanged_password_is_refused_and_nothing_changes(password, o
     assert User.objects.get(pk=owner.pk).check_password(PASSWORD)
 
 
+def test_a_password_counts_exactly_as_it_was_typed(owner, api):
+    typed = "  Three SMALL red Boats, ünder  "
+    assert api(owner).post(CHANGE, {"current_password": PASSWORD, "new_password": typed}).status_code == 200
+    others = [typed.strip(), typed.lower(), typed[:-1], typed + " ", typed.replace("ü", "u")]
+    assert [_can_sign_in(owner, password) for password in others] == [False] * len(others)
+    assert _can_sign_in(owner, typed)
+
+
 def test_a_password_like_one_s_name_is_refused(registration, db):
     body = registration(display_name="Wilhelmina Tell", password="wilhelmina-tell")
     assert_problem(client_of().post(REGISTER, body), 400, "invalid", {"password"})

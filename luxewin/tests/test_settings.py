@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as configured
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 
 from luxewin.checks import production_is_safe, refuse_unsafe_production
@@ -125,3 +126,7 @@ def test_every_variable_is_named_in_the_example():
     # What nothing reads would mislead whoever sets it. The rest of the project reads some by os.environ.
     others = "".join(path.read_text() for path in (configured.BASE_DIR / "luxewin").rglob("*.py"))
     assert {name for name in named - read if f'"{name}"' not in others} == set()
+
+
+def test_an_empty_installation_has_nobody_who_could_sign_in(db):
+    assert list(get_user_model().objects.values_list("email", flat=True)) == []
