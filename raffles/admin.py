@@ -17,7 +17,7 @@ from luxewin.money import as_text
 from raffles import services, terms
 from raffles.models import Prize, Raffle
 from raffles.phases import Phase
-from raffles.reasons import reasoned
+from raffles.reasoned import reasoned
 from raffles.slugs import is_reserved
 
 

@@ -22,7 +22,6 @@ from verification import services
 from verification.anchoring.balance import ETHER
 from verification.models import ChainAccount, ChainStep, Contract, Draw, Forfeit, Pick, held_prize, outcome_of
 from verification.models.outcomes import MAX_REASON
-from verification.proof import DRAWN_STATES
 
 FORFEIT, CLAIM = "verification.forfeit_pick", "verification.claim_award"
 
@@ -84,7 +83,7 @@ class PickInline(admin.TabularInline):
     @admin.display(description="what to do")
     def deeds(self, pick: Pick) -> Any:
         """Links to the pages that ask before anything is done."""
-        if pick.draw.state not in DRAWN_STATES or hasattr(pick, "forfeit"):
+        if not pick.draw.is_drawn or hasattr(pick, "forfeit"):
             return "-"
         if hasattr(pick, "award") and pick.award.claimed_at:
             return "-"

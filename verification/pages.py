@@ -18,11 +18,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from luxewin import money
-from verification import proof
 from verification.beacon import QUICKNET, QUICKNET_RELAYS
 from verification.models import ChainStep, Draw
 from verification.serializers import PickSerializer
-from verification.services import promised_beacon
 from verification.timeline import Timeline
 
 VERIFIER = Path(__file__).parent / "verifier.py"
@@ -78,7 +76,7 @@ def _everything(draw: Draw) -> dict[str, Any]:
 
 def _beacon(draw: Draw) -> dict[str, Any]:
     """The promised beacon, and where anyone can ask it for the round."""
-    promised = promised_beacon(draw)
+    promised = draw.promised_beacon
     is_quicknet = promised == QUICKNET
     url = f"{QUICKNET_RELAYS[0]}/{promised.chain_hash.hex()}/public/{draw.round}" if is_quicknet and draw.round else ""
     return promised.as_manifest() | {"is_quicknet": is_quicknet, "url": url}
@@ -100,8 +98,8 @@ def _check(draw: Draw) -> dict[str, Any]:
     urls = {"bundle": "verification-bundle", "entries_url": "verification-entries-csv"}
     addresses = {name: reverse(route, kwargs={"raffle": draw.pk}) for name, route in urls.items()}
     return addresses | {
-        "is_drawn": draw.state in proof.DRAWN_STATES,
-        "has_entries": draw.state in proof.FROZEN_STATES,
+        "is_drawn": draw.is_drawn,
+        "has_entries": draw.is_frozen,
         "start": "now" if entries <= UNASKED_ENTRIES else "asked",
         "megabytes": entries * ENTRY_BYTES / 1_000_000,
     }

@@ -8,18 +8,12 @@ from verification.errors import CommitmentMoves
 from verification.manifest import PROTOCOL
 from verification.models import ChainStep, Draw, Pick
 
-FROZEN_STATES = (Draw.State.FROZEN, Draw.State.COMMITTED, Draw.State.DRAWN, Draw.State.SETTLED)
-DRAWN_STATES = (Draw.State.DRAWN, Draw.State.SETTLED)
-
 
 def bundle(draw: Draw) -> dict[str, Any]:
     """Everything that a verifier needs beside the entries file, of a drawn draw. Cost: the queries of `for_display`.
 
     Raises CommitmentMoves while the commitment of an anchored draw is in no block.
     """
-    from verification.services import promised_beacon
-
-    source = promised_beacon(draw)
     return {
         "protocol": PROTOCOL,
         "raffle": str(draw.raffle_id),
@@ -27,7 +21,7 @@ def bundle(draw: Draw) -> dict[str, Any]:
         "manifest_hash": draw.manifest_hash,
         "entries": {"root": draw.root, "tickets": draw.tickets, "count": draw.entries, "url": entries_url(draw)},
         "commitment": _commitment(draw),
-        "beacon": source.as_manifest()
+        "beacon": draw.promised_beacon.as_manifest()
         | {"round": draw.round, "signature": draw.signature, "randomness": draw.randomness},
         "seed": draw.seed,
         "picks": [_pick(pick) for pick in draw.picks.all()],

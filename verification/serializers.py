@@ -8,7 +8,6 @@ from rest_framework import serializers
 from accounts.models import Preferences
 from purchases.serializers import RaffleNameSerializer
 from verification.models import ChainStep, Draw, Outcome, Pick, held_prize, outcome_of
-from verification.proof import DRAWN_STATES
 
 
 class StepSerializer(serializers.ModelSerializer):
@@ -96,7 +95,7 @@ class DrawSerializer(serializers.ModelSerializer):
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_unawarded_prizes(self, draw: Draw) -> list[str]:
         """By name, in their order; from the manifest, which has them without a query."""
-        if draw.state not in DRAWN_STATES:
+        if not draw.is_drawn:
             return []
         held = {prize.position for pick in draw.picks.all() if (prize := held_prize(pick))}
         return [prize["name"] for prize in json.loads(draw.manifest)["prizes"] if prize["position"] not in held]

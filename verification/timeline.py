@@ -95,11 +95,9 @@ class Timeline:
     @cached_property
     def round_at(self) -> datetime | None:
         """When the deciding round appears; None before it is known which one that is."""
-        from verification.services import promised_beacon
-
         if self.draw.round is None:
             return None
-        return datetime.fromtimestamp(promised_beacon(self.draw).time_of(self.draw.round), UTC)
+        return datetime.fromtimestamp(self.draw.promised_beacon.time_of(self.draw.round), UTC)
 
     @property
     def committed_at(self) -> datetime | None:

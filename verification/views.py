@@ -83,7 +83,7 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
         """The bundle: with the entries file, all that is needed to recompute the draw."""
         draw = self.get_object()
         _refuse_void(draw)
-        if draw.state not in proof.DRAWN_STATES:
+        if not draw.is_drawn:
             raise NotDrawnYet("The picks do not exist yet.", state=draw.state)
         return Response(proof.bundle(draw))
 
@@ -102,7 +102,7 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
         """
         draw = self.get_object()
         _refuse_void(draw)
-        if draw.state not in proof.FROZEN_STATES:
+        if not draw.is_frozen:
             raise NotFrozenYet("The entries are not fixed yet.", state=draw.state)
         response = StreamingHttpResponse(entries.lines(draw.pk), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{draw.raffle_id}.entries.csv"'

@@ -24,7 +24,7 @@ from purchases.serializers import MAX_QUANTITY
 from purchases.services.postal import entrants, faults_of
 from raffles.models import Raffle
 from raffles.phases import Phase
-from raffles.reasons import reasoned
+from raffles.reasoned import reasoned
 
 LIST = "admin:purchases_postalentry_changelist"
 # How long a checked file may lie on the screen before it is entered.

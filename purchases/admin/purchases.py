@@ -14,7 +14,7 @@ from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import services
 from purchases.admin.labels import link, numbers, price, price_of, purchase_label
 from purchases.models import Dispute, Payment, Purchase, Reconciliation, Refund
-from raffles.reasons import reasoned
+from raffles.reasoned import reasoned
 
 
 class ReadOnlyInline(admin.TabularInline):

@@ -26,36 +26,6 @@ UPDATE verification_chaintransaction SET state = 'done', account_id = (
 SET CONSTRAINTS ALL IMMEDIATE;
 """
 
-# As in 0002, and: until the draw is decided, the moment of its commitment, and with it the round, follow the chain.
-PROMISES = """
-CREATE OR REPLACE FUNCTION draw_promises_are_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF TG_OP = 'UPDATE'
-       AND ROW(OLD.raffle_id, OLD.sequence, OLD.manifest, OLD.manifest_hash, OLD.contract_id)
-           IS NOT DISTINCT FROM ROW(NEW.raffle_id, NEW.sequence, NEW.manifest, NEW.manifest_hash, NEW.contract_id)
-       AND (OLD.root = '' OR (
-           ROW(OLD.root, OLD.tickets, OLD.entries) IS NOT DISTINCT FROM ROW(NEW.root, NEW.tickets, NEW.entries)
-           AND (ROW(OLD.committed_at, OLD.round) IS NOT DISTINCT FROM ROW(NEW.committed_at, NEW.round)
-               OR (OLD.contract_id IS NOT NULL AND OLD.state = 'committed' AND NEW.state = 'committed'
-                   AND OLD.seed = '' AND NEW.seed = ''))))
-       AND (OLD.seed = '' OR ROW(OLD.seed, OLD.signature) IS NOT DISTINCT FROM ROW(NEW.seed, NEW.signature))
-    THEN RETURN NEW; END IF;
-    RAISE EXCEPTION 'what a draw promised or decided is fixed' USING ERRCODE = 'integrity_constraint_violation';
-END $$;
-"""
-FORMER_PROMISES = """
-CREATE OR REPLACE FUNCTION draw_promises_are_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF TG_OP = 'UPDATE'
-       AND ROW(OLD.raffle_id, OLD.sequence, OLD.manifest, OLD.manifest_hash, OLD.contract_id)
-           IS NOT DISTINCT FROM ROW(NEW.raffle_id, NEW.sequence, NEW.manifest, NEW.manifest_hash, NEW.contract_id)
-       AND (OLD.root = '' OR ROW(OLD.root, OLD.tickets, OLD.entries, OLD.committed_at, OLD.round)
-           IS NOT DISTINCT FROM ROW(NEW.root, NEW.tickets, NEW.entries, NEW.committed_at, NEW.round))
-       AND (OLD.seed = '' OR ROW(OLD.seed, OLD.signature) IS NOT DISTINCT FROM ROW(NEW.seed, NEW.signature))
-    THEN RETURN NEW; END IF;
-    RAISE EXCEPTION 'what a draw promised or decided is fixed' USING ERRCODE = 'integrity_constraint_violation';
-END $$;
-"""
 STATES = [
     ("signed", "Signed"),
     ("mined", "Mined"),
@@ -217,5 +187,4 @@ class Migration(migrations.Migration):
                 name="chain_transaction_open",
             ),
         ),
-        migrations.RunSQL(PROMISES, FORMER_PROMISES),
     ]

@@ -2,7 +2,8 @@
 
 from django.db import migrations
 
-# As in 0005, and the randomness with the seed.
+# As in 0002, and the randomness with the seed; but until the draw is decided, the moment of its commitment, and with it
+# the round, follow the chain.
 PROMISES = """
 CREATE OR REPLACE FUNCTION draw_promises_are_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -20,11 +21,19 @@ BEGIN
     RAISE EXCEPTION 'what a draw promised or decided is fixed' USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 """
-FORMER_PROMISES = PROMISES.replace(
-    """ROW(OLD.seed, OLD.signature, OLD.randomness)
-           IS NOT DISTINCT FROM ROW(NEW.seed, NEW.signature, NEW.randomness)""",
-    "ROW(OLD.seed, OLD.signature) IS NOT DISTINCT FROM ROW(NEW.seed, NEW.signature)",
-)
+FORMER_PROMISES = """
+CREATE OR REPLACE FUNCTION draw_promises_are_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE'
+       AND ROW(OLD.raffle_id, OLD.sequence, OLD.manifest, OLD.manifest_hash, OLD.contract_id)
+           IS NOT DISTINCT FROM ROW(NEW.raffle_id, NEW.sequence, NEW.manifest, NEW.manifest_hash, NEW.contract_id)
+       AND (OLD.root = '' OR ROW(OLD.root, OLD.tickets, OLD.entries, OLD.committed_at, OLD.round)
+           IS NOT DISTINCT FROM ROW(NEW.root, NEW.tickets, NEW.entries, NEW.committed_at, NEW.round))
+       AND (OLD.seed = '' OR ROW(OLD.seed, OLD.signature) IS NOT DISTINCT FROM ROW(NEW.seed, NEW.signature))
+    THEN RETURN NEW; END IF;
+    RAISE EXCEPTION 'what a draw promised or decided is fixed' USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+"""
 # Ways into and out of `void` are the matter of voids_are_declared (0006).
 STEPS = """
 CREATE FUNCTION draws_go_forward() RETURNS trigger LANGUAGE plpgsql AS $$

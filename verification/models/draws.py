@@ -9,6 +9,8 @@ from django.db.models.functions import Now
 from luxewin.tasks.models import Claimable
 from purchases.models import Purchase
 from raffles.models import Prize, Raffle
+from verification.beacon import Beacon
+from verification.manifest import parse
 from verification.querysets import DrawQuerySet
 
 
@@ -97,6 +99,28 @@ class Draw(Claimable):
     def is_anchored(self) -> bool:
         """Its steps are recorded on a chain."""
         return self.contract_id is not None
+
+    @property
+    def is_frozen(self) -> bool:
+        """Its entries are fixed, and a draw is or will be held of them."""
+        return self.state in (self.State.FROZEN, self.State.COMMITTED) or self.is_drawn
+
+    @property
+    def is_drawn(self) -> bool:
+        """Its picks stand."""
+        return self.state in (self.State.DRAWN, self.State.SETTLED)
+
+    @property
+    def promised_beacon(self) -> Beacon:
+        """The beacon that the manifest names, whatever is configured today."""
+        promise = parse(self.manifest)["beacon"]
+        return Beacon(
+            chain_hash=bytes.fromhex(promise["chain_hash"]),
+            public_key=bytes.fromhex(promise["public_key"]),
+            genesis_time=promise["genesis_time"],
+            period=promise["period"],
+            scheme=promise["scheme"],
+        )
 
     @property
     def void_at(self) -> datetime | None:

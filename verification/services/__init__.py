@@ -1,8 +1,8 @@
 """Writes of draws: the promise at publication, then one idempotent step after another."""
 
-from verification.services.entries import prove_entry
 from verification.services.outcomes import claim_award, forfeit_pick, next_alternate
-from verification.services.promises import end_with_raffle, promise_draw, promised_beacon
+from verification.services.paths import prove_entry
+from verification.services.promises import end_with_raffle, promise_draw
 from verification.services.repairs import look_after
 from verification.services.steps import advance_draw, decide_with
 from verification.services.voiding import declare_void
@@ -17,6 +17,5 @@ __all__ = [
     "look_after",
     "next_alternate",
     "promise_draw",
-    "promised_beacon",
     "prove_entry",
 ]

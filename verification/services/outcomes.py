@@ -10,7 +10,6 @@ from verification import announcements
 from verification.errors import AlreadyClaimed, AlreadyForfeited, HoldsNoPrize, NotDrawnYet
 from verification.models import Award, Draw, Forfeit, Outcome, Pick, held_prize, outcome_of
 from verification.models.outcomes import MAX_REASON
-from verification.proof import DRAWN_STATES
 from verification.reasons import public_reason
 
 
@@ -95,7 +94,7 @@ def _locked(pick_id: int) -> Pick:
     """The pick, read behind its draw's lock: what becomes of one pick depends on the others. Raises NotDrawnYet."""
     draw_id = Pick.objects.values_list("draw_id", flat=True).get(pk=pick_id)
     draw = Draw.objects.select_for_update(no_key=True, of=("self",)).select_related("raffle").get(pk=draw_id)
-    if draw.state not in DRAWN_STATES:
+    if not draw.is_drawn:
         raise NotDrawnYet("The draw was not held.", state=draw.state)
     pick = Pick.objects.select_related("forfeit", "award__prize", "prize", "purchase__buyer").get(pk=pick_id)
     pick.draw = draw

@@ -8,7 +8,6 @@ from luxewin.audit.services import Actor, record
 from raffles.models import Raffle
 from verification import doors, manifest
 from verification.anchoring import contract_for
-from verification.beacon import Beacon
 from verification.contract import MAX_PICKS
 from verification.models import Draw, DrawSequence
 from verification.services.moves import reach
@@ -76,15 +75,3 @@ def end_with_raffle(raffle: Raffle, *, actor: Actor | None = None) -> None:
     draw = Draw.objects.filter(raffle=raffle).exclude(state=Draw.State.VOID).first()
     if draw and not (draw.is_anchored and draw.state == Draw.State.PROMISED):
         reach(draw, Draw.State.VOID, actor=actor)
-
-
-def promised_beacon(draw: Draw) -> Beacon:
-    """The beacon that the manifest names, whatever is configured today."""
-    promise = manifest.parse(draw.manifest)["beacon"]
-    return Beacon(
-        chain_hash=bytes.fromhex(promise["chain_hash"]),
-        public_key=bytes.fromhex(promise["public_key"]),
-        genesis_time=promise["genesis_time"],
-        period=promise["period"],
-        scheme=promise["scheme"],
-    )

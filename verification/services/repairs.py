@@ -13,7 +13,6 @@ from verification.errors import StepStuck, StepWaits
 from verification.models import ChainStep, ChainTransaction, Draw
 from verification.onchain import ChainError
 from verification.services.moves import stop
-from verification.services.promises import promised_beacon
 
 log = logging.getLogger(__name__)
 Step, State = ChainStep.Step, Draw.State
@@ -31,7 +30,7 @@ def follow_commit(draw: Draw) -> None:
     committed_at = anchoring.recheck_commit(draw)
     if committed_at is None or committed_at == draw.committed_at:
         return
-    source = promised_beacon(draw)
+    source = draw.promised_beacon
     number = source.first_round_at(committed_at + draw.raffle.delay_seconds)
     moved = f"a reorganisation moved the commitment from {draw.committed_at} to {committed_at}"
     if draw.seed:

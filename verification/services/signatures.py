@@ -7,12 +7,11 @@ from verification.anchoring import settled_with
 from verification.beacon import BeaconUnavailable, RoundNotYet
 from verification.errors import SignatureRefused, StepStuck
 from verification.models import Draw
-from verification.services.promises import promised_beacon
 
 
 def round_signature(draw: Draw) -> bytes:
     """The verified signature of the draw's round. Raises RoundNotYet, BeaconUnavailable, StepWaits, ChainError."""
-    source, number = promised_beacon(draw), draw.round or 0
+    source, number = draw.promised_beacon, draw.round or 0
     try:
         return doors.client_of(source).fetch(number)
     except (RoundNotYet, BeaconUnavailable):
@@ -30,5 +29,5 @@ def check_signature(draw: Draw, signature: bytes) -> None:
     """Raises SignatureRefused unless the draw waits for its round and this is that round's signature."""
     if draw.state != Draw.State.COMMITTED:
         raise SignatureRefused(f"Draw {draw.sequence} is {draw.state}: it does not wait for a signature.")
-    if not promised_beacon(draw).verify(draw.round or 0, signature):
+    if not draw.promised_beacon.verify(draw.round or 0, signature):
         raise SignatureRefused(f"This is not the beacon's signature of round {draw.round}.")

@@ -25,10 +25,9 @@ from verification.errors import ProofUnavailable, StepStuck, StepWaits
 from verification.merkle import EntriesError
 from verification.models import Draw, Pick, UntoldDraw
 from verification.onchain import ChainError
-from verification.services.entries import Proof, Prover, are_unchanged, entries_tree, store_index
 from verification.services.moves import is_as_read, reach, stop, wait
 from verification.services.outcomes import award_prizes
-from verification.services.promises import promised_beacon
+from verification.services.paths import Proof, Prover, are_unchanged, entries_tree, store_index
 from verification.services.repairs import follow_commit
 from verification.services.signatures import check_signature, round_signature
 from verification.services.voiding import settle_before_void, void_overdue
@@ -115,7 +114,7 @@ def commit(draw: Draw) -> None:
         tree = entries_tree(draw)
     except EntriesError as error:
         raise StepStuck(f"the entries make no tree: {error}") from error
-    root, delay, source = tree.root, draw.raffle.delay_seconds, promised_beacon(draw)
+    root, delay, source = tree.root, draw.raffle.delay_seconds, draw.promised_beacon
     anchored_at = anchor_commit(draw, root=root, tickets=tree.tickets, wanted=_wanted(draw, tree.tickets))
     if anchored_at is not None:
         check_round(draw, anchored_at, source.first_round_at(anchored_at + delay))
@@ -210,7 +209,7 @@ def _wanted(draw: Draw, tickets: int) -> int:
 def _seed_and_indices(draw: Draw, signature: bytes) -> tuple[bytes, list[int]]:
     tickets = draw.tickets or 0
     seed = picks.seed(
-        chain_hash=promised_beacon(draw).chain_hash,
+        chain_hash=draw.promised_beacon.chain_hash,
         round=draw.round or 0,
         randomness=randomness(signature),
         manifest_hash=bytes.fromhex(draw.manifest_hash),
@@ -221,7 +220,7 @@ def _seed_and_indices(draw: Draw, signature: bytes) -> tuple[bytes, list[int]]:
 
 
 def _time_of(draw: Draw, number: int) -> datetime:
-    return datetime.fromtimestamp(promised_beacon(draw).time_of(number), UTC)
+    return datetime.fromtimestamp(draw.promised_beacon.time_of(number), UTC)
 
 
 def _proofs(draw: Draw, indices: list[int]) -> list[Proof]:

@@ -17,7 +17,6 @@ from verification.models import Draw
 from verification.onchain import DrawStatus
 from verification.reasons import public_reason
 from verification.services.moves import reach
-from verification.services.promises import promised_beacon
 
 MAX_REASON = 200  # it becomes the raffle's reason too
 AGAIN = timedelta(seconds=5)
@@ -53,7 +52,7 @@ def _refuse_unless_overdue(draw: Draw) -> None:
 
 
 def _due_and_declarable(draw: Draw) -> tuple[datetime, datetime]:
-    due = datetime.fromtimestamp(promised_beacon(draw).time_of(draw.round or 0), UTC)
+    due = datetime.fromtimestamp(draw.promised_beacon.time_of(draw.round or 0), UTC)
     return due, due + timedelta(seconds=draw.void_after)
 
 

@@ -9,6 +9,7 @@ import pytest
 from django.test import override_settings
 from eth_account import Account
 
+from accounts.models import User
 from luxewin import parts
 from raffles.models import Raffle
 from verification import anchoring, doors
@@ -144,3 +145,20 @@ def mine(db: None, no_chain: None, beacon: None, settings: Any, still_node: str)
         yield Mine.open(settings, still_node)
         rpc("anvil_dropAllTransactions")
     doors.chain.cache_clear()
+
+
+@pytest.fixture
+def root(person: Callable[..., User]) -> User:
+    """May everything, by name."""
+    return person("root", role="raffle managers", is_superuser=True)
+
+
+@pytest.fixture
+def relays(beacon: None, settings: Any) -> Callable[..., None]:
+    """`relays(there=False)`: nobody answers for the beacon; `relays(there=True)`: they are back."""
+    good = settings.BEACON_URLS
+
+    def answer(*, there: bool) -> None:
+        settings.BEACON_URLS = good if there else ["http://127.0.0.1:1"]
+
+    return answer

@@ -90,7 +90,7 @@ def decided(raffle: Raffle) -> Draw:
 
 def wait_for(draw: Draw) -> None:
     """Until its round has appeared."""
-    while time.time() < services.promised_beacon(draw).time_of(draw.round or 0) + 1:
+    while time.time() < draw.promised_beacon.time_of(draw.round or 0) + 1:
         time.sleep(0.1)
 
 

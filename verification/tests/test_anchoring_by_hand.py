@@ -114,7 +114,7 @@ def test_a_draw_whose_round_nobody_drew_here_is_settled_with_a_relay_s_signature
     assert Draw.objects.get().signature == ""
     with pytest.raises(CommandError, match="has not appeared yet"):
         settle(str(raffle.pk))
-    while time.time() < services.promised_beacon(raffle.draw).time_of(Draw.objects.get().round) + 1:
+    while time.time() < raffle.draw.promised_beacon.time_of(Draw.objects.get().round) + 1:
         time.sleep(0.1)
     rpc("evm_setAutomine", True)
     said = settle(str(raffle.pk))

@@ -144,7 +144,7 @@ def test_a_round_that_moves_while_a_worker_decides_is_not_decided_by_the_former(
     while draw.state == State.COMMITTED:  # the chain has it where it was, and the draw follows
         draw = services.advance_draw(raffle.pk)
     assert draw.round == before.round
-    assert services.promised_beacon(draw).verify(draw.round, bytes.fromhex(draw.signature))
+    assert draw.promised_beacon.verify(draw.round, bytes.fromhex(draw.signature))
 
 
 def test_a_decided_draw_never_changes_and_staff_are_told(frozen, mine, mona):

@@ -11,8 +11,8 @@ from verification import entries, services
 from verification.errors import ProofUnavailable
 from verification.merkle import Entry, Step, check_path
 from verification.models import Draw, EntriesIndex, Pick
-from verification.services import entries as kept
-from verification.services.entries import Prover, entries_tree
+from verification.services import paths as kept
+from verification.services.paths import Prover, entries_tree
 
 from .drawing import URL, advance_to, committed, crowd, tamper
 

@@ -26,23 +26,6 @@ WHY = "The beacon stopped on 3 May and will not come back."
 
 
 @pytest.fixture
-def root(person):
-    """May everything, by name."""
-    return person("root", role="raffle managers", is_superuser=True)
-
-
-@pytest.fixture
-def silent(settings):
-    """No relay answers any more; `silent()` brings them back."""
-    good, settings.BEACON_URLS = settings.BEACON_URLS, ["http://127.0.0.1:1"]
-
-    def back():
-        settings.BEACON_URLS = good
-
-    return back
-
-
-@pytest.fixture
 def selling_quickly(selling, settings):
     """Draws promised in this test can be declared void a second after their round, and are void a second later."""
     settings.DRAW_VOID_SECONDS = 1
@@ -50,8 +33,9 @@ def selling_quickly(selling, settings):
 
 
 @pytest.fixture
-def waiting(selling_quickly, alice, silent):
-    """`waiting()`: a committed draw, its raffle sold to Alice, whose round does not come."""
+def waiting(selling_quickly, alice, relays):
+    """`waiting()`: a committed draw, its raffle sold to Alice, whose round does not come: no relay answers."""
+    relays(there=False)
 
     def make(sell=seated, **terms):
         raffle = selling_quickly(**terms)
@@ -64,7 +48,7 @@ def waiting(selling_quickly, alice, silent):
 
 def overdue(draw):
     """The round is due, and the delay over after which it counts as stopped."""
-    due = steps.promised_beacon(draw).time_of(draw.round) + draw.void_after
+    due = draw.promised_beacon.time_of(draw.round) + draw.void_after
     time.sleep(max(0, due - time.time()))
     return draw
 
@@ -116,10 +100,10 @@ def test_a_free_entry_of_a_void_draw_ends_as_in_a_cancelled_raffle(waiting, root
     assert not Refund.objects.exists()
 
 
-def test_if_the_round_appears_before_the_void_it_decides(waiting, root, silent, api):
+def test_if_the_round_appears_before_the_void_it_decides(waiting, root, relays, api):
     draw = overdue(waiting(alternates=0))
     declare_void(draw.pk, reason=WHY, actor=root)
-    silent()
+    relays(there=True)
     drawn = advance_to(draw.raffle, State.DRAWN)
     time.sleep(max(0, (drawn.void_at - timezone.now()).total_seconds()))
     assert advance_draw(draw.pk).state == State.DRAWN
@@ -128,11 +112,11 @@ def test_if_the_round_appears_before_the_void_it_decides(waiting, root, silent, 
     assert Purchase.objects.get().status == "paid"
 
 
-def test_a_round_that_appears_after_its_time_but_before_the_void_is_written_still_decides(waiting, root, silent):
+def test_a_round_that_appears_after_its_time_but_before_the_void_is_written_still_decides(waiting, root, relays):
     draw = overdue(waiting())
     declared = declare_void(draw.pk, reason=WHY, actor=root)
     time.sleep(max(0, (declared.void_at - timezone.now()).total_seconds()))
-    silent()
+    relays(there=True)
     assert advance_to(draw.raffle, State.DRAWN).void_at == declared.void_at
 
 
@@ -142,7 +126,7 @@ def test_nothing_is_declared_before_the_round_is_overdue(waiting, root, settings
     with pytest.raises(errors.RoundNotOverdue) as refused:
         declare_void(draw.pk, reason=WHY, actor=root)
     declarable = datetime.fromisoformat(refused.value.data["declarable_at"])
-    assert declarable.timestamp() == steps.promised_beacon(draw).time_of(draw.round) + 3600
+    assert declarable.timestamp() == draw.promised_beacon.time_of(draw.round) + 3600
     assert Draw.objects.get().void_declared_at is None
 
 
@@ -195,12 +179,12 @@ def test_two_who_declare_at_once_declare_once(waiting, root):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_workers_that_see_the_round_and_others_that_do_not_the_draw_ends_once(waiting, root, silent, monkeypatch):
+def test_of_workers_that_see_the_round_and_others_that_do_not_the_draw_ends_once(waiting, root, relays, monkeypatch):
     draw = overdue(waiting())
     declared = declare_void(draw.pk, reason=WHY, actor=root)
     time.sleep(max(0, (declared.void_at - timezone.now()).total_seconds()))
     stale = Draw.objects.select_related("raffle", "contract").get()
-    silent()
+    relays(there=True)
     ended = at_once(lambda: advance_draw(draw.pk), lambda: voiding.void_overdue(stale, declared.void_at))
     assert not [each for each in ended if isinstance(each, Exception)], ended
     draw = Draw.objects.select_related("raffle").get()

@@ -22,25 +22,8 @@ WHY = "The beacon stopped for good."
 
 
 @pytest.fixture
-def root(person):
-    """May everything, by name."""
-    return person("root", role="raffle managers", is_superuser=True)
-
-
-@pytest.fixture
-def relays(settings):
-    """`relays(False)`: nobody answers for the beacon; `relays(True)`: they are back."""
-    good = settings.BEACON_URLS
-
-    def answer(there):
-        settings.BEACON_URLS = good if there else ["http://127.0.0.1:1"]
-
-    return answer
-
-
-@pytest.fixture
-def declared(chained, settings, selling, people, root, relays):
-    """A declared draw on a contract of its own, which can be void two seconds later; no relay answers."""
+def overdue(chained, settings, selling, people, relays):
+    """A committed draw on a contract of its own that can be declared void, which nobody has done; no relay answers."""
     settings.DRAW_VOID_SECONDS = 2
     deploy_contract()
     raffle = selling(prizes=[{"name": "A watch"}], alternates=1)
@@ -49,9 +32,15 @@ def declared(chained, settings, selling, people, root, relays):
     closed(raffle)
     relays(there=False)
     draw = advance_to(raffle, State.COMMITTED)
-    due = steps.promised_beacon(draw).time_of(draw.round) + draw.void_after
-    time.sleep(max(0, due - time.time()))
-    return declare_void(raffle.pk, reason=WHY, actor=root)
+    due = draw.promised_beacon.time_of(draw.round) + draw.void_after
+    time.sleep(max(0, due + 1 - time.time()))
+    return Draw.objects.select_related("raffle", "contract").get(pk=raffle.pk)
+
+
+@pytest.fixture
+def declared(overdue, root):
+    """The same, declared: it can be void two seconds later."""
+    return declare_void(overdue.pk, reason=WHY, actor=root)
 
 
 def on_chain(chain, draw):
@@ -80,7 +69,7 @@ def void_by_anyone(chain, draw):
 
 
 def settle_by_anyone(draw):
-    signature = doors.client_of(steps.promised_beacon(draw)).fetch(draw.round)
+    signature = doors.client_of(draw.promised_beacon).fetch(draw.round)
     where = (draw.contract.address, bytes.fromhex(draw.manifest_hash))
     by_anyone(lambda other: other.prepare_settle(*where, signature=signature))
 
@@ -92,7 +81,7 @@ def test_a_void_is_declared_and_made_on_the_chain_before_anyone_is_refunded(decl
     mined = {taken.step: taken.transaction.block_time for taken in ChainStep.objects.select_related("transaction")}
     assert list(mined) == ["announce", "commit", "declare", "void"]
     assert mined["void"] >= state.void_at == mined["declare"] + 2
-    assert mined["declare"] >= steps.promised_beacon(draw).time_of(draw.round) + 2
+    assert mined["declare"] >= draw.promised_beacon.time_of(draw.round) + 2
     draw.raffle.refresh_from_db()
     assert (draw.raffle.status, draw.raffle.cancel_reason) == ("cancelled", WHY)
     shown = api().get(f"{URL}/{draw.pk}").json()
@@ -155,22 +144,6 @@ def test_who_settles_on_the_chain_keeps_the_draw_from_being_void(declared, chain
     time.sleep(max(0, (declared.void_at - timezone.now()).total_seconds() + 1))
     # No relay is needed: the signature is in that transaction.
     assert advance_to(declared.raffle, State.SETTLED).picks.count() == 2
-
-
-@pytest.fixture
-def overdue(chained, settings, selling, people, relays):
-    """A committed draw on a contract of its own that can be declared void, which nobody has done; no relay answers."""
-    settings.DRAW_VOID_SECONDS = 2
-    deploy_contract()
-    raffle = selling(prizes=[{"name": "A watch"}], alternates=1)
-    for buyer in people(2):
-        seated(buyer, raffle)
-    closed(raffle)
-    relays(there=False)
-    draw = advance_to(raffle, State.COMMITTED)
-    due = steps.promised_beacon(draw).time_of(draw.round) + draw.void_after
-    time.sleep(max(0, due + 1 - time.time()))
-    return Draw.objects.select_related("raffle", "contract").get(pk=raffle.pk)
 
 
 def declare_with_the_operator_s_key(chain, draw):

@@ -17,7 +17,6 @@ from verification.keys import KeyFault, KeySource
 from verification.management.commands.draw_raffle import signature_of
 from verification.models import Contract, Draw
 from verification.onchain import Call, ChainError, ChainRejected, DrawStatus
-from verification.services import promised_beacon
 
 SECONDS = 300
 STATUSES = {
@@ -75,7 +74,7 @@ class Command(BaseCommand):
 
 def _signature(draw: Draw, number: int, text: str | None) -> bytes:
     """The verified signature of the round: given, known, or of a relay."""
-    promised = promised_beacon(draw)
+    promised = draw.promised_beacon
     if not text and (not draw.signature or draw.round != number):
         return doors.client_of(promised).fetch(number)
     signature = signature_of(text or draw.signature)

@@ -56,7 +56,7 @@ class Command(BaseCommand):
 
 def _export(raffle: str, bundle: Path, entries: Path) -> None:
     draw = Draw.objects.for_display().get(pk=find_draw(raffle))
-    if draw.state not in proof.DRAWN_STATES:
+    if not draw.is_drawn:
         raise CommandError(f"This draw is {draw.state}; there is nothing to verify yet.")
     try:
         bundle.write_text(json.dumps(proof.bundle(draw)))

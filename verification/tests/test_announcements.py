@@ -1,0 +1,76 @@
+"""What becomes known of a held draw: everyone is told once, and winners are named as they chose."""
+
+import pytest
+from django.core import mail
+from django.db import OperationalError
+from django.utils import timezone
+
+from accounts.models import Notification, Preferences
+from purchases.models import Purchase
+from purchases.tests.stage import seated
+from verification import announcements, tasks
+from verification.models import Draw, Pick, UntoldDraw
+
+from .drawing import URL, advance_to, closed
+
+State = Draw.State
+
+
+def test_winners_and_others_are_each_told_once(selling, people, run_tasks):
+    raffle = selling(prizes=[{"name": "A watch"}], alternates=1)
+    buyers = people(4)
+    Preferences.objects.filter(user=buyers[3]).update(switched_off={"draws": ["email"]})
+    for buyer in buyers:
+        seated(buyer, raffle, 2)
+    closed(raffle)
+    advance_to(raffle, State.DRAWN)
+    run_tasks()
+    announcements.tell_others(str(raffle.pk))
+    run_tasks()
+    winner = Pick.objects.get(position=1).purchase.buyer
+    news = {(note.user, note.kind) for note in Notification.objects.filter(kind__startswith="draw_")}
+    others = {(buyer, "draw_lost") for buyer in buyers[:3] if buyer != winner}
+    assert news == others | {(winner, "draw_won")}
+    mailed = [message.to[0] for message in mail.outbox if raffle.title in message.subject + message.body]
+    assert {each.email for each, _ in news} <= set(mailed)
+    told = [message for message in mail.outbox if message.to == [winner.email] and "A watch" in message.body]
+    assert len(told) == 1
+
+
+def test_those_who_won_nothing_are_told_although_the_first_try_failed(selling, people, run_tasks, monkeypatch):
+    raffle = selling(prizes=[{"name": "A watch"}], alternates=0)
+    for buyer in people(3):
+        seated(buyer, raffle, 2)
+    closed(raffle)
+    advance_to(raffle, State.DRAWN)
+
+    def failing(*_: object, **__: object) -> None:
+        raise OperationalError("the server closed the connection")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(announcements, "notify", failing)
+        with pytest.raises(OperationalError):
+            tasks.tell_others(str(raffle.pk))
+    assert tasks.tell_of_held_draws() == 1
+    assert tasks.tell_of_held_draws() == 0  # claimed
+    UntoldDraw.objects.update(claimed_until=timezone.now())
+    run_tasks()
+    assert Notification.objects.filter(kind="draw_lost").count() == 2
+    assert not UntoldDraw.objects.exists()
+
+
+def test_winners_are_named_as_they_chose(selling, people, client):
+    raffle = selling(prizes=[{"name": f"Prize {number}"} for number in range(3)], alternates=1)
+    names = dict(zip(("full", "initials", "anonymous"), people(3), strict=True))
+    for choice, buyer in names.items():
+        Preferences.objects.filter(user=buyer).update(winner_name=choice)
+        type(buyer).objects.filter(pk=buyer.pk).update(display_name=f"Ada {choice}")
+        seated(buyer, raffle, 2)
+    closed(raffle)
+    advance_to(raffle, State.DRAWN)
+    shown = client.get(f"{URL}/{raffle.slug}").json()["picks"]
+    entries = {str(each.entry_id): each.buyer for each in Purchase.objects.select_related("buyer")}
+    expected = {names["full"]: "Ada full", names["initials"]: "A.I.", names["anonymous"]: ""}
+    for pick in shown:
+        assert pick["name"] == ("" if pick["role"] == "alternate" else expected[entries[pick["entry_id"]]])
+    assert [pick["role"] for pick in shown] == ["winner"] * 3 + ["alternate"]
