@@ -60,6 +60,14 @@ def rpc(method: str, *parameters: object) -> object:
     return answer["result"]
 
 
+def until_block(moment: float) -> None:
+    """Waits for a block of that time: the chain's clock goes by its blocks, which come late on a busy machine."""
+    deadline = time.monotonic() + 60 + max(0, moment - time.time())
+    while int(rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16) < moment:  # type: ignore[index]
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def node() -> Web3:
     """The node without the chain's door, for what the door would not do."""
     return Web3(Web3.HTTPProvider(rpc_url()))

@@ -15,7 +15,7 @@ from verification.onchain import DrawStatus
 from verification.services import declare_void, steps, voiding
 
 from .drawing import URL, advance_to, closed
-from .on_chain import funded_chain, send
+from .on_chain import funded_chain, send, until_block
 
 State = Draw.State
 WHY = "The beacon stopped for good."
@@ -33,7 +33,7 @@ def overdue(chained, settings, selling, people, relays):
     relays(there=False)
     draw = advance_to(raffle, State.COMMITTED)
     due = draw.promised_beacon.time_of(draw.round) + draw.void_after
-    time.sleep(max(0, due + 1 - time.time()))
+    until_block(due)
     return Draw.objects.select_related("raffle", "contract").get(pk=raffle.pk)
 
 
@@ -64,7 +64,7 @@ def by_anyone(prepare):
 
 
 def void_by_anyone(chain, draw):
-    time.sleep(max(0, declare_on_chain(chain, draw) + 1 - time.time()))
+    until_block(declare_on_chain(chain, draw))
     by_anyone(lambda other: other.prepare_void(draw.contract.address, bytes.fromhex(draw.manifest_hash)))
 
 
@@ -141,7 +141,7 @@ def test_who_settles_on_the_chain_keeps_the_draw_from_being_void(declared, chain
     relays(there=True)
     settle_by_anyone(declared)
     relays(there=False)
-    time.sleep(max(0, (declared.void_at - timezone.now()).total_seconds() + 1))
+    until_block(declared.void_at.timestamp())
     # No relay is needed: the signature is in that transaction.
     assert advance_to(declared.raffle, State.SETTLED).picks.count() == 2
 
@@ -157,7 +157,7 @@ def test_a_void_that_was_declared_on_the_chain_alone_is_noticed_before_winners_a
     overdue, chained, relays, root, mona
 ):
     void_at = declare_with_the_operator_s_key(chained, overdue)
-    time.sleep(max(0, void_at + 1 - time.time()))
+    until_block(void_at)
     by_anyone(lambda other: other.prepare_void(overdue.contract.address, bytes.fromhex(overdue.manifest_hash)))
     relays(there=True)
     stays = services.advance_draw(overdue.pk)
