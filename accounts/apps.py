@@ -10,8 +10,10 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        """Grants the roles their permissions whenever permissions may have come into being; registers the sweeps."""
-        from accounts import tasks  # noqa: F401 registers its sweeps
+        """Grants the roles their permissions whenever permissions may have come into being; registers what it has."""
+        from accounts import rights, tasks  # noqa: F401 register their receivers and sweeps
+        from accounts.privacy import own
         from accounts.roles import grant_roles
 
         post_migrate.connect(grant_roles, dispatch_uid="accounts.grant_roles")
+        own.register()

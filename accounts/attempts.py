@@ -1,7 +1,9 @@
-"""Guessing passwords: each failure in a row makes the next try at that account wait longer, and none locks it forever.
+"""Guessing: each failure in a row makes the next try at that account wait longer, and none locks it forever.
 
-Counted by address, whether it has an account or not, so that waiting tells nothing. A try is counted before the
-password is looked at: of a hundred tries at once, one is looked at. Signing in and a mailed link end the wait.
+Passwords are counted by address, whether it has an account or not, so that waiting tells nothing. A try is counted
+before the password is looked at: of a hundred tries at once, one is looked at. The right password and a mailed link end
+the wait. Codes of a second factor have a count of their own, which nothing but a right code ends: whoever knows the
+password does not get new tries by giving it again.
 """
 
 import hmac
@@ -11,8 +13,9 @@ from math import ceil
 from django.conf import settings
 from django.db import connection
 
-from accounts.models import SignInDelay
+from accounts.models import SignInDelay, User
 from luxewin.api.ratelimits import TooManyRequests
+from luxewin.audit.services import record
 
 log = logging.getLogger(__name__)
 # So many failures in a row cost nothing; from then on 2, 4, 8 … seconds, up to LONGEST. A day without one is forgiven.
@@ -31,29 +34,43 @@ CLAIM = """
 WAIT = "SELECT extract(epoch FROM until - statement_timestamp()) FROM accounts_signindelay WHERE key = %s"
 
 
-def claim(email: str) -> None:
-    """Counts a try at this account as failed; `forgive` takes it back. Raises TooManyRequests while it has to wait.
+def claim(subject: str) -> int:
+    """Counts a try at this account as failed; `forgive` takes it back. Returns how many are counted in a row.
 
+    `subject` is an address, or what `codes_of` says. Raises TooManyRequests while it has to wait.
     Cost: one statement, two for who has to wait.
     """
-    key = _key(email)
+    key = _key(subject)
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, {"key": key, "free": FREE, "longest": LONGEST, "forgiven": FORGIVEN})
         claimed = cursor.fetchone()
         if claimed:
             if claimed[0] > FREE:
                 log.warning("%s sign-ins in a row failed for the account of digest %s", claimed[0], key.hex()[:12])
-            return
+            return claimed[0]
         cursor.execute(WAIT, [key])
         waiting = cursor.fetchone()
     raise TooManyRequests(ceil(waiting[0]) if waiting else 1)
 
 
-def forgive(email: str) -> None:
-    """The password was right, or its owner set a new one: nothing is counted any more. Cost: one statement."""
-    SignInDelay.objects.filter(key=_key(email)).delete()
+def forgive(subject: str) -> None:
+    """What was given was right, or its owner set a new one: nothing is counted any more. Cost: one statement."""
+    SignInDelay.objects.filter(key=_key(subject)).delete()
 
 
-def _key(email: str) -> bytes:
+def note_failure(email: str, *, to: str) -> None:
+    """Puts a failed sign-in into the audit: by the digest alone, whether the address has an account or not.
+
+    Rows are as many as tries whose password is looked at, which the limits bound. Cost: one INSERT.
+    """
+    record("user.sign_in_failed", SignInDelay(key=_key(email)), after={"to": to})
+
+
+def codes_of(user: User) -> str:
+    """The subject under which codes of this person's second factor are counted; no address looks like it."""
+    return f"codes of {user.pk}"
+
+
+def _key(subject: str) -> bytes:
     # Addresses that have no account are nobody's business: what is kept does not name them.
-    return hmac.digest(settings.SECRET_KEY.encode(), b"accounts.attempts" + email.lower().encode(), "sha256")
+    return hmac.digest(settings.SECRET_KEY.encode(), b"accounts.attempts" + subject.lower().encode(), "sha256")

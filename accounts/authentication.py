@@ -15,12 +15,13 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import Token
 
 from accounts.models import Session, User
+from accounts.signatures import AccessToken
 
 SESSION_CLAIM = "sid"
 # Every request of a signed-in person begins with it, and the ORM takes longer to write it than the database to answer.
 FIELDS = [field.attname for field in User._meta.concrete_fields]  # noqa: SLF001 Django's public name for it
 FIND = f"""
-    SELECT {", ".join(f"person.{name}" for name in FIELDS)}, session.ended_at
+    SELECT {", ".join(f"person.{name}" for name in FIELDS)}, session.ended_at, session.second_factor
     FROM {Session._meta.db_table} AS session JOIN {User._meta.db_table} AS person ON person.id = session.user_id
     WHERE session.id = %s AND person.id = %s
 """  # noqa: S608, SLF001 names of columns
@@ -49,10 +50,10 @@ class BearerAuthentication(JWTAuthentication):
         if kept is None:
             return None
         check_csrf(request)
-        token = self.get_validated_token(kept.encode())
+        token = cast(AccessToken, self.get_validated_token(kept.encode()))
         return self.get_user(token), token
 
-    def get_user(self, validated_token: Token) -> User:  # type: ignore[override]  # its type variable is of any user
+    def get_user(self, validated_token: AccessToken) -> User:  # type: ignore[override]  # its type variable is of any user
         """The token's user; raises AuthenticationFailed (401) if they or their session are gone, ended or inactive."""
         try:
             identifier, session = (UUID(validated_token[name]) for name in (api_settings.USER_ID_CLAIM, SESSION_CLAIM))
@@ -65,7 +66,7 @@ class BearerAuthentication(JWTAuthentication):
             row = cursor.fetchone()
         if row is None:
             raise AuthenticationFailed("User not found", code="user_not_found")
-        *values, ended_at = row
+        *values, ended_at, validated_token.second_factor = row
         if ended_at is not None:
             raise AuthenticationFailed("This session has ended. Sign in again.", code="session_ended")
         user = User.from_db(connection.alias, FIELDS, values)
@@ -97,6 +98,11 @@ def is_in_cookies(request: Request) -> bool:
 def session_of(request: Request) -> UUID:
     """The session in which a signed-in person asks."""
     return UUID(cast(Token, request.auth)[SESSION_CLAIM])
+
+
+def has_second_factor(request: Request) -> bool:
+    """Whether that session was opened with a second factor."""
+    return cast(AccessToken, request.auth).second_factor
 
 
 class BearerScheme(SimpleJWTScheme):

@@ -1,5 +1,10 @@
 """What accounts refuse."""
 
+from datetime import datetime
+from math import ceil
+
+from django.utils import timezone
+
 from luxewin.api.problems import Problem
 
 
@@ -19,12 +24,74 @@ class TokenRefused(Problem):
     title = "Token not valid"
 
 
+class SecondFactorRequired(Problem):
+    """The password was right, and this account has a second factor; `challenge` is what auth/login/second takes."""
+
+    status = 401
+    code = "second_factor_required"
+    title = "Second factor required"
+
+
+class ChallengeRefused(Problem):
+    """A challenge that is malformed or too old, or whose account has another password by now."""
+
+    status = 401
+    code = "challenge_not_valid"
+    title = "Challenge not valid"
+
+
+class WrongCode(Problem):
+    """Neither a code that the authenticator shows now nor a recovery code, or one that was used."""
+
+    status = 401
+    code = "wrong_code"
+    title = "Wrong code"
+
+
+class SecondFactorNeeded(Problem):
+    """The right is there, but this session was opened with the password alone."""
+
+    status = 403
+    code = "second_factor_needed"
+    title = "Second factor needed"
+
+
+class ConfirmationNeeded(Problem):
+    """What somebody who took a device could do harm with: its person shows again who they are."""
+
+    status = 403
+    code = "confirmation_needed"
+    title = "Confirmation needed"
+
+
+class SecondFactorMissing(Problem):
+    """There is nothing to confirm, to renew or to switch off."""
+
+    code = "no_second_factor"
+    title = "No second factor"
+
+
+class SecondFactorMandatory(Problem):
+    """Whoever holds rights keeps a second factor."""
+
+    code = "second_factor_mandatory"
+    title = "Second factor mandatory"
+
+
 class SessionNotFound(Problem):
     """No session of this person that is alive has this id."""
 
     status = 404
     code = "not_found"
     title = "No such session"
+
+
+class IdentityNotFound(Problem):
+    """No account elsewhere of this id is linked to this person's."""
+
+    status = 404
+    code = "not_found"
+    title = "No such identity"
 
 
 class LinkRefused(Problem):
@@ -57,3 +124,111 @@ class EmailNotVerified(Problem):
     status = 403
     code = "email_not_verified"
     title = "E-mail not verified"
+
+
+class PasswordWanted(Problem):
+    """Whoever holds rights here does not sign in through somebody else."""
+
+    status = 403
+    code = "password_wanted"
+    title = "Sign in with your password"
+
+
+class SupabaseNotConfigured(Problem):
+    """No Supabase project is named in the settings."""
+
+    status = 404
+    code = "supabase_not_configured"
+    title = "No Supabase project"
+
+
+class SelfExcluded(Problem):
+    """By their own wish the person may not buy; `excluded_until` says until when, null is for good."""
+
+    status = 403
+    code = "self_excluded"
+    title = "Excluded from buying"
+
+
+class Paused(Problem):
+    """By their own wish the person does not buy until `paused_until`."""
+
+    status = 403
+    code = "paused"
+    title = "Buying is paused"
+
+
+class ProfileIncomplete(Problem):
+    """Without these `fields` of the profile nobody can tell whether the person may buy."""
+
+    status = 403
+    code = "profile_incomplete"
+    title = "Profile incomplete"
+
+
+class UnderAge(Problem):
+    """Where the person lives one must be older to buy: at least `minimum_age`."""
+
+    status = 403
+    code = "under_age"
+    title = "Too young to buy"
+
+
+class CountryNotAllowed(Problem):
+    """Nobody may buy in the person's country or region."""
+
+    status = 403
+    code = "country_not_allowed"
+    title = "Not for sale where you live"
+
+
+class TermsNotAccepted(Problem):
+    """The terms in force were not accepted; `version` and `url` say which those are."""
+
+    status = 403
+    code = "terms_not_accepted"
+    title = "Terms not accepted"
+
+
+class StaysInForce(Problem):
+    """A pause or an exclusion can be made longer, never shorter; `until` says how long it lasts (null: for good)."""
+
+    code = "stays_in_force"
+    title = "Cannot be shortened"
+
+
+class PlaceFixed(Problem):
+    """Country and region were changed not long ago; `changeable_at` says from when on they can be changed again."""
+
+    code = "place_fixed"
+    title = "Country and region cannot be changed yet"
+
+
+class ExportTooSoon(Problem):
+    """One archive a day; `again_at` says when the next can be asked for."""
+
+    status = 429
+    code = "export_too_soon"
+    title = "An archive was asked for before"
+
+    def __init__(self, again_at: datetime) -> None:
+        self.retry_after = max(1, ceil((again_at - timezone.now()).total_seconds()))
+        super().__init__("One archive a day. Its link is mailed when it is made.", again_at=again_at.isoformat())
+
+
+class DeletionBlocked(Problem):
+    """Something must end first: `obstacles` names each by `code`, `detail` and what it is about."""
+
+    code = "deletion_blocked"
+    title = "The account cannot be deleted yet"
+
+    def __init__(self, obstacles: list[dict[str, str]]) -> None:
+        super().__init__(" ".join(each["detail"] for each in obstacles), obstacles=obstacles)
+
+
+class NoTerms(Problem):
+    """No terms of sale are in force."""
+
+    status = 404
+    code = "no_terms"
+    title = "No terms"

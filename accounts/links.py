@@ -6,9 +6,11 @@ from uuid import UUID
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core import signing
 from django.core.exceptions import ValidationError
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.http import base36_to_int, urlsafe_base64_decode, urlsafe_base64_encode
 
 from accounts.errors import LinkRefused
+from accounts.events import OPTIONAL
 from accounts.models import User
 
 
@@ -70,3 +72,54 @@ def change_of(token: str) -> tuple[UUID, str]:
     except (signing.BadSignature, ValueError) as error:
         raise LinkRefused(REFUSED) from error
     return UUID(change_id), side
+
+
+class RowLinks:
+    """Links to one row of a person's, which says itself how long it can be opened.
+
+    They are dead after a change of address or of password: who reads an old mailbox opens nothing.
+    """
+
+    def __init__(self, purpose: str) -> None:
+        self.salt = f"accounts.links.{purpose}"
+
+    def token_for(self, row_id: str, user: User) -> str:
+        """The text that goes into the mail."""
+        return signing.dumps([row_id, self._stamp(user)], salt=self.salt)
+
+    def row_of(self, token: str) -> tuple[UUID, str]:
+        """The id of the row, and a stamp for `is_of`; raises LinkRefused."""
+        try:
+            row_id, stamp = signing.loads(token, salt=self.salt)
+        except (signing.BadSignature, ValueError) as error:
+            raise LinkRefused(REFUSED) from error
+        return UUID(row_id), stamp
+
+    def is_of(self, stamp: str, user: User) -> bool:
+        """Whether the person's address and password are still those that the link was mailed under."""
+        return constant_time_compare(stamp, self._stamp(user))
+
+    def _stamp(self, user: User) -> str:
+        return salted_hmac(self.salt, f"{user.email} {user.password}", algorithm="sha256").hexdigest()[:32]
+
+
+export_links = RowLinks("export")
+keeping_links = RowLinks("keep")
+
+UNSUBSCRIBE = "accounts.links.unsubscribe"
+
+
+def unsubscribe_token(user: User, event: str, channel: str) -> str:
+    """The token that switches one channel of an event off for this person, and does nothing else. It never expires."""
+    return signing.dumps([user.pk.hex, event, channel], salt=UNSUBSCRIBE)
+
+
+def unsubscribing_of(token: str) -> tuple[UUID, str, str]:
+    """The id of the person, the event and the channel that the token speaks of; raises LinkRefused."""
+    try:
+        user_id, event, channel = signing.loads(token, salt=UNSUBSCRIBE)
+    except (signing.BadSignature, ValueError) as error:
+        raise LinkRefused("This link is incomplete. Sign in and change your preferences there.") from error
+    if event not in OPTIONAL or not User.objects.filter(pk=user_id).exists():
+        raise LinkRefused("There are no such mails any more.")
+    return UUID(user_id), event, channel

@@ -4,22 +4,26 @@ from collections.abc import Callable, Iterable
 from itertools import batched
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.db.models import Q
 from django.template.loader import render_to_string
+from django.utils import timezone, translation
 
-from accounts.links import change_token, reset_links, verification_links
+from accounts.events import OPTIONAL, event_of
+from accounts.links import change_token, export_links, keeping_links, reset_links, unsubscribe_token, verification_links
 from accounts.models import Notification, Preferences, User
 
-# Kinds that a person can switch off, and the preference that does it; all others are always sent.
-OPTIONAL = {"purchase_paid": "email_purchases", "free_entry": "email_purchases", "draw_lost": "email_draws"}
 # Tokens are made when the mail is: what is stored opens nothing.
 TOKENS: dict[str, Callable[[Notification], str]] = {
     "verify_email": lambda told: verification_links.token_for(told.user),
     "reset_password": lambda told: reset_links.token_for(told.user),
     "email_change_old": lambda told: change_token(told.context["change"], "old"),
     "email_change_new": lambda told: change_token(told.context["change"], "new"),
+    "export_ready": lambda told: export_links.token_for(told.context["export"], told.user),
+    "deletion_requested": lambda told: keeping_links.token_for(told.context["deletion"], told.user),
 }
 
 
@@ -28,7 +32,7 @@ def notify(user: User, kind: str, *, about: Any, **context: Any) -> None:
 
     `about` says what the news is of, an id or a date: the same kind about the same thing is told once. `context` must
     be JSON; its `to` is where the mail goes if that is not the user's own address. Nothing is written if their
-    preferences say so. Cost: one or two statements.
+    preferences say so, or if they are gone. Cost: one or two statements.
     """
     notify_all(kind, [(user, about, context)])
 
@@ -36,28 +40,54 @@ def notify(user: User, kind: str, *, about: Any, **context: Any) -> None:
 def notify_all(kind: str, news: Iterable[tuple[User, Any, dict[str, Any]]]) -> None:
     """The same for many: each a user, what it is about, and the context. Cost: one or two statements per 1,000."""
     for part in batched(news, 1_000):
-        silent: set[UUID] = set()
-        if switch := OPTIONAL.get(kind):
-            asked_not_to = Preferences.objects.filter(user__in=[user for user, _, _ in part], **{switch: False})
-            silent = set(asked_not_to.values_list("user_id", flat=True))
+        silent = _silent(kind, [user for user, _, _ in part])
         Notification.objects.bulk_create(
             (
                 Notification(user=user, kind=kind, context=context, dedupe_key=f"{kind}:{about}:{user.id}")
                 for user, about, context in part
-                if user.id not in silent
+                if user.id not in silent and not user.is_deleted
             ),
             ignore_conflicts=True,
         )
 
 
+def _silent(kind: str, users: list[User]) -> set[UUID]:
+    """Who is not to be told. Cost: one query for kinds that are optional."""
+    name = event_of(kind)
+    if name not in OPTIONAL:
+        return set()
+    people = Preferences.objects.filter(user__in=users)
+    off = Q(switched_off__contains={name: ["email"]})
+    if not OPTIONAL[name].needs_consent:
+        return set(people.filter(off).values_list("user_id", flat=True))
+    wanting = people.exclude(off).filter(marketing_consent_at__isnull=False, user__is_active=True)
+    return {user.pk for user in users} - set(wanting.values_list("user_id", flat=True))
+
+
 def compose(notification: Notification) -> EmailMessage:
-    """The mail: the template's first line is the subject. The Message-ID is the same on every try."""
-    context = notification.context | {"user": notification.user, "site": settings.FRONTEND_URL or settings.PUBLIC_URL}
+    """The mail in the person's language and time zone: the template's first line is the subject.
+
+    The Message-ID is the same on every try. What can be switched off says how: by a header too, with which mail
+    programs do it themselves (RFC 8058).
+    """
+    user = notification.user
+    context = notification.context | {
+        "user": user,
+        "site": settings.FRONTEND_URL or settings.PUBLIC_URL,
+        "backend": settings.PUBLIC_URL,
+    }
+    headers = {"Message-ID": f"<{notification.id}@{settings.DEFAULT_FROM_EMAIL.rpartition('@')[2].rstrip('>')}>"}
     if make_token := TOKENS.get(notification.kind):
         context["token"] = make_token(notification)
-    text = render_to_string(f"mail/{notification.kind}.txt", context)
+    if (event := event_of(notification.kind)) in OPTIONAL:
+        link = f"{settings.PUBLIC_URL}/unsubscribe?token={unsubscribe_token(user, event, 'email')}"
+        context["unsubscribe"] = link
+        headers |= {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    preferences = getattr(user, "preferences", None) or Preferences()
+    with translation.override(preferences.language), timezone.override(ZoneInfo(preferences.time_zone)):
+        # English has no folder of its own, and stands in for what is not translated.
+        text = render_to_string(
+            [f"mail/{preferences.language}/{notification.kind}.txt", f"mail/{notification.kind}.txt"], context
+        )
     subject, _, body = text.partition("\n")
-    headers = {"Message-ID": f"<{notification.id}@{settings.DEFAULT_FROM_EMAIL.rpartition('@')[2].rstrip('>')}>"}
-    return EmailMessage(
-        subject.strip(), body.lstrip(), to=[context.get("to", notification.user.email)], headers=headers
-    )
+    return EmailMessage(subject.strip(), body.lstrip(), to=[context.get("to", user.email)], headers=headers)

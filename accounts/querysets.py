@@ -1,11 +1,14 @@
 """Reads of people's rows."""
 
+from datetime import timedelta
 from typing import Any, Self
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import QuerySet
 from django.db.models.functions import Now
+
+CONFIRMATION_LASTS = timedelta(minutes=15)
 
 
 class SessionQuerySet(QuerySet[Any]):
@@ -22,6 +25,10 @@ class SessionQuerySet(QuerySet[Any]):
         One conditional UPDATE: of concurrent exchanges exactly one succeeds.
         """
         return self.alive().filter(pk=session, token_id=old).update(token_id=new, last_used_at=Now()) == 1
+
+    def confirmed(self) -> Self:
+        """Those in which the person showed who they are a moment ago, by signing in or again."""
+        return self.filter(confirmed_at__gt=Now() - CONFIRMATION_LASTS)
 
     def end(self) -> int:
         """Ends the sessions; their refresh tokens are dead from now on. Returns how many were alive."""

@@ -31,8 +31,22 @@ _PURCHASES = (
 )
 # What was answered is shown only to those who may change raffles.
 _SKILL = ("purchases.view_skillattempt",)
-_PEOPLE = ("accounts.view_user", "accounts.view_preferences", "accounts.view_notification")
-_AUDIT = ("audit.view_auditentry",)
+_RULES = ("accounts.view_countryrule", "accounts.view_terms")
+_PEOPLE = (
+    *_RULES,
+    "accounts.view_safeguards",
+    "accounts.view_spendlimit",
+    "accounts.view_termsacceptance",
+    "accounts.view_user",
+    "accounts.view_identity",
+    "accounts.view_authenticator",
+    "accounts.view_preferences",
+    "accounts.view_notification",
+)
+_PRIVACY = ("accounts.view_export", "accounts.view_deletion", "accounts.view_retentionrule")
+# What people may ask for in writing.
+_REQUESTS = ("accounts.start_export", "accounts.start_deletion")
+_AUDIT = ("audit.view_auditentry", "audit.view_seal")
 _TASKS = ("django_q.view_success", "django_q.view_failure", "django_q.view_ormq")
 _STRIPE = (
     "djstripe.view_paymentintent",
@@ -52,6 +66,9 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_RAFFLES,
         *_DRAWS,
         *_SKILL,
+        *_RULES,
+        "accounts.add_countryrule",
+        "accounts.add_terms",
         "raffles.add_raffle",
         "raffles.change_raffle",
         "raffles.delete_raffle",
@@ -65,8 +82,19 @@ ROLES: dict[str, tuple[str, ...]] = {
     ),
     FINANCE: (*_RAFFLES, *_DRAWS, *_PURCHASES, *_STRIPE, "purchases.refund_purchase"),
     # Support reads the post. Whoever publishes raffles does not enter letters, and finance alone withdraws them.
-    SUPPORT: (*_RAFFLES, *_DRAWS, *_PURCHASES, *_SKILL, *_PEOPLE, *_TASKS, "purchases.add_postalentry"),
-    AUDITORS: (*_RAFFLES, *_DRAWS, *_PURCHASES, *_SKILL, *_PEOPLE, *_AUDIT, *_TASKS, *_STRIPE),
+    SUPPORT: (
+        *_RAFFLES,
+        *_DRAWS,
+        *_PURCHASES,
+        *_SKILL,
+        *_PEOPLE,
+        *_PRIVACY,
+        *_TASKS,
+        *_REQUESTS,
+        "purchases.add_postalentry",
+        "accounts.add_safeguards",
+    ),
+    AUDITORS: (*_RAFFLES, *_DRAWS, *_PURCHASES, *_SKILL, *_PEOPLE, *_PRIVACY, *_AUDIT, *_TASKS, *_STRIPE),
 }
 
 

@@ -40,6 +40,8 @@ class AccessToken(tokens.AccessToken):
     """For this API, and for services that verify with the published keys."""
 
     _token_backend = RingBackend("luxewin-api")
+    #: Not of the token but of its session, which accounts.authentication reads: opened with a second factor.
+    second_factor = False
 
 
 class RefreshToken(tokens.RefreshToken):

@@ -1,19 +1,26 @@
-"""Accounts' background work: delivering notifications, answering requests for links, forgetting what is over."""
+"""Accounts' background work: delivering notifications, answering requests for links, exports, deletions, retention."""
 
 import logging
 from datetime import timedelta
 from smtplib import SMTPException
+from uuid import UUID
 
 from django.db.models import F
 from django.db.models.functions import Now
 
-from accounts.models import EmailChange, LinkRequest, Notification, SignInDelay
+from accounts import services
+from accounts.models import Deletion, Export, LinkRequest, Notification, RetentionRule
 from accounts.notifications import compose
 from accounts.services import answer_link_request
+from luxewin.tasks.queue import is_work_waiting
 from luxewin.tasks.sweeps import enqueue_due, sweep
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(minutes=2)
+# Longer than a task may take: a second worker never makes the same archive beside the first.
+EXPORT_LEASE = timedelta(minutes=5)
+# For so long an archive gives way to whatever else waits in the queue.
+EXPORT_PATIENCE = timedelta(hours=1)
 
 
 @sweep(every=1)
@@ -23,25 +30,36 @@ def deliver_waiting_notifications() -> int:
 
 
 def deliver_notification(notification_id: str) -> None:
-    """Sends one notification. Each attempt is counted before the mail server is called.
+    """Sends one notification. Each attempt is counted before the mail is written and the mail server called.
 
     A worker killed between sending and noting it sends the same Message-ID again: mail is at least once. After a
-    failure the next try waits twice as long as the one before, up to an hour.
+    failure of whatever kind the next try waits twice as long as the one before, up to an hour, MAX_ATTEMPTS times.
     """
     rows = Notification.objects.waiting().filter(pk=notification_id)
     if not rows.update(attempts=F("attempts") + 1, claimed_until=Now() + LEASE):
         return
-    notification = Notification.objects.select_related("user").get(pk=notification_id)
+    notification = Notification.objects.select_related("user__preferences").get(pk=notification_id)
     try:
         compose(notification).send()
     except (OSError, SMTPException) as error:
         log.error("mail server refused notification %s (attempt %s): %s", notification_id, notification.attempts, error)  # noqa: TRY400
-        pause = min(timedelta(seconds=5 * 2**notification.attempts), timedelta(hours=1))
-        given_up = notification.attempts >= Notification.MAX_ATTEMPTS
-        status = Notification.Status.FAILED if given_up else Notification.Status.WAITING
-        rows.update(status=status, error=str(error)[:200], claimed_until=Now() + pause)
-        return
-    rows.update(status=Notification.Status.SENT, sent_at=Now(), error="", claimed_until=None)
+        _put_off(notification, error)
+    except Exception as error:
+        about = (notification_id, notification.kind, notification.attempts)
+        log.exception("notification %s (%s, attempt %s) cannot be sent", *about)
+        _put_off(notification, error)
+    else:
+        rows.update(status=Notification.Status.SENT, sent_at=Now(), error="", claimed_until=None)
+
+
+def _put_off(notification: Notification, error: Exception) -> None:
+    pause = min(timedelta(seconds=5 * 2**notification.attempts), timedelta(hours=1))
+    given_up = notification.attempts >= Notification.MAX_ATTEMPTS
+    status = Notification.Status.FAILED if given_up else Notification.Status.WAITING
+    said = f"{type(error).__name__}: {error}".replace("\0", "")[:200]
+    Notification.objects.waiting().filter(pk=notification.pk).update(
+        status=status, error=said, claimed_until=Now() + pause
+    )
 
 
 @sweep(every=1)
@@ -50,9 +68,41 @@ def answer_link_requests() -> int:
     return enqueue_due(LinkRequest.objects.all(), answer_link_request, lease=LEASE)
 
 
-@sweep(every=3600)
-def forget_what_is_over() -> None:
-    """Deletes failures that are forgiven, and changes of address whose links have expired."""
-    yesterday = Now() - timedelta(days=1)
-    SignInDelay.objects.filter(last_at__lt=yesterday).delete()
-    EmailChange.objects.filter(created_at__lt=yesterday).delete()
+@sweep(every=5)
+def make_waiting_exports() -> int:
+    """Finds the next archive that was asked for: one at a time, and after other work for as long as EXPORT_PATIENCE."""
+    waiting = Export.objects.filter(status=Export.Status.WAITING).order_by("created_at")
+    if waiting.filter(claimed_until__gt=Now()).exists():
+        return 0
+    if is_work_waiting():
+        waiting = waiting.filter(created_at__lt=Now() - EXPORT_PATIENCE)
+    return enqueue_due(waiting, make_export, lease=EXPORT_LEASE, limit=1)
+
+
+def make_export(export_id: str) -> None:
+    """One archive."""
+    services.make_export(UUID(export_id))
+
+
+@sweep(every=60)
+def carry_out_deletions() -> int:
+    """Finds people whose time to change their mind is over."""
+    due = Deletion.objects.filter(status=Deletion.Status.WAITING, due_at__lte=Now())
+    return enqueue_due(due, carry_out_deletion, lease=LEASE, limit=20)
+
+
+def carry_out_deletion(deletion_id: str) -> None:
+    """One person."""
+    services.carry_out_deletion(UUID(deletion_id))
+
+
+@sweep(every=60)
+def keep_to_rules() -> int:
+    """Finds rules of retention that are due again: each once a day, for the first time a day after it came to be."""
+    RetentionRule.objects.filter(ran_at=None).update(ran_at=Now())
+    return enqueue_due(RetentionRule.objects.filter(ran_at__lt=Now() - timedelta(days=1)), apply_rule, lease=LEASE)
+
+
+def apply_rule(what: str) -> None:
+    """One rule; what it did not get through is due again."""
+    services.apply_rule(what)

@@ -1,5 +1,6 @@
 """Sessions and their tokens: simplejwt makes and checks tokens, the session's row decides whether they are good."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -8,7 +9,7 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 
 from accounts.authentication import SESSION_CLAIM
-from accounts.errors import SessionNotFound, TokenRefused
+from accounts.errors import ConfirmationNeeded, SessionNotFound, TokenRefused
 from accounts.models import Session, User
 from accounts.signatures import RefreshToken
 from luxewin.api.requests import current_request
@@ -23,9 +24,10 @@ class TokenPair:
     refresh: str
 
 
-def open_session(user: User, *, user_agent: str) -> TokenPair:
-    """A new session and its first tokens. Cost: one INSERT."""
+def open_session(user: User, *, user_agent: str, second_factor: bool = False) -> TokenPair:
+    """A new session and its first tokens; it remembers whether a second factor was shown. Cost: one INSERT."""
     session = Session(user=user, token_id=uuid4(), user_agent=user_agent[:200], address=current_request().address)
+    session.second_factor = second_factor
     session.save(force_insert=True)
     return _pair(user, session.id, session.token_id)
 
@@ -48,20 +50,37 @@ def rotate(refresh: str) -> TokenPair:
 
 def end_session(refresh: str) -> None:
     """Signs out: the session of this refresh token ends. Raises TokenRefused if it is no refresh token of ours."""
-    _end(_claims(refresh).session, "session.ended")
+    session_id = _claims(refresh).session
+    _end(session_id, "session.ended", actor=User.objects.filter(sessions=session_id).first())
 
 
-def end_one(user: User, session_id: UUID) -> None:
-    """Signs out one device of this person; raises SessionNotFound if it is not signed in (any more) or not theirs."""
+def end_one(user: User, session_id: UUID, *, by: UUID) -> None:
+    """Signs out one device of this person, `by` the session of the same or another.
+
+    Raises ConfirmationNeeded, and SessionNotFound if the device is not signed in (any more) or not theirs.
+    """
+    if session_id != by:
+        _check_confirmed(by)
     if not _end(session_id, "session.ended", actor=user, user=user):
         raise SessionNotFound("None of your devices is signed in under this id.")
 
 
 def end_others(user: User, session_id: UUID) -> None:
-    """Signs out every device of this person but the one of this session."""
+    """Signs out every device of this person but the one of this session; raises ConfirmationNeeded."""
+    _check_confirmed(session_id)
     with transaction.atomic():
         count = Session.objects.filter(user=user).exclude(pk=session_id).end()
         record("user.signed_out_elsewhere", user, actor=user, after={"sessions": count})
+
+
+def _check_confirmed(session_id: UUID) -> None:
+    if not Session.objects.confirmed().filter(pk=session_id).exists():
+        raise ConfirmationNeeded("Send your password to auth/sessions/confirm first, or sign in again.")
+
+
+def end_by_staff(session_ids: Iterable[UUID], *, actor: User) -> int:
+    """Signs these devices out, whosever they are; returns how many were signed in."""
+    return sum(_end(session_id, "session.ended", actor=actor) for session_id in session_ids)
 
 
 def _end(session_id: UUID, action: str, *, actor: User | None = None, **owner: User) -> bool:
@@ -69,7 +88,8 @@ def _end(session_id: UUID, action: str, *, actor: User | None = None, **owner: U
     with transaction.atomic():
         ended = Session.objects.filter(pk=session_id, **owner).end() == 1
         if ended:
-            record(action, Session(pk=session_id), actor=actor)
+            user_id = Session.objects.values_list("user_id", flat=True).get(pk=session_id)
+            record(action, Session(pk=session_id), actor=actor, after={"user": str(user_id)})
     return ended
 
 

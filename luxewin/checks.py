@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
+import jwt
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
@@ -67,7 +69,56 @@ _RULES: list[_Rule] = [
         "DRAW_VOID_SECONDS is below seven days.",
         "Set DRAW_VOID_SECONDS to 604800 or more: a beacon comes back from any trouble but its end within that.",
     ),
+    (
+        "E013",
+        lambda: not settings.STAFF_SECOND_FACTOR,
+        "Staff need no second factor.",
+        "Unset STAFF_SECOND_FACTOR.",
+    ),
+    (
+        "E021",
+        lambda: bool(settings.SUPABASE_URL) and not _is_origin(settings.SUPABASE_URL),
+        "SUPABASE_URL is not the https address of a project.",
+        "Set SUPABASE_URL to https://PROJECT.supabase.co, or your own server's address, without a path.",
+    ),
+    (
+        "E022",
+        lambda: bool(settings.SUPABASE_URL) and not _is_public_key(settings.SUPABASE_PUBLISHABLE_KEY),
+        "SUPABASE_PUBLISHABLE_KEY is missing, or is a key that nobody but Supabase's own servers should have.",
+        "Set SUPABASE_PUBLISHABLE_KEY to the project's publishable key, or to its legacy anon key.",
+    ),
+    (
+        "E023",
+        lambda: 0 < len(settings.SUPABASE_JWT_SECRET.encode()) < 32,
+        "SUPABASE_JWT_SECRET is shorter than 32 bytes: whoever has one token can find it by trying.",
+        "Unset SUPABASE_JWT_SECRET if the project signs with keys of its own, else set a longer one there and here.",
+    ),
+    (
+        "E024",
+        lambda: not all(map(_is_origin, settings.CORS_ALLOWED_ORIGINS)),
+        "CORS_ALLOWED_ORIGINS, or FRONTEND_URL, names what is no https origin.",
+        "Set both to origins like https://example.com: no path, no wildcard, not null.",
+    ),
 ]
+
+
+def _is_origin(url: str) -> bool:
+    """Whether it is https, a host, perhaps a port, and nothing else."""
+    try:
+        parts = urlsplit(url)
+        is_served = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return is_served and "@" not in url and url == f"https://{parts.netloc}".lower()
+
+
+def _is_public_key(key: str) -> bool:
+    """Whether it may be shown: legacy keys are tokens that name their role."""
+    try:
+        # nosemgrep: tokens-by-accounts (nobody is let in by it)
+        return jwt.decode(key, options={"verify_signature": False}).get("role") == "anon"
+    except jwt.PyJWTError:
+        return bool(key) and not key.startswith("sb_secret_")
 
 
 @register(Tags.security)

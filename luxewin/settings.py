@@ -19,6 +19,7 @@ PRODUCTION = "production"
 LUXEWIN_ENV = env.str("LUXEWIN_ENV", PRODUCTION)
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", "") or "unset-see-check-luxewin.E001"
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list(
     "ALLOWED_HOSTS", default=[] if LUXEWIN_ENV == PRODUCTION else ["127.0.0.1", "localhost", "[::1]"]
 )
@@ -29,7 +30,7 @@ FRONTEND_URL = env.str("FRONTEND_URL", "").rstrip("/")
 CSRF_TRUSTED_ORIGINS = [*env.list("CSRF_TRUSTED_ORIGINS", default=[]), *([FRONTEND_URL] if FRONTEND_URL else [])]
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "accounts.back_office.apps.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -37,8 +38,12 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    "django.contrib.postgres",
     "rest_framework",
+    "corsheaders",
     "django_filters",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "djstripe",
@@ -54,16 +59,19 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "luxewin.api.requests.RequestContextMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "luxewin.api.transport.HttpsOnlyMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "luxewin.api.headers.HeadersMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "luxewin.urls"
 WSGI_APPLICATION = "luxewin.wsgi.application"
@@ -161,9 +169,19 @@ AUTH_PASSWORD_VALIDATORS += [
 PASSWORD_WORDS = env.list("PASSWORD_WORDS", default=[])
 # A service with the range protocol of Have I Been Pwned; unset, only Django's list of common passwords is asked.
 BREACHED_PASSWORDS_URL = env.str("BREACHED_PASSWORDS_URL", "").rstrip("/")
+# Whether staff need a second factor, in the back office and for what their roles may do over the API.
+STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", LUXEWIN_ENV == PRODUCTION)
+OTP_TOTP_ISSUER = "LuxeWin"
+# Guessers wait by accounts.attempts; and the window of a code does not move with the phone's clock.
+OTP_TOTP_THROTTLE_FACTOR, OTP_TOTP_SYNC = 0, False
 # The longest that any mailed link lives; accounts.links has each purpose's own.
 PASSWORD_RESET_TIMEOUT = timedelta(hours=24).total_seconds()
 MINIMUM_AGE = env.int("MINIMUM_AGE", 18)
+# A project of Supabase Auth whose people may sign in here. The key is the public one; the secret is for a project that
+# still signs with it (HS256).
+SUPABASE_URL = env.str("SUPABASE_URL", "").rstrip("/")
+SUPABASE_PUBLISHABLE_KEY = env.str("SUPABASE_PUBLISHABLE_KEY", "")
+SUPABASE_JWT_SECRET = env.str("SUPABASE_JWT_SECRET", "")
 # What they look like: accounts.keys. `manage.py rotate_keys` makes them.
 JWT_SIGNING_KEYS_FILE = env.str("JWT_SIGNING_KEYS_FILE", "")
 JWT_SIGNING_KEYS = Path(JWT_SIGNING_KEYS_FILE).read_text() if JWT_SIGNING_KEYS_FILE else env.str("JWT_SIGNING_KEYS", "")
@@ -246,6 +264,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "luxewin.api.pagination.CursorPages",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "luxewin.api.schema.ProblemSchema",
+    # OPTIONS tells nothing that the document does not; CORS answers its own before it comes here.
+    "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "luxewin.api.problems.problem_response",
     "DATETIME_FORMAT": "iso-8601",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -274,16 +294,21 @@ SPECTACULAR_SETTINGS = {
 SILENCED_SYSTEM_CHECKS = [] if LUXEWIN_ENV == PRODUCTION else ["djstripe.W002"]
 
 # --- Security --------------------------------------------------------------------------------------------------------
-SECURE_CSP = {
-    "default-src": ["'self'"],
+# Requests come over TLS in production; behind a proxy its header says so.
+_tls = LUXEWIN_ENV == PRODUCTION
+# No page of ours has a script or a style inline, so there is no nonce to keep; pictures of prizes may be anywhere.
+SECURE_CSP: dict[str, str | list[str]] = {
+    "default-src": ["'none'"],
+    "script-src": ["'self'"],
+    "style-src": ["'self'"],
     "img-src": ["'self'", "data:", "https:"],
-    "object-src": ["'none'"],
+    "font-src": ["'self'"],
+    "connect-src": ["'self'"],
     "base-uri": ["'none'"],
     "frame-ancestors": ["'none'"],
     "form-action": ["'self'"],
+    **({"upgrade-insecure-requests": ""} if _tls else {}),
 }
-# Requests come over TLS in production; behind a proxy its header says so.
-_tls = LUXEWIN_ENV == PRODUCTION
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", _tls)
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
@@ -294,10 +319,24 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _tls
 ACCESS_COOKIE, REFRESH_COOKIE = ("__Host-access", "__Secure-refresh") if _tls else ("access", "refresh")
 SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
 X_FRAME_OPTIONS = "DENY"
+# Whose pages may read answers, cookies included: the front end's, and those that are named. Not the back office, not
+# the webhooks, and not the pages that mails lead to.
+CORS_ALLOWED_ORIGINS = [*env.list("CORS_ALLOWED_ORIGINS", default=[]), *([FRONTEND_URL] if FRONTEND_URL else [])]
+CORS_URLS_REGEX = r"^/(?:api/v1/(?!webhooks/)|\.well-known/jwks\.json$)"
+CORS_ALLOW_CREDENTIALS = True
+CORS_ALLOW_METHODS = ["GET", "POST", "PATCH", "DELETE", "OPTIONS"]
+CORS_ALLOW_HEADERS = [
+    *("authorization", "content-type", "idempotency-key", "if-none-match", "x-csrftoken", "x-request-id"),
+]
+CORS_EXPOSE_HEADERS = ["Content-Disposition", "ETag", "Retry-After", "X-Request-ID"]
+# As long as any browser keeps it.
+CORS_PREFLIGHT_MAX_AGE = 7200
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
 # --- Language, time, files, logs -------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
+# Mails are written in these: templates/mail, and a folder beside it for each but the first.
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"

@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.generic import TemplateView
 from drf_spectacular.views import SpectacularAPIView
 
-from accounts.pages import confirm_email, jwks, reset_password, verify_email
+from accounts.pages import confirm_email, export, jwks, keep_account, reset_password, unsubscribe, verify_email
 from accounts.urls import ROUTES as ACCOUNTS
 from luxewin.api.documentation import RedocView, SwaggerView
 from luxewin.api.router import NamedActionRouter
@@ -26,6 +26,9 @@ urlpatterns = [
     path(".well-known/jwks.json", jwks, name="jwks"),
     path("confirm-email", confirm_email, name="confirm-email"),
     path("reset-password", reset_password, name="reset-password"),
+    path("unsubscribe", unsubscribe, name="unsubscribe"),
+    path("export", export, name="export"),
+    path("keep-account", keep_account, name="keep-account"),
     path("verify", draw_pages.draws, name="draws"),
     path("verify/verifier.py", draw_pages.verifier, name="verifier"),
     path("verify/<str:raffle>", draw_pages.draw, name="draw"),
@@ -38,9 +41,6 @@ urlpatterns = [
     path("api/v1/docs", SwaggerView.as_view(url_name="schema"), name="swagger"),
     path("api/v1/redoc", RedocView.as_view(url_name="schema"), name="redoc"),
 ]
-
-admin.site.site_header = admin.site.site_title = "LuxeWin back office"
-admin.site.index_title = "Back office"
 
 handler400 = "luxewin.api.problems.bad_request"
 handler404 = "luxewin.api.problems.not_found"

@@ -10,9 +10,13 @@ class PurchasesConfig(AppConfig):
 
     def ready(self) -> None:
         """Sets up the door to Stripe, listens to its events and to raffles, registers sweeps, checks and the probe."""
+        from accounts import spending
         from luxewin.health import register
-        from purchases import checks, gateway, receivers, tasks  # noqa: F401 register themselves
+        from purchases import checks, gateway, privacy, receivers, services, tasks  # noqa: F401 register themselves
 
         gateway.configure()
+        gateway.keep_payers_out()
         receivers.connect()
+        privacy.register()
+        spending.register(services.spent_this_month)
         register("stripe", gateway.ping)

@@ -46,6 +46,13 @@ class LimitReached(Problem):
     title = "Limit per person reached"
 
 
+class SpendLimitReached(Problem):
+    """The person would spend more than they want to this month: `limit`, `spent` and `left` of it in `currency`."""
+
+    code = "spend_limit_reached"
+    title = "Monthly spend limit reached"
+
+
 class WrongAnswer(Problem):
     """Not the answer to the raffle's question."""
 
@@ -85,7 +92,7 @@ class ReferenceUsed(Problem):
 
 
 class EntrantRefused(Problem):
-    """Nobody can be entered whose account is not active, nor can staff enter themselves."""
+    """Nobody can be entered whose account is not active or whom a safeguard bars, nor can staff enter themselves."""
 
     code = "entrant_refused"
     title = "Not a possible entrant"

@@ -1,9 +1,10 @@
 """Reads of purchases."""
 
+from datetime import UTC
 from typing import Any, Self
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
-from django.db.models.functions import Now
+from django.db.models.functions import Now, TruncMonth
 
 
 class PurchaseQuerySet(QuerySet[Any]):
@@ -23,6 +24,11 @@ class PurchaseQuerySet(QuerySet[Any]):
     def paid(self) -> Self:
         """Owning tickets: what takes part in a draw."""
         return self.filter(status=self.model.Status.PAID)
+
+    def of_this_month(self) -> Self:
+        """Held in this calendar month (UTC), and neither released nor on their way back: what a spend limit counts."""
+        begun = TruncMonth(Now(), tzinfo=UTC)
+        return self.filter(status__in=[*self.model.HOLDING, self.model.Status.PAID], created_at__gte=begun)
 
     def overdue(self) -> Self:
         """Holding tickets beyond their time."""

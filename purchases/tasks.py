@@ -6,10 +6,12 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
+from djstripe.models import Customer
 
+from accounts.models import Deletion, User
 from luxewin.tasks.queue import enqueue
 from luxewin.tasks.sweeps import enqueue_due, sweep
-from purchases import services
+from purchases import gateway, services
 from purchases.errors import Busy, ProviderRefused, ProviderUnavailable
 from purchases.models import Purchase, Reconciliation, Refund, StripeNotice, StripeWatch, UnstoredEvent
 from raffles.models import Raffle
@@ -86,6 +88,22 @@ def resume_cancelled_raffles() -> int:
     return enqueue_due(owing, refund_raffle, lease=LEASE)
 
 
+@sweep(every=60)
+def erase_customers() -> int:
+    """Finds people who are forgotten here and whom Stripe still knows."""
+    known = Customer.objects.filter(subscriber=OuterRef("user"))
+    forgotten = Deletion.objects.filter(Exists(known), status=Deletion.Status.DONE)
+    return enqueue_due(forgotten, erase_customer, lease=LEASE, limit=20)
+
+
+def erase_customer(deletion_id: str) -> None:
+    """One person; if Stripe does not answer the sweep comes back to it."""
+    try:
+        gateway.erase_customer(User.objects.get(deletions=UUID(deletion_id)))
+    except ProviderUnavailable as error:
+        log.error("Stripe does not answer, the customer of deletion %s waits: %s", deletion_id, error.__cause__)  # noqa: TRY400
+
+
 def look_at(object_id: str) -> None:
     """After an event about the object; if Stripe does not answer the news of it stays, and the sweep tries again."""
     try:
@@ -141,6 +159,14 @@ def expire_purchase(purchase_id: str) -> None:
         # It may be another account's key that does not know the intent: tickets are not let go for that.
         log.error("Stripe refuses, the hold of purchase %s stays: %s", purchase_id, error.detail)  # noqa: TRY400
         services.flag_purchase(UUID(purchase_id), f"Stripe refused to cancel its payment: {error.detail}")
+
+
+def end_checkouts(user_id: str) -> None:
+    """Of somebody who may not buy any more; the sweep finds what is overdue then."""
+    try:
+        services.end_checkouts(UUID(user_id))
+    except Busy:
+        log.warning("the purchases of %s are locked, they end with their time", user_id)
 
 
 def execute_refund(refund_id: str) -> None:

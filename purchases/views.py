@@ -1,5 +1,7 @@
 """The API of purchases."""
 
+from http import HTTPStatus
+
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -34,6 +36,7 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
     queryset = Purchase.objects.none()
     serializer_class = PurchaseSerializer
     lookup_value_regex = UUID_PATTERN
+    further_refusals = frozenset({HTTPStatus.BAD_GATEWAY})
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """The statement that holds tickets reads the buyer itself, and refuses whoever may not buy."""
@@ -48,7 +51,14 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
     @extend_schema(request=CreateSerializer, responses={201: PurchaseSerializer}, parameters=[IDEMPOTENCY_KEY])
     @limited("120/m", key="user_or_ip")
     def create(self, request: Request) -> Response:
-        """Holds tickets and opens their payment; pay `client_secret` with Stripe.js before `expires_at`."""
+        """Holds tickets and opens their payment; pay `client_secret` with Stripe.js before `expires_at`.
+
+        Refused by `code`: 403 for a person who may not buy (`email_not_verified`, `self_excluded`, `paused`,
+        `profile_incomplete`, `under_age`, `country_not_allowed`, `terms_not_accepted`; `users/safeguards` shows them
+        all at once), 409 for what does not fit (`spend_limit_reached`, `limit_reached`, `sold_out`, `not_enough_left`,
+        `raffle_not_open`, `raffle_closed`, `amount_too_large`, `wrong_answer`, `request_in_flight`), 429
+        `too_many_answers`, 503 `busy` and `payment_provider_unavailable`.
+        """
         serializer = CreateSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         wanted = serializer.validated_data

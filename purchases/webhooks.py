@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.decorators import method_decorator
@@ -18,7 +19,7 @@ from purchases import gateway
 
 log = logging.getLogger(__name__)
 MAX_BYTES = 262_144
-NOT_JSON = "The body is not a JSON object without NUL characters."
+NO_EVENT = "The body is no event: a JSON object without NUL characters, and of our mode, live or test."
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -40,7 +41,7 @@ class StripeWebhookView(ProcessWebhookView):
         if "stripe-signature" not in request.headers:
             return _refuse(400, "not_signed", "The Stripe-Signature header is missing.")
         if not _is_event(request.body):
-            return _refuse(400, "not_an_event", NOT_JSON)
+            return _refuse(400, "not_an_event", NO_EVENT)
         # dj-stripe stores a row before it looks at the signature, and fails on one that is not ASCII.
         signed = gateway.is_signed(request.body, request.headers["Stripe-Signature"], UUID(kwargs["uuid"]))
         if signed is None:
@@ -64,7 +65,9 @@ def _is_event(body: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     shape = {"id": str, "type": str, "data": dict, "livemode": bool}
-    return isinstance(event, dict) and all(isinstance(event.get(name), kind) for name, kind in shape.items())
+    if not isinstance(event, dict) or not all(isinstance(event.get(name), kind) for name, kind in shape.items()):
+        return False
+    return event["livemode"] == settings.STRIPE_LIVE_MODE
 
 
 def _refuse(status: int, code: str, detail: str, **headers: str) -> JsonResponse:

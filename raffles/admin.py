@@ -199,6 +199,10 @@ class RaffleAdmin(admin.ModelAdmin):
         """Only drafts: what was promised in public stays on record."""
         return super().has_delete_permission(request, obj) and obj is not None and _is_draft(obj)
 
+    def delete_model(self, request: HttpRequest, obj: Raffle) -> None:
+        """Through the service, so that the audit has it."""
+        services.delete_raffle(obj.pk, actor=signed_in(request))
+
     def save_model(self, request: HttpRequest, obj: Raffle, form: Any, change: bool) -> None:
         """Through the services, so that the audit has it."""
         if change:

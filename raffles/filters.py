@@ -1,10 +1,17 @@
 """How a list of raffles can be narrowed and ordered."""
 
 import django_filters
+from django import forms
 from django.db.models import Q, QuerySet
 
 from raffles.models import MAX_PRICE, Raffle
 from raffles.phases import Phase
+
+
+class WholeNumberFilter(django_filters.NumberFilter):
+    """Prices are whole numbers: half a penny is no price."""
+
+    field_class = forms.IntegerField
 
 
 class RaffleFilter(django_filters.FilterSet):
@@ -16,8 +23,8 @@ class RaffleFilter(django_filters.FilterSet):
         choices=[choice for choice in Phase.choices if choice[0] != Phase.DRAFT]
     )
     category = django_filters.MultipleChoiceFilter(choices=Raffle.Category.choices)
-    price_min = django_filters.NumberFilter("ticket_price", "gte", min_value=0, max_value=MAX_PRICE)
-    price_max = django_filters.NumberFilter("ticket_price", "lte", min_value=0, max_value=MAX_PRICE)
+    price_min = WholeNumberFilter("ticket_price", "gte", min_value=0, max_value=MAX_PRICE)
+    price_max = WholeNumberFilter("ticket_price", "lte", min_value=0, max_value=MAX_PRICE)
     search = django_filters.CharFilter(
         method="by_text", max_length=80, help_text="In title, description or a prize's name."
     )

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
+from accounts.serializers.fields import CurrencyField
 from luxewin.api.fields import WholeNumber
 from raffles import questions, terms
 from raffles.models import MAX_PRICE, MAX_TICKETS, Prize, Raffle
@@ -41,7 +42,7 @@ class RaffleSerializer(serializers.ModelSerializer):
 
     phase = serializers.ChoiceField(choices=Phase.choices)
     prizes = PrizeSerializer(many=True)
-    tickets = TicketsSerializer(source="counter")
+    tickets = TicketsSerializer(source="counter", allow_null=True, help_text="Null while it is a draft.")
     choices = serializers.ListField(child=serializers.CharField(), help_text="None: the buyer writes the answer.")
 
     class Meta:
@@ -71,7 +72,7 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
     slug = serializers.SlugField(max_length=80, required=False)
     description = serializers.CharField(max_length=10_000, required=False, allow_blank=True)
     ticket_price = WholeNumber(min_value=1, max_value=MAX_PRICE)
-    currency = serializers.CharField(min_length=3, max_length=3)
+    currency = CurrencyField()
     capacity = WholeNumber(min_value=1, max_value=MAX_TICKETS)
     max_per_person = WholeNumber(min_value=1, max_value=MAX_TICKETS)
     min_tickets = WholeNumber(min_value=0, max_value=MAX_TICKETS, required=False)
@@ -100,12 +101,6 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
         if is_reserved(value):
             raise serializers.ValidationError(f"{value} is reserved.", code="reserved")
         return value
-
-    def validate_currency(self, value: str) -> str:
-        """An ISO 4217 code, in lower case as Stripe writes it."""
-        if not terms.is_currency(value):
-            raise serializers.ValidationError(f"{value} is not an ISO 4217 code.", code="unknown_currency")
-        return value.lower()
 
     def validate_delay_seconds(self, value: int) -> int:
         """At least what this installation promises."""

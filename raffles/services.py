@@ -26,7 +26,7 @@ def create_raffle(*, prizes: Sequence[dict[str, Any]], actor: Actor | None = Non
     with transaction.atomic(), _slug_is_free(terms["slug"]):
         raffle = Raffle.objects.create(**terms)
         _replace_prizes(raffle, prizes)
-        record("raffle.created", raffle, actor=actor, after={"title": raffle.title})
+        record("raffle.created", raffle, actor=actor, after={"status": raffle.status, "title": raffle.title})
     return raffle
 
 
@@ -60,6 +60,16 @@ def update_raffle(
 def _told(raffle: Raffle, names: Iterable[str]) -> dict[str, str]:
     """What the audit keeps of these fields: auditors need not know the right answer, only that it changed."""
     return {name: "(hidden)" if name == "answer" else str(getattr(raffle, name)) for name in names}
+
+
+def delete_raffle(raffle_id: UUID, *, actor: Actor | None = None) -> None:
+    """Removes a draft, which nobody was promised. Raises WrongPhase once it is published."""
+    with transaction.atomic():
+        raffle = _locked(raffle_id)
+        if raffle.status != Raffle.Status.DRAFT:
+            raise WrongPhase("Only a draft can be deleted.", raffle_status=raffle.status)
+        record("raffle.deleted", raffle, actor=actor, before={"status": raffle.status, "title": raffle.title})
+        raffle.delete()
 
 
 def publish_raffle(raffle_id: UUID, *, actor: Actor | None = None) -> Raffle:
@@ -114,7 +124,8 @@ def _cancel(raffle: Raffle, reason: str, actor: Actor | None) -> None:
     raffle.save(update_fields=["status", "cancelled_at", "cancel_reason"])
     TicketCounter.objects.filter(pk=raffle.pk).update(selling=False)
     raffle_cancelled.send(Raffle, raffle=raffle, actor=actor)
-    record("raffle.cancelled", raffle, actor=actor, before={"status": before}, after={"reason": reason})
+    after = {"status": raffle.status, "reason": reason}
+    record("raffle.cancelled", raffle, actor=actor, before={"status": before}, after=after)
 
 
 def close_raffle(raffle_id: UUID) -> bool:

@@ -3,18 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from iso4217 import Currency
-
+from luxewin.money import is_currency
 from raffles import questions
 from raffles.models import MAX_PRICE, MAX_TICKETS
 from raffles.questions import Fault
 
 MOST = {"ticket_price": MAX_PRICE, "capacity": MAX_TICKETS}
-
-
-def is_currency(code: str) -> bool:
-    """Whether ISO 4217 knows it, in whatever case."""
-    return code.upper() in {currency.value for currency in Currency}
 
 
 def faults(terms: Mapping[str, Any]) -> Iterator[Fault]:

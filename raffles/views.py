@@ -13,8 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.permissions import holding, signed_in
+from accounts.permissions import holding, may, signed_in
 from luxewin.api.pagination import CursorPages
+from luxewin.api.ratelimits import limited
 from raffles import services
 from raffles.filters import RaffleFilter
 from raffles.models import Raffle
@@ -54,8 +55,7 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
 
     def get_queryset(self) -> QuerySet[Raffle]:
         """Drafts are seen by those who may change them."""
-        user = self.request.user
-        sees_drafts = self.action != "list" and user.is_authenticated and user.has_perm("raffles.change_raffle")
+        sees_drafts = self.action != "list" and may(self.request, "raffles.change_raffle")
         raffles = Raffle.objects.all() if sees_drafts else Raffle.objects.public()
         return raffles.for_display()
 
@@ -69,6 +69,12 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         if found is None:
             raise Http404
         return found
+
+    # A text is looked for in every row; without one, an index gives the page.
+    @limited("120/m", when=lambda request: "search" in request.query_params)
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """What is, was and will be on sale, soonest to close first."""
+        return super().list(request, *args, **kwargs)
 
     @extend_schema(request=RaffleWriteSerializer, responses={201: RaffleSerializer})
     def create(self, request: Request) -> Response:

@@ -11,8 +11,9 @@ class VerificationConfig(AppConfig):
     def ready(self) -> None:
         """Listens to raffles; registers the sweep and the probes of chain and beacon."""
         from luxewin.health import register
-        from verification import checks, doors, receivers, tasks  # noqa: F401 register themselves
+        from verification import checks, doors, privacy, receivers, tasks  # noqa: F401 register themselves
 
         receivers.connect()
+        privacy.register()
         register("chain", doors.ping_chain)
         register("beacon", doors.ping_beacon)

@@ -87,7 +87,10 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
             raise NotDrawnYet("The picks do not exist yet.", state=draw.state)
         return Response(proof.bundle(draw))
 
-    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
+    # DRF offers `?format=` wherever there are two renderers; what it chooses here is how a refusal is written.
+    @extend_schema(
+        responses={(200, "text/csv"): OpenApiTypes.STR}, parameters=[OpenApiParameter("format", exclude=True)]
+    )
     @action(
         detail=True,
         url_path=r"entries\.csv",

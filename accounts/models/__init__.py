@@ -1,16 +1,33 @@
 """People and what is kept about them, a module for each part."""
 
+from accounts.models.identities import Identity
 from accounts.models.messages import EmailChange, LinkRequest, Notification
 from accounts.models.people import Preferences, User, UserManager
+from accounts.models.privacy import Deletion, ExcludedAddress, Export, ExportPart, RetentionRule
+from accounts.models.safeguards import CountryRule, Safeguards, SpendLimit, Terms, TermsAcceptance
+from accounts.models.second_factor import Authenticator, RecoveryCode
 from accounts.models.sessions import Session, SignInDelay
 
 __all__ = [
+    "Authenticator",
+    "CountryRule",
+    "Deletion",
     "EmailChange",
+    "ExcludedAddress",
+    "Export",
+    "ExportPart",
+    "Identity",
     "LinkRequest",
     "Notification",
     "Preferences",
+    "RecoveryCode",
+    "RetentionRule",
+    "Safeguards",
     "Session",
     "SignInDelay",
+    "SpendLimit",
+    "Terms",
+    "TermsAcceptance",
     "User",
     "UserManager",
 ]

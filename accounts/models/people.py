@@ -1,12 +1,25 @@
 """People: who they are, and how they want to be written to and named."""
 
 from typing import Any, ClassVar
+from uuid import uuid4
+from zoneinfo import available_timezones
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models.functions import Lower, Now
 
+from luxewin.audit.services import record
 from luxewin.ids import uuid7
+
+# Of people who are forgotten: a domain that never exists (RFC 2606).
+NOWHERE = "@deleted.invalid"
+
+
+def address_of_nobody() -> str:
+    """For somebody whose own is taken away."""
+    return f"deleted-{uuid4().hex}{NOWHERE}"
 
 
 class UserManager(BaseUserManager["User"]):
@@ -37,10 +50,20 @@ class User(AbstractBaseUser, PermissionsMixin):
     display_name = models.CharField(max_length=80)
     date_of_birth = models.DateField(null=True, blank=True)
     country = models.CharField(max_length=2, blank=True, help_text="ISO 3166-1 alpha-2.")
+    region = models.CharField(
+        max_length=6, blank=True, default="", db_default="", help_text="ISO 3166-2, for example US-WA."
+    )
+    place_changed_at = models.DateTimeField(null=True, editable=False, help_text="When they last moved.")
     email_verified_at = models.DateTimeField(null=True, blank=True)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="May sign in to the back office.")
     joined_at = models.DateTimeField(db_default=Now(), editable=False)
+    links_by_address = models.BooleanField(
+        default=True,
+        db_default=True,
+        editable=False,
+        help_text="An account elsewhere that has verified the same address may be linked.",
+    )
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["display_name"]
@@ -57,19 +80,52 @@ class User(AbstractBaseUser, PermissionsMixin):
     def save(self, **kwargs: Any) -> None:
         """Saves; a new password and a deactivation end every session, whoever made the change and by which door.
 
+        Whoever saves `is_active` also has the last word on a deletion that waits: closed, its mailed link opens the
+        account no more; open, it is off. The link's own service does not come by here.
         A hash that is only renewed at sign-in is no new password: Django forgets the raw one before it saves.
         """
         renewed = self._password is not None  # type: ignore[attr-defined]  # the stubs leave it out
         ends = not self._state.adding and (renewed or not self.is_active)
+        fields = kwargs.get("update_fields")
+        decides = not self._state.adding and (fields is None or "is_active" in fields)
         with transaction.atomic():
             super().save(**kwargs)
             if ends:
-                self.sessions.end()
+                ended = self.sessions.end()
+                if ended or renewed:
+                    because = "new password" if renewed else "deactivated"
+                    record("user.signed_out_everywhere", self, after={"sessions": ended, "because": because})
+            if decides:
+                self._decide_deletion()
+
+    def _decide_deletion(self) -> None:
+        waiting = self.deletions.filter(status="waiting")
+        if self.is_active:
+            if waiting.update(status="cancelled", ended_at=Now()):
+                record("user.deletion_cancelled", self)
+        elif waiting.filter(can_be_kept=True).update(can_be_kept=False) and not self.is_deleted:
+            record("user.kept_closed", self)
 
     @property
-    def is_verified(self) -> bool:
+    def is_deleted(self) -> bool:
+        """Nothing names this person any more, and no mail reaches them."""
+        return self.email.endswith(NOWHERE)
+
+    @property
+    def has_verified_email(self) -> bool:
         """The address was shown to be theirs."""
         return self.email_verified_at is not None
+
+    @property
+    def is_operator(self) -> bool:
+        """Works here: may enter the back office, or was given a role. Cost: one query for who may not."""
+        return self.is_staff or self.is_superuser or self.groups.exists()
+
+
+def validate_time_zone(name: str) -> None:
+    """Raises ValidationError unless it is an IANA name."""
+    if name not in available_timezones():
+        raise ValidationError(f"{name} is not an IANA time zone.", code="unknown_time_zone")
 
 
 class Preferences(models.Model):
@@ -81,10 +137,11 @@ class Preferences(models.Model):
         ANONYMOUS = "anonymous", "Anonymous"
 
     user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="preferences")
-    language = models.CharField(max_length=8, default="en", choices=[("en", "English")])
-    time_zone = models.CharField(max_length=64, default="UTC")
-    email_purchases = models.BooleanField(default=True, help_text="Receipts and ticket numbers by e-mail.")
-    email_draws = models.BooleanField(default=True, help_text="Results of draws one took part in by e-mail.")
+    language = models.CharField(max_length=8, default="en", choices=settings.LANGUAGES)
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
+    switched_off = models.JSONField(
+        default=dict, blank=True, help_text='Channels by event (accounts.events), for example {"draws": ["email"]}.'
+    )
     marketing_consent_at = models.DateTimeField(null=True, blank=True)
     winner_name = models.CharField(max_length=10, choices=WinnerName.choices, default=WinnerName.INITIALS)
 

@@ -20,6 +20,10 @@ class Session(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     last_used_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)
+    confirmed_at = models.DateTimeField(db_default=Now(), help_text="When its person last showed who they are.")
+    second_factor = models.BooleanField(
+        default=False, db_default=False, help_text="Opened with the password and a second factor."
+    )
 
     objects = SessionQuerySet.as_manager()
 

@@ -1,6 +1,7 @@
 """Shapes of signing up, in and out."""
 
 from datetime import date
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
@@ -8,8 +9,17 @@ from rest_framework import serializers
 
 from accounts.models import Session, User
 from accounts.passwords import faults_of
-from accounts.serializers.fields import EMAIL_LENGTH, AddressField, CountryField, PasswordField
+from accounts.serializers.fields import (
+    EMAIL_LENGTH,
+    AddressField,
+    CodeField,
+    CountryField,
+    NameField,
+    PasswordField,
+    RegionField,
+)
 from accounts.serializers.users import ProfileSerializer
+from accounts.services.terms import terms_in_force
 
 
 def _age(born: date, today: date) -> int:
@@ -21,9 +31,27 @@ class RegisterSerializer(serializers.Serializer):
 
     email = AddressField()
     password = PasswordField()
-    display_name = serializers.CharField(max_length=80)
+    display_name = NameField()
     date_of_birth = serializers.DateField()
     country = CountryField()
+    region = RegionField()
+    terms_version = serializers.CharField(
+        max_length=40, required=False, help_text="Of the terms in force (`auth/terms`), which are accepted with it."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """A region is one of the country."""
+        if attrs.get("region") and not attrs["region"].startswith(f"{attrs['country']}-"):
+            said = f"{attrs['region']} is not a region of {attrs['country']}."
+            raise serializers.ValidationError({"region": [serializers.ErrorDetail(said, "wrong_country")]})
+        return attrs
+
+    def validate_terms_version(self, value: str) -> str:
+        """Only what is in force can be accepted."""
+        terms = terms_in_force()
+        if terms is None or terms.version != value:
+            raise serializers.ValidationError(f"{value} are not the terms in force.", code="not_in_force")
+        return value
 
     def validate_date_of_birth(self, value: date) -> date:
         """Old enough to buy."""
@@ -80,15 +108,36 @@ class TokenSerializer(serializers.Serializer):
     token = serializers.CharField(max_length=200)
 
 
-class LoginSerializer(serializers.Serializer):
-    """Credentials."""
+class SignInSerializer(serializers.Serializer):
+    """How a session's tokens are to be handed over."""
 
-    email = AddressField()
-    password = PasswordField()
     mode = serializers.ChoiceField(
         ["bearer", "cookie"],
         default="bearer",
         help_text="`bearer` shows the tokens; `cookie` has the browser keep them, and needs `X-CSRFToken`.",
+    )
+
+
+class LoginSerializer(SignInSerializer):
+    """Credentials."""
+
+    email = AddressField()
+    password = PasswordField()
+    code = CodeField(required=False)
+
+
+class SecondStepSerializer(SignInSerializer):
+    """What a sign-in with a second factor still owes."""
+
+    challenge = serializers.CharField(max_length=500, help_text="From the 401 `second_factor_required`.")
+    code = CodeField()
+
+
+class SupabaseSerializer(SignInSerializer):
+    """Who somebody is at Supabase."""
+
+    access_token = serializers.CharField(
+        max_length=8192, help_text="`session.access_token` of supabase-js, not its refresh token."
     )
 
 
@@ -117,6 +166,12 @@ class SignedInSerializer(TokenPairSerializer):
     user = ProfileSerializer(required=False)
 
 
+class ConfirmSerializer(serializers.Serializer):
+    """The password again."""
+
+    password = PasswordField()
+
+
 class SessionSerializer(serializers.ModelSerializer):
     """A device that is signed in."""
 
@@ -126,7 +181,7 @@ class SessionSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Session
-        fields = ["id", "device", "place", "created_at", "last_used_at", "current"]
+        fields = ["id", "device", "place", "created_at", "last_used_at", "second_factor", "current"]
         extra_kwargs = {"last_used_at": {"help_text": "When it last fetched tokens."}}
 
     def get_current(self, session: Session) -> bool:

@@ -1,24 +1,85 @@
 """Fields that several shapes share."""
 
+import re
+from datetime import date
 from typing import Any
 
+from django.utils import timezone
 from iso3166 import countries_by_alpha2
 from rest_framework import serializers
 
-EMAIL_LENGTH = 254
+from accounts.models.safeguards import REGION
+from luxewin.money import is_currency
+
+EMAIL_LENGTH, CODE_LENGTH = 254, 40
+NAME_LENGTH = 80
+EARLIEST_BIRTH = date(1900, 1, 1)
+# What a mail program makes a link of, what ends a line, and what is not seen but turns the words around it.
+ODD = re.compile(r"://|www\.|[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", re.IGNORECASE)
+
+
+class NameField(serializers.CharField):
+    """What somebody calls themselves. It stands in mails to others' addresses too: it leads nobody anywhere."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=NAME_LENGTH, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """On one line, and without an address of the web."""
+        name: str = super().to_internal_value(data)
+        if ODD.search(name):
+            raise serializers.ValidationError("No web address, line break or control character.", code="odd_name")
+        return name
 
 
 class CountryField(serializers.CharField):
-    """An ISO 3166-1 alpha-2 code."""
+    """An ISO 3166-1 alpha-2 code; shown empty while it is not known."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_length=2, max_length=2, **kwargs)
+        super().__init__(max_length=2, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         """Upper case; refuses codes that name no country."""
         code = super().to_internal_value(data).upper()
         if code not in countries_by_alpha2:
             raise serializers.ValidationError(f"{code} is not an ISO 3166-1 alpha-2 code.", code="unknown_country")
+        return code
+
+
+class RegionField(serializers.RegexField):
+    """An ISO 3166-2 code, in upper case. Whether it names a region is not looked up: no list of them is kept."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        said = "ISO 3166-2, for example US-WA; wanted where rules differ within the country."
+        super().__init__(REGION, required=False, allow_blank=True, max_length=6, help_text=said, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """In upper case."""
+        return super().to_internal_value(data.upper() if isinstance(data, str) else data)
+
+
+class BirthDateField(serializers.DateField):
+    """The date of birth of somebody who can be alive."""
+
+    def to_internal_value(self, data: Any) -> date:
+        """Neither yet to come nor before EARLIEST_BIRTH."""
+        born: date = super().to_internal_value(data)
+        if not EARLIEST_BIRTH <= born <= timezone.now().date():
+            raise serializers.ValidationError("Nobody who is alive was born then.", code="impossible")
+        return born
+
+
+class CurrencyField(serializers.CharField):
+    """An ISO 4217 code, in lower case as Stripe writes it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_length=3, max_length=3, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Lower case; refuses codes that name no currency."""
+        code = super().to_internal_value(data).lower()
+        if not is_currency(code):
+            raise serializers.ValidationError(f"{code} is not an ISO 4217 code.", code="unknown_currency")
         return code
 
 
@@ -42,3 +103,11 @@ class PasswordField(serializers.CharField):
     def __init__(self, **kwargs: Any) -> None:
         style = {"input_type": "password"}
         super().__init__(max_length=128, trim_whitespace=False, style=style, write_only=True, **kwargs)
+
+
+class CodeField(serializers.CharField):
+    """A code of the second factor, as typed: spaces and hyphens do not matter."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        said = "Six digits of the authenticator app, or a recovery code."
+        super().__init__(max_length=CODE_LENGTH, write_only=True, help_text=said, **kwargs)

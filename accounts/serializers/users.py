@@ -1,44 +1,133 @@
 """Shapes of one's own account."""
 
-import zoneinfo
+from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.events import ALWAYS, CHANNELS, OPTIONAL, TITLES, all_switches
 from accounts.models import Preferences, User
-from accounts.serializers.fields import AddressField, CountryField, PasswordField
+from accounts.serializers.fields import (
+    AddressField,
+    BirthDateField,
+    CountryField,
+    NameField,
+    PasswordField,
+    RegionField,
+)
+from accounts.serializers.safeguards import SafeguardsSerializer, safeguards_of
 
 
 class ProfileSerializer(serializers.ModelSerializer):
     """One's own account."""
 
+    display_name = NameField()
     country = CountryField()
-    email_verified = serializers.BooleanField(source="is_verified", read_only=True)
+    region = RegionField()
+    date_of_birth = BirthDateField(
+        required=False, allow_null=True, help_text="Can be given once, by those of whom it is not known."
+    )
+    email_verified = serializers.BooleanField(source="has_verified_email", read_only=True)
     roles = serializers.SerializerMethodField()
 
     class Meta:
         model = User
-        fields = ["id", "email", "email_verified", "display_name", "date_of_birth", "country", "roles", "joined_at"]
-        read_only_fields = ["id", "email", "date_of_birth", "joined_at"]
+        fields = [
+            *("id", "email", "email_verified", "display_name", "date_of_birth", "country", "region", "roles"),
+            "joined_at",
+        ]
+        read_only_fields = ["id", "email", "joined_at"]
 
     def get_roles(self, user: User) -> list[str]:
         """Names of the groups."""
         return sorted(group.name for group in user.groups.all())
 
 
+class OwnProfileSerializer(ProfileSerializer):
+    """The same with what keeps one from buying."""
+
+    safeguards = serializers.SerializerMethodField()
+
+    class Meta(ProfileSerializer.Meta):
+        fields = [*ProfileSerializer.Meta.fields, "safeguards"]
+
+    @extend_schema_field(SafeguardsSerializer)
+    def get_safeguards(self, user: User) -> dict[str, Any]:
+        """As in `users/safeguards`."""
+        return safeguards_of(user.pk)
+
+
+class Switches(serializers.Serializer):
+    """Named switches; one that does not exist is a fault of its own."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Names every unknown switch together with every other fault."""
+        unknown = data.keys() - self.fields.keys() if isinstance(data, dict) else set()
+        faults: dict[str, Any] = {
+            str(name): [serializers.ErrorDetail(f"There is no {name} here.", "unknown")] for name in sorted(unknown)
+        }
+        try:
+            checked = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            if not isinstance(error.detail, dict) or not isinstance(data, dict):
+                raise
+            faults |= error.detail
+        if faults:
+            raise serializers.ValidationError(faults)
+        return checked
+
+
+class ChannelsSerializer(Switches):
+    """An event's channels."""
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """One of each channel."""
+        return {channel: serializers.BooleanField(required=False) for channel in CHANNELS}
+
+
+class AlwaysSerializer(ChannelsSerializer):
+    """What cannot be switched off."""
+
+    def validate(self, attrs: dict[str, bool]) -> dict[str, bool]:
+        """Names every channel that was to be."""
+        off = [channel for channel, is_on in attrs.items() if not is_on]
+        if off:
+            fault = serializers.ErrorDetail("What is about your account, money and prizes is always told.", "always_on")
+            raise serializers.ValidationError({channel: [fault] for channel in off})
+        return attrs
+
+
+class NotificationsSerializer(Switches):
+    """What one is told of, and by which channels."""
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """One of each event."""
+        events: dict[str, serializers.Field] = {
+            name: ChannelsSerializer(required=False, help_text=TITLES[name]) for name in OPTIONAL
+        }
+        return events | {ALWAYS: AlwaysSerializer(required=False, help_text=TITLES[ALWAYS])}
+
+
 class PreferencesSerializer(serializers.ModelSerializer):
     """How one wants to be written to and named."""
 
     marketing_consent = serializers.BooleanField(required=False)
+    notifications = NotificationsSerializer(required=False)
 
     class Meta:
         model = Preferences
-        fields = ["language", "time_zone", "email_purchases", "email_draws", "marketing_consent", "winner_name"]
+        fields = [
+            *("language", "time_zone", "winner_name", "marketing_consent", "marketing_consent_at", "notifications"),
+        ]
+        read_only_fields = ["marketing_consent_at"]
+        extra_kwargs = {
+            "winner_name": {"help_text": "How one is named where one won; a change counts for earlier draws too."}
+        }
 
-    def validate_time_zone(self, value: str) -> str:
-        """An IANA name."""
-        if value not in zoneinfo.available_timezones():
-            raise serializers.ValidationError(f"{value} is not an IANA time zone.", code="unknown_time_zone")
-        return value
+    def to_representation(self, instance: Preferences) -> dict[str, Any]:
+        """With every switch there is."""
+        instance.notifications = all_switches(instance.switched_off)  # type: ignore[attr-defined]
+        return super().to_representation(instance)
 
 
 class ChangePasswordSerializer(serializers.Serializer):

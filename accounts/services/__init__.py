@@ -1,22 +1,69 @@
 """Writes of accounts."""
 
 from accounts.services.addresses import confirm_email_change, request_email_change
+from accounts.services.deletion import carry_out_deletion, delete_account, keep_account, request_deletion
+from accounts.services.exports import latest_export, make_export, open_export, request_export
+from accounts.services.identities import log_in_with_supabase, unlink_identity
 from accounts.services.links import answer_link_request, request_link
 from accounts.services.passwords import change_password, reset_password
-from accounts.services.profile import update_preferences, update_profile
+from accounts.services.preferences import unsubscribe, update_preferences, withdraw_consent
+from accounts.services.profile import update_profile
 from accounts.services.registration import register_user, verify_email
-from accounts.services.signing_in import log_in
+from accounts.services.retention import apply_rule, change_rule, count_due
+from accounts.services.safeguards import exclude_from_buying, pause_buying, set_spend_limit
+from accounts.services.second_factor import (
+    confirm_authenticator,
+    offer_authenticator,
+    renew_recovery_codes,
+    request_authenticator,
+    reset_second_factor,
+    state_of,
+    switch_off,
+)
+from accounts.services.signing_in import answer_challenge, confirm_session, log_in
+from accounts.services.terms import accept_terms, publish_terms, set_country_rule, terms_in_force
 
 __all__ = [
+    "accept_terms",
+    "answer_challenge",
     "answer_link_request",
+    "apply_rule",
+    "carry_out_deletion",
     "change_password",
+    "change_rule",
+    "confirm_authenticator",
     "confirm_email_change",
+    "confirm_session",
+    "count_due",
+    "delete_account",
+    "exclude_from_buying",
+    "keep_account",
+    "latest_export",
     "log_in",
+    "log_in_with_supabase",
+    "make_export",
+    "offer_authenticator",
+    "open_export",
+    "pause_buying",
+    "publish_terms",
     "register_user",
+    "renew_recovery_codes",
+    "request_authenticator",
+    "request_deletion",
     "request_email_change",
+    "request_export",
     "request_link",
     "reset_password",
+    "reset_second_factor",
+    "set_country_rule",
+    "set_spend_limit",
+    "state_of",
+    "switch_off",
+    "terms_in_force",
+    "unlink_identity",
+    "unsubscribe",
     "update_preferences",
     "update_profile",
     "verify_email",
+    "withdraw_consent",
 ]

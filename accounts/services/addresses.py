@@ -1,5 +1,7 @@
 """A new e-mail address: it counts once its owner and the owner of the old one have both said yes."""
 
+from uuid import UUID
+
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -7,6 +9,8 @@ from accounts.errors import LinkRefused
 from accounts.links import change_of
 from accounts.models import EmailChange, User
 from accounts.notifications import notify
+from accounts.services.exclusions import carry_over_exclusion, remember_exclusion
+from accounts.services.linking import end_links
 from accounts.services.signing_in import confirm_password
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import record
@@ -23,7 +27,10 @@ def request_email_change(user: User, *, email: str, password: str) -> None:
     if email == user.email:
         raise InvalidInput.of("email", "same_email", "This is your address already.")
     with transaction.atomic():
+        # Of two requests at one moment the later one stands.
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
         EmailChange.objects.filter(user=user).delete()
+        record("user.email_change_requested", user, actor=user)
         change = EmailChange.objects.create(user=user, email=email)
         facts = {"change": change.pk.hex, "email": email}
         notify(user, "email_change_old", about=change.pk, **facts)
@@ -39,11 +46,12 @@ def confirm_email_change(*, token: str) -> bool:
     change_id, side = change_of(token)
     try:
         with transaction.atomic():
-            change = EmailChange.objects.select_for_update().filter(pk=change_id, user__is_active=True).first()
+            change = _locked(change_id)
             if change is None or getattr(change, f"{side}_confirmed_at"):
                 raise LinkRefused("This link was used, or another change was asked for since.")
             setattr(change, f"{side}_confirmed_at", timezone.now())
             change.save(update_fields=[f"{side}_confirmed_at"])
+            record("user.email_change_confirmed", change.user, actor=change.user, after={"side": side})
             if change.old_confirmed_at is None or change.new_confirmed_at is None:
                 return False
             _apply(change)
@@ -52,10 +60,24 @@ def confirm_email_change(*, token: str) -> bool:
     return True
 
 
+def _locked(change_id: UUID) -> EmailChange | None:
+    """The change, behind the lock of its person's row, which everybody takes who touches one."""
+    people = User.objects.select_for_update(of=("self",), no_key=True).filter(is_active=True)
+    if people.filter(email_change=change_id).first() is None:
+        return None
+    return EmailChange.objects.select_for_update(of=("self",)).select_related("user").filter(pk=change_id).first()
+
+
 def _apply(change: EmailChange) -> None:
-    user = User.objects.select_for_update(no_key=True).get(pk=change.user_id)
+    user = change.user
+    # Nobody sheds an exclusion with an address, nor takes on one that is excluded without its exclusion.
+    remember_exclusion(user)
     before, user.email, user.email_verified_at = user.email, change.email, timezone.now()
     user.save(update_fields=["email", "email_verified_at"])
-    record("user.email_changed", user, actor=user, before={"email": before}, after={"email": user.email})
+    carry_over_exclusion(user)
+    # Accounts elsewhere showed the old mailbox, which somebody else may read.
+    end_links(user, because="new address")
+    # Not from which to which: the audit forgets nothing. Both mailboxes were told.
+    record("user.email_changed", user, actor=user, after={"changed": ["email"]})
     notify(user, "email_changed", about=change.pk, to=before, email=user.email)
     change.delete()

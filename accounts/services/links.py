@@ -4,6 +4,7 @@ from django.db import transaction
 
 from accounts.models import LinkRequest, User
 from accounts.notifications import notify
+from luxewin.audit.services import record
 
 
 def request_link(kind: LinkRequest.Kind, *, email: str) -> None:
@@ -19,6 +20,7 @@ def answer_link_request(request_id: str) -> None:
             return
         request.delete()
         user = User.objects.filter(email=request.email, is_active=True).first()
-        if user is None or (request.kind == LinkRequest.Kind.VERIFY and user.is_verified):
+        if user is None or (request.kind == LinkRequest.Kind.VERIFY and user.has_verified_email):
             return
         notify(user, request.kind, about=request_id)
+        record("user.link_sent", user, after={"kind": request.kind})

@@ -5,9 +5,10 @@ from django.utils import timezone
 
 from accounts import attempts
 from accounts.links import reset_links
-from accounts.models import User
+from accounts.models import EmailChange, User
 from accounts.notifications import notify
 from accounts.passwords import faults_of
+from accounts.services.linking import end_links, stop_linking
 from accounts.services.signing_in import confirm_password
 from accounts.tokens import TokenPair, open_session
 from luxewin.api.problems import InvalidInput
@@ -15,9 +16,11 @@ from luxewin.audit.services import record
 
 
 def reset_password(*, token: str, password: str) -> None:
-    """Sets a new password with the token of a mail, which is dead then; every session ends.
+    """Sets a new password with the token of a mail, which is dead then.
 
-    Raises LinkRefused, or InvalidInput for a weak password, after which the token is still good.
+    It is how its owner gets an account back, so every other way in ends too: sessions, links to accounts elsewhere,
+    which no address brings back, and a change of address under way. Raises LinkRefused, or InvalidInput for a weak
+    password, after which the token is still good.
     """
     _check(password, reset_links.user_of(token))
     with transaction.atomic():
@@ -25,12 +28,18 @@ def reset_password(*, token: str, password: str) -> None:
         # Read again under the lock: of two uses at once, the second finds its token used.
         reset_links.user_of(token)
         _set(user, password, "user.password_reset")
+        stop_linking(user)
+        end_links(user, because="password reset")
+        EmailChange.objects.filter(user=user).delete()
     attempts.forgive(user.email)
 
 
-def change_password(user: User, *, current_password: str, new_password: str, user_agent: str) -> TokenPair:
+def change_password(
+    user: User, *, current_password: str, new_password: str, user_agent: str, second_factor: bool
+) -> TokenPair:
     """Sets a new password; every session ends, and the device that asked gets a new one.
 
+    `second_factor` says whether its old one was opened with a second factor; the new one then counts as such too.
     Raises InvalidInput for a wrong or weak password, and TooManyRequests after too many wrong ones.
     """
     confirm_password(user, current_password, field="current_password")
@@ -39,7 +48,7 @@ def change_password(user: User, *, current_password: str, new_password: str, use
     _check(new_password, user, field="new_password")
     with transaction.atomic():
         _set(user, new_password, "user.password_changed")
-        return open_session(user, user_agent=user_agent)
+        return open_session(user, user_agent=user_agent, second_factor=second_factor)
 
 
 def _set(user: User, password: str, action: str) -> None:

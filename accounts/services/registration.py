@@ -8,48 +8,52 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.links import verification_links
-from accounts.models import Preferences, Session, User
+from accounts.models import Preferences, User
 from accounts.notifications import notify
+from accounts.services.exclusions import carry_over_exclusion
+from accounts.services.newcomers import make_room
+from accounts.services.terms import accept_terms
 from luxewin.audit.services import record
 
 
-def register_user(*, email: str, password: str, display_name: str, date_of_birth: date, country: str) -> None:
-    """Makes an account and mails its verification link.
+def register_user(
+    *,
+    email: str,
+    password: str,
+    display_name: str,
+    date_of_birth: date,
+    country: str,
+    region: str = "",
+    terms_version: str | None = None,
+) -> None:
+    """Makes an account and mails its verification link; `terms_version` is what the person accepts with it.
 
     Where the address has an account already, its owner is mailed something else and nothing else differs: not the
     answer, and not the time. Cost: one Argon2 hash, always.
     """
     email = email.lower()
-    fields = {"display_name": display_name, "date_of_birth": date_of_birth, "country": country}
+    fields = {"display_name": display_name, "date_of_birth": date_of_birth, "country": country, "region": region}
     fields["password"] = make_password(password)
     try:
-        with transaction.atomic():
-            user = User.objects.create(email=email, **fields)
-            Preferences.objects.create(user=user)
-            notify(user, "verify_email", about=user.id)
-            record("user.registered", user, actor=user)
+        _register(email, fields, terms_version)
     except IntegrityError:
-        _register_again(email, fields)
+        # Addresses also come by a change of address and in the back office; the second look finds what they wrote.
+        _register(email, fields, terms_version)
 
 
-def _register_again(email: str, fields: dict[str, Any]) -> None:
-    """Somebody registers an address that has an account.
-
-    While nobody has shown that the address is theirs, the newest registration stands, with a new link (the older one
-    and all sessions end): so a lost mail can be asked for again, and nobody can lie in wait with a password of their
-    own. An account that was verified or given any right is left alone, and its owner gets a hint.
-    """
-    with transaction.atomic():
-        owner = User.objects.select_for_update(no_key=True).get(email=email)
-        if owner.is_verified or owner.is_staff or owner.is_superuser or owner.groups.exists():
-            notify(owner, "already_registered", about=f"{timezone.now():%Y-%m-%d}")
-            return
-        for name, value in fields.items():
-            setattr(owner, name, value)
-        owner.save()
-        Session.objects.filter(user=owner).end()
-        notify(owner, "verify_email", about=timezone.now().isoformat())
-        record("user.registered_again", owner, actor=owner)
+@transaction.atomic
+def _register(email: str, fields: dict[str, Any], terms_version: str | None) -> None:
+    """While nobody has shown that an address is theirs, its newest registration stands, with a link of its own."""
+    owner = make_room(email)
+    if owner:
+        notify(owner, "already_registered", about=f"{timezone.now():%Y-%m-%d}")
+        return
+    user = User.objects.create(email=email, **fields)
+    Preferences.objects.create(user=user)
+    if terms_version:
+        accept_terms(user, version=terms_version, field="terms_version")
+    notify(user, "verify_email", about=user.id)
+    record("user.registered", user, actor=user)
 
 
 def verify_email(*, token: str) -> User:
@@ -60,5 +64,6 @@ def verify_email(*, token: str) -> User:
         verification_links.user_of(token)
         user.email_verified_at = timezone.now()
         user.save(update_fields=["email_verified_at"])
+        carry_over_exclusion(user)
         record("user.verified", user, actor=user)
     return user

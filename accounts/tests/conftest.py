@@ -1,11 +1,13 @@
 """The stage of the tests of accounts: mail goes out for real."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from accounts.supabase import asking
+from accounts.tests.project import PUBLIC_KEY, Project
 from luxewin import settings as roof
 
 
@@ -13,6 +15,22 @@ from luxewin import settings as roof
 def real_mail(settings: Any) -> None:
     """Mail leaves by SMTP, as configured; Django's test runner would keep it to itself."""
     settings.MAILERS = roof.MAILERS
+
+
+@pytest.fixture
+def project(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """The Supabase project of the settings; on a busy machine its answers may take their time."""
+    made = Project()
+    settings.SUPABASE_URL, settings.SUPABASE_PUBLISHABLE_KEY = made.url, PUBLIC_KEY
+    monkeypatch.setattr(asking, "PATIENCE", 30)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def impatient(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a project that does not answer at all."""
+    monkeypatch.setattr(asking, "PATIENCE", 0.3)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The devices on which one is signed in: listed by name and place, ended one by one or all others, dead at once."""
 
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import jwt
 import pytest
@@ -15,6 +15,7 @@ from luxewin.audit.models import AuditEntry
 from luxewin.tests.asking import assert_problem, client_of
 
 SESSIONS, PROFILE, REFRESH = "/api/v1/auth/sessions", "/api/v1/users/profile", "/api/v1/auth/refresh"
+CONFIRM, PASSWORD = f"{SESSIONS}/confirm", "three small red boats"
 MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)"
 AGENTS = {
     f"{MAC} AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15": "Safari on macOS",
@@ -76,7 +77,15 @@ def test_one_sees_one_s_own_devices_and_which_of_them_asks(devices, bob, alice):
     open_session(bob, user_agent="bob's")
     answer = clients["here"].get(SESSIONS).json()
     assert [(each["device"], each["current"]) for each in answer["results"]] == [("there", False), ("here", True)]
-    assert set(answer["results"][0]) == {"id", "device", "place", "created_at", "last_used_at", "current"}
+    assert set(answer["results"][0]) == {
+        "id",
+        "device",
+        "place",
+        "created_at",
+        "last_used_at",
+        "second_factor",
+        "current",
+    }
     # Neither the whole address nor what the device said is shown to whoever took one's access token.
     Session.objects.filter(user=alice).update(address="203.0.113.77")
     assert "203.0.113.77" not in clients["here"].get(SESSIONS).content.decode()
@@ -109,6 +118,28 @@ def test_all_others_are_signed_out_and_this_one_stays(devices, bob):
     assert not _is_signed_in(clients["there"], pairs["there"])
     assert _is_signed_in(clients["here"], pairs["here"])
     assert Session.objects.alive().filter(pk=_session(other)).exists()
+
+
+@pytest.mark.parametrize("which", ["all others", "one"])
+def test_who_only_holds_a_device_signs_no_other_one_out(which, devices, alice):
+    clients, pairs = devices
+    alice.set_password(PASSWORD)
+    User.objects.filter(pk=alice.pk).update(password=alice.password)
+    path = SESSIONS if which == "all others" else f"{SESSIONS}/{UUID(_session(pairs['there']))}"
+    Session.objects.update(confirmed_at=timezone.now() - timedelta(minutes=16))
+    assert_problem(clients["here"].delete(path), 403, "confirmation_needed")
+    assert_problem(clients["here"].post(CONFIRM, {"password": "a guess"}), 400, "invalid", {"password"})
+    assert_problem(clients["here"].delete(path), 403, "confirmation_needed")
+    assert _is_signed_in(clients["there"], pairs["there"])
+    assert clients["here"].post(CONFIRM, {"password": PASSWORD}).status_code == 204
+    assert clients["here"].delete(path).status_code == 204
+    assert_problem(clients["there"].get(PROFILE), 401, "session_ended")
+
+
+def test_this_device_signs_itself_out_without_a_word(devices):
+    clients, pairs = devices
+    Session.objects.update(confirmed_at=timezone.now() - timedelta(days=1))
+    assert clients["here"].delete(f"{SESSIONS}/{UUID(_session(pairs['here']))}").status_code == 204
 
 
 def _by_form(user: User) -> None:

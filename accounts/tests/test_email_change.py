@@ -1,16 +1,22 @@
 """A new address counts once its owner and the owner of the old one have both opened their links."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
+from threading import Barrier, BrokenBarrierError
 from uuid import uuid4
 
 import pytest
 from django.core import signing
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from accounts import services
 from accounts.links import CHANGE, change_token, reset_links
 from accounts.models import EmailChange, User
-from accounts.tasks import forget_what_is_over
+from accounts.services import addresses
+from accounts.tasks import apply_rule
 from accounts.tests.catching import mails_to, token_in
 from luxewin.audit.models import AuditEntry
 from luxewin.tests.asking import assert_problem, client_of
@@ -55,12 +61,13 @@ def test_both_mailed_links_together_change_it_and_the_old_address_hears_of_it(re
     assert User.objects.get(pk=owner.pk).email == old
     assert client_of().post(CONFIRM, {"token": token_in(to_old)}).json()["changed"] is True
     owner.refresh_from_db()
-    assert (owner.email, owner.is_verified) == (new, True)
+    assert (owner.email, owner.has_verified_email) == (new, True)
     run_tasks()
     assert mails_to(old)[-1]["subject"] == "Your e-mail address was changed"
     assert len(mails_to(new)) == 1
     entry = AuditEntry.objects.get(action="user.email_changed")
-    assert (entry.before, entry.after) == ({"email": old}, {"email": new})
+    # The audit, which forgets nothing, knows that it changed and no address.
+    assert (entry.before, entry.after) == ({}, {"changed": ["email"]})
 
 
 @pytest.mark.parametrize("side", ["old", "new"])
@@ -69,6 +76,57 @@ def test_one_side_alone_changes_nothing_however_often_it_says_yes(side, owner, c
     for _ in range(2):
         assert_problem(_confirm(change, side), 400, "link_not_valid")
     assert User.objects.get(pk=owner.pk).email == owner.email
+
+
+def test_a_password_reset_ends_a_change_under_way(owner, change):
+    services.reset_password(token=reset_links.token_for(owner), password="entirely new horse battery")
+    for side in ("new", "old"):
+        assert_problem(_confirm(change, side), 400, "link_not_valid")
+
+
+MANY = 4
+
+
+def _at_once(user: User) -> list[int]:
+    """The statuses of MANY changes that one person asks for at one moment."""
+    start, clients = Barrier(MANY), [client_of(user) for _ in range(MANY)]
+
+    def ask(number: int) -> int:
+        clients[number].raise_request_exception = False
+        try:
+            connection.ensure_connection()
+            start.wait(60)
+            body = {"email": f"n{number}@example.com", "password": PASSWORD}
+            return clients[number].post(EMAIL, body).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(MANY) as pool:
+        return list(pool.map(ask, range(MANY)))
+
+
+@pytest.fixture
+def all_look_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has taken away what was waits a moment for the others to do so, before the audit's row and the new change."""
+    looked, record = Barrier(MANY), addresses.record
+
+    def wait(*args: object, **kwargs: object) -> None:
+        with suppress(BrokenBarrierError):
+            looked.wait(1)
+        record(*args, **kwargs)
+
+    monkeypatch.setattr(addresses, "record", wait)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_changes_asked_for_at_once_one_stands(owner, all_look_first):
+    assert _at_once(owner) == [202] * MANY
+    assert EmailChange.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_the_lock_of_the_person_they_would_fail(owner, all_look_first, without_row_locks):
+    assert sorted(_at_once(owner)) == [202] + [500] * (MANY - 1)
 
 
 def test_a_used_up_change_is_dead_on_both_sides(owner, change):
@@ -128,7 +186,7 @@ def test_links_expire_after_a_day_and_the_request_is_forgotten(owner, change, mo
         token = change_token(change.pk.hex, "new")
     assert_problem(client_of().post(CONFIRM, {"token": token}), 400, "link_not_valid")
     EmailChange.objects.update(created_at=timezone.now() - timedelta(hours=25))
-    forget_what_is_over()
+    apply_rule("address_changes")
     assert EmailChange.objects.count() == 0
 
 

@@ -4,6 +4,7 @@ import pytest
 from django.core import mail
 
 from accounts.models import LinkRequest, Notification, User
+from accounts.privacy.held import AREAS
 from accounts.tests.hashing import work
 from luxewin.tests.asking import client_of
 
@@ -78,6 +79,19 @@ def test_a_change_to_a_taken_address_says_the_same_and_mails_its_owner_no_link(a
     assert [told.kind for told in Notification.objects.filter(user=bob)] == ["already_registered"]
 
 
+def test_an_export_does_not_tell_whether_the_address_one_asked_for_has_an_account(alice, bob, api):
+    alice.set_password(PASSWORD)
+    alice.save()
+    told = []
+    for email in (bob.email, "free@example.com"):
+        Notification.objects.filter(user=alice).delete()
+        api(alice).post("/api/v1/users/email", {"email": email, "password": PASSWORD})
+        told.append([(row["kind"], set(row["context"])) for row in AREAS["account/messages.json"].rows(alice)])
+        changes = list(AREAS["account/address_change.json"].rows(alice))
+        assert [row["email"] for row in changes] == [email]
+    assert told[0] == told[1] == [("email_change_old", {"change", "email"})]
+
+
 def test_what_waits_to_be_answered_is_forgotten_whether_there_is_an_account_or_not(addresses, run_tasks):
     for email in addresses.values():
         _ask("password/forgot", {"email": email})
@@ -93,4 +107,4 @@ def test_the_resent_verification_goes_to_those_who_wait_for_it(addresses, run_ta
     run_tasks()
     told = list(Notification.objects.filter(kind="verify_email").values_list("user__email", flat=True))
     assert told == [addresses["not verified"]]
-    assert not User.objects.get(email=addresses["not verified"]).is_verified
+    assert not User.objects.get(email=addresses["not verified"]).has_verified_email

@@ -172,6 +172,12 @@ def test_a_password_counts_exactly_as_it_was_typed(owner, api):
     assert _can_sign_in(owner, typed)
 
 
+def test_a_password_does_not_age(owner):
+    long_ago = timezone.now() - timedelta(days=3650)
+    User.objects.filter(pk=owner.pk).update(joined_at=long_ago, last_login=long_ago)
+    assert _can_sign_in(owner, PASSWORD)
+
+
 def test_a_password_like_one_s_name_is_refused(registration, db):
     body = registration(display_name="Wilhelmina Tell", password="wilhelmina-tell")
     assert_problem(client_of().post(REGISTER, body), 400, "invalid", {"password"})

@@ -1,15 +1,17 @@
 """What the views of accounts share: checked input, tokens handed over."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.middleware.csrf import rotate_token
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from accounts import cookies, services
 from accounts.authentication import check_csrf
-from accounts.models import LinkRequest
+from accounts.models import LinkRequest, User
 from accounts.serializers.auth import AddressSerializer, RefreshSerializer, SignedInSerializer
 from accounts.tokens import TokenPair
 from luxewin.api.problems import InvalidInput
@@ -20,6 +22,22 @@ def handed_over(pair: TokenPair, *, in_cookies: bool, **members: Any) -> Respons
     if in_cookies:
         return cookies.keep(Response(SignedInSerializer(members).data), pair)
     return Response(SignedInSerializer({"access": pair.access, "refresh": pair.refresh} | members).data)
+
+
+def signed_in_by(
+    log_in: Callable[..., tuple[User, TokenPair]], serializer: type[Serializer], request: Request
+) -> Response:
+    """A session that `log_in` opens for what the body says, in the body's `mode`."""
+    wanted = valid(serializer, request)
+    in_cookies = wanted.pop("mode") == "cookie"
+    if in_cookies:
+        check_csrf(request)
+    user, pair = log_in(**wanted, user_agent=request.headers.get("User-Agent", ""))
+    if in_cookies:
+        cookies.end_kept(request)
+        # Whoever knew the token of before was not signed in.
+        rotate_token(request._request)  # noqa: SLF001 DRF's public name for it
+    return handed_over(pair, in_cookies=in_cookies, user=user)
 
 
 def refresh_token(request: Request) -> tuple[str, bool]:

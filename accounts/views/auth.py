@@ -1,6 +1,6 @@
 """Signing up, in and out: `auth/…`."""
 
-from django.middleware.csrf import get_token, rotate_token
+from django.middleware.csrf import get_token
 from django.utils.cache import add_never_cache_headers
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts import cookies, services, tokens
-from accounts.authentication import check_csrf
+from accounts.errors import NoTerms
 from accounts.models import LinkRequest
 from accounts.serializers.auth import (
     AddressSerializer,
@@ -22,12 +22,15 @@ from accounts.serializers.auth import (
     RegisterSerializer,
     ResetSerializer,
     SaidSerializer,
+    SecondStepSerializer,
     SignedInSerializer,
+    SupabaseSerializer,
     TokenPairSerializer,
     TokenSerializer,
 )
+from accounts.serializers.safeguards import TermsSerializer
 from accounts.serializers.users import ProfileSerializer
-from accounts.views.answers import asked_for_link, handed_over, refresh_token, valid
+from accounts.views.answers import asked_for_link, handed_over, refresh_token, signed_in_by, valid
 from luxewin.api.ratelimits import by_body_field, limited
 
 
@@ -48,6 +51,15 @@ class AuthViewSet(GenericViewSet):
         return Response(
             {"email": data["email"].lower(), "detail": "We sent you a mail. Open the link in it."}, status=201
         )
+
+    @extend_schema(responses=TermsSerializer)
+    @action(detail=False, methods=["get"])
+    def terms(self, request: Request) -> Response:
+        """The terms of sale in force, which whoever buys must have accepted; 404 while there are none."""
+        terms = services.terms_in_force()
+        if terms is None:
+            raise NoTerms("No terms are in force; nothing needs to be accepted.")
+        return Response(TermsSerializer(terms).data)
 
     @extend_schema(request=TokenSerializer, responses=ProfileSerializer)
     @action(detail=False, methods=["post"])
@@ -94,18 +106,26 @@ class AuthViewSet(GenericViewSet):
     @limited("30/m")
     @limited("10/m", key=by_body_field("email"))
     def login(self, request: Request) -> Response:
-        """Opens a session on this device, in whose place an older one of the same browser ends."""
-        agent = request.headers.get("User-Agent", "")
-        wanted = valid(LoginSerializer, request)
-        in_cookies = wanted.pop("mode") == "cookie"
-        if in_cookies:
-            check_csrf(request)
-        user, pair = services.log_in(**wanted, user_agent=agent)
-        if in_cookies:
-            cookies.end_kept(request)
-            # Whoever knew the token of before was not signed in.
-            rotate_token(request._request)  # noqa: SLF001 DRF's public name for it
-        return handed_over(pair, in_cookies=in_cookies, user=user)
+        """Opens a session on this device, in whose place an older one of the same browser ends.
+
+        Whoever has a second factor and sends no `code` is told 401 `second_factor_required` with a `challenge`, which
+        `auth/login/second` takes for five minutes.
+        """
+        return signed_in_by(services.log_in, LoginSerializer, request)
+
+    @extend_schema(request=SecondStepSerializer, responses=SignedInSerializer)
+    @action(detail=False, methods=["post"], url_path="login/second")
+    @limited("30/m")
+    def second(self, request: Request) -> Response:
+        """Takes the code that a sign-in still owes, and opens the session. A code is good once."""
+        return signed_in_by(services.answer_challenge, SecondStepSerializer, request)
+
+    @extend_schema(request=SupabaseSerializer, responses=SignedInSerializer)
+    @action(detail=False, methods=["post"])
+    @limited("30/m")
+    def supabase(self, request: Request) -> Response:
+        """The same for whom our Supabase project knows; the first time it finds or makes their account here."""
+        return signed_in_by(services.log_in_with_supabase, SupabaseSerializer, request)
 
     @extend_schema(responses=CsrfSerializer)
     @action(detail=False, methods=["get"])

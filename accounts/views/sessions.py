@@ -9,11 +9,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from accounts import tokens
+from accounts import services, tokens
 from accounts.authentication import session_of
 from accounts.models import Session
 from accounts.permissions import signed_in
-from accounts.serializers.auth import SessionSerializer
+from accounts.serializers.auth import ConfirmSerializer, SessionSerializer
+from accounts.views.answers import valid
+from luxewin.api.ratelimits import limited
 
 UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
@@ -41,8 +43,16 @@ class SessionViewSet(GenericViewSet):
     @extend_schema(responses={204: None}, operation_id="auth_sessions_end_others")
     @sessions.mapping.delete
     def end_others(self, request: Request) -> Response:
-        """Signs out every device but this one."""
+        """Signs out every device but this one. The password was given within a quarter of an hour (`…/confirm`)."""
         tokens.end_others(signed_in(request), session_of(request))
+        return Response(status=204)
+
+    @extend_schema(request=ConfirmSerializer, responses={204: None})
+    @action(detail=False, methods=["post"], url_path="sessions/confirm")
+    @limited("30/h", key="user")
+    def confirm(self, request: Request) -> Response:
+        """Shows again who one is; for a quarter of an hour this device may sign out others."""
+        services.confirm_session(signed_in(request), session_of(request), **valid(ConfirmSerializer, request))
         return Response(status=204)
 
     @extend_schema(
@@ -52,6 +62,6 @@ class SessionViewSet(GenericViewSet):
     )
     @action(detail=False, methods=["delete"], url_path=f"sessions/(?P<id>{UUID_PATTERN})")
     def end_one(self, request: Request, id: str) -> Response:  # noqa: A002 the name in the path
-        """Signs out one device; its tokens are dead at once."""
-        tokens.end_one(signed_in(request), UUID(id))
+        """Signs out one device; its tokens are dead at once. Another than this needs the password (`…/confirm`)."""
+        tokens.end_one(signed_in(request), UUID(id), by=session_of(request))
         return Response(status=204)

@@ -7,37 +7,41 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts import services
-from accounts.authentication import is_in_cookies
+from accounts.authentication import has_second_factor, is_in_cookies
 from accounts.models import Preferences
 from accounts.permissions import signed_in
 from accounts.serializers.auth import SaidSerializer, TokenPairSerializer
 from accounts.serializers.users import (
     ChangeEmailSerializer,
     ChangePasswordSerializer,
+    OwnProfileSerializer,
     PreferencesSerializer,
     ProfileSerializer,
 )
 from accounts.views.answers import handed_over, valid
-from luxewin.api.ratelimits import limited
+from luxewin.api.ratelimits import changes, limited
 
 
 class UserViewSet(GenericViewSet):
     """One's own account."""
 
-    @extend_schema(methods=["GET"], responses=ProfileSerializer)
-    @extend_schema(methods=["PATCH"], request=ProfileSerializer, responses=ProfileSerializer)
+    @extend_schema(methods=["GET"], responses=OwnProfileSerializer)
+    @extend_schema(methods=["PATCH"], request=ProfileSerializer, responses=OwnProfileSerializer)
     @action(detail=False, methods=["get", "patch"])
+    @limited("30/h", key="user", when=changes)
     def profile(self, request: Request) -> Response:
-        """Shows or changes one's profile."""
+        """Shows or changes one's profile. Country and region can be changed once in 90 days (409 `place_fixed`)."""
+        user = signed_in(request)
         if request.method == "PATCH":
-            serializer = ProfileSerializer(request.user, data=request.data, partial=True)
+            serializer = ProfileSerializer(user, data=request.data, partial=True)
             serializer.is_valid(raise_exception=True)
-            services.update_profile(signed_in(request), **serializer.validated_data)
-        return Response(ProfileSerializer(request.user).data)
+            user = services.update_profile(user, **serializer.validated_data)
+        return Response(OwnProfileSerializer(user).data)
 
     @extend_schema(methods=["GET"], responses=PreferencesSerializer)
     @extend_schema(methods=["PATCH"], request=PreferencesSerializer, responses=PreferencesSerializer)
     @action(detail=False, methods=["get", "patch"])
+    @limited("30/h", key="user", when=changes)
     def preferences(self, request: Request) -> Response:
         """Shows or changes one's preferences."""
         preferences, _ = Preferences.objects.get_or_create(user=signed_in(request))
@@ -54,7 +58,8 @@ class UserViewSet(GenericViewSet):
         """Sets a new password. Every session ends; the answer is a new one for this device."""
         agent = request.headers.get("User-Agent", "")
         wanted = valid(ChangePasswordSerializer, request)
-        pair = services.change_password(signed_in(request), **wanted, user_agent=agent)
+        shown = has_second_factor(request)
+        pair = services.change_password(signed_in(request), **wanted, user_agent=agent, second_factor=shown)
         return handed_over(pair, in_cookies=is_in_cookies(request))
 
     @extend_schema(request=ChangeEmailSerializer, responses={202: SaidSerializer})

@@ -33,7 +33,7 @@ NOTE_REFUND = "UPDATE purchases_refund SET status = 'succeeded', stripe_id = %s,
 SET_STATUS = "UPDATE purchases_purchase SET status = %s WHERE id = %s"
 AUDIT = """
     INSERT INTO audit_auditentry (action, subject_type, subject_id, before, after, request_id)
-    VALUES (%s, 'purchase', %s, %s, %s, '')
+    VALUES (%s, split_part(%s, '.', 1), %s, %s, %s, '')
 """
 NOTIFY = """
     INSERT INTO accounts_notification (id, user_id, kind, context, dedupe_key, status, attempts, error)
@@ -66,6 +66,8 @@ class Bare:
             self._run(LOCK_PURCHASE, purchase)
             self._run(LOCK_PAYMENT, purchase)
             self._run(END_PAYMENT, purchase)
+            paid = {"status": "succeeded", "purchase": purchase, "intent": numbers.intent_id(number)}
+            self._audit("payment.succeeded", purchase, {"status": "open"}, paid)
             self._run(NOTE_CHANGE, numbers.intent_id(number), "payment_intent")
             (ticket,) = self._run(COUNT_SALE, self.raffle).fetchone() or (0,)
             self._run(SEAT, ticket, purchase)
@@ -96,6 +98,7 @@ class Bare:
         self._run(OPEN_REFUND, refund, purchase, numbers.PRICE, REASON)
         after = {"status": "refunding", "reason": REASON, "payment": purchase}
         self._audit("purchase.refunding", purchase, {"status": "paid"}, after)
+        self._audit("refund.requested", refund, {}, _refund("requested", purchase, None))
 
     def _pay_back(self, number: int, refund: str) -> None:
         purchase, person = numbers.identifier(number), numbers.identifier(numbers.person_of(number))
@@ -103,17 +106,22 @@ class Bare:
         self._run(LOCK_REFUND, refund)
         stripe_id = f"re_{secrets.token_hex(12)}"
         self._run(NOTE_REFUND, stripe_id, refund)
+        self._audit("refund.succeeded", refund, {"status": "requested"}, _refund("succeeded", purchase, stripe_id))
         self._run(NOTE_CHANGE, stripe_id, "refund")
         self._run(NOTE_CHANGE, numbers.intent_id(number), "payment_intent")
         self._run(SET_STATUS, "refunded", purchase)
         self._audit("purchase.refunded", purchase, {"status": "refunding"}, {"status": "refunded"})
         self._notify("purchase_refunded", person, refund, {"raffle": self.title, "reason": REASON})
 
-    def _audit(self, action: str, purchase: str, before: dict[str, Any], after: dict[str, Any]) -> None:
-        self._run(AUDIT, action, purchase, json.dumps(before), json.dumps(after))
+    def _audit(self, action: str, subject: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+        self._run(AUDIT, action, action, subject, json.dumps(before), json.dumps(after))
 
     def _notify(self, kind: str, person: str, about: str, context: dict[str, Any]) -> None:
         self._run(NOTIFY, uuid7(), person, kind, json.dumps(context), f"{kind}:{about}:{person}")
 
     def _run(self, statement: str, *values: object) -> psycopg.Cursor[Any]:
         return self.connection.execute(statement.encode(), values)
+
+
+def _refund(status: str, payment: str, stripe_id: str | None) -> dict[str, Any]:
+    return {"status": status, "payment": payment, "amount": numbers.PRICE, "attempt": 1, "stripe_id": stripe_id}

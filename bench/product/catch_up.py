@@ -100,6 +100,7 @@ def books(raffle_id: str) -> dict[str, object]:
         "payments": by_status(Payment.objects.filter(purchase__raffle=raffle)),
         "refunds": by_status(Refund.objects.filter(payment__purchase__raffle=raffle)),
         "audit": AuditEntry.objects.filter(subject_type="purchase", subject_id__in=names).count(),
+        "audit of payments": AuditEntry.objects.filter(action="payment.succeeded", after__purchase__in=names).count(),
         "notifications": Notification.objects.filter(context__raffle=raffle.title).count(),
     }
 

@@ -23,6 +23,10 @@ VALUES = (
     "interval '{seconds} seconds'",
     "{live}",
     "NULL",
+    "{age}",
+    # Address and request id, for the audit.
+    "'192.0.2.1'",
+    "'bench'",
 )
 
 
@@ -33,6 +37,7 @@ def script(raffle: str, buyers: int) -> str:
     from purchases.services.holds import HOLD
 
     facts = {"raffle": raffle, "seconds": settings.HOLD_SECONDS, "live": str(settings.STRIPE_LIVE_MODE).lower()}
+    facts["age"] = str(settings.MINIMUM_AGE)
     statement = HOLD % tuple(value.format_map(facts) for value in VALUES)
     return f"\\set buyer random(1, {buyers})\n{statement.strip()};\n"
 

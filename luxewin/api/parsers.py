@@ -1,7 +1,8 @@
 """Reading of request bodies."""
 
 import json
-from typing import Any
+from math import isfinite
+from typing import Any, NoReturn
 
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
@@ -10,24 +11,47 @@ MAX_DEPTH = 32
 
 
 class BoundedJSONParser(JSONParser):
-    """JSON whose nesting is bounded, so that a deep document is a 400 and not a RecursionError."""
+    """JSON as RFC 8259 has it, in UTF-8, read one way only: what another reader might read otherwise is refused."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         """The parsed body; raises ParseError (400) for anything that is not JSON of at most MAX_DEPTH levels.
 
-        Half a surrogate pair can be escaped in JSON, but neither stored nor sent back: it is refused as well.
+        Refused as well: a name that an object has twice; NaN and numbers that no float holds; integers of more digits
+        than Python reads (4,300); and half a surrogate pair, which can be escaped, but neither stored nor sent back.
+        The stream holds at most DATA_UPLOAD_MAX_MEMORY_SIZE bytes.
         """
         try:
-            data = super().parse(stream, media_type, parser_context)
-        except RecursionError as error:
-            raise ParseError("JSON parse error - nested too deeply") from error
-        if _deeper_than(data, MAX_DEPTH):
-            raise ParseError(f"JSON parse error - nested more than {MAX_DEPTH} levels deep")
-        try:
+            text = stream.read().decode()
+            data = json.loads(text, object_pairs_hook=_object, parse_float=_finite, parse_constant=_no_constant)
+            # What a deep document raises depends on how deep.
+            if _deeper_than(data, MAX_DEPTH):
+                raise ParseError(f"JSON parse error - nested more than {MAX_DEPTH} levels deep")
             json.dumps(data, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
             raise ParseError("JSON parse error - half a surrogate pair is no character") from error
+        except ValueError as error:
+            raise ParseError(f"JSON parse error - {error}") from error
+        except RecursionError as error:
+            raise ParseError("JSON parse error - nested too deeply") from error
         return data
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        raise ValueError("an object has the same name twice")
+    return read
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _deeper_than(data: Any, limit: int) -> bool:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
@@ -107,6 +107,9 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
             headers["WWW-Authenticate"] = CHALLENGE
     elif isinstance(error, exceptions.APIException):
         body, headers = _of_api_exception(error)
+    elif isinstance(error, SuspiciousOperation):
+        # Anybody can send these; Django would log a traceback each time.
+        body, headers = _of_malformed(error), {}
     else:
         return None
     set_rollback()
@@ -138,11 +141,17 @@ def _plain(status: int, code: str, detail: str) -> JsonResponse:
     )
 
 
+def _of_malformed(error: Exception) -> dict[str, Any]:
+    if isinstance(error, RequestDataTooBig):
+        detail = f"At most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes."
+        return document(413, "too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE.phrase, detail)
+    return document(400, "bad_request", HTTPStatus.BAD_REQUEST.phrase, "The request is malformed.")
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Django's handler400: a request that no view could read."""
-    if isinstance(exception, RequestDataTooBig):
-        return _plain(413, "too_large", f"At most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.")
-    return _plain(400, "bad_request", "The request is malformed.")
+    body = _of_malformed(exception)
+    return JsonResponse(body, status=body["status"], content_type=CONTENT_TYPE)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:

@@ -12,6 +12,7 @@ from django_ratelimit.core import get_usage
 from django_redis import get_redis_connection
 from django_redis.exceptions import ConnectionInterrupted
 from redis.exceptions import RedisError
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
 from luxewin.api.problems import Problem
@@ -77,9 +78,15 @@ def count_request(request: Any, *, group: str, key: str | Callable[[str, Any], s
         raise TooManyRequests(usage["time_left"])
 
 
-def limited(rate: str, *, key: str | Callable[[str, Any], str] = "ip") -> Callable[..., Any]:
+def limited(
+    rate: str,
+    *,
+    key: str | Callable[[str, Any], str] = "ip",
+    when: Callable[[Request], bool] | None = None,
+) -> Callable[..., Any]:
     """Limits a viewset's action to `rate` (as django-ratelimit writes it: "10/m") for each value of `key`.
 
+    Where there is a `when`, only requests that it is true of are counted.
     Decorate actions, not `dispatch`: there DRF has not authenticated anybody yet. Raises TooManyRequests.
     Cost: one round trip to Redis.
     """
@@ -87,19 +94,34 @@ def limited(rate: str, *, key: str | Callable[[str, Any], str] = "ip") -> Callab
     def decorate(action: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(action)
         def guarded(view: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
-            count_request(request, group=f"{type(view).__name__}.{action.__name__}", key=key, rate=rate)
+            if when is None or when(request):
+                count_request(request, group=f"{type(view).__name__}.{action.__name__}", key=key, rate=rate)
             return action(view, request, *args, **kwargs)
 
+        guarded.is_limited = True  # type: ignore[attr-defined]  # for the API's document
         return guarded
 
     return decorate
 
 
+def is_limited(action: Callable[..., Any]) -> bool:
+    """Whether `limited` stands above this action."""
+    return getattr(action, "is_limited", False)
+
+
+def changes(request: Request) -> bool:
+    """For the `when` of `limited`, where one action shows and changes: whether this is no mere look."""
+    return request.method not in SAFE_METHODS
+
+
 def by_body_field(name: str) -> Callable[[str, Request], str]:
-    """A key for `limited`: the named field of the body, so that guessing one account from many addresses is limited."""
+    """A key for `limited`: the named field of the body, so that guessing one account from many addresses is limited.
+
+    One address is one key however it is written: without spaces around it and in lower case, as its field takes it.
+    """
 
     def value(group: str, request: Request) -> str:
         body = request.data
-        return str(body.get(name, "")).casefold()[:254] if isinstance(body, dict) else ""
+        return str(body.get(name, "")).strip().lower()[:254] if isinstance(body, dict) else ""
 
     return value

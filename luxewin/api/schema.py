@@ -1,13 +1,18 @@
-"""What drf-spectacular cannot see by itself: one path for each action, and the problem documents."""
+"""What drf-spectacular cannot see by itself: one path for each action, and every refusal with its problem document."""
 
 import re
+from http import HTTPStatus
 from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
 from rest_framework import serializers
+from rest_framework.permissions import SAFE_METHODS, AllowAny, IsAuthenticated
 
 from luxewin.api.problems import CONTENT_TYPE
+from luxewin.api.ratelimits import is_limited
 
+WITH_BODY = ("POST", "PUT", "PATCH")
 ALIASES = re.compile(r"^/api/v1/(raffles|purchases|verification)/?$")
 
 
@@ -39,13 +44,36 @@ def one_path_for_each_action(endpoints: list[tuple[Any, ...]], **kwargs: Any) ->
 
 
 class ProblemSchema(AutoSchema):
-    """Adds the problem document as the default answer of every operation."""
+    """Adds every refusal that an operation can give, by its status; what is not described does not happen."""
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         responses = super()._get_response_bodies(direction)
+        return responses | {str(status.value): self._refusal(status).ref for status in sorted(self._refusals())}
+
+    def _refusals(self) -> set[HTTPStatus]:
+        """Follows from what the operation reads and asks for, so that no list has to be kept."""
+        # A stale token is refused wherever one is read, and the actions that read none look at others.
+        found = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_ACCEPTABLE}
+        found |= {HTTPStatus.SERVICE_UNAVAILABLE}
+        if self.method not in SAFE_METHODS:
+            found |= {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
+            # What an outside party of this view alone can bring about.
+            found |= getattr(self.view, "further_refusals", frozenset())
+        if not all(isinstance(each, (AllowAny, IsAuthenticated)) for each in self.view.get_permissions()):
+            found.add(HTTPStatus.FORBIDDEN)
+        if "{" in self.path:
+            found |= {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
+        if self.method in WITH_BODY and self.get_request_serializer() is not None:
+            found |= {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
+        if any(getattr(each, "name", "") == "Idempotency-Key" for each in self.get_override_parameters()):
+            found.add(HTTPStatus.UNPROCESSABLE_ENTITY)
+        if is_limited(getattr(self.view, self.view.action)):  # type: ignore[attr-defined]  # all of ours are viewsets
+            found.add(HTTPStatus.TOO_MANY_REQUESTS)
+        return found
+
+    def _refusal(self, status: HTTPStatus) -> ResolvedComponent:
         problem = self.resolve_serializer(ProblemSerializer, "response")
-        responses["default"] = {
-            "description": "Any refusal, as problem details.",
-            "content": {CONTENT_TYPE: {"schema": problem.ref}},
-        }
-        return responses
+        body = {"description": status.phrase, "content": {CONTENT_TYPE: {"schema": problem.ref}}}
+        component = ResolvedComponent(f"Refusal{status.value}", ResolvedComponent.RESPONSE, body, status)
+        self.registry.register_on_missing(component)
+        return component

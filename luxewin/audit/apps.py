@@ -8,3 +8,7 @@ class AuditConfig(AppConfig):
 
     name = "luxewin.audit"
     verbose_name = "Audit"
+
+    def ready(self) -> None:
+        """Registers the sweeps."""
+        from luxewin.audit import tasks  # noqa: F401 registers its sweeps

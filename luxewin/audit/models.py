@@ -1,7 +1,14 @@
-"""The audit's rows. A trigger refuses every UPDATE, DELETE and TRUNCATE (migration 0001)."""
+"""The audit's rows, the seals over them, and what waits for one.
 
+Triggers refuse every UPDATE, DELETE and TRUNCATE of rows and seals, and put each new row on the list of those that wait
+(migrations 0002 and 0003).
+"""
+
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
+
+from luxewin.tasks.models import Claimable
 
 
 class AuditEntry(models.Model):
@@ -19,7 +26,50 @@ class AuditEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "audit entries"
-        indexes = [models.Index(fields=["subject_type", "subject_id", "id"])]
+        indexes = [
+            models.Index(fields=["subject_type", "subject_id", "id"]),
+            models.Index(fields=["actor", "id"], name="audit_by_actor"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.action} {self.subject_id}"
+
+
+class Unsealed(models.Model):
+    """An audit row that no seal covers yet: written with the row by a trigger, removed by the sealer."""
+
+    entry_id = models.BigIntegerField(primary_key=True)
+
+    def __str__(self) -> str:
+        return str(self.entry_id)
+
+
+class Seal(models.Model):
+    """A link of the chain: digests of some audit rows, of the seal before, and of itself."""
+
+    number = models.BigIntegerField(primary_key=True, help_text="1, 2, 3, … without a gap.")
+    version = models.PositiveSmallIntegerField(help_text="Which bytes were digested (luxewin.audit.canonical).")
+    previous = models.CharField(max_length=64, help_text="The digest of the seal before; zeros in the first.")
+    entries = ArrayField(models.BigIntegerField(), help_text="Ids of the audit rows, in the order of their digests.")
+    digests = models.BinaryField(help_text="SHA-256 of each row, one after another; zeros for a row that was gone.")
+    first_entry = models.BigIntegerField(help_text="The lowest of the ids.")
+    last_entry = models.BigIntegerField(help_text="The highest of the ids.")
+    is_whole = models.BooleanField(help_text="Nothing else waited: a row that is sealed later was written later.")
+    sealed_at = models.DateTimeField()
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        indexes = [models.Index(fields=["last_entry"], name="seal_last_entry")]
+
+    def __str__(self) -> str:
+        return f"{self.number}:{self.digest}"
+
+
+class Head(Claimable):
+    """Where the chain ends: one row, locked by whoever seals."""
+
+    number = models.BigIntegerField(default=0)
+    digest = models.CharField(max_length=64, default="0" * 64)
+
+    def __str__(self) -> str:
+        return f"{self.number}:{self.digest}"

@@ -1,7 +1,9 @@
 """Writing of the audit."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -10,18 +12,33 @@ from django.db import connection
 from luxewin.api.requests import current_request
 from luxewin.audit.models import AuditEntry
 
+# For statements that write their rows themselves, because they are run for every purchase.
+RECORD = "INSERT INTO audit_auditentry (actor, action, address, request_id, subject_type, subject_id, before, after)"
 # For thousands of rows, between which nothing is to wait: making an object of each would take most of the time.
-RECORD_ALL = """
-    INSERT INTO audit_auditentry (actor, action, address, request_id, subject_type, subject_id, before, after)
+RECORD_ALL = f"""
+    {RECORD}
     SELECT %s, %s, %s, %s, row.subject_type, row.subject_id, %s, row.after
     FROM unnest(%s::text[], %s::text[], %s::jsonb[]) AS row(subject_type, subject_id, after)
-"""
+"""  # noqa: S608 a constant
 
 
 class Actor(Protocol):
     """Anybody with an id; services pass None where the system acts by itself."""
 
     id: UUID
+
+
+_acting: ContextVar[UUID | None] = ContextVar("luxewin_acting", default=None)
+
+
+@contextmanager
+def acting(actor: Actor | None) -> Iterator[None]:
+    """Rows that are written within and name no actor get this one: for changes that signals tell of."""
+    token = _acting.set(actor.id if actor else None)
+    try:
+        yield
+    finally:
+        _acting.reset(token)
 
 
 def record(
@@ -38,10 +55,10 @@ def record(
     """
     request = current_request()
     AuditEntry.objects.create(
-        actor=actor.id if actor else None,
+        actor=actor.id if actor else _acting.get(),
         action=action,
         subject_type=subject._meta.model_name,  # noqa: SLF001 Django's public name for it
-        subject_id=str(subject.pk),
+        subject_id=_key_of(subject),
         before=before or {},
         after=after or {},
         address=request.address,
@@ -58,8 +75,12 @@ def record_all(
 ) -> None:
     """Writes one row for each pair of `subject` and `after`; all of them were `before`. Cost: one INSERT."""
     request = current_request()
-    rows = [(subject._meta.model_name, str(subject.pk), json.dumps(after)) for subject, after in changes]  # noqa: SLF001
+    rows = [(subject._meta.model_name, _key_of(subject), json.dumps(after)) for subject, after in changes]  # noqa: SLF001
     kinds, keys, afters = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
     with connection.cursor() as cursor:
-        facts = [actor.id if actor else None, action, request.address, request.request_id]
+        facts = [actor.id if actor else _acting.get(), action, request.address, request.request_id]
         cursor.execute(RECORD_ALL, [*facts, json.dumps(before or {}), kinds, keys, afters])
+
+
+def _key_of(subject: Any) -> str:
+    return subject.pk.hex() if isinstance(subject.pk, bytes) else str(subject.pk)

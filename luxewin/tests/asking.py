@@ -14,7 +14,7 @@ from accounts.tokens import open_session
 
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
 # Sign-ins come and go with the client of a test; schema and history are Django's own.
-OURS = ("accounts", "audit", "raffles", "purchases", "verification", "djstripe", "django_q")
+OURS = ("accounts", "audit", "raffles", "purchases", "verification", "djstripe", "django_q", "otp_totp")
 
 
 def client_of(user: User | None = None) -> APIClient:

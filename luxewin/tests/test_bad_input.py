@@ -1,12 +1,14 @@
 """Bad bodies over HTTP: each gets its problem document with every fault named, nothing is written, never a 500."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.utils import timezone
+from drf_spectacular.generators import SchemaGenerator
 
 from luxewin.tests.asking import assert_problem, client_of, nothing_written
 from purchases.tests.stage import over
@@ -22,12 +24,25 @@ WRITES = [
     ("POST", "/api/v1/auth/password/reset", ""),
     ("POST", "/api/v1/auth/email/confirm", ""),
     ("POST", "/api/v1/auth/login", ""),
+    ("POST", "/api/v1/auth/login/second", ""),
+    ("POST", "/api/v1/auth/supabase", ""),
     ("POST", "/api/v1/auth/refresh", ""),
     ("POST", "/api/v1/auth/logout", ""),
+    ("POST", "/api/v1/auth/sessions/confirm", "alice"),
     ("POST", "/api/v1/users/password", "alice"),
     ("POST", "/api/v1/users/email", "alice"),
+    ("POST", "/api/v1/users/delete", "alice"),
+    ("POST", "/api/v1/users/totp", "alice"),
+    ("POST", "/api/v1/users/totp/confirm", "alice"),
+    ("POST", "/api/v1/users/totp/recovery", "alice"),
+    ("POST", "/api/v1/users/totp/off", "alice"),
+    ("POST", "/api/v1/users/identities/{uuid}/unlink", "alice"),
     ("PATCH", "/api/v1/users/profile", "alice"),
     ("PATCH", "/api/v1/users/preferences", "alice"),
+    ("PATCH", "/api/v1/users/safeguards", "alice"),
+    ("POST", "/api/v1/users/safeguards/pause", "alice"),
+    ("POST", "/api/v1/users/safeguards/exclude", "alice"),
+    ("POST", "/api/v1/users/terms", "alice"),
     ("POST", "/api/v1/raffles/create", "mona"),
     ("PATCH", "/api/v1/raffles/{draft}", "mona"),
     ("POST", "/api/v1/raffles/{open}/cancel", "mona"),
@@ -47,6 +62,18 @@ NOT_JSON = {
     "very deep": b"[" * 100_000 + b"]" * 100_000,
     **{f"half a surrogate pair {number}": body for number, body in enumerate(SURROGATES)},
     "deep": b'{"a":' * 40 + b"1" + b"}" * 40,
+    "a name twice": b'{"email": "a@example.com", "email": "b@example.com"}',
+    "a name twice, once escaped": b'{"email": "a@example.com", "em\\u0061il": "b@example.com"}',
+    "a name twice far down": b'{"a": [{"b": {"c": 1, "d": 2, "c": 3}}]}',
+    "a number that no float holds": b'{"quantity": 1e999}',
+    "a number that no memory holds": b'{"quantity": -1E999999999999}',
+    "UTF-8 with a byte order mark": b'\xef\xbb\xbf{"email": "a"}',
+    "a surrogate in UTF-8": b'{"email": "\xed\xa0\x80"}',
+    "overlong UTF-8": b'{"email": "\xc0\xaf"}',
+    "a comment": b'{"email": "a" /* b */}',
+    "a comma too many": b'{"email": "a",}',
+    "two documents": b'{"email": "a"}{"email": "b"}',
+    "a line end in a text": b'{"email": "a\nb"}',
     "endless number": b'{"quantity": ' + b"9" * 5_000 + b"}",
 }
 NOT_AN_OBJECT = {
@@ -60,18 +87,36 @@ NOT_AN_OBJECT = {
 
 
 @pytest.fixture
-def ask(request, draft, on_sale):
+def ask(request, draft, on_sale, settings):
     """Sends raw bodies to one of WRITES; when the test is over, no row was written."""
-    raffles = {"draft": draft().pk, "open": on_sale().pk}
+    # Limits are tested elsewhere, and would come first.
+    settings.RATELIMIT_ENABLE = False
+    ids = {"draft": draft().pk, "open": on_sale().pk, "uuid": uuid4()}
     clients = {who: client_of(request.getfixturevalue(who) if who else None) for who in ("", "alice", "mona")}
 
     def send(write: tuple[str, str, str], body: bytes, content_type: str = "application/json") -> Any:
         verb, path, who = write
         headers = {"Idempotency-Key": uuid4().hex}
-        return clients[who].generic(verb, path.format(**raffles), body, content_type=content_type, headers=headers)
+        return clients[who].generic(verb, path.format(**ids), body, content_type=content_type, headers=headers)
 
     with nothing_written():
         yield send
+
+
+def test_every_action_that_reads_a_body_is_here():
+    document = SchemaGenerator().get_schema(request=None, public=True)
+    reading = {
+        (verb.upper(), _plain(path))
+        for path, verbs in document["paths"].items()
+        for verb, facts in verbs.items()
+        if isinstance(facts, dict) and "requestBody" in facts
+    }
+    assert {(verb, _plain(path)) for verb, path, _ in WRITES} == reading
+
+
+def _plain(path: str) -> str:
+    """Whatever its parts are called."""
+    return re.sub(r"\{\w+\}", "{}", path)
 
 
 @pytest.mark.parametrize("write", WRITES, ids=lambda write: write[1])
@@ -111,13 +156,26 @@ FIELDS = {
     "/api/v1/auth/password/forgot": ("email",),
     "/api/v1/auth/password/reset": ("token", "password"),
     "/api/v1/auth/email/confirm": ("token",),
-    "/api/v1/auth/login": ("email", "password"),
+    "/api/v1/auth/login": ("email", "password", "code"),
+    "/api/v1/auth/login/second": ("challenge", "code"),
+    "/api/v1/users/totp": ("password", "code"),
+    "/api/v1/users/totp/confirm": ("code",),
+    "/api/v1/users/totp/recovery": ("password", "code"),
+    "/api/v1/users/totp/off": ("password", "code"),
+    "/api/v1/users/identities/{uuid}/unlink": ("password", "code"),
     "/api/v1/users/password": ("current_password", "new_password"),
     "/api/v1/users/email": ("email", "password"),
+    "/api/v1/users/delete": ("password",),
+    "/api/v1/auth/supabase": ("access_token",),
     "/api/v1/auth/refresh": ("refresh",),
     "/api/v1/auth/logout": ("refresh",),
     "/api/v1/users/profile": ("display_name", "country"),
-    "/api/v1/users/preferences": ("language", "time_zone", "winner_name", "marketing_consent"),
+    "/api/v1/users/preferences": ("language", "time_zone", "winner_name", "marketing_consent", "notifications"),
+    "/api/v1/auth/sessions/confirm": ("password",),
+    "/api/v1/users/safeguards": ("currency", "limit"),
+    "/api/v1/users/safeguards/pause": ("hours",),
+    "/api/v1/users/safeguards/exclude": ("months", "password"),
+    "/api/v1/users/terms": ("version",),
     "/api/v1/raffles/create": (
         *("slug", "title", "description", "category", "image_url", "ticket_price", "currency", "capacity"),
         *("max_per_person", "opens_at", "closes_at", "prizes"),
@@ -153,7 +211,14 @@ ALLOWED = {
     ("current_password", "number"),
     ("new_password", "number"),
     ("token", "number"),
+    ("code", "number"),
+    ("challenge", "number"),
     ("refresh", "number"),
+    ("access_token", "number"),
+    ("limit", "number"),
+    # None, and for good.
+    ("limit", "null"),
+    ("months", "null"),
 }
 
 

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections.abc import Iterator
 
 import pytest
 from django.core.management import call_command
@@ -10,7 +11,7 @@ from django.urls import get_resolver
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
-from luxewin.api.problems import CONTENT_TYPE
+from luxewin.api.problems import CONTENT_TYPE, Problem
 from luxewin.api.schema import ALIASES
 from luxewin.urls import router
 
@@ -58,15 +59,46 @@ def test_the_document_has_nothing_that_is_not_there(document):
         resolver.resolve(re.sub(r"\{\w+\}", "00000000-0000-7000-8000-000000000000", path))
 
 
-def test_every_operation_says_what_a_refusal_looks_like_and_what_it_is_for(document):
-    problem = {"$ref": "#/components/schemas/Problem"}
+def test_every_operation_says_which_refusals_it_gives_and_what_it_is_for(document):
+    problem = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    refusals = document["components"]["responses"]
+    assert all(refusal["content"] == problem for refusal in refusals.values())
     for path, verb, facts in _operations(document):
-        assert facts["responses"]["default"]["content"][CONTENT_TYPE]["schema"] == problem, (verb, path)
+        given = {status: answer for status, answer in facts["responses"].items() if not status.startswith("2")}
+        assert given == {status: {"$ref": f"#/components/responses/Refusal{status}"} for status in given}, (verb, path)
+        assert set(given) >= {"400", "401", "503"}, (verb, path)
         assert facts.get("description"), (verb, path)
 
 
+@pytest.mark.parametrize(
+    ("verb", "path", "statuses"),
+    [
+        ("post", "auth/login", {"401", "403", "413", "415", "429"}),
+        ("post", "purchases/create", {"403", "404", "409", "422", "429"}),
+        ("get", "verification/{raffle}/bundle", {"404", "409", "429"}),
+        ("post", "raffles/{id}/publish", {"403", "404", "409"}),
+    ],
+)
+def test_what_an_operation_reads_and_asks_for_decides_which(verb, path, statuses, document):
+    given = set(document["paths"][f"/api/v1/{path}"][verb]["responses"])
+    assert statuses <= given
+    assert ("422" in given) == (path == "purchases/create")
+    assert ("415" in given) == (path in {"auth/login", "purchases/create"})
+
+
+def _kinds(of: type[Problem]) -> Iterator[type[Problem]]:
+    for kind in of.__subclasses__():
+        yield from (kind, *_kinds(kind))
+
+
+def test_every_refusal_that_there_is_has_a_status_that_is_described(document):
+    described = {int(status) for _, _, facts in _operations(document) for status in facts["responses"]}
+    ours = {kind for kind in _kinds(Problem) if ".tests." not in kind.__module__}
+    assert {kind.__name__: kind.status for kind in ours if kind.status not in described} == {}
+
+
 def test_writing_operations_that_read_a_body_describe_it(document):
-    without_body = {"/api/v1/raffles/{id}/publish"}
+    without_body = {"/api/v1/raffles/{id}/publish", "/api/v1/users/export"}
     for path, verb, facts in _operations(document):
         if verb in {"post", "patch"} and path not in without_body:
             assert facts["requestBody"]["content"]["application/json"]["schema"], (verb, path)

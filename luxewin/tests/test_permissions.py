@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts.models import User
+from accounts.models import Identity, User
 from accounts.tokens import open_session
 from purchases.models import Payment, Purchase
 
@@ -33,6 +33,7 @@ ANYONE = " ".join(["200"] * 9)
 # A refusal of the input, which only those hear who were let through to it.
 INPUT = " ".join(["400"] * 9)
 SIGNED_IN = "401 200 200 200 200 200 200 200 200"
+VERIFIED = "401 403 200 200 200 200 200 200 200"
 MANAGERS = "401 403 403 403 {0} 403 403 403 {0}"
 TABLE = [
     Row("get", "/", ANYONE),
@@ -43,6 +44,12 @@ TABLE = [
     Row("post", "/confirm-email", INPUT),
     Row("get", "/reset-password", ANYONE),
     Row("post", "/reset-password", INPUT),
+    Row("get", "/unsubscribe", ANYONE),
+    Row("post", "/unsubscribe", INPUT),
+    Row("get", "/export", ANYONE),
+    Row("post", "/export", INPUT),
+    Row("get", "/keep-account", ANYONE),
+    Row("post", "/keep-account", INPUT),
     Row("get", "/verify", ANYONE),
     Row("get", "/verify/verifier.py", ANYONE),
     Row("get", "/verify/{open}", ANYONE),
@@ -55,6 +62,8 @@ TABLE = [
     Row("post", "/api/v1/auth/verify", INPUT),
     Row("post", "/api/v1/auth/verify/resend", INPUT),
     Row("post", "/api/v1/auth/login", INPUT),
+    Row("post", "/api/v1/auth/login/second", INPUT),
+    Row("post", "/api/v1/auth/supabase", INPUT),
     Row("get", "/api/v1/auth/csrf", ANYONE),
     Row("post", "/api/v1/auth/refresh", INPUT),
     Row("post", "/api/v1/auth/logout", INPUT),
@@ -63,13 +72,31 @@ TABLE = [
     Row("post", "/api/v1/auth/email/confirm", INPUT),
     Row("get", "/api/v1/auth/sessions", SIGNED_IN),
     Row("delete", "/api/v1/auth/sessions", SIGNED_IN.replace("200", "204")),
+    Row("post", "/api/v1/auth/sessions/confirm", SIGNED_IN.replace("200", "400")),
     Row("delete", "/api/v1/auth/sessions/{session}", "401 404 204 404 404 404 404 404 404"),
     Row("get", "/api/v1/users/profile", SIGNED_IN),
     Row("patch", "/api/v1/users/profile", SIGNED_IN, {"country": "FR"}),
     Row("post", "/api/v1/users/password", SIGNED_IN.replace("200", "400")),
     Row("post", "/api/v1/users/email", SIGNED_IN.replace("200", "400")),
+    Row("get", "/api/v1/users/totp", SIGNED_IN),
+    Row("post", "/api/v1/users/totp", SIGNED_IN.replace("200", "400")),
+    Row("post", "/api/v1/users/totp/confirm", SIGNED_IN.replace("200", "400")),
+    Row("post", "/api/v1/users/totp/recovery", SIGNED_IN.replace("200", "400")),
+    Row("post", "/api/v1/users/totp/off", SIGNED_IN.replace("200", "400")),
+    Row("get", "/api/v1/users/identities", SIGNED_IN),
+    # Only its owner hears that the password is missing or wrong.
+    Row("post", "/api/v1/users/identities/{identity}/unlink", "401 404 400 404 404 404 404 404 404", {"password": "x"}),
+    Row("get", "/api/v1/auth/terms", " ".join(["404"] * 9)),
+    Row("get", "/api/v1/users/safeguards", SIGNED_IN),
+    Row("patch", "/api/v1/users/safeguards", VERIFIED, {"currency": "gbp", "limit": 5000}),
+    Row("post", "/api/v1/users/safeguards/pause", VERIFIED, {"hours": 24}),
+    Row("post", "/api/v1/users/safeguards/exclude", VERIFIED, {"months": 6}),
+    Row("post", "/api/v1/users/terms", SIGNED_IN.replace("200", "400"), {"version": "none"}),
     Row("get", "/api/v1/users/preferences", SIGNED_IN),
-    Row("patch", "/api/v1/users/preferences", SIGNED_IN, {"email_draws": False}),
+    Row("patch", "/api/v1/users/preferences", SIGNED_IN, {"notifications": {"draws": {"email": False}}}),
+    Row("get", "/api/v1/users/export", SIGNED_IN),
+    Row("post", "/api/v1/users/export", "401 403 202 202 202 202 202 202 202"),
+    Row("post", "/api/v1/users/delete", SIGNED_IN.replace("200", "400")),
     Row("get", "/api/v1/raffles", ANYONE),
     Row("get", "/api/v1/raffles/list", ANYONE),
     Row("post", "/api/v1/raffles", MANAGERS.format(400)),
@@ -100,9 +127,20 @@ PEOPLE = {"support", "auditors"}
 MONEY = {"finance", "support", "auditors"}
 STAFF = {"managers", "finance", "support", "auditors"}
 LISTS = {
+    "accounts.Authenticator": PEOPLE,
+    "accounts.CountryRule": {"managers", *PEOPLE},
+    "accounts.Identity": PEOPLE,
     "accounts.Notification": PEOPLE,
+    "accounts.Safeguards": PEOPLE,
+    "accounts.SpendLimit": PEOPLE,
+    "accounts.Terms": {"managers", *PEOPLE},
+    "accounts.TermsAcceptance": PEOPLE,
     "accounts.User": PEOPLE,
+    "accounts.Deletion": PEOPLE,
+    "accounts.Export": PEOPLE,
+    "accounts.RetentionRule": PEOPLE,
     "audit.AuditEntry": {"auditors"},
+    "audit.Seal": {"auditors"},
     "django_q.Failure": PEOPLE,
     "django_q.OrmQ": PEOPLE,
     "django_q.Success": PEOPLE,
@@ -127,7 +165,13 @@ LISTS = {
     "verification.Draw": STAFF,
 }
 # (label, page) that may be opened to write; everything else is read only or closed.
-WRITABLE = {("raffles.Raffle", "add"): {"managers"}, ("purchases.PostalEntry", "add"): {"support"}}
+WRITABLE = {
+    ("accounts.CountryRule", "add"): {"managers"},
+    ("accounts.Safeguards", "add"): {"support"},
+    ("accounts.Terms", "add"): {"managers"},
+    ("raffles.Raffle", "add"): {"managers"},
+    ("purchases.PostalEntry", "add"): {"support"},
+}
 
 
 @pytest.fixture
@@ -159,9 +203,9 @@ def world(cast, draft, on_sale) -> SimpleNamespace:
     Payment.objects.create(purchase=purchase)
     open_session(cast["owner"], user_agent="")
     session = str(cast["owner"].sessions.get().pk)
-    return SimpleNamespace(
-        draft=str(draft().pk), open=str(raffle.pk), purchase=str(purchase.pk), session=session, uuid=str(uuid4())
-    )
+    linked = Identity.objects.create(provider="supabase", subject=uuid4(), user=cast["owner"], email="a@example.com")
+    ids = {"draft": draft().pk, "open": raffle.pk, "purchase": purchase.pk, "identity": linked.pk, "uuid": uuid4()}
+    return SimpleNamespace(session=session, **{name: str(number) for name, number in ids.items()})
 
 
 def _filled(value: Any, world: SimpleNamespace) -> Any:
@@ -170,12 +214,13 @@ def _filled(value: Any, world: SimpleNamespace) -> Any:
     return value.format(**vars(world)) if isinstance(value, str) else value
 
 
-def _ask(row: Row, user: User | None, world: SimpleNamespace, suffix: str = "") -> int:
+def _ask(row: Row, user: User | None, world: SimpleNamespace, suffix: str = "", *, second_factor: bool = False) -> int:
     """The status, and everything undone again."""
     client = APIClient(raise_request_exception=False)
     with transaction.atomic():
         if user:
-            client.credentials(HTTP_AUTHORIZATION=f"Bearer {open_session(user, user_agent='').access}")
+            pair = open_session(user, user_agent="", second_factor=second_factor)
+            client.credentials(HTTP_AUTHORIZATION=f"Bearer {pair.access}")
         headers = {"Idempotency-Key": uuid4().hex}
         path = _filled(row.path, world) + suffix
         response = getattr(client, row.verb)(path, _filled(row.body, world), headers=headers)
@@ -183,10 +228,24 @@ def _ask(row: Row, user: User | None, world: SimpleNamespace, suffix: str = "") 
     return response.status_code
 
 
+def _of(row: Row) -> dict[str, int]:
+    return dict(zip(ROLES, map(int, row.statuses.split()), strict=True))
+
+
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.verb} {row.path}")
 def test_everyone_gets_the_status_of_the_table(row, cast, world):
-    expected = dict(zip(ROLES, map(int, row.statuses.split()), strict=True))
+    assert {role: _ask(row, user, world) for role, user in cast.items()} == _of(row)
+
+
+BY_ROLE = [row for row in TABLE if any(_of(row)[role] != _of(row)["other"] for role in ROLES[4:])]
+
+
+@pytest.mark.parametrize("row", BY_ROLE, ids=lambda row: f"{row.verb} {row.path}")
+def test_where_staff_need_a_second_factor_a_role_gives_nothing_without_one(row, cast, world, settings):
+    settings.STAFF_SECOND_FACTOR = True
+    expected = _of(row) | dict.fromkeys(ROLES[4:], _of(row)["other"])
     assert {role: _ask(row, user, world) for role, user in cast.items()} == expected
+    assert {role: _ask(row, user, world, second_factor=True) for role, user in cast.items()} == _of(row)
 
 
 def test_a_trailing_slash_changes_nothing(cast, world):
@@ -200,7 +259,7 @@ def test_a_trailing_slash_changes_nothing(cast, world):
 
 
 # What the views that are no viewsets answer to, where it is not GET.
-PAGES = ("verify-email", "confirm-email", "reset-password")
+PAGES = ("verify-email", "confirm-email", "reset-password", "unsubscribe", "export", "keep-account")
 VERBS = {"api/v1/webhooks/stripe": {"post"}} | {page: {"get", "post"} for page in PAGES}
 
 
@@ -219,7 +278,8 @@ def test_every_verb_of_every_route_is_in_the_table():
     for route, view in _routes(get_resolver().url_patterns):
         verbs = getattr(view, "actions", None) or VERBS.get(route.partition("/(")[0], {"get"})
         wanted |= {(verb, route) for verb in verbs if verb != "head"}
-    some = SimpleNamespace(draft=uuid4(), open=uuid4(), purchase=uuid4(), session=uuid4(), uuid=uuid4())
+    names = ("draft", "open", "purchase", "session", "identity", "uuid")
+    some = SimpleNamespace(**{name: uuid4() for name in names})
     assert {(row.verb, resolve(_filled(row.path, some)).route) for row in TABLE} == wanted
 
 
@@ -260,6 +320,19 @@ def test_pages_that_do_something_open_to_those_alone_who_may(path, cast, world):
         expected = 404 if role in PAGES[path] else 403 if role in STAFF else 302
         for ask in (client.get, client.post):
             assert ask(f"/admin/{_filled(path, world)}").status_code == expected, role
+
+
+@pytest.mark.filterwarnings("ignore:Overriding get_actions")
+@pytest.mark.parametrize("role", ROLES)
+def test_where_staff_need_a_second_factor_the_back_office_is_closed_to_all_who_showed_none(role, cast, settings):
+    settings.STAFF_SECOND_FACTOR = True
+    client = Client(raise_request_exception=False)
+    if cast[role]:
+        client.force_login(cast[role])
+    assert client.get("/admin/").status_code == 302
+    for model in admin.site._registry:
+        for page in ("", "add/"):
+            assert client.get(_page(model, page)).status_code == 302, model._meta.label
 
 
 def test_every_list_of_the_table_is_registered():

@@ -9,7 +9,7 @@ from django.test import RequestFactory
 from luxewin.api.requests import client_address
 from luxewin.tests.asking import assert_problem, client_of
 
-LOGIN = "/api/v1/auth/login"
+LOGIN, FORGOT = "/api/v1/auth/login", "/api/v1/auth/password/forgot"
 # Limits count in windows of a minute; a test may stand in two of them.
 WINDOWS = 2
 
@@ -52,6 +52,16 @@ def test_guessing_one_account_is_limited_with_redis_and_without(either_way, db):
         assert 1 <= int(refused["Retry-After"]) <= 60
     # Another account from the same address is not in the way yet.
     assert client.post(LOGIN, {"email": "else@example.com", "password": "wrong"}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "written", [" {}", "{} ", "\t{}\n", "{}\u2003", "  {}  "], ids=["before", "after", "tabs", "em space", "both"]
+)
+def test_one_account_has_one_count_however_its_address_is_written(written, db):
+    client, odd = client_of(), written.format("NOBODY@example.com")
+    # Ten of each are too many together, and would not be too many apart.
+    statuses = [client.post(FORGOT, {"email": email}).status_code for email in ["nobody@example.com", odd] * 10]
+    assert set(statuses) == {202, 429}
 
 
 def test_one_address_is_limited_over_all_accounts(db):

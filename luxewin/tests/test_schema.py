@@ -59,10 +59,14 @@ def _by_column(statement: str) -> str:
 
 
 def contents(database: str) -> tuple[set[tuple[str, str]], dict[str, int]]:
-    """Which migrations are noted as applied, and how many rows each table has."""
+    """Which migrations are noted as applied, and how many rows each table has.
+
+    But for the audit's: the first grant of roles is recorded, and the tests begin with an empty audit.
+    """
     with connect(address(database)) as reader:
         applied = set(reader.execute("SELECT app, name FROM django_migrations").fetchall())
         tables = [row[0] for row in reader.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+        tables = [table for table in tables if table not in {"audit_auditentry", "audit_unsealed"}]
         count = sql.SQL("SELECT count(*) FROM {}")
         rows = {table: reader.execute(count.format(sql.Identifier(table))).fetchone() for table in tables}
     return applied, {table: row[0] for table, row in rows.items() if row}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
+import jwt
 import pytest
 from django.conf import settings as configured
 from django.contrib.auth import get_user_model
@@ -28,7 +29,13 @@ SAFE: dict[str, Any] = {
     "CHAIN_ID": 1,
     "DRAW_DELAY_SECONDS": 300,
     "DRAW_VOID_SECONDS": 604_800,
+    "STAFF_SECOND_FACTOR": True,
+    "SUPABASE_URL": "https://project.supabase.co",
+    "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_key",
+    "SUPABASE_JWT_SECRET": "",
+    "CORS_ALLOWED_ORIGINS": ["https://luxewin.example", "https://app.luxewin.example:8443"],
 }
+LEGACY = {role: jwt.encode({"role": role}, "s" * 32) for role in ("anon", "service_role")}
 UNSAFE = [
     ("E001", "SECRET_KEY", "SECRET_KEY", "unset-see-check-luxewin.E001-" + "x" * 30),
     ("E001", "SECRET_KEY", "SECRET_KEY", "s" * 49),
@@ -48,6 +55,20 @@ UNSAFE = [
     ("E010", "CHAIN_ID", "CHAIN_ID", 0),
     ("E011", "DRAW_DELAY_SECONDS", "DRAW_DELAY_SECONDS", 29),
     ("E012", "DRAW_VOID_SECONDS", "DRAW_VOID_SECONDS", 604_799),
+    ("E013", "STAFF_SECOND_FACTOR", "STAFF_SECOND_FACTOR", False),
+    ("E021", "SUPABASE_URL", "SUPABASE_URL", "http://project.supabase.co"),
+    ("E021", "SUPABASE_URL", "SUPABASE_URL", "project.supabase.co"),
+    ("E021", "SUPABASE_URL", "SUPABASE_URL", "https://project.supabase.co/auth/v1"),
+    ("E022", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_PUBLISHABLE_KEY", ""),
+    ("E022", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_PUBLISHABLE_KEY", "sb_secret_key"),
+    ("E022", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_PUBLISHABLE_KEY", LEGACY["service_role"]),
+    ("E023", "SUPABASE_JWT_SECRET", "SUPABASE_JWT_SECRET", "s" * 31),
+    ("E024", "https://", "CORS_ALLOWED_ORIGINS", ["http://luxewin.example"]),
+    ("E024", "https://", "CORS_ALLOWED_ORIGINS", ["https://luxewin.example/shop"]),
+    ("E024", "https://", "CORS_ALLOWED_ORIGINS", ["null"]),
+    ("E024", "https://", "CORS_ALLOWED_ORIGINS", ["*"]),
+    ("E024", "https://", "CORS_ALLOWED_ORIGINS", ["https://"]),
+    ("E024", "https://", "CORS_ALLOWED_ORIGINS", ["https://user@luxewin.example"]),
 ]
 
 
@@ -72,6 +93,16 @@ def test_each_unsafe_value_has_its_number_and_says_what_to_set(number, says, nam
     assert says in faults[f"luxewin.{number}"].hint
     with pytest.raises(ImproperlyConfigured, match=number):
         refuse_unsafe_production()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SUPABASE_PUBLISHABLE_KEY", LEGACY["anon"]), ("SUPABASE_URL", ""), ("SUPABASE_JWT_SECRET", "s" * 32)],
+    ids=["a legacy public key", "no project", "a legacy secret"],
+)
+def test_other_safe_values_have_no_fault_either(name, value, production):
+    setattr(production, name, value)
+    assert production_is_safe() == []
 
 
 @pytest.mark.parametrize(("number", "says", "name", "value"), UNSAFE)

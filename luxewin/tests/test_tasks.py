@@ -148,7 +148,8 @@ def test_a_worker_runs_tasks_and_sweeps_and_ends_within_seconds_of_sigterm(alice
     raffle = on_sale()
     purchase = hold(bob, raffle)
     type(purchase).objects.update(expires_at=timezone.now())
-    notify(alice, "purchase_refunded", about=purchase.pk, raffle=raffle.title, reason="A test.")
+    money = {"amount": 500, "currency": "gbp"}
+    notify(alice, "purchase_refunded", about=purchase.pk, raffle=raffle.title, reason="A test.", **money)
     over(raffle)
     with worker() as process:
         # A queued task: the mail goes out. Sweeps: the hold ends, the raffle closes, its draw is void without a ticket.

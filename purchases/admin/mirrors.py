@@ -33,6 +33,8 @@ class CustomerAdmin(MirrorAdmin):
     list_display = ["created", "id", "subscriber"]
     search_fields = ["id", "subscriber__email"]
     list_select_related = ["subscriber"]
+    # An address is not recorded.
+    exclude = [*MirrorAdmin.exclude, "email"]
 
 
 class MoneyAdmin(MirrorAdmin):
@@ -91,7 +93,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     list_display = ["created", "processed", "exception", "event", "remote_ip"]
     list_filter = ["processed"]
-    # Not the body and the headers: they hold client secrets and the signature.
+    # Not the headers, which hold the signature; the body is not kept.
     fields = ["created", "remote_ip", "valid", "processed", "event", "exception", "traceback"]
     list_select_related = ["event"]
     ordering = ["-id"]

@@ -12,13 +12,15 @@ from typing import Any
 from uuid import UUID
 
 import stripe
-from djstripe.models import Customer, IdempotencyKey
+from djstripe.models import Customer
 
 from accounts.models import User
 from purchases.gateway.door import MISSING, TIMEOUT_SECONDS, calling, configure, ping
 from purchases.gateway.endpoints import Endpoint, endpoints, is_signed, recorded_endpoints, register_webhook
 from purchases.gateway.events import EVENTS, know_account, lock_event, store_event
+from purchases.gateway.forgetting import erase_customer, forget_customer
 from purchases.gateway.mirrors import mirror_dispute, mirror_intent, mirror_refund
+from purchases.gateway.payers import keep_payers_out, without_payers
 from purchases.models import Payment, Purchase, Refund
 
 __all__ = [
@@ -36,12 +38,14 @@ __all__ = [
     "customer_of",
     "disputes_between",
     "endpoints",
+    "erase_customer",
     "events_between",
     "find_refund",
     "forget_customer",
     "intents_between",
     "is_customer",
     "is_signed",
+    "keep_payers_out",
     "know_account",
     "lock_event",
     "mirror_dispute",
@@ -173,13 +177,6 @@ def customer_of(user: User) -> str:
     return customer.id
 
 
-def forget_customer(user: User) -> None:
-    """The person's customer was deleted at Stripe; the next purchase makes another. Asks nobody."""
-    Customer.objects.filter(subscriber=user).update(subscriber=None)
-    # Under the same key Stripe would answer with the deleted one.
-    IdempotencyKey.objects.filter(action=f"customer:create:{user.pk}").delete()
-
-
 def is_customer(customer: str | None, user: User) -> bool:
     """Whether this Stripe customer is the person, by dj-stripe's record; asks nobody."""
     return Customer.objects.filter(id=customer, subscriber=user).exists()
@@ -207,7 +204,10 @@ def create_intent(payment: Payment, purchase: Purchase, customer: str) -> Intent
 def retrieve_intent(intent_id: str) -> Intent:
     """The intent as Stripe has it now."""
     with calling():
-        return _intent(stripe.PaymentIntent.retrieve(intent_id))
+        intent = _intent(stripe.PaymentIntent.retrieve(intent_id))
+        if intent.id != intent_id:
+            raise ValueError(f"asked for {intent_id}, answered {intent.id}")
+    return intent
 
 
 def cancel_intent(intent_id: str) -> Intent:
@@ -271,8 +271,8 @@ def disputes_between(start: datetime, end: datetime) -> Iterator[list[StripeDisp
 
 
 def events_between(start: datetime, end: datetime) -> Iterator[list[dict[str, Any]]]:
-    """The events of EVENTS then, likewise, as dj-stripe takes them. Stripe keeps them for thirty days."""
-    return _pages(stripe.Event, lambda event: json.loads(str(event)), start, end, types=list(EVENTS))
+    """The events of EVENTS then, likewise, as dj-stripe takes them, without payers' names. Stripe keeps thirty days."""
+    return _pages(stripe.Event, lambda event: without_payers(json.loads(str(event))), start, end, types=list(EVENTS))
 
 
 def _pages[T](kind: Any, read: Callable[[Any], T], start: datetime, end: datetime, **chosen: Any) -> Iterator[list[T]]:

@@ -1,5 +1,6 @@
 """How every call to Stripe is made: time-outs, retries, the pinned version, and Stripe's errors as ours."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ from django.db import connection
 from purchases.errors import ProviderFailed, ProviderRefused, ProviderUnavailable
 from purchases.gateway.transport import CurlClient
 
+log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 10
 # Stripe's code for an object that it does not know.
 MISSING = "resource_missing"
@@ -36,7 +38,7 @@ def _release_connection() -> None:
 
 @contextmanager
 def calling() -> Iterator[None]:
-    """Turns Stripe's errors into ours."""
+    """Turns Stripe's errors into ours, and what is no answer of Stripe's into one of them."""
     try:
         yield
     except stripe.APIError as error:
@@ -47,6 +49,10 @@ def calling() -> Iterator[None]:
         raise ProviderUnavailable("The payment provider does not accept our key.") from error
     except stripe.StripeError as error:
         raise ProviderRefused(error.user_message or str(error), provider_code=error.code) from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # Something between us and Stripe answered in its place: like an answer that was lost.
+        log.exception("an answer of the payment provider cannot be read")
+        raise ProviderUnavailable("Try again in a moment. (The answer cannot be read.)") from error
 
 
 def ping() -> None:

@@ -1,7 +1,7 @@
 """Writes of purchases: hold, pay, enter, settle, expire, refund. The steps are described in `docs/architecture.md`."""
 
 from purchases.services.disputes import note_dispute
-from purchases.services.expiry import expire_purchase
+from purchases.services.expiry import end_checkouts, expire_purchase
 from purchases.services.flags import flag_purchase
 from purchases.services.holds import hold_tickets
 from purchases.services.mirrors import claim_stale_mirrors, mirror_batch, note_change
@@ -30,6 +30,7 @@ from purchases.services.refunds import (
 from purchases.services.replay import replay_event, stored_events
 from purchases.services.review import resolve_review
 from purchases.services.settlement import settle_intent, settle_purchase
+from purchases.services.spending import spent_this_month
 
 __all__ = [
     "NOTICE_LEASE",
@@ -38,6 +39,7 @@ __all__ = [
     "begin_watching",
     "claim_stale_mirrors",
     "continue_reconciliation",
+    "end_checkouts",
     "enter_letters",
     "enter_postal",
     "execute_refund",
@@ -61,6 +63,7 @@ __all__ = [
     "retry_refund",
     "settle_intent",
     "settle_purchase",
+    "spent_this_month",
     "store_kept_event",
     "stored_events",
     "void_purchase",

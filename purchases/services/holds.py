@@ -8,16 +8,17 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models.functions import Now
 
 from accounts.models import User
 from luxewin.api.idempotency import IdempotencyKey, KeyReused
-from luxewin.audit.services import record
+from luxewin.api.requests import current_request
+from luxewin.audit.services import RECORD, record
 from luxewin.ids import uuid7
 from purchases.models import Payment, Purchase
 from purchases.services.counters import count_release, lock_purchase, lower_tally
 from purchases.services.locking import locking
-from purchases.services.refusals import Asked, refusal
+from purchases.services.moves import move_payment
+from purchases.services.refusals import Asked, is_of_buyer, refusal
 from purchases.services.skill import wrong_answer
 from raffles.models import Raffle
 from raffles.questions import normalised
@@ -26,10 +27,23 @@ FIELDS = (
     *("id", "entry_id", "raffle_id", "buyer_id", "route", "quantity", "amount", "currency", "status", "first_ticket"),
     *("idempotency_key", "request_digest", "expires_at", "created_at", "paid_at"),
 )
-# One statement for all that a new purchase needs to know; migrations 0008 and 0010 define the function. It is run
-# through a cursor because every purchase comes through here, and the ORM takes longer to read a row than the server to
-# make it.
-HOLD = "SELECT * FROM hold_tickets(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+# One statement for all that a new purchase needs to know; migration 0011 defines the function. It is run through
+# a cursor because every purchase comes through here, and the ORM takes longer to read a row than the server to make it.
+# A new purchase puts itself into the audit.
+HOLD = f"""
+    WITH asked (purchase, entry, payment) AS (VALUES (%s::uuid, %s::uuid, %s::uuid)),
+    held AS (
+        SELECT held.* FROM asked, hold_tickets(
+            asked.purchase, asked.entry, asked.payment, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s
+        ) AS held
+    ), recorded AS (
+        {RECORD}
+        SELECT buyer_id, 'purchase.pending', %s::inet, %s, 'purchase', id::text, '{{}}'::jsonb, jsonb_build_object(
+            'status', status, 'quantity', quantity, 'amount', amount, 'currency', currency, 'payment', asked.payment
+        ) FROM held JOIN asked ON asked.purchase = held.id
+    )
+    SELECT * FROM held
+"""  # noqa: S608 a constant
 # A status of its answer that no purchase has: the skill question's was wrong, and the attempt at it is kept.
 WRONG = "wrong"
 
@@ -55,10 +69,13 @@ def hold_tickets(
 ) -> Hold:
     """Holds tickets for HOLD_SECONDS as a pending purchase; the same key and request give the same purchase again.
 
+    While that waits to be paid, only to somebody who may buy.
+
     `session` is the one in which the buyer asks, if any. Raises AccountInactive, SessionEnded, EmailNotVerified,
-    RaffleNotFound, RaffleNotOpen, RaffleClosed, SoldOut, NotEnoughLeft, LimitReached, AmountTooLarge, WrongAnswer,
-    TooManyAnswers, InvalidInput without an answer where one is needed, KeyReused or Busy; then nothing is held. Cost:
-    one statement, which locks the person's tally, the purchase and the raffle's counter, in that order.
+    the barriers of `accounts.standing`, SpendLimitReached, RaffleNotFound, RaffleNotOpen, RaffleClosed, SoldOut,
+    NotEnoughLeft, LimitReached, AmountTooLarge, WrongAnswer, TooManyAnswers, InvalidInput without an answer where one
+    is needed, KeyReused or Busy; then nothing is held. Cost: one statement, which locks the person, their spend limits
+    if there are any, their tally, the purchase and the raffle's counter, in that order.
     """
     payment = Payment()
     identifiers = (uuid7(), uuid4(), payment.id)
@@ -67,12 +84,12 @@ def hold_tickets(
     asked = (*identifiers, raffle_id, buyer.id, quantity, key.value, key.digest, words, hold)
     try:
         with _savepoint():
-            purchase, customer = _ask((*asked, settings.STRIPE_LIVE_MODE, session))
+            purchase, customer = _ask((*asked, settings.STRIPE_LIVE_MODE, session, settings.MINIMUM_AGE))
     except DatabaseError as error:
         # The same key in another request that committed first: that purchase is the answer. Its tickets may be what
         # fills the limit, so the limit can refuse before the key does.
         found = Purchase.objects.filter(buyer=buyer, idempotency_key=key.value).for_display().first()
-        if found is None:
+        if found is None or is_of_buyer(error):
             raise refusal(error, Asked(buyer, raffle_id, quantity)) from error
         purchase, customer = found, None
     if purchase.status == WRONG:
@@ -87,8 +104,9 @@ def hold_tickets(
 
 
 def _ask(asked: tuple[Any, ...]) -> tuple[Purchase, str | None]:
+    request = current_request()
     with connection.cursor() as cursor:
-        cursor.execute(HOLD, asked)
+        cursor.execute(HOLD, (*asked, request.address, request.request_id))
         *values, slug, title, customer, secret = cursor.fetchone()
     purchase = Purchase.from_db(connection.alias, FIELDS, values)
     purchase.raffle = Raffle.from_db(connection.alias, ["id", "slug", "title"], [purchase.raffle_id, slug, title])
@@ -109,7 +127,8 @@ def release_hold(purchase_id: UUID) -> bool:
     with locking():
         purchase = lock_purchase(purchase_id)
         live = purchase.payments.filter(status__in=Payment.LIVE)
-        live.filter(intent_id=None).update(status=Payment.Status.FAILED, calling_since=None, updated_at=Now())
+        for payment in live.filter(intent_id=None).select_for_update(no_key=True):
+            move_payment(payment, Payment.Status.FAILED, calling_since=None)
         if purchase.status not in Purchase.HOLDING or live.exists():
             return False
         end_hold(purchase, Purchase.Status.EXPIRED)

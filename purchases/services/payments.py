@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
@@ -10,10 +11,13 @@ from django.db.models.functions import Now
 
 from accounts.models import User
 from luxewin.api.idempotency import IdempotencyKey, RequestInFlight
+from luxewin.api.requests import current_request
+from luxewin.audit.services import RECORD
 from purchases import gateway
 from purchases.errors import ProviderFailed, ProviderRefused, ProviderUnavailable
 from purchases.models import Payment, Purchase
 from purchases.services.holds import hold_tickets, release_hold
+from purchases.services.moves import move_payment, record_payment
 
 log = logging.getLogger(__name__)
 # Longer than a call to Stripe with its retries lasts. A first purchase makes two; if they outlive it, see `_come_late`.
@@ -21,11 +25,19 @@ CALL_LEASE = timedelta(seconds=45)
 
 # Whoever ended the hold meanwhile has ended its attempt with it. In SQL because every purchase comes through here, and
 # the ORM takes longer to write this statement than the database to run it.
-STORE = """
-    UPDATE purchases_payment
-    SET status = 'open', intent_id = %s, client_secret = %s, customer = %s, calling_since = NULL, updated_at = now()
-    WHERE id = %s AND status = 'started'
-"""
+STORE = f"""
+    WITH opened AS (
+        UPDATE purchases_payment
+        SET status = 'open', intent_id = %s, client_secret = %s, customer = %s, calling_since = NULL, updated_at = now()
+        WHERE id = %s AND status = 'started'
+        RETURNING id, purchase_id, intent_id, status
+    ), recorded AS (
+        {RECORD}
+        SELECT %s::uuid, 'payment.open', %s::inet, %s, 'payment', id::text, '{{"status": "started"}}'::jsonb,
+            jsonb_build_object('status', status, 'purchase', purchase_id, 'intent', intent_id) FROM opened
+    )
+    SELECT FROM opened
+"""  # noqa: S608 a constant
 
 
 def purchase_tickets(
@@ -78,7 +90,9 @@ def open_payment(payment: Payment, customer: str | None = None) -> None:
         release_hold(purchase.pk)
         raise
     with connection.cursor() as cursor:
-        cursor.execute(STORE, [intent.id, intent.client_secret, customer, payment.pk])
+        request = current_request()
+        news: list[Any] = [intent.id, intent.client_secret, customer, payment.pk]
+        cursor.execute(STORE, [*news, purchase.buyer_id, request.address, request.request_id])
         stored = cursor.rowcount
     if stored:
         purchase.client_secret = intent.client_secret
@@ -114,13 +128,16 @@ def claim_attempt(purchase: Purchase) -> Payment:
     else:
         try:
             with transaction.atomic():
-                return Payment.objects.create(purchase=purchase, attempt=last.attempt + 1, calling_since=Now())
+                made = Payment.objects.create(purchase=purchase, attempt=last.attempt + 1, calling_since=Now())
+                record_payment(made, before=None)
+                return made
         except IntegrityError:
             pass  # another request was faster
     raise RequestInFlight("The first request under this key is still being worked on. Repeat it in a second.")
 
 
 def _end_attempt(payment: Payment) -> None:
-    Payment.objects.filter(pk=payment.pk, status=Payment.Status.STARTED).update(
-        status=Payment.Status.FAILED, calling_since=None, updated_at=Now()
-    )
+    started = Payment.objects.filter(pk=payment.pk, status=Payment.Status.STARTED)
+    with transaction.atomic():
+        for locked in started.select_for_update(no_key=True):
+            move_payment(locked, Payment.Status.FAILED, calling_since=None)

@@ -9,13 +9,13 @@ from django.db.models.functions import Now
 
 from accounts.notifications import notify
 from luxewin.audit.services import Actor, record, record_all
-from luxewin.money import as_text
 from purchases import gateway
 from purchases.errors import NotRefundable, ProviderFailed, ProviderRefused
 from purchases.models import Dispute, Payment, Purchase, Refund
 from purchases.services.flags import add_evidence, flag_purchase
 from purchases.services.locking import locking
 from purchases.services.mirrors import About, note_change
+from purchases.services.moves import record_refund, refund_facts
 from raffles.models import Raffle
 
 log = logging.getLogger(__name__)
@@ -114,6 +114,7 @@ def open_refund(
     refund = Refund.objects.create(payment=payment, amount=amount or purchase.amount, reason=reason[:200])
     after = _leaving(payment, reason) | {"status": purchase.status}
     record("purchase.refunding", purchase, actor=actor, before={"status": before}, after=after)
+    record_refund(refund, before=None, actor=actor)
     return refund
 
 
@@ -167,8 +168,9 @@ def _refused(asked: Refund, why: str) -> None:
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=asked.payment.purchase_id)
         refund = Refund.objects.select_for_update(no_key=True).get(pk=asked.pk)
         if refund.status in Refund.OPEN and refund.attempt == asked.attempt:
-            refund.status, refund.error = Refund.Status.FAILED, why[:200]
+            before, refund.status, refund.error = refund.status, Refund.Status.FAILED, why[:200]
             refund.save(update_fields=["status", "error", "updated_at"])
+            record_refund(refund, before=before)
             _came_back(purchase, refund)
 
 
@@ -212,8 +214,10 @@ def _note(refund_id: UUID, answer: gateway.StripeRefund) -> None:
             return
         if refund.stripe_id not in {None, answer.id} or answer.attempt not in {None, refund.attempt}:
             return  # of an attempt that finance has replaced
+        before = refund.status
         refund.status, refund.stripe_id, refund.error = status, answer.id, answer.failure
         refund.save(update_fields=["status", "stripe_id", "error", "updated_at"])
+        record_refund(refund, before=before)
         note_change((About.REFUND, answer.id), (About.INTENT, str(refund.payment.intent_id)))
         if status == Refund.Status.SUCCEEDED:
             _went_back(purchase, refund)
@@ -226,16 +230,17 @@ def _went_back(purchase: Purchase, refund: Refund) -> None:
     if purchase.status == Purchase.Status.REFUNDING and not others.exists():
         Purchase.objects.filter(pk=purchase.pk).update(status=Purchase.Status.REFUNDED)
         record("purchase.refunded", purchase, before={"status": "refunding"}, after={"status": "refunded"})
-    amount = as_text(refund.amount, purchase.currency)
-    context = {"raffle": purchase.raffle.title, "reason": refund.reason, "amount": amount}
-    notify(purchase.buyer, "purchase_refunded", about=refund.pk, **context)
+    context = {"raffle": purchase.raffle.title, "reason": refund.reason, "currency": purchase.currency}
+    notify(purchase.buyer, "purchase_refunded", about=refund.pk, amount=refund.amount, **context)
 
 
 def _came_back(purchase: Purchase, refund: Refund) -> None:
     log.error("refund %s of purchase %s failed: %s", refund.pk, purchase.pk, refund.error)
-    if purchase.status == Purchase.Status.REFUNDED:
-        Purchase.objects.filter(pk=purchase.pk).update(status=Purchase.Status.REFUNDING)
-    after = {"refund": str(refund.pk), "error": refund.error}
+    status = purchase.status
+    if status == Purchase.Status.REFUNDED:
+        status = Purchase.Status.REFUNDING
+        Purchase.objects.filter(pk=purchase.pk).update(status=status)
+    after = {"status": status, "refund": str(refund.pk), "error": refund.error}
     record("purchase.refund_failed", purchase, before={"status": purchase.status}, after=after)
 
 
@@ -251,7 +256,8 @@ def retry_refund(refund_id: UUID, *, actor: Actor | None = None) -> Refund:
         refund.status, refund.stripe_id, refund.error = Refund.Status.REQUESTED, None, ""
         refund.attempt, refund.claimed_until = refund.attempt + 1, None
         refund.save(update_fields=["status", "stripe_id", "error", "attempt", "claimed_until", "updated_at"])
-        record("refund.retried", refund, actor=actor, after={"attempt": refund.attempt})
+        before = {"status": Refund.Status.FAILED, "attempt": refund.attempt - 1}
+        record("refund.retried", refund, actor=actor, before=before, after=refund_facts(refund))
     return refund
 
 
@@ -298,6 +304,7 @@ def _leave_together(batch: list[Purchase], reason: str) -> None:
     Refund.objects.bulk_create(refunds)
     changes = [(refund.payment.purchase, _leaving(refund.payment, reason)) for refund in refunds]
     record_all("purchase.refunding", changes, before={"status": Purchase.Status.PAID})
+    record_all("refund.requested", [(refund, refund_facts(refund)) for refund in refunds])
 
 
 def _lacks_payment(purchase: Purchase) -> None:
@@ -306,4 +313,5 @@ def _lacks_payment(purchase: Purchase) -> None:
     purchase.status = Purchase.Status.REVIEW
     add_evidence(purchase, [NO_PAYMENT])
     purchase.save(update_fields=["status", "review_evidence"])
-    record("purchase.review", purchase, before={"status": "paid"}, after={"faults": [NO_PAYMENT]})
+    after = {"status": purchase.status, "faults": [NO_PAYMENT]}
+    record("purchase.review", purchase, before={"status": "paid"}, after=after)

@@ -9,11 +9,13 @@ from django.db import DatabaseError
 
 from accounts.errors import AccountInactive, EmailNotVerified, SessionEnded
 from accounts.models import User
+from accounts.standing import BARRIERS, barrier, standing_of
 from luxewin.api.problems import Problem
 from purchases import errors
 from purchases.models import PersonTally
 from purchases.services.locking import LOCK_NOT_AVAILABLE
 from purchases.services.skill import no_answer, too_many_answers
+from purchases.services.spending import limit_reached
 from raffles.models import MAX_PRICE, Raffle
 from raffles.phases import Phase
 
@@ -38,15 +40,39 @@ def refusal(error: DatabaseError, asked: Asked) -> Exception:
         return error
     if cause.sqlstate == LOCK_NOT_AVAILABLE:
         return errors.Busy("Try again in a second; nothing was held.")
-    if cause.sqlstate != REFUSED:
+    code = _code(cause)
+    if code is None:
         return error
-    code = str(cause.diag.message_primary)
     if code in PERSONAL:
         return PERSONAL[code](str(cause.diag.message_detail))
+    return _barred(code, asked.buyer) if code in BARRIERS else _about_the_raffle(code, asked)
+
+
+def is_of_buyer(error: DatabaseError) -> bool:
+    """Whether it is the buyer whom `hold_tickets` refused, whatever they ask for, and be it for the second time."""
+    return isinstance(error.__cause__, psycopg.Error) and _code(error.__cause__) in OF_BUYER
+
+
+def _code(cause: psycopg.Error) -> str | None:
+    return str(cause.diag.message_primary) if cause.sqlstate == REFUSED else None
+
+
+def _about_the_raffle(code: str, asked: Asked) -> Exception:
     raffle = Raffle.objects.with_phase().select_related("counter").filter(pk=asked.raffle_id).first()
     if code == errors.RaffleNotFound.code or raffle is None:
         return errors.RaffleNotFound("There is no such raffle.")
     return ABOUT_THE_RAFFLE[code](raffle, asked)
+
+
+def _barred(code: str, buyer: User) -> Problem:
+    standing = standing_of(buyer.pk)
+    if code not in standing.barriers:
+        return errors.Busy("What kept you from buying has just ended. Try again; nothing was held.")
+    return barrier(standing, code)
+
+
+def _spend_limit_reached(raffle: Raffle, asked: Asked) -> errors.SpendLimitReached:
+    return limit_reached(asked.buyer.pk, raffle.currency)
 
 
 def _no_answer(raffle: Raffle, asked: Asked) -> Problem:
@@ -93,9 +119,11 @@ PERSONAL: dict[str, Callable[[str], Problem]] = {
     EmailNotVerified.code: lambda _: EmailNotVerified("Open the link in the mail we sent you, then try again."),
     errors.TooManyAnswers.code: too_many_answers,
 }
+OF_BUYER = {AccountInactive.code, SessionEnded.code, EmailNotVerified.code, *BARRIERS}
 ABOUT_THE_RAFFLE: dict[str, Callable[[Raffle, Asked], Exception]] = {
     errors.AmountTooLarge.code: _too_large,
     "answer_missing": _no_answer,
     errors.LimitReached.code: _limit_reached,
+    errors.SpendLimitReached.code: _spend_limit_reached,
     "not_available": _not_available,
 }

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.notifications import notify
+from accounts.standing import Standing, keep_standing, standing_of
 from luxewin.audit.services import record
 from luxewin.tasks.queue import enqueue
 from purchases import gateway
@@ -19,6 +20,7 @@ from purchases.services.flags import add_evidence
 from purchases.services.holds import end_hold
 from purchases.services.locking import locking
 from purchases.services.mirrors import About, note_change
+from purchases.services.moves import move_payment
 from purchases.services.refunds import open_refund
 from raffles.models import Raffle
 
@@ -63,11 +65,11 @@ def _adopted(intent: Intent) -> Payment | None:
         log.warning("intent %s is none of ours", intent.id)
         return None
     started = Payment.objects.filter(pk=payment.pk, intent_id=None, status=Payment.Status.STARTED)
-    if started.update(
-        status=Payment.Status.OPEN, intent_id=intent.id, client_secret=intent.client_secret, calling_since=None
-    ):
-        payment.status = Payment.Status.OPEN
-        return payment
+    with locking():
+        for locked in started.select_for_update(no_key=True):
+            made = {"intent_id": intent.id, "client_secret": intent.client_secret}
+            move_payment(locked, Payment.Status.OPEN, **made, calling_since=None)
+            return locked
     if known := Payment.objects.filter(intent_id=intent.id).first():
         # Whoever made it has stored it just now.
         return known
@@ -108,8 +110,7 @@ def apply_intent(asked: Payment, intent: Intent) -> None:
 
 
 def _end_payment(payment: Payment, status: Payment.Status) -> None:
-    payment.status = status
-    payment.save(update_fields=["status", "updated_at"])
+    move_payment(payment, status)
     note_change((About.INTENT, str(payment.intent_id)))
 
 
@@ -121,8 +122,7 @@ def _is_over(purchase: Purchase) -> bool:
 def _wait_for_bank(purchase: Purchase, payment: Payment) -> None:
     """A method whose bank takes days: the tickets stay held, but no draw waits for it."""
     if payment.status != Payment.Status.PROCESSING:
-        payment.status = Payment.Status.PROCESSING
-        payment.save(update_fields=["status", "updated_at"])
+        move_payment(payment, Payment.Status.PROCESSING)
         note_change((About.INTENT, str(payment.intent_id)))
     raffle = purchase.raffle
     if purchase.status == Purchase.Status.PENDING and raffle.status == Raffle.Status.PUBLISHED:
@@ -138,12 +138,11 @@ def _wait_for_bank(purchase: Purchase, payment: Payment) -> None:
 def _bank_refused(purchase: Purchase, payment: Payment) -> None:
     """The bank said no after all: the intent can be paid again, and the buyer gets the usual time for it.
 
-    Where the tickets are gone by then, nobody is to pay it any more.
+    Where the tickets are gone by then, or the buyer may not buy any more, nobody is to pay it.
     """
-    payment.status = Payment.Status.OPEN
-    payment.save(update_fields=["status", "updated_at"])
+    move_payment(payment, Payment.Status.OPEN)
     note_change((About.INTENT, str(payment.intent_id)))
-    if purchase.status == Purchase.Status.PROCESSING:
+    if purchase.status == Purchase.Status.PROCESSING and _may_buy(_standing_of_buyer(purchase)):
         purchase.status = Purchase.Status.PENDING
         purchase.expires_at = timezone.now() + timedelta(seconds=settings.HOLD_SECONDS)
         purchase.save(update_fields=["status", "expires_at"])
@@ -151,6 +150,21 @@ def _bank_refused(purchase: Purchase, payment: Payment) -> None:
         notify(purchase.buyer, "payment_failed", about=payment.id, raffle=purchase.raffle.title)
     else:
         enqueue(end_payment, str(payment.pk))
+        if purchase.status == Purchase.Status.PROCESSING:
+            end_hold(purchase, Purchase.Status.EXPIRED)
+
+
+def _standing_of_buyer(purchase: Purchase) -> Standing:
+    """How they stand until the caller's transaction, which has locked the purchase, ends.
+
+    Everywhere else the person is locked first; so nobody is waited for here. Raises what `locking` makes Busy of.
+    """
+    keep_standing([purchase.buyer_id], waits=False)
+    return standing_of(purchase.buyer_id)
+
+
+def _may_buy(standing: Standing) -> bool:
+    return standing.is_active and not standing.barriers
 
 
 def end_payment(payment_id: str) -> None:
@@ -186,11 +200,19 @@ def _flag(purchase: Purchase, faults: list[str], intent: Intent) -> None:
     if purchase.status == Purchase.Status.EXPIRED:
         purchase.status = Purchase.Status.REVIEW
     purchase.save(update_fields=["status", "review_evidence"])
-    record("purchase.review", purchase, before={"status": before}, after={"faults": faults})
+    after = {"status": purchase.status, "faults": faults}
+    record("purchase.review", purchase, before={"status": before}, after=after)
 
 
 def _hold_again(purchase: Purchase) -> bool:
-    """Late money: the same tickets once more, if the raffle and the person's limit still have room."""
+    """Late money: the same tickets once more, if its buyer may buy, and the raffle and their limit in it have room.
+
+    The money of somebody with a monthly limit goes back: others of their purchases may have filled it meanwhile, and
+    to count them their limits would have to be locked, which comes before the tally everywhere else.
+    """
+    standing = _standing_of_buyer(purchase)
+    if standing.is_limited or not _may_buy(standing):
+        return False
     if not raise_tally(purchase.raffle, purchase.buyer_id, purchase.quantity):
         return False
     if count_hold(purchase.raffle_id, purchase.quantity):

@@ -90,7 +90,7 @@ def endpoint(db: None) -> WebhookEndpoint:
 @pytest.fixture
 def weakened(transactional_db: None) -> Iterator[Callable[[str, str], None]]:
     """`weakened(guard, instead)` takes a guard out of the database's own `hold_tickets`, until the test is over."""
-    source = import_module("purchases.migrations.0010_session_at_hold").FORWARD
+    source = import_module("purchases.migrations.0011_safeguards").FORWARD
 
     def replace(guard: str, instead: str) -> None:
         assert guard in source, guard

@@ -20,6 +20,7 @@ from luxewin.api.idempotency import IdempotencyKey
 from luxewin.api.problems import Problem
 from luxewin.tasks import sweeps
 from luxewin.tasks.models import Claimable
+from luxewin.tests.watching import Watch
 from purchases import gateway, services
 from purchases.models import Payment, Purchase, Refund
 from purchases.tests.books import check_books, check_money
@@ -70,6 +71,7 @@ class Buying(RuleBasedStateMachine):
         # Whatever the example does is rolled back; its customers stay at Stripe, where nobody asks for them again.
         self.rolled_back = transaction.atomic()
         self.rolled_back.__enter__()
+        self.watch = Watch()
         self.people = [self.world.person("ann"), self.world.person("ben")]
         terms = {"capacity": CAPACITY, "max_per_person": LIMIT, "ticket_price": PRICE, "currency": "eur"}
         self.raffle = self.world.on_sale(**terms)
@@ -289,6 +291,7 @@ class Buying(RuleBasedStateMachine):
         assert self._seen() == {entry: entry.seen() for entry in self.model.entries}
         assert counts(self.raffle) == (self.model.held, self.model.sold)
         check_books()
+        self.watch.check()
         self.sound = True
 
     def teardown(self) -> None:

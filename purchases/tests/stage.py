@@ -48,15 +48,20 @@ def buy(buyer: User, raffle: Raffle, quantity: int = 1) -> Purchase:
 
 def pay(client_secret: str, number: str = GOOD) -> httpx.Response:
     """What Stripe.js does with the secret of an intent and a card."""
+    return confirm(client_secret, method(number))
+
+
+def method(number: str, **said: str) -> str:
+    """The id of a card's payment method, made by the device; `said` is what the payer typed beside the number."""
     card = {"card[number]": number, "card[exp_month]": "12", "card[exp_year]": "2034", "card[cvc]": "123"}
-    method = _device("/v1/payment_methods", {"type": "card", **card}).raise_for_status().json()["id"]
-    return confirm(client_secret, method)
+    made: str = _device("/v1/payment_methods", {"type": "card", **card, **said}).raise_for_status().json()["id"]
+    return made
 
 
-def confirm(client_secret: str, method: str) -> httpx.Response:
+def confirm(client_secret: str, made: str) -> httpx.Response:
     """The same with a payment method that is made already, for example one of Stripe's for tests."""
     intent = client_secret.partition("_secret_")[0]
-    confirmation = {"payment_method": method, "client_secret": client_secret}
+    confirmation = {"payment_method": made, "client_secret": client_secret}
     return _device(f"/v1/payment_intents/{intent}/confirm", confirmation)
 
 

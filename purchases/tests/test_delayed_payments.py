@@ -7,6 +7,7 @@ import stripe
 from django.utils import timezone
 
 from accounts.models import Notification
+from accounts.services import exclude_from_buying, pause_buying
 from purchases import services, tasks
 from purchases.models import Payment, Purchase, Refund, StripeNotice
 from purchases.tests.stage import buy, confirm, counts, over, pay
@@ -73,6 +74,40 @@ def test_a_bank_that_says_no_leaves_the_usual_time_to_pay_otherwise(debited, ban
     hear()
     assert states(purchase) == ("paid", "succeeded")
     assert counts(purchase.raffle) == (0, 2)
+
+
+def _deactivate(user):
+    user.is_active = False
+    user.save()
+
+
+BARS = {
+    "excluded": lambda user: exclude_from_buying(user, months=6, password=None, actor=user),
+    "paused": lambda user: pause_buying(user, hours=24, actor=user),
+    "deactivated": _deactivate,
+}
+
+
+@pytest.mark.parametrize("bar", BARS)
+def test_a_bank_that_says_no_opens_no_new_checkout_for_somebody_who_may_not_buy(bar, alice, debited, bank, hear):
+    purchase = debited(EMPTY_ACCOUNT)
+    BARS[bar](alice)
+    hear()
+    assert states(purchase) == ("processing", "processing")
+    bank(purchase)
+    hear()
+    assert states(purchase) == ("expired", "canceled")
+    assert counts(purchase.raffle) == (0, 0)
+    assert "payment_failed" not in kinds()
+    assert pay(purchase.payment.client_secret).is_error
+
+
+def test_a_bank_that_says_yes_after_an_exclusion_is_settled(alice, debited, bank, hear):
+    purchase = debited()
+    BARS["excluded"](alice)
+    bank(purchase)
+    hear()
+    assert states(purchase) == ("paid", "succeeded")
 
 
 def test_a_bank_that_says_no_and_a_buyer_who_does_not_come_back(debited, bank, hear, run_tasks):

@@ -176,15 +176,15 @@ def test_a_hold_is_one_statement_and_one_transaction(alice, on_sale, django_asse
         hold(alice, raffle, 2)
 
 
-def test_within_it_the_database_runs_at_most_eight_statements_and_locks_the_hot_row_last():
-    body = import_module("purchases.migrations.0010_session_at_hold").FORWARD.partition("BEGIN\n")[2]
+def test_within_it_the_database_runs_at_most_nine_statements_and_locks_the_hot_row_last():
+    body = import_module("purchases.migrations.0011_safeguards").FORWARD.partition("BEGIN\n")[2]
     pieces = [re.sub(r"--.*|RETURN QUERY", "", piece).split() for piece in re.split(";|THEN", body)]
     statements = [
         " ".join(words) for words in pieces if words and words[0] in {"PERFORM", "SELECT", "INSERT", "UPDATE", "WITH"}
     ]
-    # One is run for a repeat only, one for a wrong answer; the last gives back what is known by then. Where the raffle
-    # asks no question there are three fewer.
-    assert len(statements) - 3 == 8, statements
+    # One is run for a repeat only, one for a wrong answer, two (and a sum) for those with a monthly limit; the last
+    # gives back what is known by then. Where the raffle asks no question there are three fewer.
+    assert len(statements) - 5 == 9, statements
     assert statements[-2].startswith("UPDATE raffles_ticketcounter")
     assert "FROM" not in statements[-1]
 

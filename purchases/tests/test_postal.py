@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts.models import Notification, Preferences
+from accounts.models import Notification, Preferences, User
 from accounts.notifications import compose
 from luxewin.audit.models import AuditEntry
 from luxewin.tests.asking import nothing_written
@@ -74,8 +74,32 @@ def test_it_is_audited_and_the_entrant_is_told_the_numbers(bob, sam, on_sale, ru
     assert "Your 3 tickets are numbers 1 to 3." in mail.body
 
 
+def test_no_letter_is_entered_for_an_address_that_nobody_verified(charlie, sam, on_sale):
+    raffle = on_sale()
+    with nothing_written(), pytest.raises(errors.EntrantRefused) as refusal:
+        enter(sam, raffle, charlie)
+    assert refusal.value.data == {"reason": "email_not_verified"}
+
+
+@pytest.mark.parametrize(
+    "change", [{"email_verified_at": None}, {"is_active": False}], ids=lambda each: next(iter(each))
+)
+def test_who_an_entrant_is_is_asked_again_behind_the_lock(change, bob, sam, on_sale, monkeypatch):
+    raffle = on_sale()
+    keep = postal.keep_standing
+
+    def change_and_keep(people):
+        User.objects.filter(pk=bob.pk).update(**change)
+        keep(people)
+
+    monkeypatch.setattr(postal, "keep_standing", change_and_keep)
+    # The change is rolled back with the letter: asked anew, nothing is in the way.
+    with nothing_written(), pytest.raises(errors.Busy):
+        enter(sam, raffle, bob)
+
+
 def test_who_wants_no_receipts_gets_none(bob, sam, on_sale, run_tasks):
-    Preferences.objects.filter(user=bob).update(email_purchases=False)
+    Preferences.objects.filter(user=bob).update(switched_off={"purchases": ["email"]})
     enter(sam, on_sale(), bob)
     run_tasks()
     assert not Notification.objects.exists()

@@ -208,7 +208,8 @@ def test_the_command_refuses_in_plain_words_whom_and_what_it_does_not_know(sam, 
 def test_many_letters_cost_a_few_statements_and_not_one_each(sam, on_sale, today, django_assert_max_num_queries):
     raffle = on_sale(capacity=20_000)
     count = 1_200
-    User.objects.bulk_create(User(email=f"p{n}@example.com", password="!") for n in range(count))
+    whole = {"password": "!", "date_of_birth": date(1990, 1, 1), "country": "GB", "email_verified_at": timezone.now()}
+    User.objects.bulk_create(User(email=f"p{n}@example.com", **whole) for n in range(count))
     Preferences.objects.bulk_create(Preferences(user=user) for user in User.objects.exclude(pk=sam.pk))
     rows = [f"R-{n},p{n % 1000}@example.com,{1 + n % 3},{today}" for n in range(count)]
     data = (HEAD + "\n".join(rows)).encode()

@@ -106,7 +106,10 @@ def test_cancelling_asks_for_a_reason_which_everyone_can_read(desk, api, mona, o
     assert "is cancelled; refunds are under way." in told.content.decode()
     assert api().get(f"/api/v1/raffles/{raffle.pk}").json()["cancel_reason"] == "The watch was stolen."
     entry = AuditEntry.objects.get(action="raffle.cancelled")
-    assert (entry.actor, entry.after) == (mona.pk, {"reason": "The watch was stolen."})
+    assert (entry.actor, entry.after) == (
+        mona.pk,
+        {"status": "cancelled", "reason": "The watch was stolen."},
+    )
 
 
 def test_the_database_refuses_a_price_that_one_payment_cannot_carry(draft):

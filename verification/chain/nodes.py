@@ -87,8 +87,9 @@ def _name(url: str) -> str:
 
 
 def _web3(url: str, timeout: float) -> Web3:
-    # One attempt, and a bound on the whole body (`stream`): by default a hung node would hold us for 150 s
-    options = {"timeout": timeout, "stream": True}
+    # One attempt, and a bound on the whole body (`stream`): by default a hung node would hold us for 150 s. A node
+    # does not send us, with a signed transaction, to an address of its choice.
+    options = {"timeout": timeout, "stream": True, "allow_redirects": False}
     web3 = Web3(HTTPProvider(url, request_kwargs=options, exception_retry_configuration=None))
     web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)  # some chains put more into a block's extraData
     return web3

@@ -30,7 +30,8 @@ def promise_draw(raffle: Raffle, *, actor: Actor | None = None) -> Draw:
         contract=contract_for(sequence),
         void_after=settings.DRAW_VOID_SECONDS,
     )
-    record("draw.promised", draw, actor=actor, after={"manifest_hash": draw.manifest_hash, "sequence": sequence})
+    after = {"state": draw.state, "manifest_hash": draw.manifest_hash, "sequence": sequence}
+    record("draw.promised", draw, actor=actor, after=after)
     return draw
 
 

@@ -219,7 +219,7 @@ def test_the_verifier_is_served_to_the_byte(client):
 def test_nothing_runs_on_the_page_but_our_own_files(client, selling):
     response = client.get(f"/verify/{selling().slug}")
     policy = response["Content-Security-Policy"]
-    assert "default-src 'self'" in policy
+    assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
     assert "unsafe" not in policy
     page = response.content.decode()
     assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=", page)

@@ -1,0 +1,16 @@
+"""Who signs in through somebody else."""
+
+from django.contrib import admin
+
+from accounts.models import Identity
+from luxewin.tasks.admin import ReadOnlyAdmin
+
+
+@admin.register(Identity)
+class IdentityAdmin(ReadOnlyAdmin):
+    """Which account elsewhere opens which account here, and since when."""
+
+    list_display = ["created_at", "provider", "subject", "user", "email"]
+    search_fields = ["user__email", "email", "subject"]
+    list_select_related = ["user"]
+    ordering = ["-created_at"]

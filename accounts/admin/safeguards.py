@@ -1,0 +1,189 @@
+"""Safeguards in the back office: to look up, to set up for somebody who calls, never to shorten; rules and terms."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from iso3166 import countries_by_alpha2
+
+from accounts import services
+from accounts.models import CountryRule, Safeguards, SpendLimit, Terms, TermsAcceptance, User
+from accounts.permissions import signed_in
+from luxewin.api.problems import Problem
+from luxewin.money import as_text
+from luxewin.tasks.admin import ReadOnlyAdmin
+
+FOR_GOOD = "for good"
+# What can be chosen for somebody, within what they could choose themselves.
+PAUSES = {24: "1 day", 7 * 24: "1 week", 30 * 24: "30 days", 91 * 24: "3 months", 183 * 24: "6 months"}
+EXCLUSIONS = {6: "6 months", 12: "1 year", 24: "2 years", 60: "5 years"}
+WISHES = [
+    ("Pause", [(f"pause {hours}", f"for {text}") for hours, text in PAUSES.items()]),
+    (
+        "Exclusion, which nobody can take back",
+        [*((f"exclude {months}", f"for {text}") for months, text in EXCLUSIONS.items()), (FOR_GOOD, FOR_GOOD)],
+    ),
+]
+
+
+class WishForm(forms.Form):
+    """What somebody who called wants to have set up."""
+
+    email = forms.EmailField(help_text="Of the person's account. Be sure that it is them who asks.")
+    wish = forms.ChoiceField(choices=WISHES)
+    reason = forms.CharField(
+        max_length=200,
+        widget=forms.TextInput(attrs={"class": "vLargeTextField"}),
+        help_text="How they asked, and how you know that it was them. The audit keeps it for good: name nobody here.",
+    )
+
+    def clean_email(self) -> str:
+        """An address that has an account."""
+        email: str = self.cleaned_data["email"].lower()
+        if not User.objects.filter(email=email).exists():
+            raise forms.ValidationError(f"Nobody is registered as {email}.")
+        return email
+
+    def set_up(self, actor: User) -> Safeguards:
+        """What is wanted. Raises StaysInForce and EmailNotVerified."""
+        person = User.objects.get(email=self.cleaned_data["email"])
+        wish, reason = self.cleaned_data["wish"], self.cleaned_data["reason"]
+        kind, _, length = wish.partition(" ")
+        if kind == "pause":
+            return services.pause_buying(person, hours=int(length), actor=actor, reason=reason)
+        months = None if wish == FOR_GOOD else int(length)
+        return services.exclude_from_buying(person, months=months, password=None, actor=actor, reason=reason)
+
+
+@admin.register(Safeguards)
+class SafeguardsAdmin(ReadOnlyAdmin):
+    """Pauses and exclusions. Support sets them up for people who ask for it; nobody takes one back."""
+
+    list_display = ["user", "paused_until", "excluded_until", "excluded_forever"]
+    list_filter = ["excluded_forever"]
+    search_fields = ["user__email", "user__id"]
+    list_select_related = ["user"]
+    ordering = ["user__email"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Support."""
+        return request.user.has_perm("accounts.add_safeguards")
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """One wish; what is refused is said at the form, and nothing is written."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = WishForm(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            try:
+                set_up = form.set_up(signed_in(request))
+            except Problem as problem:
+                form.add_error(None, problem.detail)
+            else:
+                text = f"It is set up for {form.cleaned_data['email']}, who is told by mail."
+                self.message_user(request, text, messages.SUCCESS)
+                return HttpResponseRedirect(reverse("admin:accounts_safeguards_change", args=[set_up.pk]))
+        title = "Set up a pause or an exclusion for somebody"
+        context = self.admin_site.each_context(request) | {"opts": self.opts, "form": form, "title": title}
+        return TemplateResponse(request, "admin/accounts/wish.html", context)
+
+
+@admin.register(SpendLimit)
+class SpendLimitAdmin(ReadOnlyAdmin):
+    """What people limit themselves to."""
+
+    list_display = ["user", "in_force", "waiting", "next_from"]
+    fields = ["user", "in_force", "waiting", "next_from"]
+    readonly_fields = ["in_force", "waiting"]
+    search_fields = ["user__email", "user__id"]
+    list_select_related = ["user"]
+    ordering = ["user__email", "currency"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """By the database's clock."""
+        return SpendLimit.objects.as_they_stand()
+
+    @admin.display(description="a month")
+    def in_force(self, row: Any) -> str:
+        """With its currency."""
+        return _amount(row.limit, row.currency)
+
+    @admin.display(description="raised to")
+    def waiting(self, row: Any) -> str:
+        """What waits."""
+        return _amount(row.next_amount, row.currency) if row.is_waiting else "-"
+
+
+def _amount(amount: int | None, currency: str) -> str:
+    return f"no limit in {currency.upper()}" if amount is None else as_text(amount, currency)
+
+
+class RuleForm(forms.ModelForm):
+    """A rule of a country or a region."""
+
+    class Meta:
+        model = CountryRule
+        fields = ["country", "region", "allowed", "minimum_age", "reason", "effective_from"]
+
+    def clean_country(self) -> str:
+        """One that exists."""
+        code: str = self.cleaned_data["country"].upper()
+        if code not in countries_by_alpha2:
+            raise forms.ValidationError(f"{code} is not an ISO 3166-1 alpha-2 code.", code="unknown_country")
+        return code
+
+    def clean_region(self) -> str:
+        """In upper case; that it is of the country is a constraint."""
+        region: str = self.cleaned_data["region"].upper()
+        return region
+
+
+@admin.register(CountryRule)
+class CountryRuleAdmin(ReadOnlyAdmin):
+    """Where people may buy, and from which age. A rule is never edited: a newer one replaces it."""
+
+    form = RuleForm
+    list_display = ["country", "region", "allowed", "minimum_age", "effective_from", "reason"]
+    list_filter = ["allowed"]
+    search_fields = ["country", "region", "reason"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Raffle managers."""
+        return request.user.has_perm("accounts.add_countryrule")
+
+    def save_model(self, request: HttpRequest, obj: CountryRule, form: Any, change: bool) -> None:
+        """Through the service, so that the audit has it."""
+        services.set_country_rule(obj, actor=signed_in(request))
+
+
+@admin.register(Terms)
+class TermsAdmin(ReadOnlyAdmin):
+    """Published versions. None is edited: a newer one replaces it."""
+
+    list_display = ["version", "effective_from", "url", "published_at"]
+    fields = ["version", "url", "effective_from"]
+    search_fields = ["version"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Raffle managers."""
+        return request.user.has_perm("accounts.add_terms")
+
+    def save_model(self, request: HttpRequest, obj: Terms, form: Any, change: bool) -> None:
+        """Through the service, so that the audit has it."""
+        services.publish_terms(obj, actor=signed_in(request))
+
+
+@admin.register(TermsAcceptance)
+class TermsAcceptanceAdmin(ReadOnlyAdmin):
+    """Who accepted what, when and from where."""
+
+    list_display = ["at", "user", "terms", "address"]
+    list_filter = ["terms"]
+    search_fields = ["user__email", "user__id"]
+    list_select_related = ["user", "terms"]
+    ordering = ["-id"]

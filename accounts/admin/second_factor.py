@@ -1,0 +1,21 @@
+"""Who has a second factor. django-otp's own pages, which show secrets and let them be moved, are gone."""
+
+from django.contrib import admin
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from accounts.models import Authenticator
+from luxewin.tasks.admin import ReadOnlyAdmin
+
+admin.site.unregister(TOTPDevice)
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ReadOnlyAdmin):
+    """An authenticator app; taking it from somebody who lost it is `manage.py reset_second_factor`."""
+
+    list_display = ["user", "confirmed", "created_at", "last_used_at"]
+    list_filter = ["confirmed"]
+    list_select_related = ["user"]
+    search_fields = ["user__email"]
+    fields = ["user", "confirmed", "created_at", "last_used_at"]
+    ordering = ["-created_at"]

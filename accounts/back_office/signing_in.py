@@ -1,0 +1,84 @@
+"""The back office's sign-in: password, and the second factor of those who have one."""
+
+import time
+from typing import Any
+
+from django import forms
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.core.exceptions import ValidationError
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from accounts import attempts
+from accounts.errors import WrongCode
+from accounts.serializers.fields import CODE_LENGTH
+from accounts.services.codes import authenticator_of, check_code
+from luxewin.api.ratelimits import TooManyRequests, count_request
+from luxewin.audit.services import record
+
+SIGNED_IN_AT = "signed_in_at"
+
+
+class SignInForm(AdminAuthenticationForm):
+    """The back office's sign-in, as slow for guessers as the API's."""
+
+    code = forms.CharField(
+        required=False,
+        max_length=CODE_LENGTH,
+        label="Code",
+        help_text="From your authenticator app, or a recovery code. Leave it empty if you have not set one up yet.",
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Counts the try by address and by account before the password is looked at, and then before the code is."""
+        email = self.cleaned_data.get("username") or ""
+        try:
+            count_request(self.request, group="back office", key="ip", rate="30/m")
+            attempts.claim(email)
+            cleaned = self._password_step(email)
+            attempts.forgive(email)
+            self._second_step(cleaned.get("code") or "")
+        except TooManyRequests as refusal:
+            raise ValidationError(f"Too many tries. {refusal.detail}", code=refusal.code) from refusal
+        user = self.get_user()
+        shown = {"to": "back office", "second_factor": hasattr(user, "otp_device")}
+        record("user.signed_in", user, actor=user, after=shown)
+        return cleaned
+
+    def _password_step(self, email: str) -> dict[str, Any]:
+        try:
+            return super().clean()
+        except ValidationError:
+            attempts.note_failure(email, to="back office")
+            raise
+
+    def _second_step(self, code: str) -> None:
+        user: Any = self.get_user()
+        device = authenticator_of(user)
+        if device is None:
+            return
+        if not code:
+            raise ValidationError("Enter the code of your authenticator app, with your password.", code="code_required")
+        try:
+            check_code(user, code)
+        except WrongCode as refusal:
+            raise ValidationError(refusal.detail, code=refusal.code) from refusal
+        # django-otp keeps it in the browser's session.
+        user.otp_device = device
+
+
+@receiver(user_logged_in, dispatch_uid="accounts.back_office.signed_in_at")
+def note_the_time(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
+    """A password just given lets its owner set up a second factor; one given long ago does not."""
+    request.session[SIGNED_IN_AT] = time.time()
+
+
+@receiver(user_logged_out, dispatch_uid="accounts.back_office.signed_out")
+def record_sign_out(sender: Any, user: Any, **kwargs: Any) -> None:
+    """The API's sessions end elsewhere."""
+    if user is not None:
+        record("user.signed_out", user, actor=user, after={"from": "back office"})

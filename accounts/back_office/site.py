@@ -1,0 +1,65 @@
+"""Who gets into the back office: staff and, with settings.STAFF_SECOND_FACTOR, only with a second factor."""
+
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path
+
+
+class BackOffice(admin.AdminSite):
+    """Django's admin behind a second factor.
+
+    The sign-in takes the code of those who have one. Staff who must have one and have none are led to the page that
+    sets it up, and nothing else opens until they have. What needs models is imported when it is needed: they are not
+    there yet when Django reads this class.
+    """
+
+    site_header = site_title = "LuxeWin back office"
+    index_title = "Back office"
+    login_template = "admin/sign_in.html"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Staff who showed a second factor in this browser, or need not."""
+        return self.is_staff(request) and (not settings.STAFF_SECOND_FACTOR or self.has_second_factor(request))
+
+    def is_staff(self, request: HttpRequest) -> bool:
+        """Staff who gave their password."""
+        return super().has_permission(request)
+
+    def has_second_factor(self, request: HttpRequest) -> bool:
+        """Whether a second factor was shown in this browser that its owner still has; django-otp's middleware knows."""
+        return request.user.is_verified()  # type: ignore[union-attr]
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The sign-in; for who has signed in and has no second factor yet, the way to the page that sets it up."""
+        from accounts.services.codes import authenticator_of
+
+        half_way = request.method == "GET" and self.is_staff(request) and not self.has_permission(request)
+        if half_way and authenticator_of(request.user) is None:  # type: ignore[arg-type]
+            return redirect("admin:second_factor")
+        return super().login(request, extra_context)
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """What a page changes, and a signal tells the audit of, was done by whoever opened it."""
+
+        @wraps(view)
+        def named(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            from luxewin.audit.services import acting
+
+            with acting(request.user if request.user.is_authenticated else None):
+                return view(request, *args, **kwargs)
+
+        return super().admin_view(named, cacheable)
+
+    def get_urls(self) -> list[Any]:
+        """With the page of one's second factor, which is open to some to whom nothing else is."""
+        from accounts.back_office.second_factor import SecondFactorPage
+        from accounts.back_office.signing_in import SignInForm
+
+        self.login_form = SignInForm
+        page = SecondFactorPage.as_view(site=self)
+        return [path("second-factor/", page, name="second_factor"), *super().get_urls()]

@@ -1,0 +1,39 @@
+"""Challenges: what shows, for five minutes, that somebody has given the right password and owes the code.
+
+Signed text of one purpose and no token: no key of ours signs it that signs tokens, and nothing else reads it. A new
+password or address ends it. It may be shown again after a wrong code; what keeps that in bounds is the count of codes.
+"""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.core import signing
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from accounts.errors import ChallengeRefused
+from accounts.models import User
+
+PURPOSE, LIFETIME = "accounts.challenges", timedelta(minutes=5)
+
+
+def challenge_for(user: User, *, link: UUID | None = None) -> str:
+    """For whoever gave this person's password just now, or showed their address by `link`, an account elsewhere."""
+    return signing.dumps([user.pk.hex, _state(user), link.hex if link else None], salt=PURPOSE)
+
+
+def challenged(text: str) -> tuple[User, UUID | None]:
+    """Whose challenge it is, and what is linked to them by its answer; raises ChallengeRefused."""
+    refusal = ChallengeRefused("Too much time has passed, or this is no challenge of ours. Sign in again.")
+    try:
+        said: Any = signing.loads(text, salt=PURPOSE, max_age=LIFETIME)
+    except (signing.BadSignature, ValueError) as error:
+        raise refusal from error
+    user = User.objects.filter(pk=said[0], is_active=True).first()
+    if user is None or not constant_time_compare(said[1], _state(user)):
+        raise refusal
+    return user, UUID(said[2]) if said[2] else None
+
+
+def _state(user: User) -> str:
+    return salted_hmac(PURPOSE, f"{user.email} {user.password}", algorithm="sha256").hexdigest()[:32]

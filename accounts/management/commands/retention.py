@@ -1,0 +1,27 @@
+"""`manage.py retention`: removes now what the rules do not keep any longer."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management import BaseCommand
+
+from accounts import services
+from accounts.models import RetentionRule
+from accounts.privacy.retention import REMOVERS
+
+
+class Command(BaseCommand):
+    """A line for each rule."""
+
+    help = "Removes what the rules of retention do not keep any longer; the worker does so once a day by itself."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """One switch."""
+        parser.add_argument("--dry-run", action="store_true", help="count only, remove nothing")
+
+    def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:
+        """Carries each rule out as the worker would."""
+        for rule in RetentionRule.objects.all():
+            count = services.count_due(rule) if dry_run else services.apply_rule(rule.what)
+            verb = "due" if dry_run else "removed"
+            self.stdout.write(f"{rule.what} ({rule.keep_days} days; {REMOVERS[rule.what].about}): {count} {verb}")

@@ -1,0 +1,113 @@
+"""What becomes of people's data: exports, deletions, exclusions that outlive an account, how long things are kept."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from accounts.models.people import User
+from luxewin.ids import uuid7
+from luxewin.tasks.models import Claimable
+
+
+class Export(Claimable):
+    """An archive of everything held on a person, made by a worker and gone a few days later."""
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", "Waiting"  # to be made, or being made
+        READY = "ready", "Ready"  # made, and its link mailed
+        FAILED = "failed", "Failed"  # given up, an operator looks; the person may ask again at once
+
+    MAX_ATTEMPTS: ClassVar[int] = 3
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="exports")
+    status = models.CharField(max_length=7, choices=Status.choices, default=Status.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    error = models.CharField(max_length=200, blank=True)
+    size = models.PositiveBigIntegerField(null=True, help_text="Bytes.")
+    created_at = models.DateTimeField(db_default=Now())
+    ready_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True, help_text="Until when its link opens it.")
+
+    class Meta:
+        permissions = [("start_export", "Can start an export on a person's written request")]
+        constraints = [
+            models.UniqueConstraint(fields=["user"], condition=Q(status="waiting"), name="export_one_waiting"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Export for {self.user_id}: {self.status}"
+
+
+class ExportPart(models.Model):
+    """A piece of an archive, so that neither making nor fetching one takes its size of memory."""
+
+    export = models.ForeignKey(Export, models.CASCADE, related_name="parts", db_index=False)
+    number = models.PositiveIntegerField()
+    content = models.BinaryField()
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["export", "number"], name="export_part_once")]
+
+    def __str__(self) -> str:
+        return f"part {self.number} of {self.export_id}"
+
+
+class Deletion(Claimable):
+    """A person's wish to be forgotten: it can be taken back until `due_at`, and waits while money is under way."""
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", "Waiting"  # the account is closed, nothing is gone yet
+        CANCELLED = "cancelled", "Cancelled"  # taken back
+        DONE = "done", "Done"  # nothing names the person any more
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="deletions")
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.WAITING)
+    created_at = models.DateTimeField(db_default=Now())
+    due_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    can_be_kept = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="The mailed link takes it back; not any more if staff closed the account.",
+    )
+    obstacles = models.JSONField(default=list, help_text="Codes of what stood in the way when it was last due.")
+
+    class Meta:
+        permissions = [("start_deletion", "Can start a deletion on a person's written request")]
+        constraints = [
+            models.UniqueConstraint(fields=["user"], condition=Q(status="waiting"), name="deletion_one_waiting"),
+        ]
+        indexes = [models.Index(fields=["due_at"], condition=Q(status="waiting"), name="deletion_due")]
+
+    def __str__(self) -> str:
+        return f"Deletion of {self.user_id}: {self.status}"
+
+
+class ExcludedAddress(models.Model):
+    """The address of somebody who excluded themselves and has no account any more, as a keyed digest."""
+
+    digest = models.BinaryField(primary_key=True, max_length=32)
+    until = models.DateTimeField(null=True, help_text="None: for good.")
+
+    def __str__(self) -> str:
+        return f"excluded until {self.until or 'ever'}"
+
+
+class RetentionRule(Claimable):
+    """How long something is kept; what it names is removed by `accounts.privacy.retention`."""
+
+    what = models.CharField(max_length=40, primary_key=True)
+    keep_days = models.PositiveIntegerField()
+    why = models.CharField(max_length=300, help_text="The legal basis of keeping it so long, and no longer.")
+    ran_at = models.DateTimeField(null=True, editable=False, help_text="When it was last carried out to the end.")
+
+    class Meta:
+        ordering = ["what"]
+
+    def __str__(self) -> str:
+        return self.what

@@ -1,0 +1,129 @@
+"""What protects people who buy: limits, pauses and exclusions of their own, rules of countries, terms.
+
+Nothing here is switched by a worker: each row says from when or until when, and the database's clock decides.
+"""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Case, F, Q, QuerySet, When
+from django.db.models.functions import Now
+
+from accounts.models.people import User
+
+REGION = r"^[A-Z]{2}-[A-Z0-9]{1,3}$"
+
+
+class Safeguards(models.Model):
+    """Until when a person may not buy, by their own wish. A trigger lets nothing in force be shortened or removed."""
+
+    user = models.OneToOneField(User, models.PROTECT, primary_key=True, related_name="safeguards")
+    paused_until = models.DateTimeField(null=True)
+    excluded_until = models.DateTimeField(null=True)
+    excluded_forever = models.BooleanField(default=False, db_default=False)
+
+    class Meta:
+        verbose_name_plural = "safeguards"
+
+    def __str__(self) -> str:
+        return f"Safeguards of {self.user_id}"
+
+
+class SpendLimitQuerySet(QuerySet[Any]):
+    """Limits."""
+
+    def as_they_stand(self) -> "SpendLimitQuerySet":
+        """With `limit` (none: no limit) and `is_waiting`, whether a raise waits, by the database's clock."""
+        began = Q(next_from__lte=Now())
+        is_waiting = Case(When(next_from__gt=Now(), then=True), default=False, output_field=models.BooleanField())
+        return self.annotate(limit=Case(When(began, then=F("next_amount")), default=F("amount")), is_waiting=is_waiting)
+
+
+class SpendLimit(models.Model):
+    """What a person wants to spend in a calendar month (UTC) in one currency, at most; none is no limit.
+
+    While one currency has a limit, those without a row count as limited to nothing.
+    """
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="spend_limits", db_index=False)
+    currency = models.CharField(max_length=3)
+    amount = models.PositiveBigIntegerField(null=True, help_text="In the currency's minor unit.")
+    next_amount = models.PositiveBigIntegerField(null=True, help_text="A raise that waits, or waited, for its time.")
+    next_from = models.DateTimeField(null=True)
+
+    objects = SpendLimitQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "currency"], name="spend_limit_user_currency"),
+            models.CheckConstraint(
+                condition=Q(next_from__isnull=False) | Q(next_amount=None), name="spend_limit_next_has_time"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency} a month"
+
+
+class CountryRule(models.Model):
+    """Whether people of a country, or of one region of it, may buy, and from which age.
+
+    Of the rules of a person's region that have begun the newest decides alone; without one, that of the country;
+    without that, everybody of MINIMUM_AGE may. A rule is never changed: a newer one replaces it.
+    """
+
+    country = models.CharField(max_length=2, help_text="ISO 3166-1 alpha-2.")
+    region = models.CharField(
+        max_length=6, blank=True, help_text="ISO 3166-2, for example US-WA; empty: the whole country."
+    )
+    allowed = models.BooleanField(default=True)
+    minimum_age = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Where it is higher than MINIMUM_AGE."
+    )
+    reason = models.CharField(max_length=200, help_text="Shown to those whom it keeps from buying.")
+    effective_from = models.DateTimeField(help_text="In UTC.")
+
+    class Meta:
+        ordering = ["country", "region", "-effective_from"]
+        constraints = [
+            models.UniqueConstraint(fields=["country", "region", "effective_from"], name="country_rule_once"),
+            models.CheckConstraint(
+                condition=Q(region="") | Q(region__regex=REGION, region__startswith=F("country")),
+                name="country_rule_region_of_country",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        age = f", from {self.minimum_age} years on" if self.minimum_age else ""
+        return f"{self.region or self.country}: {'allowed' if self.allowed else 'not allowed'}{age}"
+
+
+class Terms(models.Model):
+    """A version of the terms of sale. Whoever buys must have accepted the newest in force; none ever changes."""
+
+    version = models.CharField(max_length=40, unique=True, help_text="For example 2026-11.")
+    url = models.URLField(help_text="Where this version can be read for good.")
+    effective_from = models.DateTimeField(unique=True, help_text="In UTC; what was bought before stays as it is.")
+    published_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["-effective_from"]
+        verbose_name_plural = "terms"
+
+    def __str__(self) -> str:
+        return self.version
+
+
+class TermsAcceptance(models.Model):
+    """That somebody accepted a version, when and from where. Append-only; the address alone can be forgotten."""
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="accepted_terms", db_index=False)
+    terms = models.ForeignKey(Terms, models.PROTECT, related_name="+", db_index=False)
+    at = models.DateTimeField(db_default=Now())
+    address = models.GenericIPAddressField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "terms"], name="terms_accepted_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} accepted {self.terms_id}"

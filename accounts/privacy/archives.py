@@ -1,0 +1,67 @@
+"""The archive of an export: a ZIP of a file for each area of what is held, written without holding it in memory."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.privacy.held import AREAS
+
+MAX_BYTES = 64 * 1024 * 1024
+README = """LuxeWin: everything that is held on {email}, as of {now:%Y-%m-%d %H:%M} UTC
+
+One file for each kind of thing: JSON, a list of objects, times in UTC as RFC 3339, money in the currency's minor unit.
+What belongs to other people, passwords, and the secrets of signing in are left out. docs/privacy.md says why each is
+held and for how long.
+
+{files}
+"""
+
+
+class ArchiveTooLarge(Exception):
+    """More is held than an archive may have."""
+
+
+def write_archive(user: User, file: IO[bytes]) -> None:
+    """Writes the archive; raises ArchiveTooLarge beyond MAX_BYTES.
+
+    Cost: a query or a few for each area, by indexes. No transaction is held open: rows that change meanwhile are in it
+    as they were found.
+    """
+    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+        files = "\n".join(f"{area.name}: {area.about}" for area in AREAS.values())
+        archive.writestr("README.txt", README.format(email=user.email, now=timezone.now(), files=files))
+        for area in AREAS.values():
+            with archive.open(area.name, "w") as raw, io.TextIOWrapper(raw, "utf-8", newline="") as text:
+                rows = _bounded(area.rows(user), file)
+                (_write_csv if area.name.endswith(".csv") else _write_json)(rows, text)
+
+
+def _bounded(rows: Iterable[dict[str, Any]], file: IO[bytes]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        if file.tell() > MAX_BYTES:
+            raise ArchiveTooLarge(f"the archive has more than {MAX_BYTES} bytes")
+        yield row
+
+
+def _write_json(rows: Iterable[dict[str, Any]], text: IO[str]) -> None:
+    text.write("[")
+    for number, row in enumerate(rows):
+        text.write(",\n" if number else "\n")
+        json.dump(row, text, cls=DjangoJSONEncoder, ensure_ascii=False)
+    text.write("\n]\n")
+
+
+def _write_csv(rows: Iterable[dict[str, Any]], text: IO[str]) -> None:
+    writer = None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(text, row)
+            writer.writeheader()
+        writer.writerow(row)

@@ -1,0 +1,215 @@
+"""What accounts and the rooms below it hold on people: exports, deletions and rules of retention of it."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import datetime
+from heapq import merge
+from operator import itemgetter
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.sessions.models import Session as BackOfficeSession
+from django.db import transaction
+from django.db.models import Model, ProtectedError, Q, QuerySet
+from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from django_q.models import Failure, Success
+
+from accounts.models import (
+    Deletion,
+    EmailChange,
+    ExcludedAddress,
+    Export,
+    Identity,
+    LinkRequest,
+    Notification,
+    Preferences,
+    RecoveryCode,
+    Safeguards,
+    Session,
+    SignInDelay,
+    SpendLimit,
+    TermsAcceptance,
+    User,
+)
+from accounts.models.people import NOWHERE
+from accounts.privacy import held, retention
+from accounts.privacy.leaving import Obstacle, eraser, obstacle, obstacles_of
+from luxewin.audit.models import AuditEntry
+
+log = logging.getLogger(__name__)
+
+
+def _profile(user: User) -> Iterator[dict[str, Any]]:
+    row = next(held.rows_of(User.objects.filter(pk=user.pk), "password"))
+    yield row | {"groups": [group.name for group in user.groups.order_by("name")]}
+
+
+def audit_rows(found: QuerySet[AuditEntry], user: User) -> Iterator[dict[str, Any]]:
+    """Audit rows as their subject may read them: who else acted, and from where, is that one's own affair."""
+    for row in held.rows_of(found.order_by("pk")):
+        mine = row.pop("actor") == user.pk
+        acted_from, request_id = row.pop("address"), row.pop("request_id")
+        yield row | ({"by": "you", "address": acted_from, "request_id": request_id} if mine else {"by": "others"})
+
+
+def _audit(user: User) -> Iterator[dict[str, Any]]:
+    """About the person, or about anything by them; of what staff did to others no more than that they did.
+
+    Cost: two queries, each by an index of its own; as one they would read the whole audit.
+    """
+    own = [model._meta.model_name for model in apps.get_models() if model._meta.pk.related_model is User]  # noqa: SLF001
+    sessions = [str(key) for key in user.sessions.values_list("pk", flat=True)]
+    of_account = Q(subject_type__in=["user", *own], subject_id=str(user.pk))
+    about = of_account | Q(subject_type="session", subject_id__in=sessions)
+    found = AuditEntry.objects.filter(about), AuditEntry.objects.filter(actor=user.pk).exclude(about)
+    for row in merge(*(audit_rows(part, user) for part in found), key=itemgetter("id")):
+        is_own = row["subject_id"] == str(user.pk) or not user.is_staff
+        yield row if is_own else row | {"before": {}, "after": {}}
+
+
+def _messages(user: User) -> Iterator[dict[str, Any]]:
+    """What went to their own addresses. What another address was told would say whether it has an account."""
+    told = Notification.objects.filter(user=user).exclude(kind="email_change_new")
+    return held.rows_of(told.order_by("pk"), "dedupe_key")
+
+
+def _link_requests(user: User) -> Iterator[dict[str, Any]]:
+    return held.rows_of(LinkRequest.objects.filter(email=user.email))
+
+
+def register() -> None:
+    """Called once, when the app is ready."""
+    _register_areas()
+    _register_rules()
+
+
+def _register_areas() -> None:
+    of_rights = ("accounts.User_groups", "accounts.User_user_permissions")
+    held.register("account/profile.json", "who you are", _profile, "accounts.User", *of_rights)
+    held.register_rows("account/preferences.json", "how you want to be told and named", Preferences)
+    held.register_rows("account/sessions.json", "where you are and were signed in", Session, "token_id")
+    held.register("account/messages.json", "what you were told", _messages, "accounts.Notification")
+    held.register_rows("account/address_change.json", "a new address that waits for its links", EmailChange)
+    held.register("account/link_requests.json", "mails with links asked for", _link_requests, "accounts.LinkRequest")
+    held.register_rows("account/identities.json", "accounts elsewhere with which you sign in here", Identity)
+    secrets = ("key", "last_t", "drift")
+    held.register_rows("account/authenticators.json", "your authenticator app, but its secret", TOTPDevice, *secrets)
+    held.register_rows("account/recovery_codes.json", "when your unused recovery codes were made", RecoveryCode)
+    held.register_rows("account/safeguards.json", "your pause and your exclusion", Safeguards)
+    held.register_rows("account/spend_limits.json", "your limits", SpendLimit)
+    held.register_rows("account/terms.json", "the terms that you accepted", TermsAcceptance)
+    held.register_rows("account/exports.json", "archives like this one", Export)
+    held.register_rows("account/deletions.json", "your wishes to be forgotten", Deletion)
+    held.register("account/audit.json", "what was done by you and to your account", _audit, "audit.AuditEntry")
+    held.leave_out("the archive itself", "accounts.ExportPart")
+    held.leave_out("a digest that names nobody, of an account that is gone", "accounts.ExcludedAddress")
+    held.leave_out("the journal of staff's work on others; what it did to the person is in the audit", "admin.LogEntry")
+
+
+@obstacle
+def _holds_rights(user: User) -> Iterable[Obstacle]:
+    """Who works here is let go by somebody else first: nobody takes a key along by becoming nobody."""
+    if user.is_staff or user.is_superuser or user.groups.exists():
+        yield Obstacle("staff", "This account has rights in the back office. Have them taken away first.")
+
+
+GONE: tuple[type[Model], ...] = (
+    *(Session, Preferences, EmailChange, Identity, TOTPDevice, RecoveryCode, SpendLimit, Export),
+)
+
+
+@eraser
+def _erase_account(user: User) -> None:
+    """What only ever served the account."""
+    for gone in GONE:
+        gone._default_manager.filter(user=user).delete()  # noqa: SLF001
+    told = Notification.objects.filter(user=user)
+    told.waiting().delete()
+    # That somebody was told, and when, stays: it is the proof that winners were.
+    told.update(context={}, error="")
+    TermsAcceptance.objects.filter(user=user).update(address=None)
+
+
+def _register_rules() -> None:
+    idle, whole = settings.SESSION_IDLE_LIFETIME, settings.SESSION_LIFETIME
+    retention.register(
+        "ended_sessions",
+        "sessions that ended or ran out",
+        floor_days=7,
+        due=lambda before: Session.objects.filter(
+            Q(ended_at__lt=before) | Q(last_used_at__lt=before - idle) | Q(created_at__lt=before - whole)
+        ),
+    )
+    retention.register(
+        "message_contents",
+        "what stood in messages; that they were sent stays",
+        floor_days=30,
+        due=lambda before: (
+            Notification.objects.filter(created_at__lt=before)
+            .exclude(status=Notification.Status.WAITING)
+            .exclude(context={}, error="")
+        ),
+        remove=lambda batch: batch.update(context={}, error=""),
+    )
+    retention.register(
+        "unverified_accounts",
+        "accounts whose address nobody showed to be theirs",
+        floor_days=2,
+        due=_never_verified,
+        remove=_remove_people,
+        # Each takes some forty statements, behind the lock of their row.
+        batch=20,
+    )
+    retention.register("exports", "archives of exports", floor_days=1, due=_old_exports)
+    plain: tuple[tuple[str, str, int, type[Model], str], ...] = (
+        ("link_requests", "mails with links that were asked for", 1, LinkRequest, "created_at"),
+        ("sign_in_delays", "failed sign-ins", 1, SignInDelay, "last_at"),
+        ("address_changes", "changes of address whose links have expired", 1, EmailChange, "created_at"),
+        ("excluded_addresses", "digests of addresses whose exclusion is over", 0, ExcludedAddress, "until"),
+        ("back_office_sessions", "sessions of the back office that ran out", 0, BackOfficeSession, "expire_date"),
+        ("finished_tasks", "journal of background work", 1, Success, "stopped"),
+        ("failed_tasks", "background work that failed, with what its errors say", 1, Failure, "stopped"),
+    )
+    for what, about, floor, model, by in plain:
+        retention.register(what, about, floor_days=floor, due=_older(model, by))
+
+
+def _older(model: type[Model], by: str) -> Any:
+    return lambda before: model._default_manager.filter(**{f"{by}__lt": before})  # noqa: SLF001
+
+
+def _old_exports(before: datetime) -> QuerySet[Export]:
+    made = Q(ready_at__lt=before) | Q(expires_at__lt=timezone.now())
+    return Export.objects.filter(made | Q(status=Export.Status.FAILED, created_at__lt=before))
+
+
+def _never_verified(before: datetime) -> QuerySet[User]:
+    buyers = User.objects.filter(is_staff=False, is_superuser=False, groups=None)
+    return buyers.filter(email_verified_at=None, joined_at__lt=before).exclude(email__endswith=NOWHERE)
+
+
+def _remove_people(batch: QuerySet[User]) -> int:
+    """Whoever is busy, or cannot go for whatever reason, is left to the next run and holds up nobody."""
+    removed = 0
+    for user in batch.select_for_update(no_key=True, skip_locked=True).filter(email_verified_at=None):
+        try:
+            with transaction.atomic():
+                removed += _remove_person(user)
+        except Exception:
+            log.exception("account %s cannot be removed, the others are", user.pk)
+    return removed
+
+
+def _remove_person(user: User) -> bool:
+    """Forgotten as by their own wish, and the empty account goes too unless something hangs on it."""
+    from accounts.services.deletion import pseudonymise
+
+    if obstacles_of(user):
+        return False
+    pseudonymise(user)
+    with suppress(ProtectedError), transaction.atomic():
+        user.delete()
+    return True

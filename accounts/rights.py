@@ -1,0 +1,111 @@
+"""Changes of rights in the audit, by whichever door: back office, command, shell or migration.
+
+Django's signals tell of them; `QuerySet.update` sends none, and nothing of ours changes rights that way. Who acted is
+known in the back office (`luxewin.audit.services.acting`).
+"""
+
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Model
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
+from django.dispatch import receiver
+
+from accounts.models import User
+from luxewin.audit.services import record
+
+FLAGS = ("is_active", "is_staff", "is_superuser")
+PLAIN = {"is_active": True, "is_staff": False, "is_superuser": False}
+# Under what name a change is recorded, and what it is of.
+LINKS: dict[Any, tuple[str, str]] = {
+    User.groups.through: ("user.groups_changed", "groups"),
+    User.user_permissions.through: ("user.permissions_changed", "user_permissions"),
+    Group.permissions.through: ("group.permissions_changed", "permissions"),
+}
+# Where a row keeps, between two signals of one change, what it was before.
+KEPT = "_rights_before"
+
+
+@receiver(pre_save, sender=User, dispatch_uid="accounts.rights.before")
+def keep_flags(instance: User, update_fields: Any, **kwargs: Any) -> None:
+    """Locks and reads what is about to change. Cost: one query, for who changes rights or everything."""
+    touched = [name for name in FLAGS if update_fields is None or name in update_fields]
+    before: dict[str, bool] | None = PLAIN
+    if not instance._state.adding:  # noqa: SLF001 Django's public name for it
+        rows = User.objects.select_for_update(no_key=True).filter(pk=instance.pk)
+        before = rows.values(*FLAGS).first() if touched else None
+    vars(instance)[KEPT] = {name: before[name] for name in touched} if before else {}
+
+
+@receiver(post_save, sender=User, dispatch_uid="accounts.rights.after")
+def record_flags(instance: User, **kwargs: Any) -> None:
+    """One row, if any flag is another."""
+    kept = vars(instance).pop(KEPT)
+    before = {name: value for name, value in kept.items() if value != getattr(instance, name)}
+    if before:
+        after = {name: getattr(instance, name) for name in before}
+        record("user.rights_changed", instance, before=before, after=after)
+
+
+@receiver(post_delete, sender=User, dispatch_uid="accounts.rights.deleted")
+def record_deletion(instance: User, **kwargs: Any) -> None:
+    """A row that remains of somebody whose row is gone."""
+    record("user.removed", instance, before={name: getattr(instance, name) for name in FLAGS})
+
+
+@receiver(pre_save, sender=Group, dispatch_uid="accounts.rights.group")
+def record_role(instance: Group, **kwargs: Any) -> None:
+    """A role's name is what code knows it by."""
+    before = Group.objects.filter(pk=instance.pk).first() if instance.pk else None
+    if before and before.name != instance.name:
+        record("group.renamed", instance, before={"name": before.name}, after={"name": instance.name})
+
+
+@receiver(post_save, sender=Group, dispatch_uid="accounts.rights.group_created")
+def record_new_role(instance: Group, created: bool, **kwargs: Any) -> None:
+    """Its permissions are recorded as they come."""
+    if created:
+        record("group.created", instance, after={"name": instance.name})
+
+
+@receiver(pre_delete, sender=Group, dispatch_uid="accounts.rights.group_deleted")
+def record_end_of_role(instance: Group, **kwargs: Any) -> None:
+    """With it everybody in it loses what it gave."""
+    members = [str(key) for key in instance.user_set.order_by("pk").values_list("pk", flat=True)]
+    before = {"name": instance.name, "permissions": _names(instance, "permissions"), "members": members}
+    record("group.deleted", instance, before=before)
+
+
+@receiver(m2m_changed, dispatch_uid="accounts.rights.links")
+def record_links(
+    sender: Any, instance: Any, action: str, reverse: bool, model: Any, pk_set: set[Any] | None, **kwargs: Any
+) -> None:
+    """One row for each holder whose groups or permissions are others than before."""
+    if sender not in LINKS:
+        return
+    name, field = LINKS[sender]
+    if action.startswith("pre_"):
+        holders = _holders(instance, reverse, model, pk_set, field)
+        vars(instance)[KEPT] = [(holder, _names(holder, field)) for holder in holders]
+        return
+    for holder, before in vars(instance).pop(KEPT, []):
+        after = _names(holder, field)
+        if after != before:
+            record(name, holder, before={field: before}, after={field: after})
+
+
+def _holders(instance: Any, reverse: bool, model: Any, pk_set: set[Any] | None, field: str) -> list[Model]:
+    """Whose rights change: from the other side of the link they are others than the instance."""
+    if not reverse:
+        return [instance]
+    if pk_set is not None:
+        return list(model.objects.filter(pk__in=pk_set).order_by("pk"))
+    return list(model.objects.filter(**{field: instance}).order_by("pk"))
+
+
+def _names(holder: Any, field: str) -> list[str]:
+    linked = getattr(holder, field)
+    if linked.model is Permission:
+        pairs = linked.values_list("content_type__app_label", "codename")
+        return sorted(f"{app}.{codename}" for app, codename in pairs)
+    return sorted(linked.values_list("name", flat=True))

@@ -1,0 +1,22 @@
+"""Shapes of one's accounts elsewhere."""
+
+from rest_framework import serializers
+
+from accounts.models import Identity
+from accounts.serializers.fields import CodeField, PasswordField
+
+
+class IdentitySerializer(serializers.ModelSerializer):
+    """An account elsewhere with which one signs in here."""
+
+    class Meta:
+        model = Identity
+        fields = ["id", "provider", "email", "created_at"]
+        read_only_fields = fields
+
+
+class UnlinkSerializer(serializers.Serializer):
+    """The password again, and a code of who has a second factor."""
+
+    password = PasswordField()
+    code = CodeField(required=False)

@@ -1,0 +1,141 @@
+"""Shapes of what protects people who buy."""
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+
+from accounts.models import SpendLimit, Terms
+from accounts.serializers.fields import CurrencyField, PasswordField
+from accounts.services.safeguards import (
+    MAX_EXCLUSION_MONTHS,
+    MAX_PAUSE_HOURS,
+    MIN_EXCLUSION_MONTHS,
+    MIN_PAUSE_HOURS,
+)
+from accounts.spending import spent_by
+from accounts.standing import Standing, reasons, standing_of
+from luxewin.api.fields import WholeNumber
+
+# What a column of the database holds; nobody's limit is as high.
+MAX_LIMIT = 10**15
+
+
+class ReasonSerializer(serializers.Serializer):
+    """One thing that stands in the way, as the refusal of `purchases/create` has it."""
+
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class SpendLimitSerializer(serializers.Serializer):
+    """A limit of a calendar month (UTC), in the currency's minor unit."""
+
+    currency = serializers.CharField()
+    limit = serializers.IntegerField(allow_null=True, help_text="Null: none.")
+    spent = serializers.IntegerField(help_text="This month, paid or held in a checkout.")
+    left = serializers.IntegerField(allow_null=True)
+    next_limit = serializers.IntegerField(allow_null=True, help_text="What it is raised to at `next_from`.")
+    next_from = serializers.DateTimeField(allow_null=True, help_text="Null while no raise waits.")
+
+
+class AcceptedTermsSerializer(serializers.Serializer):
+    """The terms in force; all null while none are."""
+
+    version = serializers.CharField(allow_null=True)
+    url = serializers.CharField(allow_null=True)
+    accepted = serializers.BooleanField(allow_null=True)
+
+
+class SafeguardsSerializer(serializers.Serializer):
+    """Whether one may buy, and what one has set up for oneself."""
+
+    may_buy = serializers.BooleanField(help_text="Whether nothing of `reasons` is in the way; limits aside.")
+    reasons = ReasonSerializer(many=True)
+    minimum_age = serializers.IntegerField(help_text="Where one lives.")
+    old_enough = serializers.BooleanField(allow_null=True, help_text="Null while the date of birth is not known.")
+    country_allowed = serializers.BooleanField()
+    spend_limits = SpendLimitSerializer(
+        many=True, help_text="While one currency has a limit, nothing can be bought in those without one."
+    )
+    paused_until = serializers.DateTimeField(allow_null=True)
+    excluded_until = serializers.DateTimeField(allow_null=True)
+    excluded_forever = serializers.BooleanField()
+    terms = AcceptedTermsSerializer()
+
+
+class LimitSerializer(serializers.Serializer):
+    """A monthly limit that is wanted."""
+
+    currency = CurrencyField()
+    limit = WholeNumber(
+        min_value=0, max_value=MAX_LIMIT, allow_null=True, help_text="In the minor unit; null: none, after 24 hours."
+    )
+
+
+class PauseSerializer(serializers.Serializer):
+    """A pause that is wanted."""
+
+    hours = WholeNumber(min_value=MIN_PAUSE_HOURS, max_value=MAX_PAUSE_HOURS, help_text="From now on.")
+
+
+class ExclusionSerializer(serializers.Serializer):
+    """An exclusion that is wanted."""
+
+    months = WholeNumber(
+        min_value=MIN_EXCLUSION_MONTHS, max_value=MAX_EXCLUSION_MONTHS, allow_null=True, help_text="Null: for good."
+    )
+    password = PasswordField(required=False, help_text="Again, of whoever has one.")
+
+
+class TermsSerializer(serializers.ModelSerializer):
+    """A version of the terms of sale."""
+
+    class Meta:
+        model = Terms
+        fields = ["version", "url", "effective_from"]
+
+
+class AcceptSerializer(serializers.Serializer):
+    """The version that is accepted."""
+
+    version = serializers.CharField(max_length=40)
+
+
+def safeguards_of(user_id: UUID) -> dict[str, Any]:
+    """All that `SafeguardsSerializer` shows. Cost: one statement, three with a limit."""
+    standing = standing_of(user_id)
+    found = reasons(standing)
+    shown = {name: getattr(standing, name) for name in ("minimum_age", "paused_until", "excluded_until")}
+    shown |= {
+        "may_buy": not found,
+        "reasons": found,
+        "old_enough": None if standing.age is None else standing.age >= standing.minimum_age,
+        "country_allowed": standing.is_allowed,
+        "excluded_forever": standing.excluded_forever,
+        "spend_limits": _limits(standing),
+        "terms": {
+            "version": standing.terms_version,
+            "url": standing.terms_url,
+            "accepted": standing.has_accepted,
+        },
+    }
+    return dict(SafeguardsSerializer(shown).data)
+
+
+def _limits(standing: Standing) -> list[dict[str, Any]]:
+    if not standing.is_limited:
+        return []
+    spent = spent_by(standing.user_id)
+    limits = SpendLimit.objects.as_they_stand().filter(user=standing.user_id).order_by("currency")
+    return [
+        {
+            "currency": each.currency,
+            "limit": each.limit,
+            "spent": spent[each.currency],
+            "left": None if each.limit is None else max(0, each.limit - spent[each.currency]),
+            "next_limit": each.next_amount if each.is_waiting else None,
+            "next_from": each.next_from if each.is_waiting else None,
+        }
+        for each in limits
+    ]

@@ -1,0 +1,49 @@
+"""Shapes of one's second factor."""
+
+from rest_framework import serializers
+
+from accounts.serializers.fields import CodeField, PasswordField
+
+
+class SecondFactorSerializer(serializers.Serializer):
+    """How it stands with one's second factor."""
+
+    enrolled = serializers.BooleanField(help_text="Signing in needs a code.")
+    recovery_codes_left = serializers.IntegerField()
+    mandatory = serializers.BooleanField(help_text="One's role needs it: it cannot be switched off.")
+
+
+class OfferSerializer(serializers.Serializer):
+    """The password again; and a code of the authenticator that is to be replaced, if there is one."""
+
+    password = PasswordField()
+    code = CodeField(required=False)
+
+
+class OfferedSerializer(serializers.Serializer):
+    """A new secret, three times the same; it counts once a code of it was confirmed, and is not shown again."""
+
+    uri = serializers.CharField(
+        source="config_url", help_text="`otpauth://totp/…`, a link that opens an app on a phone."
+    )
+    secret = serializers.CharField(help_text="To type into an app: base32.")
+    qr_svg = serializers.CharField(help_text="To scan: an SVG image.")
+
+
+class CodeSerializer(serializers.Serializer):
+    """A code."""
+
+    code = CodeField()
+
+
+class BothSerializer(serializers.Serializer):
+    """The password again, and a code."""
+
+    password = PasswordField()
+    code = CodeField()
+
+
+class RecoveryCodesSerializer(serializers.Serializer):
+    """Codes for when the phone is lost, each good once. They are not shown again."""
+
+    recovery_codes = serializers.ListField(child=serializers.CharField())

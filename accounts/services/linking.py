@@ -1,0 +1,77 @@
+"""Accounts elsewhere, linked to one here and unlinked again."""
+
+from uuid import UUID
+
+from accounts.errors import AccountInactive, PasswordWanted, TokenRefused
+from accounts.models import Identity, Session, User
+from accounts.notifications import notify
+from luxewin.audit.services import record
+
+SUPABASE = Identity.Provider.SUPABASE
+
+
+def check_may_come(user: User) -> None:
+    """Whether this person may sign in through somebody else; raises AccountInactive and PasswordWanted."""
+    if not user.is_active:
+        raise AccountInactive("This account was closed.")
+    if user.is_operator:
+        raise PasswordWanted("People who work here sign in with their password.")
+
+
+def check_may_link(user: User) -> None:
+    """Whether a verified address elsewhere is enough to link to this account; raises as `check_may_come`."""
+    check_may_come(user)
+    if not user.links_by_address:
+        raise PasswordWanted("Nothing is linked to this account any more by its address. Sign in with your password.")
+
+
+def link_identity(user: User, subject: UUID) -> None:
+    """From now on Supabase's account `subject`, which showed this person's address, opens their account.
+
+    Call it in the transaction that opens the session, after everything was shown that a sign-in wants; `user` is as
+    they were when that began. Raises TokenRefused if they have another address or password by now, and as
+    `check_may_link`.
+    """
+    known = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    check_may_link(known)
+    if (known.email, known.password) != (user.email, user.password):
+        raise TokenRefused("The account has changed meanwhile. Sign in again.")
+    facts = {"user": user, "email": user.email}
+    # Of two first sign-ins at one moment the second finds what the first wrote.
+    identity, is_new = Identity.objects.get_or_create(provider=SUPABASE, subject=subject, defaults=facts)
+    if identity.user_id != user.pk:
+        raise TokenRefused("This Supabase account belongs to another account here by now. Sign in again.")
+    if is_new:
+        record_link(identity)
+        notify(user, "identity_linked", about=identity.pk)
+
+
+def record_link(identity: Identity) -> None:
+    """The audit's row."""
+    record("user.linked", identity.user, actor=identity.user, after=_facts(identity))
+
+
+def stop_linking(user: User) -> None:
+    """From now on an address verified elsewhere links nothing: who had the mailbox once can show it for ever."""
+    User.objects.filter(pk=user.pk).update(links_by_address=False)
+
+
+def end_links(user: User, *, because: str, only: UUID | None = None, staying: UUID | None = None) -> None:
+    """Unlinks all accounts elsewhere, or the one of id `only`. Call it behind the lock of the person's row.
+
+    Whoever came in by one is out: where there was one, every session ends but `staying`.
+    """
+    found = Identity.objects.filter(user=user, **({"pk": only} if only else {}))
+    gone = list(found)
+    if not gone:
+        return
+    found.delete()
+    opened = Session.objects.filter(user=user)
+    (opened.exclude(pk=staying) if staying else opened).end()
+    for identity in gone:
+        record("user.unlinked", user, actor=user, after=_facts(identity) | {"because": because})
+        notify(user, "identity_unlinked", about=identity.pk)
+
+
+def _facts(identity: Identity) -> dict[str, str]:
+    return {"provider": identity.provider, "subject": str(identity.subject)}

@@ -1,0 +1,82 @@
+"""How people want to be written to and named, and what they consented to."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.events import OPTIONAL, merged
+from accounts.links import unsubscribing_of
+from accounts.models import Preferences, User
+from accounts.standing import check_marketing
+from luxewin.audit.services import Actor, record
+
+# The words that consent is given to, by the date from which the front end shows them; docs/privacy.md has them all.
+CONSENT_TEXT = "2026-11"
+
+
+def update_preferences(
+    user: User,
+    *,
+    marketing_consent: bool | None = None,
+    notifications: dict[str, dict[str, bool]] | None = None,
+    **changes: Any,
+) -> Preferences:
+    """Changes preferences, of `notifications` only the switches that it names. Cost: two statements and the audit's."""
+    with transaction.atomic():
+        preferences = _locked(user)
+        if notifications is not None:
+            changes["switched_off"] = merged(preferences.switched_off, notifications)
+        changed = {name: value for name, value in changes.items() if getattr(preferences, name) != value}
+        if changed:
+            before = {name: getattr(preferences, name) for name in changed}
+            for name, value in changed.items():
+                setattr(preferences, name, value)
+            preferences.save(update_fields=list(changed))
+            record("preferences.updated", preferences, actor=user, before=before, after=changed)
+        if marketing_consent is not None:
+            _consent(preferences, given=marketing_consent, actor=user, by="preferences")
+    return preferences
+
+
+def withdraw_consent(user: User, *, by: str, actor: Actor | None = None) -> None:
+    """Ends marketing, if it was consented to; `by` says by which way. Cost: one statement, three if it was."""
+    with transaction.atomic():
+        _consent(_locked(user), given=False, actor=actor, by=by)
+
+
+def unsubscribe(*, token: str) -> str:
+    """Switches off what the link of a mail names, and says which event that is. Idempotent; raises LinkRefused.
+
+    Where the event is one that needs consent, that is withdrawn: it is what the person said, whatever the channel.
+    """
+    user_id, event, channel = unsubscribing_of(token)
+    with transaction.atomic():
+        preferences = _locked(User(pk=user_id))
+        if OPTIONAL[event].needs_consent:
+            _consent(preferences, given=False, actor=None, by="unsubscribe")
+        else:
+            off = merged(preferences.switched_off, {event: {channel: False}})
+            if off != preferences.switched_off:
+                before, preferences.switched_off = preferences.switched_off, off
+                preferences.save(update_fields=["switched_off"])
+                after = {"switched_off": off, "by": "unsubscribe"}
+                record("preferences.updated", preferences, before={"switched_off": before}, after=after)
+    return event
+
+
+def _locked(user: User) -> Preferences:
+    Preferences.objects.get_or_create(user_id=user.pk)
+    return Preferences.objects.select_for_update(no_key=True).get(pk=user.pk)
+
+
+def _consent(preferences: Preferences, *, given: bool, actor: Actor | None, by: str) -> None:
+    """The audit's row is the proof: when, from which address, by which way, and to which words."""
+    if given == preferences.marketing_consent:
+        return
+    if given:
+        check_marketing(preferences.user_id)
+    preferences.marketing_consent_at = timezone.now() if given else None
+    preferences.save(update_fields=["marketing_consent_at"])
+    action, after = "consent.given" if given else "consent.withdrawn", {"to": "marketing", "by": by}
+    record(action, preferences.user, actor=actor, after=after | ({"text": CONSENT_TEXT} if given else {}))

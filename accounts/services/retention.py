@@ -1,0 +1,74 @@
+"""Carrying out the rules of retention, a batch at a time, and changing them."""
+
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models import RetentionRule, User
+from accounts.privacy.retention import REMOVERS
+from luxewin.api.problems import InvalidInput
+from luxewin.audit.services import record
+
+BUDGET_SECONDS = 60  # half of what a task may take, looked at between batches; what is left is due again
+
+
+def count_due(rule: RetentionRule) -> int:
+    """How much a rule would remove now."""
+    return REMOVERS[rule.what].due(timezone.now() - _kept(rule)).count()
+
+
+def apply_rule(what: str) -> int:
+    """Removes what the rule does not keep any longer, a batch a transaction; returns how many. Idempotent.
+
+    It stops by itself after BUDGET_SECONDS.
+    """
+    rule = RetentionRule.objects.get(pk=what)
+    before = timezone.now() - _kept(rule)
+    removed, last, deadline = 0, None, monotonic() + BUDGET_SECONDS
+    while monotonic() < deadline:
+        gone, last = _remove_batch(rule, before, last)
+        removed += gone
+        if last is None:
+            RetentionRule.objects.filter(pk=what).update(ran_at=Now(), claimed_until=None)
+            break
+    return removed
+
+
+def _remove_batch(rule: RetentionRule, before: datetime, last: Any) -> tuple[int, Any]:
+    """The next batch, with its row in the audit: how many went, and the last key that was looked at, None at the end.
+
+    Onward from `last`: a row that could not go does not hold up the others.
+    """
+    remover = REMOVERS[rule.what]
+    due = remover.due(before).order_by("pk")
+    with transaction.atomic():
+        keys = list((due if last is None else due.filter(pk__gt=last)).values_list("pk", flat=True)[: remover.batch])
+        if not keys:
+            return 0, None
+        removed = remover.remove(due.model._base_manager.filter(pk__in=keys))  # noqa: SLF001
+        if removed:
+            record("retention.applied", rule, after={"removed": removed, "before": before.isoformat()})
+    return removed, keys[-1]
+
+
+def change_rule(what: str, *, keep_days: int, why: str, actor: User) -> RetentionRule:
+    """Sets how long something is kept, and why; raises InvalidInput below what the code keeps in any case."""
+    floor = REMOVERS[what].floor_days
+    if keep_days < floor:
+        raise InvalidInput.of("keep_days", "below_floor", f"This is kept for {floor} days at least.")
+    with transaction.atomic():
+        rule = RetentionRule.objects.select_for_update().get(pk=what)
+        before = {"keep_days": rule.keep_days, "why": rule.why}
+        rule.keep_days, rule.why = keep_days, why
+        rule.save(update_fields=["keep_days", "why"])
+        record("retention.changed", rule, actor=actor, before=before, after={"keep_days": keep_days, "why": why})
+    return rule
+
+
+def _kept(rule: RetentionRule) -> timedelta:
+    """The floor counts even if somebody wrote a smaller number past `change_rule`."""
+    return timedelta(days=max(rule.keep_days, REMOVERS[rule.what].floor_days))

@@ -1,0 +1,135 @@
+"""What people set up against themselves: a limit, a pause, an exclusion. Stricter at once; looser a day later or never.
+
+Each service locks the person's row to change it, and whoever buys holds it until their purchase is written: so a change
+comes wholly before a purchase or wholly after it. Nothing is set up for an address that nobody showed to be theirs:
+whoever registers somebody else's would bar them. Until it is shown, nobody can buy in any case.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from accounts.errors import EmailNotVerified, StaysInForce
+from accounts.models import Safeguards, SpendLimit, User
+from accounts.notifications import notify
+from accounts.services.preferences import withdraw_consent
+from accounts.services.signing_in import confirm_password
+from accounts.signals import person_barred
+from luxewin.api.problems import InvalidInput
+from luxewin.audit.services import Actor, record
+
+RAISE_AFTER_HOURS = 24
+MIN_PAUSE_HOURS, MAX_PAUSE_HOURS = 24, 183 * 24
+MIN_EXCLUSION_MONTHS, MAX_EXCLUSION_MONTHS = 6, 60
+
+
+def pause_buying(user: User, *, hours: int, actor: Actor, reason: str = "") -> Safeguards:
+    """Nobody sells this person anything for so many hours; a pause in force can only be made longer.
+
+    `reason` is where staff note who asked them for it. Raises StaysInForce, EmailNotVerified, and InvalidInput beyond
+    MIN_PAUSE_HOURS to MAX_PAUSE_HOURS.
+    """
+    _check(hours, MIN_PAUSE_HOURS, MAX_PAUSE_HOURS, field="hours")
+    with transaction.atomic():
+        safeguards, until = _locked(user), _from_now(hours=hours)
+        before = safeguards.paused_until
+        if before and until < before:
+            raise StaysInForce("The pause in force lasts longer; it can only be made longer.", until=before)
+        safeguards.paused_until = until
+        safeguards.save(update_fields=["paused_until"])
+        after = {"until": _text(until), "reason": reason}
+        record("safeguards.paused", safeguards, actor=actor, before={"until": _text(before)}, after=after)
+        _tell(user, "paused", actor, until=_text(until))
+        person_barred.send(User, user=user)
+    return safeguards
+
+
+def exclude_from_buying(
+    user: User, *, months: int | None, password: str | None, actor: Actor, reason: str = ""
+) -> Safeguards:
+    """Nobody sells this person anything, nor markets to them, for so many months (None: for good), whatever they say.
+
+    An exclusion in force can only be made longer. Whoever has a password gives it again; staff, who act on a person's
+    wish and note that as the `reason`, give None. Raises StaysInForce, EmailNotVerified, InvalidInput beyond
+    MIN_EXCLUSION_MONTHS to MAX_EXCLUSION_MONTHS and for a wrong password, TooManyRequests after too many of those.
+    """
+    if months is not None:
+        _check(months, MIN_EXCLUSION_MONTHS, MAX_EXCLUSION_MONTHS, field="months")
+    if password is not None:
+        confirm_password(user, password, field="password")
+    with transaction.atomic():
+        safeguards = _locked(user)
+        before, until = safeguards.excluded_until, _from_now(months=months) if months else None
+        if safeguards.excluded_forever or (before and until and until < before):
+            text = "The exclusion in force lasts longer; it can only be made longer."
+            raise StaysInForce(text, until=None if safeguards.excluded_forever else before)
+        safeguards.excluded_until, safeguards.excluded_forever = until or before, until is None
+        safeguards.save(update_fields=["excluded_until", "excluded_forever"])
+        after = {"until": _text(until) or "for good", "reason": reason}
+        record("safeguards.excluded", safeguards, actor=actor, before={"until": _text(before)}, after=after)
+        withdraw_consent(user, by="self-exclusion", actor=actor)
+        _tell(user, "excluded", actor, until=_text(until))
+        person_barred.send(User, user=user)
+    return safeguards
+
+
+def set_spend_limit(user: User, *, currency: str, limit: int | None) -> None:
+    """What this person spends in a calendar month (UTC) at most, in the currency's minor unit; None: no limit.
+
+    A lower one counts at once and ends a raise that waits; a higher one counts after RAISE_AFTER_HOURS, until when the
+    limit in force, set again, withdraws it. Raises EmailNotVerified.
+    """
+    with transaction.atomic():
+        _lock(user)
+        limits = {each.currency: each for each in SpendLimit.objects.as_they_stand().filter(user=user)}
+        row = limits.get(currency)
+        is_limited = any(each.limit is not None for each in limits.values())
+        now_in_force = row.limit if row else (0 if is_limited else None)
+        before = _shown(row) if row else {"limit": now_in_force, "next_limit": None, "next_from": None}
+        after: dict[str, Any] = {"amount": limit, "next_amount": None, "next_from": None}
+        if now_in_force is not None and (limit is None or limit > now_in_force):
+            after = {"amount": now_in_force, "next_amount": limit, "next_from": _from_now(hours=RAISE_AFTER_HOURS)}
+        elif limit == now_in_force and not (row and row.is_waiting):
+            return
+        row, _ = SpendLimit.objects.update_or_create(user=user, currency=currency, defaults=after)
+        shown = {"limit": row.amount, "next_limit": row.next_amount, "next_from": _text(row.next_from)}
+        record("safeguards.limited", row, actor=user, before=before, after=shown | {"currency": currency})
+        _tell(user, "spend_limit", user, **shown, currency=currency)
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    """A limit as it stands."""
+    waiting = (row.next_amount, _text(row.next_from)) if row.is_waiting else (None, None)
+    return {"limit": row.limit, "next_limit": waiting[0], "next_from": waiting[1]}
+
+
+def _check(given: int, least: int, most: int, *, field: str) -> None:
+    if not least <= given <= most:
+        raise InvalidInput.of(field, "out_of_range", f"From {least} to {most}.")
+
+
+def _lock(user: User) -> None:
+    known = User.objects.select_for_update(no_key=True).only("email_verified_at").get(pk=user.pk)
+    if not known.has_verified_email:
+        raise EmailNotVerified("This address is not verified yet. Open the link in the mail that we sent to it.")
+
+
+def _locked(user: User) -> Safeguards:
+    _lock(user)
+    return Safeguards.objects.get_or_create(user=user)[0]
+
+
+def _from_now(*, hours: int = 0, months: int = 0) -> datetime:
+    """By the database's clock and calendar."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement_timestamp() + make_interval(months => %s, hours => %s)", [months, hours])
+        return cursor.fetchone()[0]
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _tell(user: User, kind: str, actor: Actor, **context: Any) -> None:
+    notify(user, kind, about=_from_now().isoformat(), by_staff=actor.id != user.id, **context)

@@ -1,0 +1,170 @@
+"""The second factor: setting it up, changing it, switching it off.
+
+Locks are taken in one order: the person's row, then their authenticator's.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.sessions.models import Session as BrowserSession
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.errors import EmailNotVerified, SecondFactorMandatory, SecondFactorMissing, WrongCode
+from accounts.models import Authenticator, RecoveryCode, Session, User
+from accounts.models.second_factor import plain
+from accounts.notifications import notify
+from accounts.services.codes import authenticator_of, check_code
+from accounts.services.signing_in import confirm_password
+from luxewin.api.problems import InvalidInput
+from luxewin.audit.services import record
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactor:
+    """How it stands with a person's second factor."""
+
+    enrolled: bool
+    recovery_codes_left: int
+    mandatory: bool
+
+
+def is_mandatory_for(user: User) -> bool:
+    """Whether this person must have one. Cost: up to one query."""
+    return settings.STAFF_SECOND_FACTOR and user.is_operator
+
+
+def state_of(user: User) -> SecondFactor:
+    """Cost: up to three queries."""
+    left = RecoveryCode.objects.filter(user=user).count()
+    return SecondFactor(authenticator_of(user) is not None, left, is_mandatory_for(user))
+
+
+def request_authenticator(user: User, *, password: str, code: str = "") -> Authenticator:
+    """A new secret, which counts once a code of it was seen; until then all stays as it is.
+
+    Who has a second factor already changes it for this one, and shows the old one first. Only on a verified address:
+    whoever lies in wait under somebody else's must not lock its owner out. Raises EmailNotVerified, InvalidInput and
+    TooManyRequests.
+    """
+    if not user.has_verified_email:
+        raise EmailNotVerified("Open the link in the mail first.")
+    show_again(user, password=password, code=code)
+    return offer_authenticator(user)
+
+
+def offer_authenticator(user: User) -> Authenticator:
+    """The same for somebody who gave their password just now; an earlier offer is dead."""
+    with transaction.atomic():
+        _lock(user)
+        Authenticator.objects.filter(user=user, confirmed=False).delete()
+        offered = Authenticator.of(user)
+        offered.save(force_insert=True)
+    return offered
+
+
+def confirm_authenticator(user: User, *, code: str, session: UUID | None) -> list[str]:
+    """Makes the offered secret count, in place of an older one; returns the recovery codes, which are shown this once.
+
+    `session` is where this was asked, if over the API: it has shown a second factor now. Raises SecondFactorMissing if
+    nothing was offered, and InvalidInput for a wrong code.
+    """
+    with transaction.atomic():
+        _lock(user)
+        offered = Authenticator.objects.select_for_update().filter(user=user, confirmed=False).first()
+        if offered is None:
+            raise SecondFactorMissing("Ask for a secret first.")
+        if offered.verify_token(plain(code)):
+            replaced, _ = Authenticator.objects.filter(user=user, confirmed=True).delete()
+            offered.confirmed = True
+            offered.save(update_fields=["confirmed"])
+            if session:
+                Session.objects.filter(user=user, pk=session).update(second_factor=True)
+            record("user.second_factor_added", user, actor=user, after={"replaced": bool(replaced)})
+            notify(user, "second_factor_added", about=offered.pk)
+            return RecoveryCode.renew(user)
+    raise _wrong_code()
+
+
+def renew_recovery_codes(user: User, *, password: str, code: str) -> list[str]:
+    """Ten new ones, shown this once; the older ones are dead. Raises SecondFactorMissing, InvalidInput, …"""
+    _show_both(user, password, code)
+    with transaction.atomic():
+        _lock(user)
+        record("user.recovery_codes_renewed", user, actor=user)
+        notify(user, "recovery_codes_renewed", about=timezone.now().isoformat())
+        return RecoveryCode.renew(user)
+
+
+def switch_off(user: User, *, password: str, code: str) -> None:
+    """From now on the password is enough. Raises SecondFactorMandatory, SecondFactorMissing, InvalidInput, …"""
+    if is_mandatory_for(user):
+        raise SecondFactorMandatory("Your role needs a second factor. You can change it for another.")
+    _show_both(user, password, code)
+    with transaction.atomic():
+        _lock(user)
+        _remove(user)
+        record("user.second_factor_removed", user, actor=user)
+        notify(user, "second_factor_removed", about=timezone.now().isoformat())
+
+
+def reset_second_factor(user: User) -> bool:
+    """An operator takes it away from somebody who lost both phone and recovery codes; they are signed out everywhere.
+
+    What they are asked for next is their password, and then, if they must have one, to set up another. False, and
+    nothing is done, if they have none.
+    """
+    with transaction.atomic():
+        _lock(user)
+        if authenticator_of(user) is None:
+            return False
+        _remove(user)
+        user.sessions.end()
+        record("user.second_factor_reset", user)
+        notify(user, "second_factor_reset", about=timezone.now().isoformat())
+        _end_in_browsers(user)
+    return True
+
+
+def show_again(user: User, *, password: str, code: str = "") -> None:
+    """Shows who one is as at the sign-in: the password, and a code of who has a second factor. Raises InvalidInput."""
+    confirm_password(user, password, field="password")
+    if authenticator_of(user):
+        _confirm_code(user, code)
+
+
+def _show_both(user: User, password: str, code: str) -> None:
+    if authenticator_of(user) is None:
+        raise SecondFactorMissing("You have no second factor.")
+    confirm_password(user, password, field="password")
+    _confirm_code(user, code)
+
+
+def _confirm_code(user: User, code: str) -> None:
+    try:
+        check_code(user, code)
+    except WrongCode as error:
+        raise _wrong_code() from error
+
+
+def _wrong_code() -> InvalidInput:
+    return InvalidInput.of("code", "wrong_code", "This code is wrong, or was used. Wait for the next one.")
+
+
+def _lock(user: User) -> None:
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
+
+
+def _remove(user: User) -> None:
+    Authenticator.objects.filter(user=user).delete()
+    RecoveryCode.objects.filter(user=user).delete()
+    Session.objects.filter(user=user, second_factor=True).update(second_factor=False)
+
+
+def _end_in_browsers(user: User) -> None:
+    """Signs out of the back office; its sessions are few, and name their person only inside."""
+    for kept in BrowserSession.objects.filter(expire_date__gt=Now()):
+        if kept.get_decoded().get("_auth_user_id") == str(user.pk):
+            kept.delete()

@@ -1,0 +1,52 @@
+"""What holds for everybody who buys: terms, and rules of countries. Neither ever changes; newer ones replace them."""
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from accounts.models import CountryRule, Terms, TermsAcceptance, User
+from luxewin.api.problems import InvalidInput
+from luxewin.api.requests import current_request
+from luxewin.audit.services import Actor, record
+
+
+def terms_in_force() -> Terms | None:
+    """The newest that have begun, if any. Cost: one query."""
+    return Terms.objects.filter(effective_from__lte=Now()).order_by("-effective_from").first()
+
+
+def accept_terms(user: User, *, version: str, field: str = "version") -> TermsAcceptance:
+    """Keeps that this person accepts this version, with time and address; once is enough.
+
+    Raises InvalidInput for `field` unless it is the version in force.
+    """
+    terms = terms_in_force()
+    if terms is None or terms.version != version:
+        said = f"The terms in force are {terms.version}." if terms else "No terms are in force."
+        raise InvalidInput.of(field, "not_in_force", said)
+    with transaction.atomic():
+        address = current_request().address
+        acceptance, is_new = TermsAcceptance.objects.get_or_create(
+            user=user, terms=terms, defaults={"address": address}
+        )
+        if is_new:
+            record("terms.accepted", user, actor=user, after={"version": version})
+    return acceptance
+
+
+def publish_terms(terms: Terms, *, actor: Actor) -> Terms:
+    """A new version, in force from its time on. It can neither be changed nor taken back."""
+    with transaction.atomic():
+        terms.save(force_insert=True)
+        after = {"version": terms.version, "url": terms.url, "effective_from": terms.effective_from.isoformat()}
+        record("terms.published", terms, actor=actor, after=after)
+    return terms
+
+
+def set_country_rule(rule: CountryRule, *, actor: Actor) -> CountryRule:
+    """A new rule, which from its time on stands for its country or region instead of the one before."""
+    with transaction.atomic():
+        rule.save(force_insert=True)
+        after = {name: getattr(rule, name) for name in ("country", "region", "allowed", "minimum_age", "reason")}
+        after["effective_from"] = rule.effective_from.isoformat()
+        record("country_rule.set", rule, actor=actor, after=after)
+    return rule

@@ -1,0 +1,129 @@
+"""Whether people may buy, and what stands in the way: the database's answer (migration 0006), in words and numbers."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from accounts import errors
+from luxewin.api.problems import Problem
+
+ASK = "SELECT * FROM accounts_standings(%s, %s)"
+# Whoever buys or enters locks these rows so, which is what each of their foreign keys would do at the end anyway, only
+# a little stronger; whoever changes a safeguard locks them to change them. So each waits for the other.
+LOCK = "SELECT FROM accounts_user WHERE id = ANY(%s) ORDER BY id FOR SHARE {}"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one person stands, by the database's clock."""
+
+    user_id: UUID
+    is_active: bool
+    email_verified_at: datetime | None
+    #: Codes of what keeps them from buying, the weightiest first.
+    barriers: list[str]
+    #: A monthly limit is in force in some currency.
+    is_limited: bool
+    #: Fields of the profile without which nobody can tell.
+    missing: list[str]
+    age: int | None
+    minimum_age: int
+    #: By the rules of their country and region.
+    is_allowed: bool
+    reason: str | None
+    paused_until: datetime | None
+    excluded_until: datetime | None
+    excluded_forever: bool
+    #: Of the terms in force, if any are.
+    terms_version: str | None
+    terms_url: str | None
+    has_accepted: bool | None
+
+
+def standings_of(people: Iterable[UUID]) -> dict[UUID, Standing]:
+    """By id. Cost: one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(ASK, [list(people), settings.MINIMUM_AGE])
+        found = [Standing(*row) for row in cursor.fetchall()]
+    return {standing.user_id: standing for standing in found}
+
+
+def standing_of(user_id: UUID) -> Standing:
+    """The same for one who exists. Cost: one statement."""
+    return standings_of([user_id])[user_id]
+
+
+def keep_standing(people: Iterable[UUID], *, waits: bool = True) -> None:
+    """No safeguard of these people changes before the caller's transaction ends. Cost: one statement.
+
+    Call it before tallies, purchases and counters are locked, and ask how they stand in a statement after it. Who has
+    locked such rows does not wait for a person, who may be waited for by somebody who waits for those rows: with
+    `waits` off, LOCK_NOT_AVAILABLE comes at once where somebody changes one of them right now.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK.format("" if waits else "NOWAIT"), [list(people)])
+
+
+def barrier(standing: Standing, code: str) -> Problem:
+    """The refusal that a code among the standing's barriers stands for."""
+    return BARRIERS[code](standing)
+
+
+def reasons(standing: Standing) -> list[Problem]:
+    """Everything that keeps this person from buying anything at all; empty if nothing does."""
+    found = [barrier(standing, code) for code in standing.barriers]
+    if standing.email_verified_at is None:
+        found.append(errors.EmailNotVerified("Open the link in the mail we sent you, then try again."))
+    return found
+
+
+def check_marketing(user_id: UUID) -> None:
+    """Raises SelfExcluded where somebody is about to consent to marketing who excluded themselves from buying."""
+    standing = standing_of(user_id)
+    if errors.SelfExcluded.code in standing.barriers:
+        raise barrier(standing, errors.SelfExcluded.code)
+
+
+def _excluded(standing: Standing) -> Problem:
+    if standing.excluded_forever or standing.excluded_until is None:
+        return errors.SelfExcluded("You excluded yourself from buying for good.", excluded_until=None)
+    text = f"You excluded yourself from buying until {standing.excluded_until:%Y-%m-%d %H:%M} UTC."
+    return errors.SelfExcluded(text, excluded_until=standing.excluded_until)
+
+
+def _paused(standing: Standing) -> Problem:
+    text = f"You paused buying until {standing.paused_until:%Y-%m-%d %H:%M} UTC."
+    return errors.Paused(text, paused_until=standing.paused_until)
+
+
+def _incomplete(standing: Standing) -> Problem:
+    text = f"Complete your profile first: {', '.join(standing.missing)}."
+    return errors.ProfileIncomplete(text, fields=standing.missing)
+
+
+def _under_age(standing: Standing) -> Problem:
+    text = f"Where you live nobody under {standing.minimum_age} may buy."
+    return errors.UnderAge(text, minimum_age=standing.minimum_age)
+
+
+def _not_allowed(standing: Standing) -> Problem:
+    return errors.CountryNotAllowed(f"Nobody may buy where you live. {standing.reason}")
+
+
+def _not_accepted(standing: Standing) -> Problem:
+    text = f"Accept the terms of version {standing.terms_version} first."
+    return errors.TermsNotAccepted(text, version=standing.terms_version, url=standing.terms_url)
+
+
+BARRIERS: dict[str, Callable[[Standing], Problem]] = {
+    errors.SelfExcluded.code: _excluded,
+    errors.Paused.code: _paused,
+    errors.ProfileIncomplete.code: _incomplete,
+    errors.UnderAge.code: _under_age,
+    errors.CountryNotAllowed.code: _not_allowed,
+    errors.TermsNotAccepted.code: _not_accepted,
+}

@@ -1,0 +1,122 @@
+"""The project's published keys, kept in this process: each with the one algorithm that its kind signs with.
+
+PyJWT's own client (`PyJWKClient`) is not used: it asks again at every request while the server is away, reads answers
+of any size, and forgets good keys as soon as they are old.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from http import HTTPStatus
+from threading import Lock
+from time import monotonic
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt import PyJWK
+from jwt.exceptions import PyJWTError
+
+from accounts.supabase.asking import SupabaseAway, ask, issuer
+
+log = logging.getLogger(__name__)
+# Seconds. A set is asked for anew when it is FRESH no more (Supabase's edge keeps one for ten minutes) or lacks a key,
+# at most once in FLOOR; while the server is away, known keys are good until they are STALE.
+FRESH, FLOOR, STALE = 600, 10, 3600
+RSA_BITS = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedKey:
+    """A public key, and the algorithm that follows from its kind, whatever a token says."""
+
+    public: EllipticCurvePublicKey | RSAPublicKey
+    algorithm: str
+
+
+class KeyCache:
+    """The keys by `kid`. Of many threads that need an unknown one at once, one asks and the others wait for it."""
+
+    def __init__(self, fetch: Callable[[], Any], clock: Callable[[], float] = monotonic) -> None:
+        self._fetch, self._clock = fetch, clock
+        self._lock = Lock()
+        self._keys: dict[str, PinnedKey] = {}
+        self._fetched_at = self._tried_at = float("-inf")
+        self._failed = False
+
+    def known(self, kid: str | None) -> PinnedKey | None:
+        """The key of this name if it is here and not too old. Asks nobody."""
+        is_stale = self._clock() - self._fetched_at >= STALE
+        return None if is_stale or kid is None else self._keys.get(kid)
+
+    def find(self, kid: str) -> PinnedKey | None:
+        """The key of this name; None if the project has none. Raises SupabaseAway if that cannot be learnt.
+
+        Cost: nothing for most; at most one request in FLOOR seconds for each process.
+        """
+        have = self.known(kid)
+        # Who has a key does not wait for newer ones.
+        if self._is_wanted(kid) and self._lock.acquire(blocking=have is None):
+            try:
+                self._refresh(kid)
+            finally:
+                self._lock.release()
+        found = self.known(kid)
+        if found is None and self._failed:
+            raise SupabaseAway("Supabase's keys cannot be read. Try again.")
+        return found
+
+    def _is_wanted(self, kid: str) -> bool:
+        return kid not in self._keys or self._clock() - self._fetched_at >= FRESH
+
+    def _refresh(self, kid: str) -> None:
+        # Looked at again: somebody may have asked while this thread waited.
+        if not self._is_wanted(kid) or self._clock() - self._tried_at < FLOOR:
+            return
+        self._tried_at = self._clock()
+        try:
+            self._keys = _read(self._fetch())
+        except SupabaseAway as error:
+            self._failed = True
+            log.warning(
+                "the keys of the Supabase project cannot be read, known ones count on: %r", error.__cause__ or error
+            )
+            return
+        self._fetched_at, self._failed = self._clock(), False
+
+
+def project_keys() -> KeyCache:
+    """Those of the project in the settings."""
+    return _keys_of(issuer())
+
+
+@lru_cache(maxsize=1)
+def _keys_of(issuer: str) -> KeyCache:
+    return KeyCache(partial(ask, ".well-known/jwks.json"))
+
+
+def _read(answer: tuple[int, Any]) -> dict[str, PinnedKey]:
+    status, document = answer
+    entries = document.get("keys") if isinstance(document, dict) else None
+    if status != HTTPStatus.OK or not isinstance(entries, list):
+        raise SupabaseAway(f"Supabase answers {status} and no set of keys.")
+    pinned = ((entry["kid"], _pin(entry)) for entry in entries if isinstance(entry, dict) and _is_named(entry))
+    return {kid: key for kid, key in pinned if key}
+
+
+def _is_named(entry: dict[str, Any]) -> bool:
+    return isinstance(entry.get("kid"), str) and entry.get("use", "sig") == "sig"
+
+
+def _pin(entry: dict[str, Any]) -> PinnedKey | None:
+    """None for what is no public key of a kind that we take: shared secrets, other curves, short RSA, garbage."""
+    try:
+        public = PyJWK(entry).key
+    except (PyJWTError, ValueError, TypeError, AttributeError):
+        return None
+    if isinstance(public, EllipticCurvePublicKey) and isinstance(public.curve, SECP256R1):
+        return PinnedKey(public, "ES256")
+    if isinstance(public, RSAPublicKey) and public.key_size >= RSA_BITS:
+        return PinnedKey(public, "RS256")
+    return None

@@ -1,0 +1,86 @@
+"""What the project knows of a person: asked of its Auth server, because a token does not say it.
+
+Claims cannot show that an address is verified: `user_metadata`, with its `email_verified`, is written by the person,
+and there is no other. The server's own `email_confirmed_at` shows it, unless the project confirms addresses without
+asking for a click (`mailer_autoconfirm`): that sets it too.
+"""
+
+import logging
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+
+from accounts.errors import EmailNotVerified, TokenRefused
+from accounts.serializers.fields import AddressField, NameField
+from accounts.supabase.asking import SupabaseAway, ask
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who they are there: the address is verified, the name is what they say."""
+
+    subject: UUID
+    email: str
+    name: str
+
+
+def verified_person(token: str, subject: UUID) -> Person:
+    """Whom this good token is for. Cost: two requests.
+
+    Raises EmailNotVerified unless the project has verified an address of theirs, TokenRefused if their session there
+    has ended or they were banned or deleted since, and SupabaseAway.
+    """
+    known = _known(token)
+    if known.get("id") != str(subject):
+        raise SupabaseAway("Supabase answered about somebody else. Try again.")
+    address = _address(known.get("email"))
+    if not address or not known.get("email_confirmed_at") or known.get("is_anonymous") or _is_of_company(known):
+        raise EmailNotVerified("Supabase has not verified an e-mail address of yours. Open the link that it mailed.")
+    if not _is_confirmed_by_mail():
+        log.error("the Supabase project confirms addresses without a mail: turn its setting 'Confirm email' on")
+        raise EmailNotVerified("Our Supabase project does not verify addresses. Register with a password instead.")
+    return Person(subject, address, _name(known.get("user_metadata")))
+
+
+def _known(token: str) -> dict[str, Any]:
+    status, known = ask("user", token=token)
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
+        raise TokenRefused("Supabase does not know this session any more. Sign in there again.")
+    if status != HTTPStatus.OK or not isinstance(known, dict):
+        raise SupabaseAway(f"Supabase answers {status}. Try again.")
+    return known
+
+
+def _is_confirmed_by_mail() -> bool:
+    status, project = ask("settings")
+    return status == HTTPStatus.OK and isinstance(project, dict) and project.get("mailer_autoconfirm") is False
+
+
+def _is_of_company(known: dict[str, Any]) -> bool:
+    """Whether a company's own directory (SAML) vouches for the address, which may name any."""
+    claimed = known.get("app_metadata")
+    return isinstance(claimed, dict) and str(claimed.get("provider", "")).startswith("sso")
+
+
+def _address(given: Any) -> str:
+    """As we keep addresses; empty if it is none. Letters that merely become ASCII in lower case are refused."""
+    try:
+        return AddressField().run_validation(given) if isinstance(given, str) and given.isascii() else ""
+    except serializers.ValidationError:
+        return ""
+
+
+def _name(said: Any) -> str:
+    """What they call themselves, or nothing that we can show."""
+    for field in ("full_name", "name"):
+        given = said.get(field) if isinstance(said, dict) else None
+        try:
+            return NameField().run_validation(given)
+        except serializers.ValidationError:
+            continue
+    return "New member"

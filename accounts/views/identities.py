@@ -1,0 +1,56 @@
+"""One's accounts elsewhere: `users/identities…`."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from accounts import services
+from accounts.authentication import session_of
+from accounts.models import Identity
+from accounts.permissions import signed_in
+from accounts.serializers.identities import IdentitySerializer, UnlinkSerializer
+from accounts.views.answers import valid
+from accounts.views.sessions import UUID_PATTERN
+from luxewin.api.ratelimits import limited
+
+
+class IdentityViewSet(GenericViewSet):
+    """The accounts elsewhere with which one signs in here."""
+
+    serializer_class = IdentitySerializer
+    filter_backends = []
+    queryset = Identity.objects.none()
+
+    def get_queryset(self) -> QuerySet[Identity]:
+        """One's own."""
+        return Identity.objects.filter(user=self.request.user.pk)
+
+    @extend_schema(responses=IdentitySerializer(many=True))
+    @action(detail=False, methods=["get"])
+    def identities(self, request: Request) -> Response:
+        """Lists them, newest first."""
+        page = self.paginate_queryset(self.get_queryset())
+        return self.get_paginated_response(IdentitySerializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="users_identities_unlink",
+        request=UnlinkSerializer,
+        responses={204: None},
+        parameters=[OpenApiParameter("id", UUID, OpenApiParameter.PATH)],
+    )
+    @action(detail=False, methods=["post"], url_path=f"identities/(?P<id>{UUID_PATTERN})/unlink")
+    @limited("30/h", key="user")
+    def unlink(self, request: Request, id: str) -> Response:  # noqa: A002 the name in the path
+        """That account opens this one no more, and every other device is signed out.
+
+        Whoever has no password sets one first (`auth/password/forgot`), which unlinks too. From then on one signs in
+        with the password: nothing is linked to this account by its address any more.
+        """
+        wanted = valid(UnlinkSerializer, request)
+        services.unlink_identity(signed_in(request), UUID(id), **wanted, session=session_of(request))
+        return Response(status=204)

@@ -1,0 +1,35 @@
+"""One's own data: `users/export` and `users/delete`."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from accounts import services
+from accounts.permissions import signed_in
+from accounts.serializers.privacy import NO_EXPORT, DeleteSerializer, DeletionSerializer, ExportSerializer
+from accounts.views.answers import valid
+from luxewin.api.ratelimits import limited
+
+
+class PrivacyViewSet(GenericViewSet):
+    """One's own data."""
+
+    @extend_schema(methods=["GET"], responses=ExportSerializer)
+    @extend_schema(methods=["POST"], request=None, responses={202: ExportSerializer})
+    @action(detail=False, methods=["get", "post"])
+    def export(self, request: Request) -> Response:
+        """Asks for an archive of everything held on oneself, one a day, or shows how far the last one is."""
+        user = signed_in(request)
+        if request.method == "POST":
+            return Response(ExportSerializer(services.request_export(user, actor=user)).data, status=202)
+        return Response(ExportSerializer(services.latest_export(user) or NO_EXPORT).data)
+
+    @extend_schema(request=DeleteSerializer, responses={202: DeletionSerializer})
+    @action(detail=False, methods=["post"], url_path="delete")
+    @limited("30/h", key="user")
+    def delete_account(self, request: Request) -> Response:
+        """Closes one's account at once, and forgets one after two weeks in which a mailed link takes it back."""
+        deletion = services.delete_account(signed_in(request), **valid(DeleteSerializer, request))
+        return Response(DeletionSerializer(deletion).data, status=202)

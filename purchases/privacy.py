@@ -1,0 +1,105 @@
+"""What purchases hold on people, what stands in the way of forgetting them, and what is taken away."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db.models import CharField, QuerySet
+from django.db.models.functions import Cast
+from djstripe.models import Customer, WebhookEventTrigger
+
+from accounts.models import User
+from accounts.privacy import held, retention
+from accounts.privacy.leaving import Obstacle, eraser, obstacle
+from accounts.privacy.own import audit_rows
+from luxewin.audit.models import AuditEntry
+from purchases.models import Dispute, Payment, PersonTally, PostalEntry, Purchase, Refund, SkillAttempt
+
+
+def register() -> None:
+    """Called once, when the app is ready."""
+    held.register_rows("purchases/purchases.json", "what you bought and entered", Purchase, by="buyer")
+    held.register("purchases/tickets.csv", "your tickets, for a spreadsheet", _tickets, "purchases.Purchase")
+    of_purchase = "purchase__buyer"
+    held.register_rows("purchases/payments.json", "how it was paid", Payment, "client_secret", by=of_purchase)
+    held.register_rows("purchases/refunds.json", "what was paid back", Refund, by="payment__purchase__buyer")
+    held.register_rows("purchases/disputes.json", "your bank's claims", Dispute, by="payment__purchase__buyer")
+    held.register_rows(
+        "purchases/letters.json", "your free entries by post", PostalEntry, "entered_by_id", by=of_purchase
+    )
+    held.register_rows("purchases/answers.json", "your answers to questions of skill", SkillAttempt)
+    held.register_rows("purchases/limits.json", "how many tickets count for a raffle's limit", PersonTally)
+    held.register(
+        "purchases/stripe.json", "who you are at Stripe, which takes payments", _customers, "djstripe.Customer"
+    )
+    held.register("purchases/audit.json", "what became of your purchases", _audit, "audit.AuditEntry")
+    held.leave_out("Stripe's records, which Stripe answers for; what they say of a payment is in ours", "djstripe.*")
+    _register_rules()
+
+
+def _tickets(user: User) -> Iterator[dict[str, Any]]:
+    bought = Purchase.objects.filter(buyer=user).select_related("raffle").order_by("pk")
+    for each in bought.iterator(chunk_size=500):
+        tickets: dict[str, Any] = each.tickets or {"first": "", "last": "", "count": each.quantity}
+        about: dict[str, Any] = {"raffle": each.raffle.title, "purchase": each.pk, "entry": each.entry_id}
+        yield (
+            about
+            | {"status": each.status}
+            | tickets
+            | {"amount": each.amount, "currency": each.currency, "paid_at": each.paid_at}
+        )
+
+
+def _customers(user: User) -> QuerySet[Any, Any]:
+    return Customer.objects.filter(subscriber=user).values("id", "livemode", "created")
+
+
+def _audit(user: User) -> Iterator[dict[str, Any]]:
+    keys = Purchase.objects.filter(buyer=user).values_list(Cast("pk", CharField()), flat=True)
+    return audit_rows(AuditEntry.objects.filter(subject_type="purchase", subject_id__in=keys), user)
+
+
+STATUSES = {
+    Purchase.Status.PENDING: "A purchase waits to be paid.",
+    Purchase.Status.PROCESSING: "A bank is working on the payment of a purchase.",
+    Purchase.Status.REVIEW: "Our finance looks into the payment of a purchase.",
+    Purchase.Status.REFUNDING: "Money of a purchase is on its way back.",
+}
+
+
+@obstacle
+def _money_under_way(user: User) -> Iterable[Obstacle]:
+    """Nobody is forgotten while they, their bank or we owe each other anything."""
+    for purchase in Purchase.objects.filter(buyer=user, status__in=STATUSES):
+        yield Obstacle(f"purchase_{purchase.status}", STATUSES[Purchase.Status(purchase.status)], str(purchase.pk))
+    refunds = Refund.objects.filter(payment__purchase__buyer=user).exclude(status=Refund.Status.SUCCEEDED)
+    for refund in refunds.exclude(payment__purchase__status=Purchase.Status.REFUNDING).select_related("payment"):
+        yield Obstacle("refund_open", "A refund is not through.", str(refund.payment.purchase_id))
+    disputes = Dispute.objects.filter(payment__purchase__buyer=user).exclude(status__in=Dispute.CLOSED)
+    for dispute in disputes.select_related("payment"):
+        yield Obstacle("dispute_open", "A bank disputes a payment.", str(dispute.payment.purchase_id))
+
+
+@eraser
+def _erase_what_was_written(user: User) -> None:
+    """Free text, and what opens a payment; amounts, numbers, ids and times are the books, and stay."""
+    SkillAttempt.objects.filter(user=user).update(answer="")
+    Payment.objects.filter(purchase__buyer=user).update(client_secret="")
+
+
+def _register_rules() -> None:
+    over = [status for status in Purchase.Status.values if status not in Purchase.HOLDING]
+    retention.register(
+        "client_secrets",
+        "what opens a payment at Stripe, of purchases that are over",
+        floor_days=1,
+        due=lambda before: Payment.objects.filter(purchase__status__in=over, updated_at__lt=before).exclude(
+            client_secret=""
+        ),
+        remove=lambda batch: batch.update(client_secret=""),
+    )
+    retention.register(
+        "stripe_deliveries",
+        "how Stripe's events were delivered, with the sender's address; the events stay",
+        floor_days=7,
+        due=lambda before: WebhookEventTrigger.objects.filter(created__lt=before),
+    )

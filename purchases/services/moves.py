@@ -1,0 +1,33 @@
+"""How the money of a purchase moves from one state to the next: each move with its row in the audit."""
+
+from typing import Any
+
+from luxewin.audit.services import Actor, record
+from purchases.models import Payment, Refund
+
+
+def move_payment(payment: Payment, status: Payment.Status, **changes: Any) -> None:
+    """Takes a payment, which the caller has locked, to `status`, with what else changes of it. Cost: two statements."""
+    before = payment.status
+    for name, value in (changes | {"status": status}).items():
+        setattr(payment, name, value)
+    payment.save(update_fields=[*changes, "status", "updated_at"])
+    record_payment(payment, before=before)
+
+
+def record_payment(payment: Payment, *, before: str | None) -> None:
+    """Notes what a payment has become, in the transaction that changed it."""
+    after = {"status": payment.status, "purchase": str(payment.purchase_id), "intent": payment.intent_id}
+    record(f"payment.{payment.status}", payment, before={"status": before} if before else {}, after=after)
+
+
+def record_refund(refund: Refund, *, before: str | None, actor: Actor | None = None) -> None:
+    """The same of a refund."""
+    known = {"status": before} if before else {}
+    record(f"refund.{refund.status}", refund, actor=actor, before=known, after=refund_facts(refund))
+
+
+def refund_facts(refund: Refund) -> dict[str, object]:
+    """What the audit keeps of a refund."""
+    facts = {"status": refund.status, "payment": str(refund.payment_id), "amount": refund.amount}
+    return facts | {"attempt": refund.attempt, "stripe_id": refund.stripe_id}

@@ -1,0 +1,54 @@
+"""What draws hold on people, and what stands in the way of forgetting them. Nothing of a draw is ever taken away."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db.models import Exists, OuterRef
+
+from accounts.models import User
+from accounts.privacy import held
+from accounts.privacy.leaving import Obstacle, obstacle
+from purchases.models import Purchase
+from verification.errors import ProofUnavailable
+from verification.models import Award, Draw, Forfeit, Pick
+from verification.services import prove_entry
+
+State = Draw.State
+OVER = (State.DRAWN, State.SETTLED, State.VOID)
+
+
+def register() -> None:
+    """Called once, when the app is ready."""
+    held.register_rows("draws/picks.json", "which of your tickets were picked", Pick, by="purchase__buyer")
+    held.register_rows(
+        "draws/prizes.json", "what you won, and when it was handed over", Award, by="pick__purchase__buyer"
+    )
+    held.register_rows(
+        "draws/forfeits.json", "picks that you lost, and why", Forfeit, "by_id", by="pick__purchase__buyer"
+    )
+    held.register("draws/proofs.json", "the paths that prove your entries", _proofs, "purchases.Purchase")
+
+
+def _proofs(user: User) -> Iterator[dict[str, Any]]:
+    """Of every draw whose entries are committed. Cost: two queries and a block of hashes for each purchase."""
+    paid = Purchase.objects.paid().filter(buyer=user).exclude(raffle__draw=None).exclude(raffle__draw__root="")
+    for purchase in paid.select_related("raffle__draw").order_by("pk").iterator(chunk_size=500):
+        try:
+            yield prove_entry(purchase.raffle.draw, purchase)
+        except ProofUnavailable as refusal:
+            yield {"raffle": purchase.raffle_id, "entry_id": purchase.entry_id, "missing": refusal.detail}
+
+
+@obstacle
+def _draws_under_way(user: User) -> Iterable[Obstacle]:
+    """Whoever takes part in a draw to come can win it, and must be reachable until their prize is handed over."""
+    paid = Purchase.objects.paid().filter(buyer=user)
+    for draw in Draw.objects.filter(raffle__in=paid.values("raffle")).exclude(state__in=OVER).select_related("raffle"):
+        yield Obstacle("draw_to_come", f"The draw of {draw.raffle.title} is still to come.", str(draw.pk))
+    open_awards = Award.objects.filter(lost_at=None, claimed_at=None)
+    for award in open_awards.filter(pick__purchase__buyer=user).select_related("prize", "pick"):
+        yield Obstacle("prize_unclaimed", f"A prize waits for you: {award.prize.name}.", str(award.pick.draw_id))
+    mine = Pick.objects.filter(purchase__buyer=user, prize=None, forfeit=None, award=None)
+    for pick in mine.filter(Exists(open_awards.filter(pick__draw=OuterRef("draw")))):
+        said = "You are an alternate of a draw whose prizes are not all handed over."
+        yield Obstacle("alternate", said, str(pick.draw_id))
