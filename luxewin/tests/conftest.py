@@ -1,0 +1,61 @@
+"""What tests of the whole API share: its world; and at the end of a run's report, how much was tried."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from accounts.tests.conftest import project  # noqa: F401 a fixture
+from accounts.tests.project import Project
+from luxewin.tests.contract.world import PASSWORD, World
+from raffles.models import Raffle
+
+
+@pytest.fixture
+def world(
+    person: Callable[..., User],
+    draft: Callable[..., Raffle],
+    on_sale: Callable[..., Raffle],
+    settings: Any,
+    project: Project,  # noqa: F811
+) -> World:
+    """Alice owns what there is; Bob wants it, and staff. Hashes cost nothing, and nobody counts requests."""
+    settings.RATELIMIT_ENABLE = False
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    cast = {
+        "buyer": person("alice"),
+        "other": person("bob"),
+        "unverified": person("charlie", verified=False),
+        "managers": person("mona", role="raffle managers"),
+        "finance": person("fiona", role="finance"),
+        "support": person("sam", role="support"),
+        "auditors": person("audrey", role="auditors"),
+        "root": person("root", is_superuser=True),
+    }
+    User.objects.filter(pk=cast["root"].pk).update(is_staff=True)
+    for user in (cast["buyer"], cast["other"]):
+        user.set_password(PASSWORD)
+        user.save()
+    return World({"anonymous": None} | cast, draft, on_sale, project)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Prints what the tests of luxewin/tests/contract counted, wherever they ran."""
+    reports = [report for kept in terminalreporter.stats.values() for report in kept]
+    rows = sorted(
+        {
+            tuple(value)
+            for report in reports
+            for name, value in getattr(report, "user_properties", [])
+            if name == "contract"
+        }
+    )
+    if not rows:
+        return
+    terminalreporter.section("requests made from the API's description")
+    total = ("in all", *(sum(row[place] for row in rows) for place in (1, 2, 3)))
+    for label, examples, asked, good in (*rows, total):
+        terminalreporter.line(
+            f"{examples:6} examples {asked:6} requests {good / max(asked, 1):6.0%} succeeded  {label}"
+        )
