@@ -11,7 +11,7 @@ export UV
 # The machine's own variables for other projects have no say here.
 unexport VIRTUAL_ENV PYTHONPATH DJANGO_SETTINGS_MODULE PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo run test lint format bench faults requirements noble clean
+.PHONY: help setup demo run test fuzz lint format bench faults requirements noble clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,6 +46,10 @@ bench: setup ## figures beside their yardsticks; ARGS="--only NAME,… --json FI
 faults: setup ## kills and outages while people buy, then the books; ARGS="--times N --only NAME,… --report FILE"
 	@exec $(PYTHON) -m luxewin.faults $(ARGS)
 
+fuzz: setup ## more and other requests made up from the API's description; FUZZ_EXAMPLES=N, FUZZ_SEED=N
+	@export FUZZ_SEED=$${FUZZ_SEED:-$$RANDOM}; echo "fuzz: FUZZ_SEED=$$FUZZ_SEED"; \
+		FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-40000} exec $(PYTHON) -m pytest luxewin/tests/contract -n 4 --dist worksteal $(ARGS)
+
 lint: setup ## everything that can be found without running it
 	@.ci/lint
 
@@ -54,7 +58,7 @@ format: setup ## put the code into its form
 	@$(PYTHON) -m ruff check --fix .
 
 requirements: $(UV) ## compile the pinned requirements anew (add ARGS=--upgrade for newer versions)
-	@.ci/compile_requirements requirements.txt .ci/requirements.txt bench/requirements.txt $(ARGS)
+	@.ci/compile_requirements requirements.txt .ci/requirements.txt bench/requirements.txt .ci/semgrep/requirements.txt $(ARGS)
 
 noble: setup ## bundle the browser's library anew from verification/browser/package-lock.json
 	@$(PYTHON) -m verification.browser.build
