@@ -14,7 +14,8 @@ from luxewin.api.problems import Problem
 ASK = "SELECT * FROM accounts_standings(%s, %s)"
 # Whoever buys or enters locks these rows so, which is what each of their foreign keys would do at the end anyway, only
 # a little stronger; whoever changes a safeguard locks them to change them. So each waits for the other.
-LOCK = "SELECT FROM accounts_user WHERE id = ANY(%s) ORDER BY id FOR SHARE {}"
+LOCK = "SELECT FROM accounts_user WHERE id = ANY(%s) ORDER BY id FOR SHARE"
+LOCK_OR_FAIL = f"{LOCK} NOWAIT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def keep_standing(people: Iterable[UUID], *, waits: bool = True) -> None:
     `waits` off, LOCK_NOT_AVAILABLE comes at once where somebody changes one of them right now.
     """
     with connection.cursor() as cursor:
-        cursor.execute(LOCK.format("" if waits else "NOWAIT"), [list(people)])
+        cursor.execute(LOCK if waits else LOCK_OR_FAIL, [list(people)])
 
 
 def barrier(standing: Standing, code: str) -> Problem:
