@@ -7,11 +7,11 @@ from django.http import HttpRequest, HttpResponse
 
 # What no page of ours asks a browser for, and no script that got into one may ask for either.
 FEATURES = (
-    *("accelerometer", "autoplay", "bluetooth", "browsing-topics", "camera", "display-capture"),
+    *("accelerometer", "autoplay", "browsing-topics", "camera", "display-capture"),
     *("encrypted-media", "fullscreen", "gamepad", "geolocation", "gyroscope", "hid", "identity-credentials-get"),
     *("idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "otp-credentials", "payment"),
     *("picture-in-picture", "publickey-credentials-create", "publickey-credentials-get", "screen-wake-lock", "serial"),
-    *("storage-access", "usb", "web-share", "window-management", "xr-spatial-tracking"),
+    *("storage-access", "usb", "window-management", "xr-spatial-tracking"),
 )
 PERMISSIONS = ", ".join(f"{feature}=()" for feature in FEATURES)
 # An answer that is no page loads nothing, whatever a browser takes it for.
