@@ -104,6 +104,12 @@ class PasswordField(serializers.CharField):
         style = {"input_type": "password"}
         super().__init__(max_length=128, trim_whitespace=False, style=style, write_only=True, **kwargs)
 
+    def to_internal_value(self, data: Any) -> str:
+        """Text alone: DRF would make a password of the number 12345."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
 
 class CodeField(serializers.CharField):
     """A code of the second factor, as typed: spaces and hyphens do not matter."""

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
@@ -198,3 +199,11 @@ def test_the_mail_of_an_exclusion_says_how_long_and_who_did_it(alice, sam):
     assert datetime.fromisoformat(context["until"]) == Safeguards.objects.get().excluded_until
     entry = AuditEntry.objects.get(action="safeguards.excluded")
     assert (entry.actor, entry.after["reason"]) == (sam.pk, "She called.")
+
+
+@pytest.mark.parametrize("password", [12345, 1.5, True, ["a"], {"a": 1}])
+def test_a_password_is_text_also_of_those_who_have_none(alice, password):
+    User.objects.filter(pk=alice.pk).update(password=make_password(None))
+    answer = client_of(alice).post("/api/v1/users/safeguards/exclude", {"months": 12, "password": password})
+    assert_problem(answer, 400, "invalid", {"password"})
+    assert not Safeguards.objects.filter(user=alice).exists()
