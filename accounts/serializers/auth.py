@@ -22,7 +22,8 @@ from accounts.serializers.users import ProfileSerializer
 from accounts.services.terms import terms_in_force
 
 
-def _age(born: date, today: date) -> int:
+def age_on(today: date, born: date) -> int:
+    """Return how old somebody is; who was born on 29 February is a year older on 1 March where there is none."""
     return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
 
 
@@ -55,7 +56,7 @@ class RegisterSerializer(serializers.Serializer):
 
     def validate_date_of_birth(self, value: date) -> date:
         """Old enough to buy."""
-        if _age(value, timezone.now().date()) < settings.MINIMUM_AGE or value.year < 1900:
+        if age_on(timezone.now().date(), value) < settings.MINIMUM_AGE or value.year < 1900:
             raise serializers.ValidationError(
                 f"You must be at least {settings.MINIMUM_AGE} years old.", code="too_young"
             )

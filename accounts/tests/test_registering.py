@@ -13,6 +13,7 @@ from accounts.errors import LinkRefused, TokenRefused, WrongCredentials
 from accounts.links import verification_links
 from accounts.models import Notification, Preferences, User
 from accounts.notifications import compose
+from accounts.serializers.auth import age_on
 from accounts.tests.catching import mails_to, token_in
 from accounts.tokens import rotate
 from luxewin.audit.models import AuditEntry
@@ -184,21 +185,47 @@ def test_a_weak_password_is_refused_by_name(password, registration, db):
     assert_problem(response, 400, "invalid", {"password"})
 
 
-def _born(years: int, days: int) -> str:
+def _last_born_of_age(years: int) -> date:
+    """Return the latest date of birth of somebody who is that many years old today, in UTC."""
     today = timezone.now().date()
-    birthday = date(today.year - years, today.month, min(today.day, 28))
-    return str(birthday + timedelta(days=days))
+    # 29 February has no anniversary in most years: who was born on the day after is not of age yet.
+    day = 28 if (today.month, today.day) == (2, 29) else today.day
+    return date(today.year - years, today.month, day)
 
 
-@pytest.mark.parametrize("born", [_born(18, 1), _born(0, 1), "1899-12-31", "0001-01-01", "2999-01-01", "2001-02-30"])
-def test_the_too_young_and_the_impossible_are_refused(born, registration, db):
+@pytest.mark.parametrize("years", [18, 0])
+def test_who_is_a_day_too_young_is_refused(years, registration, db):
+    born = str(_last_born_of_age(years) + timedelta(days=1))
+    with nothing_written():
+        response = client_of().post(REGISTER, registration(date_of_birth=born))
+    assert_problem(response, 400, "invalid", {"date_of_birth"})
+
+
+@pytest.mark.parametrize("born", ["1899-12-31", "0001-01-01", "2999-01-01", "2001-02-30"])
+def test_an_impossible_date_of_birth_is_refused(born, registration, db):
     with nothing_written():
         response = client_of().post(REGISTER, registration(date_of_birth=born))
     assert_problem(response, 400, "invalid", {"date_of_birth"})
 
 
 def test_who_turns_18_today_may_register(registration, db):
-    assert client_of().post(REGISTER, registration(date_of_birth=_born(18, 0))).status_code == 201
+    assert client_of().post(REGISTER, registration(date_of_birth=str(_last_born_of_age(18)))).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("born", "today", "age"),
+    [
+        (date(2008, 2, 29), date(2026, 2, 28), 17),
+        (date(2008, 2, 29), date(2026, 3, 1), 18),
+        (date(2008, 2, 29), date(2028, 2, 29), 20),
+        (date(2010, 3, 1), date(2028, 2, 29), 17),
+        (date(2008, 12, 31), date(2026, 12, 30), 17),
+        (date(2008, 12, 31), date(2026, 12, 31), 18),
+        (date(2008, 1, 31), date(2026, 1, 31), 18),
+    ],
+)
+def test_a_year_of_life_ends_on_the_birthday_or_on_1_march(born, today, age):
+    assert age_on(today, born) == age
 
 
 @pytest.mark.parametrize(
