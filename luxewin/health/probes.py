@@ -69,7 +69,7 @@ def _examine(probe: Probe) -> Health:
     try:
         probe.call()
     except Exception as error:  # noqa: BLE001 whatever a part raises is its state
-        log.warning("%s is down: %s", probe.name, error)
+        log.warning("%s is down: %s", probe.name, error, extra={"cause": probe.name})
         reason = (str(error) or type(error).__name__).splitlines()[0]
         return Health(probe.name, "down", probe.required, reason[:200])
     finally:
