@@ -1,18 +1,38 @@
 """Pages of lists."""
 
+import json
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from rest_framework.exceptions import NotFound
+from django.db.models import Model, Q
+from django.utils.timezone import is_naive
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
+from rest_framework.utils.urls import replace_query_param
 
 from luxewin.api.problems import InvalidInput
 
 
+@dataclass(frozen=True, slots=True)
+class Keyset:
+    """Where a page begins: behind the row with `key`, or at the end of the list if there is none."""
+
+    key: tuple[Any, ...] | None = None
+    backwards: bool = False
+
+
 class CursorPages(CursorPagination):
-    """Cursor pages: their cost does not grow with the depth, and no row is shown twice while others are added."""
+    """Keyset pages: a cursor names a row by all fields of the order, so no row is lost or shown twice between pages.
+
+    DRF's own cursor is the first field and an offset, which is wrong as soon as rows of equal value leave or enter
+    the list. The last field of an order has to be unique, and none may be null. The cost of a page does not grow with
+    its depth.
+    """
 
     page_size = 20
     page_size_query_param = "page_size"
@@ -38,9 +58,83 @@ class CursorPages(CursorPagination):
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         """The rows of this page; raises InvalidInput for a cursor that is garbage or belongs to another order."""
+        size = self.get_page_size(request)
+        self.base_url = request.build_absolute_uri()
+        self.order: tuple[str, ...] = self.get_ordering(request, queryset, view)
+        start = self._start(request, queryset.model)
+        order = tuple(map(_opposite, self.order)) if start.backwards else self.order
+        if start.key is not None:
+            queryset = queryset.filter(_behind(order, start.key))
+        # One row more tells whether there is another page.
+        found = list(queryset.order_by(*order)[: size + 1])
+        self.page, more = found[:size], len(found) > size
+        if start.backwards:
+            self.page.reverse()
+        came_from = start.key is not None
+        self.has_previous, self.has_next = (more, came_from) if start.backwards else (came_from, more)
+        return self.page
+
+    def get_next_link(self) -> str | None:
+        """The page behind this one's last row, or the first page if this one is empty."""
+        if not self.has_next:
+            return None
+        return self._link(Keyset(self._key(self.page[-1]) if self.page else None))
+
+    def get_previous_link(self) -> str | None:
+        """The page before this one's first row, or the last page if this one is empty."""
+        if not self.has_previous:
+            return None
+        return self._link(Keyset(self._key(self.page[0]) if self.page else None, backwards=True))
+
+    def _key(self, row: Any) -> tuple[str, ...]:
+        return tuple(str(getattr(row, field.removeprefix("-"))) for field in self.order)
+
+    def _link(self, start: Keyset) -> str:
+        text = json.dumps({"order": self.order, "key": start.key, "backwards": start.backwards})
+        cursor = urlsafe_b64encode(text.encode()).decode().rstrip("=")
+        return replace_query_param(str(self.base_url), self.cursor_query_param, cursor)
+
+    def _start(self, request: Request, model: type[Model]) -> Keyset:
+        encoded = request.query_params.get(self.cursor_query_param)
+        if encoded is None:
+            return Keyset()
         try:
-            return super().paginate_queryset(queryset, request, view)
-        except (NotFound, ValueError, ValidationError) as error:
-            if self.cursor_query_param not in request.query_params:
-                raise
+            return _decode(encoded, model, self.order)
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError, ValidationError) as error:
             raise InvalidInput.of("cursor", "invalid", "Not a cursor of this list in this order.") from error
+
+
+def _opposite(field: str) -> str:
+    return field.removeprefix("-") if field.startswith("-") else f"-{field}"
+
+
+def _decode(encoded: str, model: type[Model], order: Sequence[str]) -> Keyset:
+    """What a cursor says; raises what `_read` does, TypeError or KeyError if it is no cursor of `order`."""
+    fields = json.loads(urlsafe_b64decode(encoded.encode("ascii") + b"=="))
+    if fields["order"] != list(order):
+        raise ValueError("a cursor of another order")
+    key = None if fields["key"] is None else _read(model, order, fields["key"])
+    return Keyset(key, fields["backwards"] is True)
+
+
+def _read(model: type[Model], order: Sequence[str], texts: Sequence[str]) -> tuple[Any, ...]:
+    """The values that a key's texts stand for; raises ValueError, OverflowError or ValidationError for what is none."""
+    values = []
+    for field, text in zip(order, texts, strict=True):
+        column: Any = model._meta.get_field(field.removeprefix("-"))  # noqa: SLF001 Django's documented API
+        value = column.to_python(text)
+        if value is None or (isinstance(value, datetime) and is_naive(value)):
+            raise ValueError(f"{field} cannot be {text}")
+        # PostgreSQL knows fewer offsets than Python, and UTC is one of them.
+        values.append(value.astimezone(UTC) if isinstance(value, datetime) else value)
+    return tuple(values)
+
+
+def _behind(order: Sequence[str], key: Sequence[Any]) -> Q:
+    """Rows that come after `key` in this order, written so that an index on the first field is used."""
+    behind = Q()
+    for field, value in reversed(list(zip(order, key, strict=True))):
+        name, way = field.removeprefix("-"), "lt" if field.startswith("-") else "gt"
+        further = Q(**{f"{name}__{way}": value})
+        behind = Q(**{f"{name}__{way}e": value}) & (further | behind) if behind else further
+    return behind

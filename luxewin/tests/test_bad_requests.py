@@ -1,5 +1,7 @@
 """Bad tokens, cursors, filters, paths, verbs and headers: a problem document, nothing written, never a 500."""
 
+import json
+from base64 import urlsafe_b64encode
 from typing import Any
 from uuid import uuid4
 
@@ -71,10 +73,63 @@ def test_the_token_of_somebody_who_left_is_refused(change, alice):
 LISTS = ["/api/v1/raffles/list", "/api/v1/purchases/list", "/api/v1/verification/list"]
 
 
+KEYS = [
+    *(
+        [],
+        ["1"],
+        ["1", "2", "3"],
+        "12",
+        7,
+        {"a": 1},
+        [["1"], ["2"]],
+        [None, None],
+        [True, {}],
+        ["\x00", "\x00"],
+        ["", ""],
+    ),
+    *(["9" * 4000, "x"], [str(10**30), "00000000-0000-0000-0000-000000000000"], ["NaN", "Infinity"]),
+    ["2026-01-01T00:00:00", "00000000-0000-0000-0000-000000000000"],
+    ["9999-12-31T23:59:59-23:59", "00000000-0000-0000-0000-000000000000"],
+    ["0001-01-01T00:00:00+23:59", "00000000-0000-0000-0000-000000000000"],
+]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("key", KEYS, ids=range(len(KEYS)))
+@pytest.mark.parametrize(
+    ("path", "order"),
+    [
+        ("raffles/list?", ["closes_at", "id"]),
+        ("raffles/list?order=-ticket_price&", ["-ticket_price", "id"]),
+        ("purchases/list?", ["-id"]),
+        ("verification/list?", ["-sequence"]),
+    ],
+)
+def test_a_made_up_key_is_a_refusal_or_a_page_and_no_500(path, order, key, backwards, alice, on_sale):
+    on_sale()
+    text = json.dumps({"order": order, "key": key, "backwards": backwards})
+    response = client_of(alice).get(f"/api/v1/{path}cursor={urlsafe_b64encode(text.encode()).decode()}")
+    if response.status_code != 200:
+        assert_problem(response, 400, "invalid", {"cursor"})
+
+
 @pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize(
     "cursor",
-    ["x", "cD0y", "%00", "bz0xJnA9AA%3D%3D", "cD0lMDA%3D", "cj0xJnA9eA==", "bz05OTk5OTk5OTk5OTk5OTk5", "ä", "a" * 3000],
+    [
+        "x",
+        "cD0y",
+        "%00",
+        "bz0xJnA9AA%3D%3D",
+        "cD0lMDA%3D",
+        "cj0xJnA9eA==",
+        "bz05OTk5OTk5OTk5OTk5OTk5",
+        "ä",
+        "a" * 3000,
+        "W10",
+        "bnVsbA",
+        "e30",
+    ],
 )
 def test_a_bad_cursor_is_a_refusal_or_a_page_and_no_500(path, cursor, alice, on_sale):
     on_sale()

@@ -5,11 +5,13 @@ from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from luxewin.tests.asking import client_of
 from raffles import services
-from raffles.models import Raffle
+from raffles.filters import RaffleFilter
+from raffles.models import Raffle, TicketCounter
 
 
 def _titles(**query: object) -> list[str]:
@@ -100,17 +102,75 @@ def test_each_order_is_kept_over_pages(order, titles, priced):
     assert "".join(seen) == titles
 
 
-def test_equal_values_lose_no_row_between_pages(on_sale):
+@pytest.fixture
+def equal(on_sale) -> list[str]:
+    """Seven raffles alike in every order, oldest first."""
     closes_at = timezone.now() + timedelta(days=1)
-    made = {str(on_sale(ticket_price=100, closes_at=closes_at).pk) for _ in range(7)}
-    for order in ("closes_at", "-ticket_price"):
-        path, seen = f"/api/v1/raffles/list?page_size=2&order={order}", []
-        while path:
-            page = client_of().get(path).json()
-            seen += [raffle["id"] for raffle in page["results"]]
-            path = page["next"]
-        assert len(seen) == 7
-        assert set(seen) == made
+    made = [str(on_sale(ticket_price=100, closes_at=closes_at).pk) for _ in range(7)]
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE raffles_raffle DISABLE TRIGGER USER")
+        cursor.execute("UPDATE raffles_raffle SET published_at = now()")
+        cursor.execute("ALTER TABLE raffles_raffle ENABLE TRIGGER USER")
+    return made
+
+
+def _ids(page: dict) -> list[str]:
+    return [raffle["id"] for raffle in page["results"]]
+
+
+@pytest.mark.parametrize("order", RaffleFilter.ORDERS)
+def test_equal_values_lose_no_row_between_pages(order, equal):
+    path, seen = f"/api/v1/raffles/list?page_size=2&order={order}", []
+    while path:
+        page = client_of().get(path).json()
+        seen += _ids(page)
+        path = page["next"]
+    assert sorted(seen) == sorted(equal)
+
+
+@pytest.mark.parametrize("order", RaffleFilter.ORDERS)
+def test_equal_values_come_back_in_the_same_pages(order, equal):
+    path, there, back = f"/api/v1/raffles/list?page_size=2&order={order}", [], []
+    while path:
+        page = client_of().get(path).json()
+        there.append(_ids(page))
+        path = page["next"]
+    while page:
+        back.append(_ids(page))
+        page = client_of().get(page["previous"]).json() if page["previous"] else None
+    assert back == there[::-1]
+
+
+@pytest.mark.parametrize("order", RaffleFilter.ORDERS)
+def test_rows_that_leave_the_list_between_pages_take_no_other_with_them(order, equal):
+    first = client_of().get(f"/api/v1/raffles/list?page_size=3&phase=open&order={order}").json()
+    for raffle_id in _ids(first)[:2]:
+        TicketCounter.objects.filter(pk=raffle_id).update(sold=F("capacity"))
+        assert services.close_raffle(raffle_id)
+    second = client_of().get(first["next"]).json()
+    third = client_of().get(second["next"]).json()
+    assert sorted(_ids(first) + _ids(second) + _ids(third)) == sorted(equal)
+    assert third["next"] is None
+    # Those that were on the first page and still match are what comes before the second.
+    assert _ids(client_of().get(second["previous"]).json()) == _ids(first)[2:]
+
+
+def test_a_page_whose_rows_are_all_gone_leads_to_the_last_that_are_left(equal):
+    first = client_of().get("/api/v1/raffles/list?page_size=5&phase=open").json()
+    for raffle_id in set(equal) - set(_ids(first)):
+        TicketCounter.objects.filter(pk=raffle_id).update(sold=F("capacity"))
+        assert services.close_raffle(raffle_id)
+    gone = client_of().get(first["next"]).json()
+    assert (gone["results"], gone["next"]) == ([], None)
+    assert _ids(client_of().get(gone["previous"]).json()) == _ids(first)
+
+
+@pytest.mark.parametrize("other", ["-closes_at", "ticket_price", "-published_at"])
+def test_a_cursor_of_another_order_is_refused(other, equal):
+    following = client_of().get("/api/v1/raffles/list?page_size=2&order=closes_at").json()["next"]
+    answer = client_of().get(following.replace("order=closes_at", f"order={other}"))
+    assert answer.status_code == 400
+    assert [fault["field"] for fault in answer.json()["errors"]] == ["cursor"]
 
 
 def test_a_page_back_shows_the_rows_before(priced):
