@@ -18,6 +18,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import Preferences, User
 from accounts.tokens import open_session
+from luxewin.health.probes import EXAMINER
 from raffles import services as raffle_services
 from raffles.models import Raffle
 from verification import doors
@@ -85,6 +86,13 @@ def empty_after_commits() -> Iterator[None]:
 def clean_cache() -> None:
     """Rate limits of one test are not another's."""
     caches["default"].clear()
+
+
+@pytest.fixture(autouse=True)
+def no_examiner() -> Iterator[None]:
+    """The threads that a look at the health starts end with the test."""
+    yield
+    EXAMINER.stop()
 
 
 @pytest.fixture

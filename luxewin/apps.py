@@ -12,9 +12,9 @@ class LuxewinConfig(AppConfig):
     def ready(self) -> None:
         """Registers the checks and the probes of what no single app owns."""
         from luxewin import checks  # noqa: F401 registers itself
-        from luxewin.health import register
+        from luxewin.health import EVERY_SECONDS_OUTSIDE, register
         from luxewin.health.parts import cache, database, mail
 
         register("database", database, required=True)
         register("cache", cache)
-        register("mail", mail)
+        register("mail", mail, every=EVERY_SECONDS_OUTSIDE)

@@ -7,7 +7,9 @@ os.environ.setdefault("DATABASE_POOL", "true")
 
 from django.core.asgi import get_asgi_application
 
+from luxewin import health
 from luxewin.checks import refuse_unsafe_production
 
 application = get_asgi_application()
 refuse_unsafe_production()
+health.start()

@@ -3,12 +3,13 @@
 import logging
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError
+
+from luxewin.database import causes
 
 # Lines of one template in an interval, where no exception tells that they have one cause.
 BURST = 20
@@ -122,28 +123,18 @@ def _cause_of(record: logging.LogRecord) -> tuple[Any, int]:
         return (record.name, template), BURST
     if state := _database_state(error):
         return state, 1
-    *_, root = _chain(error)
+    *_, root = causes(error)
     place = _place(root) if record.exc_info else ""
     return (record.name, record.msg, type(root).__qualname__, getattr(root, "errno", None), place), 1
 
 
 def _database_state(error: BaseException) -> tuple[str, str] | None:
     """SQL's state where the database gave one, else the kind of its silence; None for what is no trouble of its own."""
-    for each in _chain(error):
+    for each in causes(error):
         if state := getattr(each, "sqlstate", None):
             return ("database", state) if state[:2] in OF_THE_DATABASE else None
-    silent = next((each for each in _chain(error) if isinstance(each, DatabaseError | InterfaceError)), None)
+    silent = next((each for each in causes(error) if isinstance(each, DatabaseError | InterfaceError)), None)
     return ("database", type(silent.__cause__ or silent).__qualname__) if silent else None
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception and what led to it, at most 20 long."""
-    following: BaseException | None = error
-    for _ in range(20):
-        if following is None:
-            return
-        yield following
-        following = following.__cause__ or (None if following.__suppress_context__ else following.__context__)
 
 
 def _exception_among(arguments: Any) -> BaseException | None:

@@ -8,8 +8,10 @@ os.environ.setdefault("DATABASE_POOL", "true")
 
 from django.core.wsgi import get_wsgi_application
 
+from luxewin import health
 from luxewin.api.bodies import measured
 from luxewin.checks import refuse_unsafe_production
 
 application = measured(get_wsgi_application())
 refuse_unsafe_production()
+health.start()

@@ -11,7 +11,7 @@ class PurchasesConfig(AppConfig):
     def ready(self) -> None:
         """Sets up the door to Stripe, listens to its events and to raffles, registers sweeps, checks and the probe."""
         from accounts import spending
-        from luxewin.health import register
+        from luxewin.health import EVERY_SECONDS_OUTSIDE, register
         from purchases import checks, gateway, privacy, receivers, services, tasks  # noqa: F401 register themselves
 
         gateway.configure()
@@ -19,4 +19,4 @@ class PurchasesConfig(AppConfig):
         receivers.connect()
         privacy.register()
         spending.register(services.spent_this_month)
-        register("stripe", gateway.ping)
+        register("stripe", gateway.ping, every=EVERY_SECONDS_OUTSIDE)

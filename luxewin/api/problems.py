@@ -1,18 +1,20 @@
 """Problem details (RFC 9457): every error of the API has one shape, and names every fault."""
 
 import logging
+import sys
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from luxewin.api.requests import current_request
+from luxewin.database import Outage, discard_connections, outage
 
 log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
@@ -62,6 +64,10 @@ class Unavailable(Problem):
     title = "Temporarily unavailable"
     retry_after = 5
 
+    def __init__(self, detail: str, *, retry_after: int | None = None, **data: Any) -> None:
+        super().__init__(detail, **data)
+        self.retry_after = retry_after or self.retry_after
+
 
 def document(status: int, code: str, title: str, detail: str, **extra: Any) -> dict[str, Any]:
     """The problem document as a dict; `request_id` lets support find the log lines."""
@@ -97,9 +103,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
-    elif isinstance(error, OperationalError | InterfaceError):
-        log.error("the database does not answer", exc_info=error)
-        error = Unavailable("The database does not answer. Nothing is lost: send the same request again.")
+    elif found := outage(error):
+        error = _unavailable(error, found)
     if isinstance(error, Problem):
         body = document(error.status, error.code, error.title, error.detail, **error.data)
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
@@ -135,6 +140,13 @@ def _of_api_exception(error: exceptions.APIException) -> tuple[dict[str, Any], d
     return document(status, str(getattr(detail, "code", "error")), title, str(detail)), headers
 
 
+def _unavailable(error: Exception, found: Outage) -> Unavailable:
+    """The refusal to answer with while the database is in this state; the log has the reason."""
+    log.error("the database cannot serve a request", exc_info=error)
+    discard_connections(found)
+    return Unavailable(found.detail, retry_after=found.retry_after)
+
+
 def _plain(status: int, code: str, detail: str) -> JsonResponse:
     return JsonResponse(
         document(status, code, HTTPStatus(status).phrase, detail), status=status, content_type=CONTENT_TYPE
@@ -148,8 +160,10 @@ def _of_malformed(error: Exception) -> dict[str, Any]:
     return document(400, "bad_request", HTTPStatus.BAD_REQUEST.phrase, "The request is malformed.")
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
-    """Django's handler400: a request that no view could read."""
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler400: a request that no view could read, or a session that the database could not store."""
+    if found := outage(exception):
+        return _try_later(request, _unavailable(exception, found))
     body = _of_malformed(exception)
     return JsonResponse(body, status=body["status"], content_type=CONTENT_TYPE)
 
@@ -159,6 +173,24 @@ def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
     return _plain(404, "not_found", "Nothing is found at this path.")
 
 
-def server_error(request: HttpRequest) -> JsonResponse:
-    """Django's handler500: our fault; the log line has the traceback under the same request id."""
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500: 503 for what the database's state or an outside party has led to, else our own fault.
+
+    Whatever no view answered ends here, middleware and back office included. The log has the traceback.
+    """
+    error = sys.exception()
+    if isinstance(error, Unavailable):
+        return _try_later(request, error)
+    if isinstance(error, Exception) and (found := outage(error)):
+        return _try_later(request, _unavailable(error, found))
     return _plain(500, "server_error", "Something went wrong on our side. Nothing was charged by this request.")
+
+
+def _try_later(request: HttpRequest, refusal: Unavailable) -> HttpResponse:
+    """503 as a page for browsers, elsewhere as a problem document."""
+    body = document(refusal.status, refusal.code, refusal.title, refusal.detail)
+    headers = {"Retry-After": str(refusal.retry_after)}
+    if request.path.startswith(("/api/", "/health/")) or not request.accepts("text/html"):
+        return JsonResponse(body, status=body["status"], content_type=CONTENT_TYPE, headers=headers)
+    # Without the request: no context processor may ask for a session now.
+    return HttpResponse(render_to_string("unavailable.html", body), status=body["status"], headers=headers)

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
-from luxewin.api.problems import Problem
+from luxewin.api.problems import Problem, Unavailable
 
 log = logging.getLogger(__name__)
 # The key has its window in its name, so that its life need not begin anew with each count.
@@ -56,7 +56,7 @@ class CounterCache(BaseCache):
             count = self._count(key, int(timeout))
         except (ConnectionInterrupted, RedisError) as error:
             log.warning("redis does not answer, rate limits are counted in the database: %s", error)
-            count = 1 if caches["durable"].add(key, value, timeout) else caches["durable"].incr(key)
+            count = _count_in_database(key, value, timeout)
         self._counted.now = (key, count)
         return count == 1
 
@@ -69,6 +69,17 @@ class CounterCache(BaseCache):
 
     def _count(self, key: str, seconds: int) -> int:
         return get_redis_connection("default").eval(COUNT, 1, caches["default"].make_key(key), seconds)
+
+
+def _count_in_database(key: str, value: Any, timeout: Any) -> int:
+    """Raises Unavailable where the table takes no row: Django's cache keeps the database's error to itself."""
+    durable = caches["durable"]
+    if durable.add(key, value, timeout):
+        return 1
+    try:
+        return durable.incr(key)
+    except ValueError as error:
+        raise Unavailable("Requests cannot be counted at the moment. Send the same request again.") from error
 
 
 def count_request(request: Any, *, group: str, key: str | Callable[[str, Any], str], rate: str) -> None:

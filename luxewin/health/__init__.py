@@ -1,5 +1,5 @@
 """The ground of health: each room registers a probe for its part, and `/health/ready` names them all."""
 
-from luxewin.health.probes import register
+from luxewin.health.probes import EVERY_SECONDS_OUTSIDE, register, start
 
-__all__ = ["register"]
+__all__ = ["EVERY_SECONDS_OUTSIDE", "register", "start"]

@@ -1,14 +1,26 @@
 """Probes of the parts that no single app owns."""
 
+import os
+import socket
+
+from django.conf import settings
 from django.core import mail as django_mail
 from django.core.cache import caches
 from django.db import connection
 
+# Into the table of the durable cache, which forgets what is old by itself; a row of this process alone, so that no
+# other's lock is waited for.
+WRITE = """
+    INSERT INTO {table} (cache_key, value, expires) VALUES (%s, '', now() + interval '10 minutes')
+    ON CONFLICT (cache_key) DO UPDATE SET expires = EXCLUDED.expires
+"""
+
 
 def database() -> None:
-    """PostgreSQL answers a query."""
+    """PostgreSQL takes a row: one that only answers (a demoted primary, a full disk) can serve no buyer."""
+    table = connection.ops.quote_name(settings.CACHES["durable"]["LOCATION"])
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+        cursor.execute(WRITE.format(table=table), [f"health:{socket.gethostname()}:{os.getpid()}"])
 
 
 def cache() -> None:

@@ -1,78 +1,125 @@
-"""The probes and their results."""
+"""The probes and their results: threads of their own examine the parts, and whoever asks gets what they last found."""
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from threading import Lock
+from dataclasses import dataclass, field
+from threading import Event, Lock, Thread
 from time import monotonic
 
 from django.db import connection
 
 log = logging.getLogger(__name__)
-# A probe that answers later counts as down; results are kept so that a flood of requests asks nobody.
+# A probe that takes longer counts as down, and is not called again before it has returned.
 PATIENCE_SECONDS = 3.0
-KEPT_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """A call that returns if the part works and raises with a one-line reason if not."""
-
-    name: str
-    call: Callable[[], None]
-    required: bool
+# From the end of one examination to the next. Parts of our own cost a round trip, outside parties count requests.
+EVERY_SECONDS, EVERY_SECONDS_OUTSIDE = 3.0, 15.0
+DETAIL_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One part's state: `ok` or `down`, and why."""
+    """One part's state: `ok`, `down`, or `unknown` until it has been examined once; `age` is in seconds.
+
+    `detail` says why, and may name hosts: it is for staff and the log only.
+    """
 
     name: str
     state: str
     required: bool
+    age: float | None = None
     detail: str = ""
 
 
-_probes: dict[str, Probe] = {}
-_lock = Lock()
-_last: tuple[float, list[Health]] = (float("-inf"), [])
+@dataclass(slots=True)
+class Probe:
+    """A call that returns if the part works and raises with a one-line reason if not, and what it last came to."""
+
+    name: str
+    call: Callable[[], None]
+    required: bool
+    every: float = EVERY_SECONDS
+    #: When the examination that is under way began, if one is.
+    began_at: float | None = None
+    #: State, detail and time of the last one that came to its end.
+    found: tuple[str, str, float] | None = None
+
+    def health(self) -> Health:
+        """What is known now. Waits for nobody."""
+        now, began, found = monotonic(), self.began_at, self.found
+        if began is not None and now - began > PATIENCE_SECONDS:
+            return Health(self.name, "down", self.required, now - began, f"no answer for {now - began:.0f} s")
+        if found is None:
+            return Health(self.name, "unknown", self.required)
+        state, detail, at = found
+        return Health(self.name, state, self.required, now - at, detail)
+
+    def examine(self) -> None:
+        """Calls once and notes what came of it."""
+        self.began_at = monotonic()
+        state, detail = "ok", ""
+        try:
+            self.call()
+        except Exception as error:  # noqa: BLE001 whatever a part raises is its state
+            state = "down"
+            detail = next(iter(str(error).splitlines()), "")[:DETAIL_CHARACTERS] or type(error).__name__
+            log.warning("%s is down: %s", self.name, error, extra={"cause": self.name})
+        finally:
+            # This thread's own connection, if the probe opened one.
+            connection.close()
+        self.found, self.began_at = (state, detail, monotonic()), None
 
 
-def register(name: str, call: Callable[[], None], *, required: bool = False) -> None:
-    """Adds a part. `required` means: without it no request can be served, so the process is not ready."""
-    _probes[name] = Probe(name, call, required)
+@dataclass(slots=True)
+class _Examiner:
+    """The threads of this process, one for each probe: a part that hangs holds its own and no other."""
+
+    probes: dict[str, Probe] = field(default_factory=dict)
+    _threads: dict[str, Thread] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+    _stopped: Event = field(default_factory=Event)
+
+    def start(self) -> None:
+        """Starts the threads that do not run: all at first, and again in a process that was forked since."""
+        # Nobody holds the lock for longer than it takes to start threads.
+        with self._lock:
+            for name, probe in self.probes.items():
+                thread = self._threads.get(name)
+                if thread is None or not thread.is_alive():
+                    loop = Thread(target=self._loop, args=(probe, self._stopped), name=f"probe-{name}", daemon=True)
+                    self._threads[name] = loop
+                    loop.start()
+
+    def stop(self) -> None:
+        """Ends the threads, forgets what they found, and waits for those that do not hang. For tests."""
+        with self._lock:
+            self._stopped.set()
+            for thread in self._threads.values():
+                thread.join(PATIENCE_SECONDS)
+            self._threads.clear()
+            self._stopped = Event()
+            for probe in self.probes.values():
+                probe.found = probe.began_at = None
+
+    @staticmethod
+    def _loop(probe: Probe, stopped: Event) -> None:
+        while not stopped.is_set():
+            probe.examine()
+            stopped.wait(probe.every)
+
+
+EXAMINER = _Examiner()
+start = EXAMINER.start
+
+
+def register(name: str, call: Callable[[], None], *, required: bool = False, every: float = EVERY_SECONDS) -> None:
+    """Adds a part, to be examined `every` so many seconds in each web process.
+
+    `required` means: without it no request can be served, so the process is not ready.
+    """
+    EXAMINER.probes[name] = Probe(name, call, required, every)
 
 
 def examine() -> list[Health]:
-    """The state of every part, at most KEPT_SECONDS old; takes PATIENCE_SECONDS at most."""
-    global _last  # noqa: PLW0603 the kept result of this process
-    with _lock:
-        if monotonic() - _last[0] > KEPT_SECONDS:
-            _last = (monotonic(), _examine_all())
-        return _last[1]
-
-
-def _examine_all() -> list[Health]:
-    pool = ThreadPoolExecutor(max_workers=len(_probes) or 1)
-    futures = {probe: pool.submit(_examine, probe) for probe in _probes.values()}
-    wait(futures.values(), timeout=PATIENCE_SECONDS)
-    pool.shutdown(wait=False)
-    late = "no answer within 3 s"
-    return [
-        future.result() if future.done() else Health(probe.name, "down", probe.required, late)
-        for probe, future in futures.items()
-    ]
-
-
-def _examine(probe: Probe) -> Health:
-    try:
-        probe.call()
-    except Exception as error:  # noqa: BLE001 whatever a part raises is its state
-        log.warning("%s is down: %s", probe.name, error, extra={"cause": probe.name})
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        return Health(probe.name, "down", probe.required, reason[:200])
-    finally:
-        # This thread's own connection, if the probe opened one.
-        connection.close()
-    return Health(probe.name, "ok", probe.required)
+    """The state of every part as it was last examined. Asks nobody and waits for nobody."""
+    EXAMINER.start()
+    return [probe.health() for probe in EXAMINER.probes.values()]

@@ -1,12 +1,14 @@
 """`/health/live` and `/health/ready`: for load balancers, and for the operator at three in the morning."""
 
-from dataclasses import asdict
+from typing import Any
 
-from django.http import HttpRequest, JsonResponse
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from luxewin.health.probes import examine
+from luxewin.health.probes import Health, examine
 
 
 @never_cache
@@ -19,13 +21,33 @@ def live(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """Names each part. 503 only if a required one is down: a dead Stripe must not take the whole site away."""
+    """Names each part, its state, and how many seconds ago that was found; why it is so, only staff see.
+
+    503 while a required part is down or was not examined yet: a dead Stripe must not take the whole site away.
+    """
     parts = examine()
-    down = [part for part in parts if part.state != "ok"]
-    status = "down" if any(part.required for part in down) else "degraded" if down else "ok"
-    body = {"status": status, "parts": {part.name: _without_name(asdict(part)) for part in parts}}
-    return JsonResponse(body, status=503 if status == "down" else 200)
+    status = _status(parts)
+    named = {part.name: {"state": part.state, "age": _rounded(part.age)} for part in parts}
+    code = 503 if status in {"down", "starting"} else 200
+    return JsonResponse({"status": status, "parts": named}, status=code)
 
 
-def _without_name(part: dict[str, object]) -> dict[str, object]:
-    return {key: value for key, value in part.items() if key != "name" and value != ""}
+@never_cache
+@require_safe
+def details(request: HttpRequest) -> HttpResponse:
+    """The same with reasons, for the back office."""
+    parts = examine()
+    context: dict[str, Any] = {"title": "Health", "status": _status(parts), "parts": parts}
+    return render(request, "admin/health.html", admin.site.each_context(request) | context)
+
+
+def _status(parts: list[Health]) -> str:
+    if any(part.required and part.state == "down" for part in parts):
+        return "down"
+    if any(part.required and part.state == "unknown" for part in parts):
+        return "starting"
+    return "ok" if all(part.state == "ok" for part in parts) else "degraded"
+
+
+def _rounded(age: float | None) -> float | None:
+    return None if age is None else round(age, 1)

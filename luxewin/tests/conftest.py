@@ -1,9 +1,11 @@
 """What tests of the whole API share: its world; and at the end of a run's report, how much was tried."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import connection
 
 from accounts.models import User
 from accounts.tests.conftest import project  # noqa: F401 a fixture
@@ -38,6 +40,39 @@ def world(
         user.set_password(PASSWORD)
         user.save()
     return World({"anonymous": None} | cast, draft, on_sale, project)
+
+
+class ReadOnlyDatabase:
+    """The test's database, of which every new session reads and none writes, as after a failover."""
+
+    def begin(self) -> None:
+        """From now on, this thread's own session included."""
+        self._set("SET default_transaction_read_only = on")
+        connection.close()
+
+    def end(self) -> None:
+        """Sessions that begin from now on write again; those that are kept do not."""
+        self._set("RESET default_transaction_read_only")
+
+    def _set(self, change: str) -> None:
+        name = connection.ops.quote_name(connection.settings_dict["NAME"])
+        with psycopg.connect(**_login(), autocommit=True) as session:
+            session.execute("SET default_transaction_read_only = off")
+            session.execute(f"ALTER DATABASE {name} {change}")
+
+
+def _login() -> dict[str, Any]:
+    facts = connection.get_connection_params()
+    return {name: facts[name] for name in ("host", "port", "user", "password", "dbname")}
+
+
+@pytest.fixture
+def read_only_database(transactional_db: None) -> Iterator[ReadOnlyDatabase]:
+    """`begin()` has the database only read, `end()` is the failover back."""
+    database = ReadOnlyDatabase()
+    yield database
+    database.end()
+    connection.close()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -1,7 +1,9 @@
 """`/health/live` asks nobody; `/health/ready` names each part and is 503 only without the database."""
 
 import socket
-from time import monotonic
+from collections.abc import Callable
+from threading import Event
+from time import monotonic, sleep
 
 import pytest
 from django.db import connections
@@ -12,12 +14,8 @@ from luxewin.health import probes
 from luxewin.tasks.models import Heartbeat
 
 PARTS = {"database", "cache", "mail", "stripe", "worker", "beacon"}
-
-
-@pytest.fixture(autouse=True)
-def asked_anew(monkeypatch) -> None:
-    """Answers of one test are not another's."""
-    monkeypatch.setattr(probes, "_last", (float("-inf"), []))
+# Far longer than any wait here lasts.
+SECONDS = 60
 
 
 @pytest.fixture
@@ -26,10 +24,38 @@ def worker_lives(transactional_db) -> None:
     Heartbeat.beat("test")
 
 
-def _ready() -> tuple[int, dict]:
+@pytest.fixture
+def add_probe(monkeypatch) -> Callable[..., probes.Probe]:
+    """Adds a probe for the time of the test."""
+
+    def add(name: str, call: Callable[[], None], **facts) -> probes.Probe:
+        probe = probes.Probe(name, call, **{"required": False, "every": 0.01} | facts)
+        monkeypatch.setitem(probes.EXAMINER.probes, name, probe)
+        return probe
+
+    return add
+
+
+def _ask() -> tuple[int, dict]:
     response = Client(raise_request_exception=False).get("/health/ready")
     assert response["Cache-Control"].startswith("max-age=0")
     return response.status_code, response.json()
+
+
+def _ready(until: Callable[[dict], bool] = lambda parts: True) -> tuple[int, dict]:
+    """What is answered once each part has been examined and `until` is true of them."""
+    end = monotonic() + SECONDS
+    while True:
+        status, body = _ask()
+        states = {name: part["state"] for name, part in body["parts"].items()}
+        if "unknown" not in states.values() and until(states):
+            return status, body
+        assert monotonic() < end, body
+        sleep(0.05)
+
+
+def _detail(name: str) -> str:
+    return probes.EXAMINER.probes[name].health().detail
 
 
 def test_live_asks_nobody(settings, closed_port):
@@ -80,14 +106,14 @@ def test_without_an_outside_part_the_site_is_degraded_and_still_ready(
     assert (status, body["status"]) == (200, "degraded"), body
     down = {name for name, facts in body["parts"].items() if facts["state"] != "ok"}
     assert down == {part}
-    assert body["parts"][part]["detail"]
+    assert _detail(part)
     assert any(message.startswith(f"{part} is down: ") for message in caplog.messages)
 
 
 def test_without_a_worker_the_site_is_degraded(transactional_db):
     status, body = _ready()
     assert (status, body["status"]) == (200, "degraded")
-    assert "manage.py worker" in body["parts"]["worker"]["detail"]
+    assert "manage.py worker" in _detail("worker")
 
 
 def test_without_the_database_the_process_is_not_ready(closed_port, django_db_blocker, monkeypatch):
@@ -98,34 +124,94 @@ def test_without_the_database_the_process_is_not_ready(closed_port, django_db_bl
         status, body = _ready()
     assert (status, body["status"]) == (503, "down")
     assert body["parts"]["database"]["state"] == "down"
-    assert body["parts"]["database"]["required"] is True
     assert body["parts"]["cache"]["state"] == "ok"
 
 
-def test_a_part_that_hangs_is_down_in_time(worker_lives, monkeypatch):
+def test_a_database_that_only_reads_is_not_ready(worker_lives, settings, read_only_database):
+    settings.MAILERS = roof.MAILERS
+    read_only_database.begin()
+    status, body = _ready()
+    assert (status, body["status"]) == (503, "down")
+    assert "read-only" in _detail("database")
+    read_only_database.end()
+    assert _ready(lambda states: states["database"] == "ok")[0] == 200
+
+
+def test_nobody_is_told_why_a_part_is_down_or_where_it_is(worker_lives, settings, closed_port, client, person):
+    _without_mail(settings, closed_port)
+    _, body = _ready()
+    assert {key for part in body["parts"].values() for key in part} == {"state", "age"}
+    reason = _detail("mail")
+    assert reason
+    assert client.get("/admin/health/").status_code == 302
+    settings.STAFF_SECOND_FACTOR = False
+    client.force_login(person("audrey", role="auditors"))
+    shown = client.get("/admin/health/").content.decode()
+    assert "mail" in shown
+    assert reason.partition("]")[2].strip() in shown
+
+
+def test_no_request_waits_for_a_part_that_hangs(worker_lives, monkeypatch, add_probe):
+    calls = []
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         address = silent.getsockname()
 
         def wait_for_a_word() -> None:
+            calls.append(1)
             with socket.create_connection(address) as connection:
                 connection.recv(1)
 
         monkeypatch.setattr(probes, "PATIENCE_SECONDS", 0.5)
-        monkeypatch.setitem(probes._probes, "silent", probes.Probe("silent", wait_for_a_word, required=False))
-        started = monotonic()
-        status, body = _ready()
-    # Not as long as it hangs, which is for ever.
-    assert monotonic() - started < 30
-    assert (status, body["parts"]["silent"]["state"]) == (200, "down")
+        add_probe("silent", wait_for_a_word)
+        status, body = _ready(lambda states: states["silent"] == "down")
+        assert (status, body["status"]) == (200, "degraded")
+        # Probed for longer than it hangs: it grows older, it is not called again, and nobody waits for it.
+        for _ in range(100):
+            assert _ask()[0] == 200
+        assert _ask()[1]["parts"]["silent"]["age"] >= body["parts"]["silent"]["age"]
+        assert len(calls) == 1
 
 
-def test_a_flood_of_requests_asks_each_part_once(worker_lives, monkeypatch):
+def test_others_are_examined_while_one_hangs(worker_lives, add_probe):
+    over, looked = Event(), []
+    add_probe("stuck", lambda: over.wait(SECONDS) and None)
+    add_probe("counted", lambda: looked.append(1))
+    try:
+        _ask()
+        end = monotonic() + SECONDS
+        while len(looked) < 3 and monotonic() < end:
+            sleep(0.01)
+        assert len(looked) >= 3
+    finally:
+        over.set()
+
+
+def test_the_age_counts_from_the_end_of_an_examination(add_probe):
+    probe = add_probe("slow", lambda: sleep(0.2))
+    probe.examine()
+    assert probe.health().age < 0.2
+
+
+def test_until_the_first_examination_the_process_is_not_ready(transactional_db, add_probe):
+    over = Event()
+    add_probe("needed", lambda: over.wait(SECONDS) and None, required=True)
+    try:
+        status, body = _ask()
+        assert (status, body["status"]) == (503, "starting")
+        assert body["parts"]["needed"] == {"state": "unknown", "age": None}
+    finally:
+        over.set()
+    assert _ready()[0] == 200
+
+
+def test_a_flood_of_requests_asks_no_part(transactional_db, add_probe):
     asked = []
-    monkeypatch.setitem(probes._probes, "counted", probes.Probe("counted", lambda: asked.append(1), required=False))
-    for _ in range(5):
-        _ready()
+    add_probe("counted", lambda: asked.append(1), every=SECONDS)
+    _ready()
+    for _ in range(50):
+        _ask()
     assert len(asked) == 1
 
 

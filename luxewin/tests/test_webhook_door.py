@@ -268,3 +268,14 @@ def test_a_moved_installation_has_one_endpoint(endpoint):
     moved = gateway.register_webhook("http://127.0.0.1:7")
     assert moved.url.startswith("http://127.0.0.1:7/")
     assert list(WebhookEndpoint.objects.values_list("id", flat=True)) == [moved.id]
+
+
+def test_an_event_that_the_database_cannot_take_is_sent_again(read_only_database, endpoint, payment):
+    event = json.dumps(_event())
+    read_only_database.begin()
+    refused = _send(endpoint, event)
+    assert (refused.status_code, refused["Retry-After"]) == (503, "10")
+    read_only_database.end()
+    # Without a restart: the refusal has given up the connection that only reads.
+    assert _send(endpoint, event).status_code == 200
+    assert Event.objects.count() == 1

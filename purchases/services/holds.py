@@ -90,7 +90,10 @@ def hold_tickets(
         # fills the limit, so the limit can refuse before the key does.
         found = Purchase.objects.filter(buyer=buyer, idempotency_key=key.value).for_display().first()
         if found is None or is_of_buyer(error):
-            raise refusal(error, Asked(buyer, raffle_id, quantity)) from error
+            refused = refusal(error, Asked(buyer, raffle_id, quantity))
+            if refused is error:
+                raise
+            raise refused from error
         purchase, customer = found, None
     if purchase.status == WRONG:
         raise wrong_answer(Raffle.objects.only("question").get(pk=raffle_id))
