@@ -32,7 +32,6 @@ urlpatterns = [
     path("verify", draw_pages.draws, name="draws"),
     path("verify/verifier.py", draw_pages.verifier, name="verifier"),
     path("verify/<str:raffle>", draw_pages.draw, name="draw"),
-    path("admin/health/", admin.site.admin_view(health.details), name="admin-health"),
     path("admin/", admin.site.urls),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),

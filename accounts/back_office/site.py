@@ -56,10 +56,12 @@ class BackOffice(admin.AdminSite):
         return super().admin_view(named, cacheable)
 
     def get_urls(self) -> list[Any]:
-        """With the page of one's second factor, which is open to some to whom nothing else is."""
+        """With the reasons of the health, and the page of one's second factor, open to some to whom nothing else is."""
         from accounts.back_office.second_factor import SecondFactorPage
         from accounts.back_office.signing_in import SignInForm
+        from luxewin.health.views import details
 
         self.login_form = SignInForm
         page = SecondFactorPage.as_view(site=self)
-        return [path("second-factor/", page, name="second_factor"), *super().get_urls()]
+        health = path("health/", self.admin_view(details), name="health")
+        return [path("second-factor/", page, name="second_factor"), health, *super().get_urls()]
