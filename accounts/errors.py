@@ -204,6 +204,43 @@ class PlaceFixed(Problem):
     title = "Country and region cannot be changed yet"
 
 
+class InsufficientRights(Problem):
+    """Staff who lack a right neither give nor take it, and do not touch the account of somebody who has it."""
+
+    status = 403
+    code = "insufficient_rights"
+    title = "You lack a right that this needs"
+
+
+class OwnAccount(Problem):
+    """Staff do not use their rights on their own account."""
+
+    status = 403
+    code = "own_account"
+    title = "This is your own account"
+
+
+class AccountClosed(Problem):
+    """What is to be closed is closed."""
+
+    code = "account_closed"
+    title = "The account is closed"
+
+
+class AccountOpen(Problem):
+    """What is to be opened is open."""
+
+    code = "account_open"
+    title = "The account is open"
+
+
+class AccountErased(Problem):
+    """Nothing names this person any more, and nothing does again."""
+
+    code = "account_erased"
+    title = "This account was erased"
+
+
 class ExportTooSoon(Problem):
     """One archive a day; `again_at` says when the next can be asked for."""
 

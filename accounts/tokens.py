@@ -1,6 +1,5 @@
 """Sessions and their tokens: simplejwt makes and checks tokens, the session's row decides whether they are good."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -9,6 +8,7 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 
 from accounts.authentication import SESSION_CLAIM
+from accounts.authority import check_authority, check_reason
 from accounts.errors import ConfirmationNeeded, SessionNotFound, TokenRefused
 from accounts.models import Session, User
 from accounts.signatures import RefreshToken
@@ -78,18 +78,24 @@ def _check_confirmed(session_id: UUID) -> None:
         raise ConfirmationNeeded("Send your password to auth/sessions/confirm first, or sign in again.")
 
 
-def end_by_staff(session_ids: Iterable[UUID], *, actor: User) -> int:
-    """Signs these devices out, whosever they are; returns how many were signed in."""
-    return sum(_end(session_id, "session.ended", actor=actor) for session_id in session_ids)
+def end_by_staff(session: Session, *, actor: User, reason: str) -> bool:
+    """Signs this device out; False if it was not signed in.
+
+    Raises InvalidInput without a reason, and InsufficientRights if its person has a right that the actor lacks.
+    """
+    check_reason(reason)
+    check_authority(actor, session.user)
+    return _end(session.pk, "session.ended", actor=actor, reason=reason)
 
 
-def _end(session_id: UUID, action: str, *, actor: User | None = None, **owner: User) -> bool:
+def _end(session_id: UUID, action: str, *, actor: User | None = None, reason: str = "", **owner: User) -> bool:
     """Ends one session; False, and nothing written, if it was not alive."""
     with transaction.atomic():
         ended = Session.objects.filter(pk=session_id, **owner).end() == 1
         if ended:
             user_id = Session.objects.values_list("user_id", flat=True).get(pk=session_id)
-            record(action, Session(pk=session_id), actor=actor, after={"user": str(user_id)})
+            after = {"user": str(user_id)} | ({"reason": reason} if reason else {})
+            record(action, Session(pk=session_id), actor=actor, after=after)
     return ended
 
 

@@ -12,12 +12,12 @@ from django.utils.html import format_html_join
 
 from accounts.models import User
 from accounts.permissions import signed_in
+from accounts.reasoned import reasoned
 from luxewin.api.problems import Problem
 from luxewin.money import as_text
 from raffles import services, terms
 from raffles.models import Prize, Raffle
 from raffles.phases import Phase
-from raffles.reasoned import reasoned
 from raffles.slugs import is_reserved
 
 

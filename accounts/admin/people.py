@@ -1,67 +1,173 @@
-"""People in the back office."""
+"""People in the back office: every change goes through the services of the API, with a reason."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts import services
-from accounts.models import Preferences, User
+from accounts.admin.people_forms import NewPersonForm, PersonForm, PersonPasswordForm
+from accounts.authority import givable_groups, has_authority
+from accounts.back_office.forms import REASON, add_problem
+from accounts.models import EmailChange, Preferences, User
 from accounts.permissions import signed_in
+from accounts.reasoned import reasoned
 from luxewin.api.problems import Problem
+from luxewin.api.ratelimits import count_request
+
+FACTS = {"display_name", "date_of_birth", "country", "region"}
+RIGHTS = {"is_staff", "is_superuser", "groups"}
 
 
 class PreferencesInline(admin.StackedInline):
-    """On the user's page."""
+    """On the user's page, to look at: they are the person's own word."""
 
     model = Preferences
     can_delete = False
-    # The person's own word, which their preferences and links take down together with its proof.
-    readonly_fields = ["switched_off", "marketing_consent_at"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+
+def _export(person: User, reason: str, actor: User) -> str:
+    services.request_export(person, actor=actor, reason=reason)
+    return f"{person}: an archive will be mailed to them."
+
+
+def _forget(person: User, reason: str, actor: User) -> str:
+    deletion = services.request_deletion(person, actor=actor, reason=reason)
+    return f"{person}: the account is closed, and will be erased on {deletion.due_at:%Y-%m-%d}."
+
+
+def _close(person: User, reason: str, actor: User) -> str:
+    services.close_account(person, actor=actor, reason=reason)
+    return f"{person}: the account is closed."
+
+
+def _reopen(person: User, reason: str, actor: User) -> str:
+    services.reopen_account(person, actor=actor, reason=reason)
+    return f"{person}: the account is open again."
 
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin):
-    """A person; rights are given through groups."""
+    """A person; rights are given through groups. Nobody edits themselves here, nor anybody with more rights."""
 
+    form = PersonForm
+    add_form = NewPersonForm
+    add_form_template = None
     list_display = ["email", "display_name", "country", "has_verified_email", "is_staff", "is_active", "joined_at"]
     list_filter = ["is_staff", "is_active", "groups", "country"]
     search_fields = ["email", "display_name", "id"]
     ordering = ["-joined_at"]
-    readonly_fields = ["id", "email_verified_at", "joined_at", "last_login"]
+    readonly_fields = ["id", "new_email", "is_active", "email_verified_at", "joined_at", "last_login"]
     filter_horizontal = ["groups"]
     inlines = [PreferencesInline]
     fieldsets = [
-        (None, {"fields": ["id", "email", "password"]}),
+        (None, {"fields": ["id", "email", "new_email", "password"]}),
         ("Person", {"fields": ["display_name", "date_of_birth", "country", "region"]}),
         ("Rights", {"fields": ["is_active", "is_staff", "is_superuser", "groups"]}),
         ("Dates", {"fields": ["email_verified_at", "joined_at", "last_login"]}),
+        ("This change", {"fields": ["reason"]}),
     ]
-    add_fieldsets = [(None, {"fields": ["email", "display_name", "usable_password", "password1", "password2"]})]
+    add_fieldsets = [
+        (
+            None,
+            {
+                "fields": ["email", "display_name", "reason"],
+                "description": "They are mailed a link that verifies the address, and set their own password.",
+            },
+        )
+    ]
+    actions = [
+        reasoned(
+            "export",
+            "Mail them an archive of all that is held (written request)",
+            _export,
+            permission="export",
+            label=str,
+            reaches=REASON,
+            means="The link goes to their own address, not to you, and can be opened for a week.",
+        ),
+        reasoned(
+            "forget",
+            "Delete the account (written request)",
+            _forget,
+            permission="forget",
+            label=str,
+            reaches=REASON,
+            means=(
+                "The account is closed now: nobody can sign in, and every device is signed out. In two weeks whatever "
+                "names the person is erased, for good. Until then it can be taken back: by the person, with the link "
+                "that they are mailed, and by staff who may change people, with “Open the account again”."
+            ),
+        ),
+        reasoned(
+            "close",
+            "Close the account",
+            _close,
+            permission="change",
+            label=str,
+            reaches=REASON,
+            means=(
+                "Nobody can sign in, and every device is signed out. The person is told by mail, and keeps what they "
+                "bought. If they asked for a deletion, the link that takes it back works no more. “Open the account "
+                "again” takes this back."
+            ),
+        ),
+        reasoned(
+            "reopen",
+            "Open the account again",
+            _reopen,
+            permission="change",
+            label=str,
+            reaches=REASON,
+            means="The person can sign in again and is told by mail. A deletion that waits is taken back.",
+        ),
+    ]
 
-    actions = ["export", "forget"]
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Only who has every right gives every right."""
+        fields = list(super().get_readonly_fields(request, obj))
+        return fields if signed_in(request).is_superuser else [*fields, "is_superuser"]
 
-    @admin.action(description="Mail them an archive of all that is held (written request)", permissions=["export"])
-    def export(self, request: HttpRequest, people: QuerySet[User]) -> None:
-        """As `users/export` does for themselves; the link goes to their address, not to staff."""
-        self._for_each(request, people, services.request_export, "An archive will be mailed")
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without a reason where nothing can be changed."""
+        shown = super().get_fieldsets(request, obj)
+        return shown if obj is None or self.has_change_permission(request, obj) else shown[:-1]
 
-    @admin.action(description="Delete the account (written request)", permissions=["forget"])
-    def forget(self, request: HttpRequest, people: QuerySet[User]) -> None:
-        """As `users/delete` does for themselves, with the same two weeks to take it back."""
-        self._for_each(request, people, services.request_deletion, "The account is closed")
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """A new account has no preferences yet."""
+        return super().get_inlines(request, obj) if obj else []
 
-    def _for_each(self, request: HttpRequest, people: QuerySet[User], do: Callable[..., Any], done: str) -> None:
-        for person in people:
-            try:
-                do(person, actor=signed_in(request))
-            except Problem as refusal:
-                self.message_user(request, f"{person}: {refusal.detail}", messages.ERROR)
-            else:
-                self.message_user(request, f"{person}: {done}.")
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:  # type: ignore[override]
+        """Roles that give nothing beyond one's own rights."""
+        if db_field.name == "groups":
+            kwargs["queryset"] = givable_groups(signed_in(request))
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Not of oneself, not of the erased, and of nobody who has a right that one lacks."""
+        if not super().has_change_permission(request, obj):
+            return False
+        actor = signed_in(request)
+        return obj is None or (obj.pk != actor.pk and not obj.is_deleted and has_authority(actor, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody: what deletes a person is the action."""
+        return False
 
     def has_export_permission(self, request: HttpRequest) -> bool:
         """Who may start exports."""
@@ -71,7 +177,74 @@ class UserAdmin(DjangoUserAdmin):
         """Who may start deletions."""
         return request.user.has_perm("accounts.start_deletion")
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """What a service refuses after the form was checked is told, and nothing is written."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except Problem as refusal:
+            self.message_user(request, f"Nothing was changed. {refusal.detail}", messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Through the services, each of which locks, checks, audits and tells the person."""
+        given, by = form.cleaned_data, {"actor": signed_in(request), "reason": form.cleaned_data["reason"]}
+        if not change:
+            obj.pk = services.add_person(email=given["email"], display_name=given["display_name"], **by).pk
+        else:
+            self._change(request, User(pk=obj.pk), form.changed_facts(), given, by)
+        obj.refresh_from_db()
+
+    def _change(self, request: HttpRequest, person: User, changed: set[str], given: Any, by: Any) -> None:
+        if facts := {name: given[name] for name in changed & FACTS}:
+            services.correct_profile(person, **facts, **by)
+        if changed & RIGHTS:
+            known = User.objects.get(pk=person.pk)
+            flags = {name: given.get(name, getattr(known, name)) for name in ("is_staff", "is_superuser")}
+            services.set_rights(person, **flags, groups=given["groups"], **by)
+        if "email" in changed:
+            services.change_email_for(person, email=given["email"], **by)
+            text = f"A link was mailed to {given['email']}. The address changes once it is opened."
+            self.message_user(request, text, messages.WARNING)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Nothing: groups are given by a service, and preferences are not changed here."""
+        for formset in formsets:
+            formset.save()
+
+    @method_decorator(sensitive_post_parameters())
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        """In place of Django's page: a new password, or none, by a service."""
+        person = self.get_object(request, unquote(id))
+        if person is None:
+            raise Http404
+        if not self.has_change_permission(request, person):
+            raise PermissionDenied
+        form = PersonPasswordForm(request.POST if request.method == "POST" else None)
+        if form.is_valid() and self._set_password(request, person, form):
+            self.log_change(request, person, "Password set.")
+            self.message_user(request, f"{person} was signed out everywhere, and told by mail.", messages.SUCCESS)
+            return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[person.pk]))
+        facts = {"title": f"Set the password of {person}", "form": form, "opts": self.opts, "original": person}
+        context = self.admin_site.each_context(request) | facts
+        return TemplateResponse(request, "admin/accounts/password.html", context)
+
+    def _set_password(self, request: HttpRequest, person: User, form: PersonPasswordForm) -> bool:
+        actor, reason = signed_in(request), form.cleaned_data["reason"]
+        try:
+            count_request(request, group="passwords set by staff", key="user", rate="30/h")
+            services.set_password_for(person, password=form.new_password(), actor=actor, reason=reason)
+        except Problem as refusal:
+            add_problem(form, refusal, password="password1")  # noqa: S106 the name of a field
+            return False
+        return True
+
     @admin.display(boolean=True, description="verified")
     def has_verified_email(self, user: User) -> bool:
         """The address is theirs."""
         return user.has_verified_email
+
+    @admin.display(description="new e-mail address")
+    def new_email(self, user: User) -> str:
+        """One that waits for its mailbox, and perhaps for the old one."""
+        waiting = EmailChange.objects.filter(user=user).first()
+        return f"{waiting.email}, once its mailbox has opened the link" if waiting else "-"

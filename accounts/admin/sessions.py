@@ -1,13 +1,17 @@
 """Who is signed in where."""
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounts.models import Session
-from accounts.permissions import signed_in
+from accounts.back_office.forms import REASON
+from accounts.models import Session, User
+from accounts.reasoned import reasoned
 from accounts.tokens import end_by_staff
 from luxewin.tasks.admin import ReadOnlyAdmin
+
+
+def _end(session: Session, reason: str, actor: User) -> str:
+    return "It is ended." if end_by_staff(session, actor=actor, reason=reason) else "It had ended before."
 
 
 @admin.register(Session)
@@ -18,13 +22,17 @@ class SessionAdmin(ReadOnlyAdmin):
     search_fields = ["user__email"]
     list_select_related = ["user"]
     exclude = ["token_id"]
-    actions = ["end"]
-
-    @admin.action(description="End the selected sessions", permissions=["end"])
-    def end(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
-        """Signs these devices out."""
-        ended = end_by_staff(list(sessions.values_list("pk", flat=True)), actor=signed_in(request))
-        self.message_user(request, f"{ended} session(s) ended.")
+    actions = [
+        reasoned(
+            "end",
+            "End the selected sessions",
+            _end,
+            permission="end",
+            label=str,
+            reaches=REASON,
+            means="These devices are signed out at once. Their person can sign in again.",
+        )
+    ]
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         """Who may change people may sign them out."""

@@ -11,6 +11,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from accounts import attempts
+from accounts.back_office.forms import password_field
 from accounts.errors import WrongCode
 from accounts.serializers.fields import CODE_LENGTH
 from accounts.services.codes import authenticator_of, check_code
@@ -23,6 +24,7 @@ SIGNED_IN_AT = "signed_in_at"
 class SignInForm(AdminAuthenticationForm):
     """The back office's sign-in, as slow for guessers as the API's."""
 
+    password = password_field(autocomplete="current-password", label="Password")
     code = forms.CharField(
         required=False,
         max_length=CODE_LENGTH,

@@ -43,6 +43,13 @@ class BackOffice(admin.AdminSite):
             return redirect("admin:second_factor")
         return super().login(request, extra_context)
 
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """One's own password, by the API's service."""
+        from accounts.back_office.passwords import OwnPasswordPage
+
+        context = {**self.each_context(request), **(extra_context or {})}
+        return OwnPasswordPage.as_view(extra_context=context)(request)
+
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """What a page changes, and a signal tells the audit of, was done by whoever opened it."""
 

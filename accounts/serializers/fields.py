@@ -11,7 +11,7 @@ from rest_framework import serializers
 from accounts.models.safeguards import REGION
 from luxewin.money import is_currency
 
-EMAIL_LENGTH, CODE_LENGTH = 254, 40
+EMAIL_LENGTH, CODE_LENGTH, PASSWORD_LENGTH = 254, 40, 128
 NAME_LENGTH = 80
 EARLIEST_BIRTH = date(1900, 1, 1)
 # What a mail program makes a link of, what ends a line, and what is not seen but turns the words around it.
@@ -102,7 +102,7 @@ class PasswordField(serializers.CharField):
 
     def __init__(self, **kwargs: Any) -> None:
         style = {"input_type": "password"}
-        super().__init__(max_length=128, trim_whitespace=False, style=style, write_only=True, **kwargs)
+        super().__init__(max_length=PASSWORD_LENGTH, trim_whitespace=False, style=style, write_only=True, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         """Text alone: DRF would make a password of the number 12345."""

@@ -1,15 +1,22 @@
 """Writes of accounts."""
 
-from accounts.services.addresses import confirm_email_change, request_email_change
+from accounts.services.addresses import change_email_for, confirm_email_change, request_email_change
+from accounts.services.closing import close_account, reopen_account
 from accounts.services.deletion import carry_out_deletion, delete_account, keep_account, request_deletion
 from accounts.services.exports import latest_export, make_export, open_export, request_export
 from accounts.services.identities import log_in_with_supabase, unlink_identity
 from accounts.services.links import answer_link_request, request_link
-from accounts.services.passwords import change_password, reset_password
+from accounts.services.passwords import (
+    change_password,
+    change_password_in_back_office,
+    reset_password,
+    set_password_for,
+)
 from accounts.services.preferences import unsubscribe, update_preferences, withdraw_consent
-from accounts.services.profile import update_profile
-from accounts.services.registration import register_user, verify_email
+from accounts.services.profile import correct_profile, update_profile
+from accounts.services.registration import add_person, register_user, verify_email
 from accounts.services.retention import apply_rule, change_rule, count_due
+from accounts.services.rights import set_rights
 from accounts.services.safeguards import exclude_from_buying, pause_buying, set_spend_limit
 from accounts.services.second_factor import (
     confirm_authenticator,
@@ -25,15 +32,20 @@ from accounts.services.terms import accept_terms, publish_terms, set_country_rul
 
 __all__ = [
     "accept_terms",
+    "add_person",
     "answer_challenge",
     "answer_link_request",
     "apply_rule",
     "carry_out_deletion",
+    "change_email_for",
     "change_password",
+    "change_password_in_back_office",
     "change_rule",
+    "close_account",
     "confirm_authenticator",
     "confirm_email_change",
     "confirm_session",
+    "correct_profile",
     "count_due",
     "delete_account",
     "exclude_from_buying",
@@ -48,6 +60,7 @@ __all__ = [
     "publish_terms",
     "register_user",
     "renew_recovery_codes",
+    "reopen_account",
     "request_authenticator",
     "request_deletion",
     "request_email_change",
@@ -56,6 +69,8 @@ __all__ = [
     "reset_password",
     "reset_second_factor",
     "set_country_rule",
+    "set_password_for",
+    "set_rights",
     "set_spend_limit",
     "state_of",
     "switch_off",

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts import attempts
+from accounts.authority import check_authority
 from accounts.errors import DeletionBlocked, LinkRefused
 from accounts.links import REFUSED, keeping_links
 from accounts.models import Deletion, LinkRequest, User
@@ -31,14 +32,15 @@ def delete_account(user: User, *, password: str) -> Deletion:
     return request_deletion(user, actor=user)
 
 
-def request_deletion(user: User, *, actor: User) -> Deletion:
+def request_deletion(user: User, *, actor: User, reason: str = "") -> Deletion:
     """Closes the account, ends every session, and mails a link that takes it back within GRACE.
 
-    Raises DeletionBlocked, which names all that stands in the way. What comes up later than that (a payment that was
-    on its way) postpones the deletion.
+    `reason` is where staff note how they were asked. Raises DeletionBlocked, which names all that stands in the way,
+    and InsufficientRights. What comes up later than that (a payment that was on its way) postpones the deletion.
     """
     with transaction.atomic():
         person = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        check_authority(actor, person)
         if not person.is_active:
             raise DeletionBlocked([{"code": "inactive", "detail": "This account is closed already.", "about": ""}])
         if obstacles := obstacles_of(person):
@@ -47,7 +49,8 @@ def request_deletion(user: User, *, actor: User) -> Deletion:
         person.save(update_fields=["is_active"])
         # After it: it is their own wish that closes the account, which they may take back.
         deletion = Deletion.objects.create(user=person, due_at=timezone.now() + GRACE)
-        record("user.deletion_requested", person, actor=actor, after={"due_at": deletion.due_at.isoformat()})
+        after = {"due_at": deletion.due_at.isoformat()} | ({"reason": reason} if reason else {})
+        record("user.deletion_requested", person, actor=actor, after=after)
         facts = {"deletion": deletion.pk.hex, "due_at": deletion.due_at.isoformat()}
         notify(person, "deletion_requested", about=deletion.pk, **facts)
     return deletion

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from accounts.authority import check_authority
 from accounts.errors import EmailNotVerified, ExportTooSoon, LinkRefused
 from accounts.links import REFUSED, export_links
 from accounts.models import Export, ExportPart, RetentionRule, User
@@ -24,14 +25,16 @@ PAUSE = timedelta(days=1)
 PART_BYTES = 1024 * 1024
 
 
-def request_export(user: User, *, actor: User) -> Export:
-    """Has a worker make an archive; at most one a day. Raises ExportTooSoon, EmailNotVerified.
+def request_export(user: User, *, actor: User, reason: str = "") -> Export:
+    """Has a worker make an archive; at most one a day. Raises ExportTooSoon, EmailNotVerified, InsufficientRights.
 
-    Its link goes to the person's address, whoever asked: so that must be theirs.
+    `reason` is where staff note how they were asked. The link goes to the person's address, whoever asked: so that must
+    be theirs.
     """
     with transaction.atomic():
         # Of two at once, the second sees the first.
         person = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        check_authority(actor, person)
         if person.email_verified_at is None:
             raise EmailNotVerified("Open the link in the mail that we sent you first: the archive's goes there too.")
         recent = Q(created_at__gt=Now() - PAUSE) | Q(status=Export.Status.WAITING)
@@ -40,7 +43,8 @@ def request_export(user: User, *, actor: User) -> Export:
             raise ExportTooSoon(last.created_at + PAUSE)
         export = Export.objects.create(user=person)
         export.refresh_from_db()
-        record("user.export_requested", person, actor=actor, after={"export": str(export.pk)})
+        after = {"export": str(export.pk)} | ({"reason": reason} if reason else {})
+        record("user.export_requested", person, actor=actor, after=after)
     return export
 
 

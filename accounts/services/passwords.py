@@ -1,9 +1,10 @@
-"""New passwords: by a mailed link, or by the old one."""
+"""New passwords: by a mailed link, by the old one, or by support."""
 
 from django.db import transaction
 from django.utils import timezone
 
 from accounts import attempts
+from accounts.authority import check_reason, lock_for_staff
 from accounts.links import reset_links
 from accounts.models import EmailChange, User
 from accounts.notifications import notify
@@ -42,13 +43,47 @@ def change_password(
     `second_factor` says whether its old one was opened with a second factor; the new one then counts as such too.
     Raises InvalidInput for a wrong or weak password, and TooManyRequests after too many wrong ones.
     """
+    _check_change(user, current_password, new_password)
+    with transaction.atomic():
+        _set(user, new_password, "user.password_changed")
+        return open_session(user, user_agent=user_agent, second_factor=second_factor)
+
+
+def change_password_in_back_office(user: User, *, current_password: str, new_password: str) -> None:
+    """Set a new password from the admin site, which renews its own session; raises as `change_password` does."""
+    _check_change(user, current_password, new_password)
+    with transaction.atomic():
+        _set(user, new_password, "user.password_changed")
+
+
+def set_password_for(person: User, *, password: str | None, actor: User, reason: str) -> None:
+    """Set the password of somebody who asked support for it, or take it away (None), and tell them by mail.
+
+    As with a mailed link every other way in ends: sessions, links to accounts elsewhere, a change of address under way.
+    Raises InvalidInput for a weak password and without a reason, InsufficientRights, OwnAccount and AccountErased.
+    """
+    check_reason(reason)
+    if password is not None:
+        _check(password, person)
+    with transaction.atomic():
+        known = lock_for_staff(person, actor=actor)
+        known.set_password(password)
+        known.save(update_fields=["password"])
+        # Django knows no new password where one is taken away, so `User.save` has not ended them.
+        known.sessions.end()
+        stop_linking(known)
+        end_links(known, because="password set by support")
+        EmailChange.objects.filter(user=known).delete()
+        record("user.password_set", known, actor=actor, after={"usable": password is not None, "reason": reason})
+        notify(known, "password_set_by_staff", about=timezone.now().isoformat(), usable=password is not None)
+    attempts.forgive(known.email)
+
+
+def _check_change(user: User, current_password: str, new_password: str) -> None:
     confirm_password(user, current_password, field="current_password")
     if new_password == current_password:
         raise InvalidInput.of("new_password", "same_password", "This is your password already.")
     _check(new_password, user, field="new_password")
-    with transaction.atomic():
-        _set(user, new_password, "user.password_changed")
-        return open_session(user, user_agent=user_agent, second_factor=second_factor)
 
 
 def _set(user: User, password: str, action: str) -> None:

@@ -7,12 +7,14 @@ from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts.authority import check_reason
 from accounts.links import verification_links
 from accounts.models import Preferences, User
 from accounts.notifications import notify
 from accounts.services.exclusions import carry_over_exclusion
 from accounts.services.newcomers import make_room
 from accounts.services.terms import accept_terms
+from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import record
 
 
@@ -54,6 +56,23 @@ def _register(email: str, fields: dict[str, Any], terms_version: str | None) -> 
         accept_terms(user, version=terms_version, field="terms_version")
     notify(user, "verify_email", about=user.id)
     record("user.registered", user, actor=user)
+
+
+def add_person(*, email: str, display_name: str, actor: User, reason: str) -> User:
+    """Make an account for somebody, for example a new colleague, and mail its verification link.
+
+    It has no password: they set one by `auth/password/forgot`. Raises InvalidInput, also if an account has the address.
+    """
+    check_reason(reason)
+    email = email.lower()
+    with transaction.atomic():
+        if make_room(email):
+            raise InvalidInput.of("email", "taken", "Another account has this address.")
+        person = User.objects.create(email=email, display_name=display_name, password=make_password(None))
+        Preferences.objects.create(user=person)
+        notify(person, "verify_email", about=person.id)
+        record("user.added", person, actor=actor, after={"reason": reason})
+    return person
 
 
 def verify_email(*, token: str) -> User:

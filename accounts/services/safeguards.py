@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from accounts.authority import check_authority
 from accounts.errors import EmailNotVerified, StaysInForce
 from accounts.models import Safeguards, SpendLimit, User
 from accounts.notifications import notify
@@ -24,12 +25,13 @@ MIN_PAUSE_HOURS, MAX_PAUSE_HOURS = 24, 183 * 24
 MIN_EXCLUSION_MONTHS, MAX_EXCLUSION_MONTHS = 6, 60
 
 
-def pause_buying(user: User, *, hours: int, actor: Actor, reason: str = "") -> Safeguards:
+def pause_buying(user: User, *, hours: int, actor: User, reason: str = "") -> Safeguards:
     """Nobody sells this person anything for so many hours; a pause in force can only be made longer.
 
-    `reason` is where staff note who asked them for it. Raises StaysInForce, EmailNotVerified, and InvalidInput beyond
-    MIN_PAUSE_HOURS to MAX_PAUSE_HOURS.
+    `reason` is where staff note who asked them for it. Raises StaysInForce, EmailNotVerified, InsufficientRights, and
+    InvalidInput beyond MIN_PAUSE_HOURS to MAX_PAUSE_HOURS.
     """
+    check_authority(actor, user)
     _check(hours, MIN_PAUSE_HOURS, MAX_PAUSE_HOURS, field="hours")
     with transaction.atomic():
         safeguards, until = _locked(user), _from_now(hours=hours)
@@ -46,14 +48,16 @@ def pause_buying(user: User, *, hours: int, actor: Actor, reason: str = "") -> S
 
 
 def exclude_from_buying(
-    user: User, *, months: int | None, password: str | None, actor: Actor, reason: str = ""
+    user: User, *, months: int | None, password: str | None, actor: User, reason: str = ""
 ) -> Safeguards:
     """Nobody sells this person anything, nor markets to them, for so many months (None: for good), whatever they say.
 
     An exclusion in force can only be made longer. Whoever has a password gives it again; staff, who act on a person's
     wish and note that as the `reason`, give None. Raises StaysInForce, EmailNotVerified, InvalidInput beyond
-    MIN_EXCLUSION_MONTHS to MAX_EXCLUSION_MONTHS and for a wrong password, TooManyRequests after too many of those.
+    MIN_EXCLUSION_MONTHS to MAX_EXCLUSION_MONTHS and for a wrong password, TooManyRequests after too many of those;
+    InsufficientRights if the person has a right that the actor lacks.
     """
+    check_authority(actor, user)
     if months is not None:
         _check(months, MIN_EXCLUSION_MONTHS, MAX_EXCLUSION_MONTHS, field="months")
     if password is not None:

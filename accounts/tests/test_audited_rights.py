@@ -50,9 +50,10 @@ def desk(root, settings) -> Client:
 
 def page(user: User, **changes: Any) -> dict[str, Any]:
     """What the form of a person sends."""
-    fields = {"email": user.email, "display_name": user.display_name, "country": user.country, "is_active": "on"}
+    fields = {name: getattr(user, name) for name in ("email", "display_name", "date_of_birth", "country")}
     inline = {f"preferences-{name}_FORMS": 0 for name in ("TOTAL", "INITIAL", "MIN_NUM", "MAX_NUM")}
-    return {name: value for name, value in (fields | inline | changes).items() if value is not None}
+    why = {"reason": "A new colleague."}
+    return {name: value for name, value in (fields | inline | why | changes).items() if value is not None}
 
 
 def test_the_back_office_records_flags_and_groups_with_who_gave_them(since, desk, root, alice):
@@ -66,15 +67,15 @@ def test_the_back_office_records_flags_and_groups_with_who_gave_them(since, desk
 
 def test_a_deactivation_is_recorded_with_the_sessions_it_ends(since, desk, root, alice, api):
     api(alice)
-    form = page(alice, is_active=None)
-    assert desk.post(f"/admin/accounts/user/{alice.pk}/change/", form).status_code == 302
+    sent = {"action": "close", "_selected_action": [str(alice.pk)], "confirmed": "1", "reason": "They charged back."}
+    assert desk.post("/admin/accounts/user/", sent).status_code == 302
     assert rows("user.rights_changed")[-1] == (str(alice.pk), root.pk, {"is_active": True}, {"is_active": False})
     after = {"sessions": 1, "because": "deactivated"}
     assert rows("user.signed_out_everywhere") == [(str(alice.pk), root.pk, {}, after)]
 
 
 def test_a_password_set_in_the_back_office_is_recorded(since, desk, root, alice):
-    words = {"usable_password": "true", "password1": "wet-Otter-7-lamps", "password2": "wet-Otter-7-lamps"}
+    words = {"password1": "wet-Otter-7-lamps", "password2": "wet-Otter-7-lamps", "reason": "They lost their mailbox."}
     assert desk.post(f"/admin/accounts/user/{alice.pk}/password/", words).status_code == 302
     after = {"sessions": 0, "because": "new password"}
     assert rows("user.signed_out_everywhere") == [(str(alice.pk), root.pk, {}, after)]

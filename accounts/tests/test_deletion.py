@@ -214,10 +214,16 @@ def test_a_deletion_that_fails_half_way_takes_nothing_away(owner, monkeypatch, r
     assert User.objects.get(pk=owner.pk).email == "alice@example.com"
 
 
+def _ask(client: Client, action: str, user: User) -> None:
+    """Staff do it in the back office, and say why."""
+    sent = {"action": action, "_selected_action": [str(user.pk)], "confirmed": "1", "reason": "They wrote a letter."}
+    client.post("/admin/accounts/user/", sent)
+
+
 def test_support_may_start_both_on_a_written_request_and_it_is_audited(owner, sam, client):
     client.force_login(sam)
     for action in ("export", "forget"):
-        client.post("/admin/accounts/user/", {"action": action, "_selected_action": [str(owner.pk)]})
+        _ask(client, action, owner)
     owner.refresh_from_db()
     assert not owner.is_active
     done = AuditEntry.objects.filter(actor=sam.pk, subject_id=str(owner.pk)).values_list("action", flat=True)
@@ -227,7 +233,7 @@ def test_support_may_start_both_on_a_written_request_and_it_is_audited(owner, sa
 def test_auditors_look_and_start_nothing(owner, audrey, client):
     client.force_login(audrey)
     for action in ("export", "forget"):
-        client.post("/admin/accounts/user/", {"action": action, "_selected_action": [str(owner.pk)]})
+        _ask(client, action, owner)
     assert not Deletion.objects.exists()
 
 
@@ -305,15 +311,6 @@ def test_who_was_not_excluded_leaves_no_digest(owner, run_tasks):
     assert not ExcludedAddress.objects.exists()
 
 
-def _in_the_back_office(client, user: User, **changes) -> None:
-    """A superuser opens the person's page, changes it, and saves."""
-    form = client.get(f"/admin/accounts/user/{user.pk}/change/").context["adminform"].form
-    values = {name: form[name].value() for name in form.fields if form[name].value() not in (None, False)}
-    inline = {f"preferences-{name}_FORMS": 0 for name in ("TOTAL", "INITIAL")}
-    values = {name: value for name, value in (values | changes).items() if value is not None} | inline
-    assert client.post(f"/admin/accounts/user/{user.pk}/change/", values).status_code == 302
-
-
 @pytest.fixture
 def root(person, client) -> User:
     """A superuser in the back office."""
@@ -327,7 +324,7 @@ def test_whom_staff_close_out_after_their_wish_does_not_let_themselves_in_again(
     _delete(owner)
     run_tasks()
     token = _undo_link()
-    _in_the_back_office(client, owner, is_active=None)
+    _ask(client, "close", owner)
     assert Client().post("/keep-account", {"token": token}).status_code == 400
     owner.refresh_from_db()
     assert not owner.is_active
@@ -339,24 +336,24 @@ def test_whom_staff_close_out_after_their_wish_does_not_let_themselves_in_again(
 
 
 def test_whom_staff_closed_out_before_cannot_be_deleted_and_kept(owner, root, client):
-    _in_the_back_office(client, owner, is_active=None)
+    _ask(client, "close", owner)
     owner.refresh_from_db()
     assert not owner.is_active
-    client.post("/admin/accounts/user/", {"action": "forget", "_selected_action": [str(owner.pk)]})
+    _ask(client, "forget", owner)
     assert not Deletion.objects.exists()
 
 
 def test_an_account_that_staff_open_again_is_not_deleted(owner, root, client, run_tasks):
     _delete(owner)
     run_tasks()
-    _in_the_back_office(client, owner, is_active="on")
+    _ask(client, "reopen", owner)
     _pass_time(run_tasks)
     owner.refresh_from_db()
     assert (owner.is_active, owner.is_deleted) == (True, False)
     assert Deletion.objects.get().status == "cancelled"
     # And if it is closed again, the old link does not open it.
     token = _undo_link()
-    _in_the_back_office(client, owner, is_active=None)
+    _ask(client, "close", owner)
     assert Client().post("/keep-account", {"token": token}).status_code == 400
 
 

@@ -314,7 +314,7 @@ def test_a_row_that_is_not_there_leads_back(page, audrey, desk):
 
 def test_support_ends_nobody_s_session_and_the_superuser_does(sam, alice, person, desk):
     open_session(alice, user_agent="")
-    data = {"action": "end", "_selected_action": [str(Session.objects.get().pk)]}
+    data = {"action": "end", "_selected_action": [str(Session.objects.get().pk)], "confirmed": "1", "reason": "Stolen."}
     assert desk(sam).post("/admin/accounts/session/", data).status_code == 403
     desk(person("root", role="auditors", is_superuser=True)).post("/admin/accounts/session/", data, follow=True)
     assert Session.objects.alive().count() == 0

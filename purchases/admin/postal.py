@@ -15,6 +15,7 @@ from django.urls import URLPattern, path, reverse
 
 from accounts.models import User
 from accounts.permissions import signed_in
+from accounts.reasoned import reasoned
 from luxewin.api.problems import Problem
 from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import postal_files, services
@@ -24,7 +25,6 @@ from purchases.serializers import MAX_QUANTITY
 from purchases.services.postal import entrants, faults_of
 from raffles.models import Raffle
 from raffles.phases import Phase
-from raffles.reasoned import reasoned
 
 LIST = "admin:purchases_postalentry_changelist"
 # How long a checked file may lie on the screen before it is entered.

@@ -9,12 +9,12 @@ from django.utils.html import format_html_join
 
 from accounts.models import User
 from accounts.permissions import signed_in
+from accounts.reasoned import reasoned
 from luxewin.api.problems import Problem
 from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import services
 from purchases.admin.labels import link, numbers, price, price_of, purchase_label
 from purchases.models import Dispute, Payment, Purchase, Reconciliation, Refund
-from raffles.reasoned import reasoned
 
 
 class ReadOnlyInline(admin.TabularInline):

@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.permissions import signed_in
 from luxewin.api.problems import Problem
 
-TEMPLATE = "admin/raffles/reason.html"
+TEMPLATE = "admin/reason.html"
 # Rows that the page names; of more it says how many.
 SHOWN = 20
 
@@ -40,18 +40,19 @@ def reasoned[M: Model](
     permission: str,
     label: Callable[[M], str],
     reaches: str = "The buyer is told it where money goes back, and the audit keeps it.",
+    means: str = "",
 ) -> Callable[[Any, HttpRequest, QuerySet[M]], HttpResponse | None]:
     """An admin action: `act(row, reason, actor)` for each selected row, once a reason was given.
 
     It returns what to tell; a Problem that it raises is told instead, and the other rows go on. `label` is what a row
-    is called, `reaches` says who will read the reason.
+    is called, `reaches` says who will read the reason, and `means` what the action does that its title does not say.
     """
 
     @admin.action(description=f"{title}…", permissions=[permission])
     def action(model_admin: Any, request: HttpRequest, rows: QuerySet[M]) -> HttpResponse | None:
         form = ReasonForm(request.POST if "confirmed" in request.POST else None, reaches=reaches)
         if not form.is_valid():
-            return _page(model_admin, request, rows, form, name, title, label)
+            return _page(model_admin, request, rows, form, label, {"action": name, "title": title, "means": means})
         for row in rows:
             try:
                 told = act(row, form.cleaned_data["reason"], signed_in(request))
@@ -69,18 +70,16 @@ def _page(
     request: HttpRequest,
     rows: QuerySet[Any],
     form: ReasonForm,
-    name: str,
-    title: str,
     label: Callable[[Any], str],
+    texts: dict[str, str],
 ) -> HttpResponse:
     keys = [row.pk for row in rows]
     context = model_admin.admin_site.each_context(request) | {
-        "title": title,
+        **texts,
         "opts": model_admin.opts,
         "rows": [label(row) for row in rows[:SHOWN]],
         "count": len(keys),
         "keys": keys,
-        "action": name,
         "form": form,
         "field": ACTION_CHECKBOX_NAME,
     }

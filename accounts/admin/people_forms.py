@@ -1,0 +1,106 @@
+"""Forms of the back office about one person: each change has a reason, and goes to a service."""
+
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import UserChangeForm
+
+from accounts.back_office.forms import as_api_takes, password_field, reason_field
+from accounts.models import User
+from accounts.serializers.fields import AddressField, BirthDateField, CountryField, NameField, RegionField
+
+
+class PersonForm(UserChangeForm):
+    """A person's facts and rights, as the API takes them."""
+
+    reason = reason_field(required=False)
+
+    class Meta:
+        model = User
+        fields = "__all__"
+
+    def clean_email(self) -> str:
+        """An address that mail reaches."""
+        return as_api_takes(AddressField(), self.cleaned_data["email"])
+
+    def clean_display_name(self) -> str:
+        """One line, no address of the web."""
+        return as_api_takes(NameField(), self.cleaned_data["display_name"])
+
+    def clean_country(self) -> str:
+        """One that exists, or none while it is not known."""
+        country: str = self.cleaned_data["country"]
+        return as_api_takes(CountryField(), country) if country else ""
+
+    def clean_region(self) -> str:
+        """Of the form of a region; that it is of the country is checked with it."""
+        return as_api_takes(RegionField(), self.cleaned_data["region"])
+
+    def clean_date_of_birth(self) -> date | None:
+        """Of somebody who can be alive, or none while it is not known."""
+        born: date | None = self.cleaned_data["date_of_birth"]
+        return as_api_takes(BirthDateField(), born) if born else None
+
+    def clean(self) -> dict[str, Any]:
+        """With a reason, if anything changes."""
+        cleaned = super().clean() or self.cleaned_data
+        if self.changed_facts() and not cleaned.get("reason", "").strip():
+            self.add_error("reason", "Give the reason for this change.")
+        region, country = cleaned.get("region"), cleaned.get("country")
+        if (
+            region
+            and country is not None
+            and not region.startswith(f"{country}-")
+            and "country" not in self.changed_data
+        ):
+            self.add_error("region", f"{region} is not a region of {country or 'no country'}.")
+        return cleaned
+
+    def changed_facts(self) -> set[str]:
+        """Names of the fields that are others than before."""
+        return set(self.changed_data) - {"reason"}
+
+
+class NewPersonForm(forms.ModelForm):
+    """A new account. It has no password: its person sets one by a mailed link, and nobody else knows it."""
+
+    reason = reason_field()
+
+    class Meta:
+        model = User
+        fields = ["email", "display_name"]
+
+    def clean_email(self) -> str:
+        """An address that mail reaches."""
+        return as_api_takes(AddressField(), self.cleaned_data["email"])
+
+    def clean_display_name(self) -> str:
+        """One line, no address of the web."""
+        return as_api_takes(NameField(), self.cleaned_data["display_name"])
+
+
+class PersonPasswordForm(forms.Form):
+    """A new password for somebody else, or none; which ones are refused the service says."""
+
+    password1 = password_field(label="New password", required=False)
+    password2 = password_field(label="The same again", required=False)
+    reason = reason_field()
+
+    def takes_away(self) -> bool:
+        """Whether they are to have no password."""
+        return "unset-password" in self.data
+
+    def clean(self) -> dict[str, Any]:
+        """The password, twice the same, if there is to be one."""
+        given = super().clean() or self.cleaned_data
+        if not self.takes_away() and not self.errors:
+            if not given["password1"]:
+                self.add_error("password1", "Enter the new password.")
+            elif given["password1"] != given["password2"]:
+                self.add_error("password2", "The two passwords differ.")
+        return given
+
+    def new_password(self) -> str | None:
+        """None if they are to have none."""
+        return None if self.takes_away() else self.cleaned_data["password1"]

@@ -1,0 +1,70 @@
+"""Whose account a member of staff may touch: nobody's who has a right that they lack, and not their own."""
+
+from collections.abc import Iterable
+
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Q, QuerySet
+
+from accounts.errors import AccountErased, InsufficientRights, OwnAccount
+from accounts.models import User
+from luxewin.api.problems import InvalidInput
+
+
+def lock_for_staff(person: User, *, actor: User) -> User:
+    """Lock the person's row for a change by staff and return it as it is now. Call it in a transaction.
+
+    Raises InsufficientRights, OwnAccount, and AccountErased if nothing names the person any more.
+    """
+    known = User.objects.select_for_update(no_key=True).get(pk=person.pk)
+    if known.pk == actor.pk:
+        raise OwnAccount("Change your own account on its own pages, or ask a colleague.")
+    if known.is_deleted:
+        raise AccountErased("This account was erased.")
+    check_authority(actor, known)
+    return known
+
+
+def check_authority(actor: User, person: User) -> None:
+    """Raise InsufficientRights if the person has a right that the actor lacks. Cost: up to four queries."""
+    if actor.pk == person.pk or actor.is_superuser:
+        return
+    if person.is_superuser or (person.is_staff and not actor.is_staff) or _permissions(person) - _permissions(actor):
+        raise InsufficientRights("This person has rights that you do not have. Ask somebody who has them.")
+
+
+def has_authority(actor: User, person: User) -> bool:
+    """Whether `check_authority` passes, for pages that show what can be done."""
+    try:
+        check_authority(actor, person)
+    except InsufficientRights:
+        return False
+    return True
+
+
+def givable_groups(actor: User) -> QuerySet[Group]:
+    """The roles that have no permission which the actor lacks."""
+    if actor.is_superuser:
+        return Group.objects.all()
+    beyond = Permission.objects.exclude(pk__in=_permissions(actor))
+    return Group.objects.exclude(permissions__in=beyond)
+
+
+def check_may_give(actor: User, groups: Iterable[Group]) -> None:
+    """Raise InsufficientRights if one of these roles has a permission that the actor lacks."""
+    if actor.is_superuser:
+        return
+    wanted = Permission.objects.filter(group__in=list(groups)).values_list("pk", flat=True)
+    if set(wanted) - _permissions(actor):
+        raise InsufficientRights("Nobody gives or takes rights that they do not have themselves.")
+
+
+def check_reason(reason: str) -> None:
+    """Raise InvalidInput unless there is one."""
+    if not reason.strip():
+        raise InvalidInput.of("reason", "required", "Give the reason.")
+
+
+def _permissions(user: User) -> set[int]:
+    """Also of a closed account, which has them again when it is opened."""
+    held = Permission.objects.filter(Q(user=user) | Q(group__user=user))
+    return set(held.values_list("pk", flat=True))
