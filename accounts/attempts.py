@@ -1,6 +1,7 @@
 """Guessing: each failure in a row makes the next try at that account wait longer, and none locks it forever.
 
-Passwords are counted by address, whether it has an account or not, so that waiting tells nothing. A try is counted
+Passwords are counted by mailbox, whether it has an account or not, so that waiting tells nothing and no other spelling
+of an address begins anew. A try is counted
 before the password is looked at: of a hundred tries at once, one is looked at. The right password and a mailed link end
 the wait. Codes of a second factor have a count of their own, which nothing but a right code ends: whoever knows the
 password does not get new tries by giving it again.
@@ -13,6 +14,7 @@ from math import ceil
 from django.conf import settings
 from django.db import connection
 
+from accounts.addresses import mailbox_key
 from accounts.models import SignInDelay, User
 from luxewin.api.ratelimits import TooManyRequests
 from luxewin.audit.services import record
@@ -73,4 +75,5 @@ def codes_of(user: User) -> str:
 
 def _key(subject: str) -> bytes:
     # Addresses that have no account are nobody's business: what is kept does not name them.
-    return hmac.digest(settings.SECRET_KEY.encode(), b"accounts.attempts" + subject.lower().encode(), "sha256")
+    kept = b"accounts.attempts" + mailbox_key(subject).encode()
+    return hmac.digest(settings.SECRET_KEY.encode(), kept, "sha256")

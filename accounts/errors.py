@@ -158,6 +158,14 @@ class Paused(Problem):
     title = "Buying is paused"
 
 
+class DuplicateAccount(Problem):
+    """Another account has the same mailbox; staff decide which of them stays."""
+
+    status = 403
+    code = "duplicate_account"
+    title = "Another account has your mailbox"
+
+
 class ProfileIncomplete(Problem):
     """Without these `fields` of the profile nobody can tell whether the person may buy."""
 

@@ -101,6 +101,10 @@ def _paused(standing: Standing) -> Problem:
     return errors.Paused(text, paused_until=standing.paused_until)
 
 
+def _duplicate(standing: Standing) -> Problem:
+    return errors.DuplicateAccount("Another account has your mailbox. Buy with that one, or write to our support.")
+
+
 def _incomplete(standing: Standing) -> Problem:
     text = f"Complete your profile first: {', '.join(standing.missing)}."
     return errors.ProfileIncomplete(text, fields=standing.missing)
@@ -123,6 +127,7 @@ def _not_accepted(standing: Standing) -> Problem:
 BARRIERS: dict[str, Callable[[Standing], Problem]] = {
     errors.SelfExcluded.code: _excluded,
     errors.Paused.code: _paused,
+    errors.DuplicateAccount.code: _duplicate,
     errors.ProfileIncomplete.code: _incomplete,
     errors.UnderAge.code: _under_age,
     errors.CountryNotAllowed.code: _not_allowed,

@@ -109,9 +109,9 @@ def _readers(people: dict[str, User]) -> dict[str, Callable[[str], Any]]:
     def entrant(cell: str) -> User:
         if not cell:
             raise ValueError("is empty")
-        if cell.lower() not in people:
+        if cell not in people:
             raise ValueError(f"nobody is registered as {cell}")
-        return people[cell.lower()]
+        return people[cell]
 
     return {"reference": _reference, "email": entrant, "quantity": _quantity, "received_on": _day}
 

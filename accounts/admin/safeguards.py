@@ -12,6 +12,7 @@ from django.urls import reverse
 from iso3166 import countries_by_alpha2
 
 from accounts import services
+from accounts.forms import AddressField
 from accounts.models import CountryRule, Safeguards, SpendLimit, Terms, TermsAcceptance, User
 from accounts.permissions import signed_in
 from luxewin.api.problems import Problem
@@ -34,7 +35,7 @@ WISHES = [
 class WishForm(forms.Form):
     """What somebody who called wants to have set up."""
 
-    email = forms.EmailField(help_text="Of the person's account. Be sure that it is them who asks.")
+    email = AddressField(help_text="Of the person's account. Be sure that it is them who asks.")
     wish = forms.ChoiceField(choices=WISHES)
     reason = forms.CharField(
         max_length=200,
@@ -44,7 +45,7 @@ class WishForm(forms.Form):
 
     def clean_email(self) -> str:
         """An address that has an account."""
-        email: str = self.cleaned_data["email"].lower()
+        email: str = self.cleaned_data["email"]
         if not User.objects.filter(email=email).exists():
             raise forms.ValidationError(f"Nobody is registered as {email}.")
         return email

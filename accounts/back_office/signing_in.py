@@ -37,7 +37,10 @@ class SignInForm(AdminAuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         """Counts the try by address and by account before the password is looked at, and then before the code is."""
-        email = self.cleaned_data.get("username") or ""
+        if self.errors:
+            # A field is empty or holds what no address or password has: nobody was named.
+            return self.cleaned_data
+        email = self.cleaned_data["username"]
         try:
             count_request(self.request, group="back office", key="ip", rate="30/m")
             attempts.claim(email)

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 
+from accounts.models.fields import CanonicalEmailField
 from accounts.models.people import User
 from luxewin.ids import uuid7
 
@@ -17,7 +18,7 @@ class Identity(models.Model):
     provider = models.CharField(max_length=16, choices=Provider.choices)
     subject = models.UUIDField(help_text="The provider's id of the person.")
     user = models.ForeignKey(User, models.CASCADE, related_name="identities")
-    email = models.EmailField(help_text="As the provider had verified it when the two were linked.")
+    email = CanonicalEmailField(help_text="As the provider had verified it when the two were linked.")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

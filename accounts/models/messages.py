@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models.functions import Now
 
+from accounts.models.fields import CanonicalEmailField
 from accounts.models.people import User
 from accounts.querysets import NotificationQuerySet
 from luxewin.ids import uuid7
@@ -20,7 +21,7 @@ class LinkRequest(Claimable):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=40, choices=Kind.choices, help_text="Also the kind of the notification.")
-    email = models.EmailField()
+    email = CanonicalEmailField()
     created_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
@@ -32,7 +33,7 @@ class EmailChange(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.OneToOneField(User, models.CASCADE, related_name="email_change")
-    email = models.EmailField()
+    email = CanonicalEmailField()
     old_confirmed_at = models.DateTimeField(null=True)
     new_confirmed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())

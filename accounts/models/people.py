@@ -10,6 +10,8 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models.functions import Lower, Now
 
+from accounts.addresses import mailbox_key
+from accounts.models.fields import CanonicalEmailField, MailboxKeyField
 from luxewin.audit.services import record
 from luxewin.ids import uuid7
 
@@ -26,8 +28,12 @@ class UserManager(BaseUserManager["User"]):
     """Makes users; `accounts.services.register_user` is the door for people, this one for operators."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """A user with a hashed password; the address is stored in lower case."""
-        user = self.model(email=email.lower(), **fields)
+        """A user with a hashed password.
+
+        Raises ValidationError for an address that no mail reaches, and where its mailbox has an account.
+        """
+        user = self.model(email=self.model._meta.get_field("email").clean(email, None), **fields)  # noqa: SLF001
+        user.clean()
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -38,15 +44,22 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, **fields)
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        """By address, whatever its case."""
-        return self.get(email=(username or "").lower())
+        """By address, however it is written."""
+        return self.get(email=username or "")
 
 
 class User(AbstractBaseUser, PermissionsMixin):
     """A person who buys, or a member of staff. Signs in by e-mail."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    email = models.EmailField(unique=True)
+    email = CanonicalEmailField(unique=True)
+    mailbox = MailboxKeyField(
+        max_length=254,
+        unique=True,
+        null=True,
+        editable=False,
+        help_text="What all addresses of one mailbox have in common: an account each. Empty: another has it.",
+    )
     display_name = models.CharField(max_length=80)
     date_of_birth = models.DateField(null=True, blank=True)
     country = models.CharField(max_length=2, blank=True, help_text="ISO 3166-1 alpha-2.")
@@ -73,9 +86,21 @@ class User(AbstractBaseUser, PermissionsMixin):
         constraints = [
             models.CheckConstraint(condition=models.Q(email=Lower("email")), name="accounts_user_email_lower"),
         ]
+        # For whoever may have a second account: the same name and date of birth.
+        indexes = [models.Index("date_of_birth", Lower("display_name"), name="accounts_user_likely_double")]
 
     def __str__(self) -> str:
         return self.email
+
+    def clean(self) -> None:
+        """For forms and commands: raises ValidationError where another account has the mailbox."""
+        super().clean()
+        if self.mailbox is None and not self._state.adding:
+            # It has none already, and is barred for it; its other columns can be edited.
+            return
+        key = mailbox_key(self.email)
+        if User.objects.filter(mailbox=key).exclude(pk=self.pk).exists():
+            raise ValidationError({"email": ValidationError("This mailbox has an account.", code="unique")})
 
     def save(self, **kwargs: Any) -> None:
         """Saves; a new password and a deactivation end every session, whoever made the change and by which door.
@@ -88,6 +113,8 @@ class User(AbstractBaseUser, PermissionsMixin):
         ends = not self._state.adding and (renewed or not self.is_active)
         fields = kwargs.get("update_fields")
         decides = not self._state.adding and (fields is None or "is_active" in fields)
+        if fields is not None and "email" in fields:
+            kwargs["update_fields"] = {*fields, "mailbox"}
         with transaction.atomic():
             super().save(**kwargs)
             if ends:

@@ -7,10 +7,10 @@ from django.conf import settings
 from django.utils import timezone
 from rest_framework import serializers
 
+from accounts.addresses import MAX_LENGTH
 from accounts.models import Session, User
 from accounts.passwords import faults_of
 from accounts.serializers.fields import (
-    EMAIL_LENGTH,
     AddressField,
     CodeField,
     CountryField,
@@ -65,7 +65,7 @@ class RegisterSerializer(serializers.Serializer):
     def validate_password(self, value: str) -> str:
         """Against every validator, all faults at once, whatever else is wrong with the input."""
         given = {name: self.initial_data.get(name) for name in ("email", "display_name")}
-        person = User(**{name: text[:EMAIL_LENGTH] for name, text in given.items() if isinstance(text, str)})
+        person = User(**{name: text[:MAX_LENGTH] for name, text in given.items() if isinstance(text, str)})
         if faults := faults_of(value, person):
             raise serializers.ValidationError(faults)
         return value

@@ -8,10 +8,11 @@ from django.utils import timezone
 from iso3166 import countries_by_alpha2
 from rest_framework import serializers
 
+from accounts.addresses import MAX_LENGTH, AddressRefused, canonical_address
 from accounts.models.safeguards import REGION
 from luxewin.money import is_currency
 
-EMAIL_LENGTH, CODE_LENGTH, PASSWORD_LENGTH = 254, 40, 128
+CODE_LENGTH, PASSWORD_LENGTH = 40, 128
 NAME_LENGTH = 80
 EARLIEST_BIRTH = date(1900, 1, 1)
 # What a mail program makes a link of, what ends a line, and what is not seen but turns the words around it.
@@ -83,18 +84,18 @@ class CurrencyField(serializers.CharField):
         return code
 
 
-class AddressField(serializers.EmailField):
-    """An e-mail address, in lower case."""
+class AddressField(serializers.CharField):
+    """An e-mail address, in canonical form (`accounts.addresses`): answers may show it other than it was sent."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=EMAIL_LENGTH, **kwargs)
+        super().__init__(max_length=MAX_LENGTH, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        """In lower case, which for some letters is longer."""
-        lower = super().to_internal_value(data).lower()
-        if len(lower) > EMAIL_LENGTH:
-            raise serializers.ValidationError(f"At most {EMAIL_LENGTH} characters.", code="max_length")
-        return lower
+        """In canonical form; refuses what no mail reaches."""
+        try:
+            return canonical_address(super().to_internal_value(data))
+        except AddressRefused as error:
+            raise serializers.ValidationError(str(error), code="invalid") from error
 
 
 class PasswordField(serializers.CharField):

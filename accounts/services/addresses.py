@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from accounts.addresses import canonical_address, mailbox_key
 from accounts.authority import check_reason, lock_for_staff
 from accounts.errors import LinkRefused
 from accounts.links import change_of
@@ -25,7 +26,7 @@ def request_email_change(user: User, *, email: str, password: str) -> None:
     Raises InvalidInput for a wrong password and for the address that it is already.
     """
     confirm_password(user, password, field="password")
-    email = email.lower()
+    email = canonical_address(email)
     if email == user.email:
         raise InvalidInput.of("email", "same_email", "This is your address already.")
     with transaction.atomic():
@@ -36,7 +37,7 @@ def request_email_change(user: User, *, email: str, password: str) -> None:
         change = EmailChange.objects.create(user=user, email=email)
         facts = {"change": change.pk.hex, "email": email}
         notify(user, "email_change_old", about=change.pk, **facts)
-        owner = User.objects.filter(email=email).first()
+        owner = User.objects.filter(mailbox=mailbox_key(email)).exclude(pk=user.pk).first()
         if owner:
             notify(owner, "already_registered", about=f"{timezone.now():%Y-%m-%d}")
         else:
@@ -50,12 +51,12 @@ def change_email_for(person: User, *, email: str, actor: User, reason: str) -> N
     Raises InvalidInput, also if an account has the address; InsufficientRights, OwnAccount and AccountErased.
     """
     check_reason(reason)
-    email = email.lower()
+    email = canonical_address(email)
     with transaction.atomic():
         known = lock_for_staff(person, actor=actor)
         if email == known.email:
             raise InvalidInput.of("email", "same_email", "This is their address already.")
-        if User.objects.filter(email=email).exists():
+        if User.objects.filter(mailbox=mailbox_key(email)).exclude(pk=known.pk).exists():
             raise InvalidInput.of("email", "taken", "Another account has this address.")
         EmailChange.objects.filter(user=known).delete()
         change = EmailChange.objects.create(user=known, email=email, old_confirmed_at=Now())

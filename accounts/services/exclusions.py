@@ -1,4 +1,4 @@
-"""Self-exclusion that outlives an account: a digest of its address, which excludes whoever shows that it is theirs.
+"""Self-exclusion that outlives an account: a digest of its mailbox, which excludes whoever shows that it is theirs.
 
 Nothing is looked up when somebody registers, so that registering tells nothing: the exclusion comes back when the
 address is shown to be theirs, before which nobody can buy.
@@ -7,9 +7,10 @@ address is shown to be theirs, before which nobody can buy.
 import hmac
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from accounts.addresses import mailbox_key
 from accounts.models import ExcludedAddress, Safeguards, User
 from accounts.services.preferences import withdraw_consent
 from accounts.signals import person_barred
@@ -17,7 +18,7 @@ from luxewin.audit.services import record
 
 
 def remember_exclusion(user: User) -> None:
-    """Keeps a digest of the person's address while they are excluded, if they showed that it is theirs.
+    """Keeps a digest of the person's mailbox while they are excluded, if they showed that it is theirs.
 
     Call it before the address goes. Cost: one query, two for the excluded.
     """
@@ -27,7 +28,7 @@ def remember_exclusion(user: User) -> None:
     found = Safeguards.objects.filter(in_force, user=user).first()
     if found:
         until = None if found.excluded_forever else found.excluded_until
-        digest = _digest(user.email, settings.SECRET_KEY)
+        digest = _digest(mailbox_key(user.email), settings.SECRET_KEY)
         ExcludedAddress.objects.update_or_create(digest=digest, defaults={"until": until})
 
 
@@ -38,7 +39,13 @@ def carry_over_exclusion(user: User) -> None:
     """
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     in_force = Q(until=None) | Q(until__gt=Now())
-    found = ExcludedAddress.objects.filter(in_force, digest__in=[_digest(user.email, key) for key in keys]).first()
+    # Digests of before there were mailboxes are of the address itself.
+    forms = {mailbox_key(user.email), user.email}
+    digests = [_digest(form, key) for form in forms for key in keys]
+    # Of several the longest counts, and the one for good first.
+    found = (
+        ExcludedAddress.objects.filter(in_force, digest__in=digests).order_by(F("until").desc(nulls_first=True)).first()
+    )
     if found is None:
         return
     safeguards, _ = Safeguards.objects.get_or_create(user=user)
@@ -51,5 +58,5 @@ def carry_over_exclusion(user: User) -> None:
     person_barred.send(User, user=user)
 
 
-def _digest(email: str, key: str) -> bytes:
-    return hmac.digest(key.encode(), b"accounts.exclusions" + email.lower().encode(), "sha256")
+def _digest(form: str, key: str) -> bytes:
+    return hmac.digest(key.encode(), b"accounts.exclusions" + form.encode(), "sha256")

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts import supabase
-from accounts.errors import IdentityNotFound, SupabaseNotConfigured
+from accounts.errors import IdentityNotFound, PasswordWanted, SupabaseNotConfigured
 from accounts.models import Identity, Preferences, User
 from accounts.services.exclusions import carry_over_exclusion
 from accounts.services.linking import SUPABASE, check_may_come, check_may_link, end_links, record_link, stop_linking
@@ -68,12 +68,18 @@ def _user_of(person: supabase.Person) -> User:
 
 @transaction.atomic
 def _found_or_made(person: supabase.Person) -> User:
-    """The address's, or a new one, which is theirs from the beginning. Raises as `check_may_link`."""
+    """The address's, or a new one, which is theirs from the beginning.
+
+    Raises as `check_may_link`, and PasswordWanted where another address of the mailbox has an account.
+    """
     if known := _known(person.subject):
         return known
     holder = make_room(person.email)
     if holder is None:
         return _made(person)
+    if holder.email != person.email:
+        # That both reach one mailbox is how providers commonly work, and too little to open an account by.
+        raise PasswordWanted("Your mailbox has an account here under another address. Sign in with its password.")
     check_may_link(holder)
     return holder
 

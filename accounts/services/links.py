@@ -9,7 +9,7 @@ from luxewin.audit.services import record
 
 def request_link(kind: LinkRequest.Kind, *, email: str) -> None:
     """Writes down that somebody asked. Cost: one INSERT, whether the address has an account or not."""
-    LinkRequest.objects.create(kind=kind, email=email.lower())
+    LinkRequest.objects.create(kind=kind, email=email)
 
 
 def answer_link_request(request_id: str) -> None:

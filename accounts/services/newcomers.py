@@ -1,32 +1,37 @@
 """Accounts whose address nobody has shown to be theirs: whoever comes to the address next begins anew."""
 
 from django.db import connection
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from accounts.addresses import mailbox_key
 from accounts.models import Deletion, Notification, User
 from accounts.models.people import address_of_nobody
 from luxewin.audit.services import record
 
 
 def make_room(email: str) -> User | None:
-    """Who holds this address, locked; None if it is free, for whoever makes an account of it in this transaction.
+    """Who holds the mailbox of this address, locked; None if it is free for an account made in this transaction.
 
     While nobody has shown that it is theirs, an account that holds it is set aside, and nothing of it is the
     newcomer's: so nobody can lie in wait in it. One that was verified, given any right or closed by staff stays.
     Cost: two statements, about a dozen more where an account is set aside.
     """
-    _take_turns(email)
-    holder = User.objects.select_for_update(no_key=True).filter(email=email).first()
+    key = mailbox_key(email)
+    _take_turns(key)
+    # Where accounts of before share a mailbox, the address may be with one that has none.
+    of_mailbox = User.objects.filter(Q(mailbox=key) | Q(email=email)).order_by(F("mailbox").asc(nulls_last=True))
+    holder = of_mailbox.select_for_update(no_key=True).first()
     if holder is None or not _is_nobody_s(holder):
         return holder
     _set_aside(holder)
     return None
 
 
-def _take_turns(email: str) -> None:
-    """Newcomers to one address come one after the other: each sees what the one before left."""
+def _take_turns(key: str) -> None:
+    """Newcomers to one mailbox come one after the other: each sees what the one before left."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"address {email}"])
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"mailbox {key}"])
 
 
 def _is_nobody_s(holder: User) -> bool:

@@ -33,7 +33,6 @@ def register_user(
     Where the address has an account already, its owner is mailed something else and nothing else differs: not the
     answer, and not the time. Cost: one Argon2 hash, always.
     """
-    email = email.lower()
     fields = {"display_name": display_name, "date_of_birth": date_of_birth, "country": country, "region": region}
     fields["password"] = make_password(password)
     try:
@@ -64,7 +63,6 @@ def add_person(*, email: str, display_name: str, actor: User, reason: str) -> Us
     It has no password: they set one by `auth/password/forgot`. Raises InvalidInput, also if an account has the address.
     """
     check_reason(reason)
-    email = email.lower()
     with transaction.atomic():
         if make_room(email):
             raise InvalidInput.of("email", "taken", "Another account has this address.")

@@ -25,7 +25,7 @@ def log_in(*, email: str, password: str, user_agent: str, code: str = "") -> tup
     Cost: one Argon2 hash, whether there is such an account or not.
     """
     attempts.claim(email)
-    user = authenticate(username=email.lower(), password=password)
+    user = authenticate(username=email, password=password)
     if not isinstance(user, User):
         attempts.note_failure(email, to="api")
         raise WrongCredentials("No active account has this e-mail and password.")

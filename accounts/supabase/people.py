@@ -13,8 +13,9 @@ from uuid import UUID
 
 from rest_framework import serializers
 
+from accounts.addresses import AddressRefused, canonical_address
 from accounts.errors import EmailNotVerified, TokenRefused
-from accounts.serializers.fields import AddressField, NameField
+from accounts.serializers.fields import NameField
 from accounts.supabase.asking import SupabaseAway, ask
 
 log = logging.getLogger(__name__)
@@ -68,10 +69,17 @@ def _is_of_company(known: dict[str, Any]) -> bool:
 
 
 def _address(given: Any) -> str:
-    """As we keep addresses; empty if it is none. Letters that merely become ASCII in lower case are refused."""
+    """As we keep addresses; empty if it is none, or if another mail system may have read it as another one.
+
+    Some still send to a domain with ß as if it had ss: what was verified then is not the mailbox of this address.
+    """
+    if not isinstance(given, str):
+        return ""
+    local, _, domain = given.rpartition("@")
     try:
-        return AddressField().run_validation(given) if isinstance(given, str) and given.isascii() else ""
-    except serializers.ValidationError:
+        address = canonical_address(given)
+        return address if canonical_address(f"{local}@{domain.encode('idna').decode()}") == address else ""
+    except (AddressRefused, UnicodeError):
         return ""
 
 

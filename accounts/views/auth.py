@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts import cookies, services, tokens
+from accounts.addresses import mailbox_key
 from accounts.errors import NoTerms
 from accounts.models import LinkRequest
 from accounts.serializers.auth import (
@@ -48,9 +49,7 @@ class AuthViewSet(GenericViewSet):
         """Makes an account and mails a verification link. The answer is the same if the address has an account."""
         data = valid(RegisterSerializer, request)
         services.register_user(**data)
-        return Response(
-            {"email": data["email"].lower(), "detail": "We sent you a mail. Open the link in it."}, status=201
-        )
+        return Response({"email": data["email"], "detail": "We sent you a mail. Open the link in it."}, status=201)
 
     @extend_schema(responses=TermsSerializer)
     @action(detail=False, methods=["get"])
@@ -71,7 +70,7 @@ class AuthViewSet(GenericViewSet):
     @extend_schema(request=AddressSerializer, responses={202: SaidSerializer})
     @action(detail=False, methods=["post"], url_path="verify/resend")
     @limited("60/h")
-    @limited("10/h", key=by_body_field("email"))
+    @limited("10/h", key=by_body_field("email", mailbox_key))
     def resend(self, request: Request) -> Response:
         """Mails the verification link again, if the address waits for one. The answer is the same if it does not."""
         return asked_for_link(LinkRequest.Kind.VERIFY, request)
@@ -79,7 +78,7 @@ class AuthViewSet(GenericViewSet):
     @extend_schema(request=AddressSerializer, responses={202: SaidSerializer})
     @action(detail=False, methods=["post"], url_path="password/forgot")
     @limited("60/h")
-    @limited("10/h", key=by_body_field("email"))
+    @limited("10/h", key=by_body_field("email", mailbox_key))
     def forgot(self, request: Request) -> Response:
         """Mails a link to set a new password, if the address has an account. The answer is the same if it has none."""
         return asked_for_link(LinkRequest.Kind.RESET, request)
@@ -104,7 +103,7 @@ class AuthViewSet(GenericViewSet):
     @extend_schema(request=LoginSerializer, responses=SignedInSerializer)
     @action(detail=False, methods=["post"])
     @limited("30/m")
-    @limited("10/m", key=by_body_field("email"))
+    @limited("10/m", key=by_body_field("email", mailbox_key))
     def login(self, request: Request) -> Response:
         """Opens a session on this device, in whose place an older one of the same browser ends.
 

@@ -125,14 +125,14 @@ def changes(request: Request) -> bool:
     return request.method not in SAFE_METHODS
 
 
-def by_body_field(name: str) -> Callable[[str, Request], str]:
+def by_body_field(name: str, one_form: Callable[[str], str]) -> Callable[[str, Request], str]:
     """A key for `limited`: the named field of the body, so that guessing one account from many addresses is limited.
 
-    One address is one key however it is written: without spaces around it and in lower case, as its field takes it.
+    `one_form` gives what is the same for all spellings of one thing; it never raises.
     """
 
     def value(group: str, request: Request) -> str:
         body = request.data
-        return str(body.get(name, "")).strip().lower()[:254] if isinstance(body, dict) else ""
+        return one_form(str(body.get(name, ""))[:254]) if isinstance(body, dict) else ""
 
     return value

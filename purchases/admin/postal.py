@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
+from accounts.forms import AddressField
 from accounts.models import User
 from accounts.permissions import signed_in
 from accounts.reasoned import reasoned
@@ -51,7 +52,7 @@ class RaffleForm(forms.Form):
 class LetterForm(RaffleForm):
     """One letter. Every fault is shown at its field."""
 
-    email = forms.EmailField(help_text="Of the entrant's account: what the letter says must match it.")
+    email = AddressField(help_text="Of the entrant's account: what the letter says must match it.")
     quantity = forms.IntegerField(min_value=1, max_value=MAX_QUANTITY, initial=1)
     reference = forms.CharField(
         max_length=postal_files.MAX_REFERENCE, help_text="What you wrote on the letter; once per raffle."
@@ -66,7 +67,7 @@ class LetterForm(RaffleForm):
         """Looks the entrant up, and asks for all that the raffle has against the letter."""
         letter = {name: self.cleaned_data.get(name) for name in ("quantity", "reference", "received_on")}
         if email := self.cleaned_data.get("email"):
-            letter["entrant"] = entrants([email]).get(email.lower())
+            letter["entrant"] = entrants([email]).get(email)
             if letter["entrant"] is None:
                 self.add_error("email", f"Nobody is registered as {email}.")
         if raffle := self.cleaned_data.get("raffle"):

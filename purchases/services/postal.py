@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts import errors as account_errors
+from accounts.addresses import lookup_address
 from accounts.models import User
 from accounts.notifications import notify_all
 from accounts.standing import Standing, keep_standing, reasons, standings_of
@@ -159,8 +160,10 @@ def _give_numbers(purchases: Iterable[Purchase], first: int) -> None:
 
 
 def entrants(emails: Iterable[str]) -> dict[str, User]:
-    """The people registered under these addresses, by address in lower case. Cost: one query."""
-    return {user.email: user for user in User.objects.filter(email__in={email.lower() for email in emails})}
+    """The people registered under these addresses, by the address as it is given. Cost: one query."""
+    known = {email: lookup_address(email) for email in emails}
+    found = {user.email: user for user in User.objects.filter(email__in=set(known.values()))}
+    return {email: found[address] for email, address in known.items() if address in found}
 
 
 def faults_of(raffle: Raffle, letters: Sequence[Mapping[str, Any]], actor: User) -> Iterator[Fault]:

@@ -20,7 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, email: str, **options: Any) -> None:
         """Audited like everything that changes who may do what."""
-        user = User.objects.filter(email=email.lower()).first()
+        user = User.objects.filter(email=email).first()
         if user is None:
             raise CommandError(f"Nobody has the address {email}.")
         if not services.reset_second_factor(user):

@@ -50,7 +50,7 @@ def _raffle(slug: str) -> Raffle:
 
 
 def _actor(email: str) -> User:
-    user = User.objects.filter(email=email.lower(), is_active=True, is_staff=True).first()
+    user = User.objects.filter(email=email, is_active=True, is_staff=True).first()
     if user is None or not user.has_perm("purchases.add_postalentry"):
         raise CommandError(f"{email} is nobody who may enter free entries.")
     return user

@@ -34,7 +34,7 @@ class Command(BaseCommand):
 
 
 def _actor(email: str) -> User:
-    user = User.objects.filter(email=email.lower(), is_active=True, is_staff=True).first()
+    user = User.objects.filter(email=email, is_active=True, is_staff=True).first()
     if user is None or not user.has_perm("verification.declare_void"):
         raise CommandError(f"{email} is nobody who may declare a draw void (verification.declare_void).")
     return user
