@@ -51,19 +51,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: Any) -> None:
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: Any) -> str:
     """Test databases are copies of the ready schema instead of running every migration."""
     from luxewin.schema import ensure_template
 
     with django_db_blocker.unblock():
         connection.settings_dict["TEST"] |= {"TEMPLATE": ensure_template(), "MIGRATE": False}
+        # Copying a database is the one statement of a run that a busy machine may take its time over.
+        limits = connection.settings_dict["OPTIONS"].pop("options")
+        connection.close()
+    return limits
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+def django_db_setup(django_db_setup: None, django_db_modify_db_settings: str, django_db_blocker: Any) -> None:
     """The first test begins as those after one with real commits: without the audit of what migrations granted."""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(EMPTY)
+    with django_db_blocker.unblock():
+        connection.close()
+        connection.settings_dict["OPTIONS"] |= {"options": django_db_modify_db_settings}
+        with connection.cursor() as cursor:
+            cursor.execute(EMPTY)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,7 @@
 """The roof as a Django app: start-up checks, health of database, cache and mail."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class LuxewinConfig(AppConfig):
@@ -12,9 +13,12 @@ class LuxewinConfig(AppConfig):
     def ready(self) -> None:
         """Registers the checks and the probes of what no single app owns."""
         from luxewin import checks  # noqa: F401 registers itself
+        from luxewin.database import lift_limits, restore_limits
         from luxewin.health import EVERY_SECONDS_OUTSIDE, register
         from luxewin.health.parts import cache, database, mail
 
+        pre_migrate.connect(lift_limits, dispatch_uid="luxewin.limits")
+        post_migrate.connect(restore_limits, dispatch_uid="luxewin.limits")
         register("database", database, required=True)
         register("cache", cache)
         register("mail", mail, every=EVERY_SECONDS_OUTSIDE)

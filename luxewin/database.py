@@ -1,13 +1,18 @@
-"""The database's connections: how a dead one is told, and what an error says about the database's own state."""
+"""The database's connections: their time limits, how a dead one is told, and what an error says about the database."""
 
 import select
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connections
+import psycopg
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections, transaction
 from psycopg import Connection
 from psycopg_pool import ConnectionPool, TooManyRequests
 
+# How much longer than the server may work on a statement a web process waits for its answer.
+GRACE_SECONDS = 5.0
 READ_ONLY = "25006"
 AGAIN = "Nothing is lost: send the same request again."
 
@@ -81,6 +86,75 @@ def discard_connections(found: Outage) -> None:
             # Closed before it goes back, so that the pool makes another in its place.
             each.connection.close()
             each.close()
+
+
+class BoundedConnection(Connection[Any]):
+    """A connection that gives up on a server that hangs: the server's own time limits do not run while it is stopped.
+
+    Used in web processes, whose threads must come back.
+    """
+
+    #: For one statement, a commit or whatever else is asked; None waits for ever.
+    patience: float | None = None
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """As psycopg has it; raises OperationalError after `patience`, and then the connection is closed."""
+        bound = _patience() if self.patience is None else self.patience
+        try:
+            return super().wait(gen, interval, bound if timeout is None else timeout)
+        except psycopg.errors._WaitTimeout as error:  # noqa: SLF001 it has no public name
+            # Whatever the server still says is no answer to the next question.
+            self.pgconn.finish()
+            raise psycopg.OperationalError(f"the server did not answer within {bound} s") from error
+
+
+def _patience() -> float | None:
+    from django.conf import settings
+
+    seconds = settings.DATABASE_STATEMENT_SECONDS
+    return seconds + GRACE_SECONDS if seconds else None
+
+
+def session_options(**seconds: int) -> str:
+    """What a session asks for at its start: these of PostgreSQL's settings, in seconds, without those that are 0."""
+    return " ".join(f"-c {name}={value * 1000}" for name, value in seconds.items() if value)
+
+
+@contextmanager
+def statement_timeout(name: str, *, minutes: float) -> Iterator[None]:
+    """A transaction for long work, in which each statement, and each pause between two, may take so many minutes.
+
+    The limits of all other work are the settings' (DATABASE_STATEMENT_SECONDS and the like). `name` says what it is:
+    `pg_stat_activity` shows it as the session's application while it runs. Within another transaction the limit stays
+    until that one ends. Cost: one statement.
+    """
+    limit = f"{round(minutes * 60_000)}"
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('statement_timeout', %s, true), set_config('application_name', %s, true),"
+                " set_config('idle_in_transaction_session_timeout', %s, true)",
+                [limit, f"luxewin: {name}", limit],
+            )
+        session = connection.connection
+        former = getattr(session, "patience", None)
+        session.patience = minutes * 60 + GRACE_SECONDS
+        try:
+            yield
+        finally:
+            session.patience = former
+
+
+def lift_limits(using: str, **kwargs: Any) -> None:
+    """Receiver of `pre_migrate`: a migration takes as long as it takes."""
+    with connections[using].cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0")
+
+
+def restore_limits(using: str, **kwargs: Any) -> None:
+    """Receiver of `post_migrate`."""
+    with connections[using].cursor() as cursor:
+        cursor.execute("RESET statement_timeout; RESET lock_timeout; RESET idle_in_transaction_session_timeout")
 
 
 def check(connection: Connection) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import environ
 
-from luxewin.database import check
+from luxewin.database import BoundedConnection, check, session_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -96,17 +96,38 @@ TEMPLATES = [
 # connections. `luxewin.wsgi` asks for the pool before the settings are read.
 DATABASE_POOL = env.bool("DATABASE_POOL", False)
 DATABASES = {"default": env.db_url("DATABASE_URL", default="postgresql:///luxewin")}
+# Seconds after which the server stops a statement, gives up a wait for a lock, and ends a transaction in which nothing
+# happens; 0 leaves it to the server's own settings. luxewin.database.statement_timeout asks for more, by name.
+DATABASE_STATEMENT_SECONDS = env.int("DATABASE_STATEMENT_SECONDS", 15)
+DATABASE_LOCK_SECONDS = env.int("DATABASE_LOCK_SECONDS", 10)
+DATABASE_IDLE_SECONDS = env.int("DATABASE_IDLE_SECONDS", 60)
 DATABASES["default"] |= {
     "CONN_MAX_AGE": 0 if DATABASE_POOL else 60,
     "CONN_HEALTH_CHECKS": True,
-    "OPTIONS": DATABASES["default"].get("OPTIONS", {}) | {"connect_timeout": 5, "application_name": "luxewin"},
+    "OPTIONS": DATABASES["default"].get("OPTIONS", {})
+    | {"connect_timeout": 5, "application_name": "luxewin"}
+    # A machine that vanished is noticed after a minute instead of two hours.
+    | {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3},
 }
+# Behind PgBouncer in transaction mode, which refuses such options, all three are 0, and are set at the server.
+if _limits := session_options(
+    statement_timeout=DATABASE_STATEMENT_SECONDS,
+    lock_timeout=DATABASE_LOCK_SECONDS,
+    idle_in_transaction_session_timeout=DATABASE_IDLE_SECONDS,
+):
+    # What DATABASE_URL says itself comes after ours, and wins.
+    _given = DATABASES["default"]["OPTIONS"].get("options", "")
+    DATABASES["default"]["OPTIONS"]["options"] = f"{_limits} {_given}".strip()
 if DATABASE_POOL:
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 2,
         "max_size": env.int("DATABASE_POOL_SIZE", 10),
         "timeout": 5,
+        # While all connections wait for a database that hangs, this many requests wait for one of them, and the next is
+        # refused at once: fewer than the server has threads, so that some are left for what needs no database.
+        "max_waiting": env.int("DATABASE_POOL_WAITING", 40),
         "check": check,
+        "connection_class": BoundedConnection,
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

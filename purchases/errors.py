@@ -75,15 +75,6 @@ class AmountTooLarge(Problem):
     title = "Amount too large for one payment"
 
 
-class Busy(Problem):
-    """What has to be changed could not be locked in time; nothing was written."""
-
-    status = 503
-    code = "busy"
-    title = "Too many buyers at once"
-    retry_after = 1
-
-
 class ReferenceUsed(Problem):
     """A letter with this reference was entered for this raffle before."""
 

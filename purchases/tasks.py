@@ -9,10 +9,11 @@ from django.db.models.functions import Now
 from djstripe.models import Customer
 
 from accounts.models import Deletion, User
+from luxewin.api.problems import Busy
 from luxewin.tasks.queue import enqueue
 from luxewin.tasks.sweeps import enqueue_due, sweep
 from purchases import gateway, services
-from purchases.errors import Busy, ProviderRefused, ProviderUnavailable
+from purchases.errors import ProviderRefused, ProviderUnavailable
 from purchases.models import Purchase, Reconciliation, Refund, StripeNotice, StripeWatch, UnstoredEvent
 from raffles.models import Raffle
 

@@ -22,11 +22,14 @@ class KeyReused(Problem):
 
 
 class RequestInFlight(Problem):
-    """The first request under this key has not finished yet."""
+    """The first request under this key has not finished yet; after `seconds` another may take it over."""
 
     code = "request_in_flight"
     title = "The same request is being worked on"
-    retry_after = 1
+
+    def __init__(self, seconds: int) -> None:
+        self.retry_after = seconds
+        super().__init__(f"The first request under this key is still being worked on. Repeat it in {seconds} s.")
 
 
 @dataclass(frozen=True, slots=True)

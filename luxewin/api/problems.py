@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from luxewin.api.requests import current_request
-from luxewin.database import Outage, discard_connections, outage
+from luxewin.database import LOCKED, Outage, discard_connections, outage
 
 log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
@@ -67,6 +67,14 @@ class Unavailable(Problem):
     def __init__(self, detail: str, *, retry_after: int | None = None, **data: Any) -> None:
         super().__init__(detail, **data)
         self.retry_after = retry_after or self.retry_after
+
+
+class Busy(Unavailable):
+    """What has to be changed could not be locked in time; nothing was written."""
+
+    code = "busy"
+    title = "Too many at once"
+    retry_after = 1
 
 
 def document(status: int, code: str, title: str, detail: str, **extra: Any) -> dict[str, Any]:
@@ -144,7 +152,8 @@ def _unavailable(error: Exception, found: Outage) -> Unavailable:
     """The refusal to answer with while the database is in this state; the log has the reason."""
     log.error("the database cannot serve a request", exc_info=error)
     discard_connections(found)
-    return Unavailable(found.detail, retry_after=found.retry_after)
+    kind = Busy if found is LOCKED else Unavailable
+    return kind(found.detail, retry_after=found.retry_after)
 
 
 def _plain(status: int, code: str, detail: str) -> JsonResponse:

@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import batched
 from typing import Any, cast
 from uuid import UUID
 
@@ -101,7 +100,10 @@ def _lines(chosen: Any) -> Iterator[str]:
     """A bounded number of rows is in memory at a time."""
     writer: Any = csv.writer(_Line())
     yield writer.writerow([*COLUMNS, "seal"])
-    for part in batched(chosen.iterator(chunk_size=AT_ONCE), AT_ONCE):
+    last = 0
+    # Each batch is a statement of its own: who reads slowly keeps no statement, no cursor and no snapshot.
+    while part := list(chosen.filter(id__gt=last)[:AT_ONCE]):
+        last = part[-1][0]
         rows = read_rows([entry_id for entry_id, _ in part])
         for entry_id, number in part:
             if entry_id in rows:

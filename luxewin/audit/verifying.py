@@ -12,10 +12,12 @@ from django.db import connection
 
 from luxewin.audit.canonical import GONE, SIZE, VERSION, as_text, read_rows, seal_digest
 from luxewin.audit.models import Seal
+from luxewin.database import statement_timeout
 
 # So long after it was written a row may come into sight: no transaction of ours lasts longer.
 LATE = timedelta(minutes=15)
 READ_AT_ONCE = 50
+WORK = "verify the audit"
 ENDS = """
     SELECT head.number, head.digest, seal.digest FROM audit_head AS head
     LEFT JOIN audit_seal AS seal ON seal.number = head.number
@@ -160,7 +162,7 @@ def _check_rows(seal: Seal, seen: Verified) -> None:
 
 
 def _check_end(seen: Verified) -> None:
-    with connection.cursor() as cursor:
+    with statement_timeout(WORK, minutes=10), connection.cursor() as cursor:
         cursor.execute(ENDS)
         made, digest, newest = cursor.fetchone() or (0, seen.head, None)
     if made > seen.seals and newest is None:
@@ -170,7 +172,7 @@ def _check_end(seen: Verified) -> None:
 
 
 def _check_strays() -> None:
-    with connection.cursor() as cursor:
+    with statement_timeout(WORK, minutes=10), connection.cursor() as cursor:
         cursor.execute(STRAY)
         stray = cursor.fetchone()
     if stray:
@@ -179,7 +181,7 @@ def _check_strays() -> None:
 
 
 def _check_waiting(seen: Verified, max_wait: timedelta) -> None:
-    with connection.cursor() as cursor:
+    with statement_timeout(WORK, minutes=10), connection.cursor() as cursor:
         cursor.execute(WAITING)
         seen.unsealed, waiting, oldest, gone = cursor.fetchone()
     if gone is not None:

@@ -3,28 +3,23 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 
-from purchases.errors import Busy
-
-# Far longer than any transaction of ours lasts, and shorter than the sweeps' claims.
-PATIENCE = "10s"
-LOCK_NOT_AVAILABLE = "55P03"
+from luxewin.api.problems import Busy
+from luxewin.database import LOCKED, outage
 
 
 @contextmanager
 def locking() -> Iterator[None]:
-    """A transaction in which no statement waits for a lock longer than PATIENCE.
+    """A transaction whose waits for locks, bounded by settings.DATABASE_LOCK_SECONDS as all are, end in Busy.
 
-    Raises Busy; then nothing was written, and the same may be tried again: whatever is stuck, its waiters are not.
-    Within another transaction the bound stays until that one ends. Cost: one statement.
+    That is far longer than any transaction of ours lasts, and shorter than the sweeps' claims. Raises Busy; then
+    nothing was written, and the same may be tried again: whatever is stuck, its waiters are not.
     """
     try:
         with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")  # nosemgrep: sql-by-parameters (ours)
             yield
     except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+        if outage(error) is LOCKED:
             raise Busy("Somebody else is at it; nothing was done. Try again in a second.") from error
         raise

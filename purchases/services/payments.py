@@ -2,26 +2,32 @@
 
 import logging
 from datetime import timedelta
+from math import ceil
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
-from django.db.models import Q
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db.models import DurationField, ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 
 from accounts.models import User
 from luxewin.api.idempotency import IdempotencyKey, RequestInFlight
+from luxewin.api.problems import Busy
 from luxewin.api.requests import current_request
 from luxewin.audit.services import RECORD
 from purchases import gateway
 from purchases.errors import ProviderFailed, ProviderRefused, ProviderUnavailable
 from purchases.models import Payment, Purchase
 from purchases.services.holds import hold_tickets, release_hold
+from purchases.services.leases import give_back_later
 from purchases.services.moves import move_payment, record_payment
 
 log = logging.getLogger(__name__)
 # Longer than a call to Stripe with its retries lasts. A first purchase makes two; if they outlive it, see `_come_late`.
 CALL_LEASE = timedelta(seconds=45)
+# Longer than a request waits for a connection between claiming and calling.
+CLAIM_MARGIN = timedelta(seconds=10)
 
 # Whoever ended the hold meanwhile has ended its attempt with it. In SQL because every purchase comes through here, and
 # the ORM takes longer to write this statement than the database to run it.
@@ -67,8 +73,19 @@ def open_payment(payment: Payment, customer: str | None = None) -> None:
     """Makes the intent of a claimed payment, stores it, and sets `client_secret` on its purchase.
 
     Raises ProviderUnavailable if Stripe does not answer (the hold stays, the same call may be repeated),
-    ProviderRefused if Stripe refuses for good (the hold is released).
+    ProviderRefused if Stripe refuses for good (the hold is released). Should the database fail meanwhile, the claim on
+    the payment is given back once it is there again.
     """
+    # The claim is as old as the way here at most, for which the margin is.
+    until = monotonic() + (CALL_LEASE - CLAIM_MARGIN).total_seconds()
+    try:
+        _open(payment, customer)
+    except (DatabaseError, Busy):
+        give_back_later(payment.pk, until=until)
+        raise
+
+
+def _open(payment: Payment, customer: str | None) -> None:
     purchase = payment.purchase
     try:
         customer = customer or gateway.customer_of(purchase.buyer)
@@ -133,7 +150,14 @@ def claim_attempt(purchase: Purchase) -> Payment:
                 return made
         except IntegrityError:
             pass  # another request was faster
-    raise RequestInFlight("The first request under this key is still being worked on. Repeat it in a second.")
+    raise RequestInFlight(_seconds_left(purchase))
+
+
+def _seconds_left(purchase: Purchase) -> int:
+    """After how long the claim on its newest payment ends at the latest; 1 if there is none any more."""
+    left = ExpressionWrapper(F("calling_since") + CALL_LEASE - Now(), output_field=DurationField())
+    rest = purchase.payments.order_by("-attempt").values_list(left, flat=True).first()
+    return max(1, ceil(rest.total_seconds())) if rest else 1
 
 
 def _end_attempt(payment: Payment) -> None:

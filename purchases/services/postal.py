@@ -15,7 +15,7 @@ from accounts.addresses import lookup_address
 from accounts.models import User
 from accounts.notifications import notify_all
 from accounts.standing import Standing, keep_standing, reasons, standings_of
-from luxewin.api.problems import Problem
+from luxewin.api.problems import Busy, Problem
 from luxewin.audit.services import record_all
 from luxewin.tasks.queue import enqueue
 from purchases import errors
@@ -84,7 +84,7 @@ def enter_letters(*, raffle_id: UUID, letters: Sequence[Letter], actor: User) ->
     except _OutrunError as error:
         outrun = error
     _refuse(raffle_id, letters, actor)
-    raise errors.Busy("Somebody else was faster. Try again; nothing was written.") from outrun
+    raise Busy("Somebody else was faster. Try again; nothing was written.") from outrun
 
 
 def _refuse(raffle_id: UUID, letters: Sequence[Letter], actor: User) -> None:

@@ -10,10 +10,10 @@ from django.db import DatabaseError
 from accounts.errors import AccountInactive, EmailNotVerified, SessionEnded
 from accounts.models import User
 from accounts.standing import BARRIERS, barrier, standing_of
-from luxewin.api.problems import Problem
+from luxewin.api.problems import Busy, Problem
+from luxewin.database import LOCKED, outage
 from purchases import errors
 from purchases.models import PersonTally
-from purchases.services.locking import LOCK_NOT_AVAILABLE
 from purchases.services.skill import no_answer, too_many_answers
 from purchases.services.spending import limit_reached
 from raffles.models import MAX_PRICE, Raffle
@@ -38,8 +38,8 @@ def refusal(error: DatabaseError, asked: Asked) -> Exception:
     cause = error.__cause__
     if not isinstance(cause, psycopg.Error):
         return error
-    if cause.sqlstate == LOCK_NOT_AVAILABLE:
-        return errors.Busy("Try again in a second; nothing was held.")
+    if outage(error) is LOCKED:
+        return Busy("Try again in a second; nothing was held.")
     code = _code(cause)
     if code is None:
         return error
@@ -67,7 +67,7 @@ def _about_the_raffle(code: str, asked: Asked) -> Exception:
 def _barred(code: str, buyer: User) -> Problem:
     standing = standing_of(buyer.pk)
     if code not in standing.barriers:
-        return errors.Busy("What kept you from buying has just ended. Try again; nothing was held.")
+        return Busy("What kept you from buying has just ended. Try again; nothing was held.")
     return barrier(standing, code)
 
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from luxewin.api.idempotency import KeyReused
+from luxewin.api.problems import Busy
 from purchases import errors, services
 from purchases.models import Payment, PersonTally, Purchase
 from purchases.services.refusals import MAX_AMOUNT
@@ -220,6 +221,6 @@ def test_a_locked_counter_is_a_clear_refusal_and_not_a_hang(alice, on_sale, weak
             done.set()
 
     _, refusal = at_once(keep_locked, ask)
-    assert isinstance(refusal, errors.Busy)
+    assert isinstance(refusal, Busy)
     assert not Purchase.objects.exists()
     assert not PersonTally.objects.exists()

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.models import Notification, Preferences, User
 from accounts.notifications import compose
+from luxewin.api.problems import Busy
 from luxewin.audit.models import AuditEntry
 from luxewin.tests.asking import nothing_written
 from purchases import errors, services
@@ -94,7 +95,7 @@ def test_who_an_entrant_is_is_asked_again_behind_the_lock(change, bob, sam, on_s
 
     monkeypatch.setattr(postal, "keep_standing", change_and_keep)
     # The change is rolled back with the letter: asked anew, nothing is in the way.
-    with nothing_written(), pytest.raises(errors.Busy):
+    with nothing_written(), pytest.raises(Busy):
         enter(sam, raffle, bob)
 
 

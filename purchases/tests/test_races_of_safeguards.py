@@ -14,6 +14,7 @@ from accounts.errors import SelfExcluded
 from accounts.models import Deletion
 from accounts.services import carry_out_deletion, deletion, exclude_from_buying, request_deletion, set_spend_limit
 from accounts.standing import keep_standing
+from luxewin.api.problems import Busy
 from purchases import errors, services
 from purchases.models import Payment, Purchase
 from purchases.services import postal, settlement
@@ -227,7 +228,7 @@ def test_late_money_and_a_deletion_wait_for_each_other_where_money_waits_for_the
 
 def test_late_money_gives_way_to_a_deletion_and_goes_back_at_the_next_look(alice, on_sale, monkeypatch):
     late, done = late_money_beside_a_deletion(alice, on_sale(), monkeypatch)
-    assert isinstance(done[0], errors.Busy), done
+    assert isinstance(done[0], Busy), done
     assert done[1] is None, done
     assert Deletion.objects.get().status == Deletion.Status.DONE
     assert services.settle_purchase(late.pk).status == "refunding"

@@ -7,19 +7,19 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from luxewin.api.problems import Busy
 from purchases import services, tasks
-from purchases.errors import Busy
 from purchases.models import Purchase, StripeNotice
-from purchases.services import locking
 from purchases.tests.stage import bought, buy, pay
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def stuck(monkeypatch):
+def stuck(transactional_db):
     """`with stuck(purchase):` somebody has it locked and does nothing."""
-    monkeypatch.setattr(locking, "PATIENCE", "200ms")
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '200ms'")
 
     @contextmanager
     def hold(purchase):
@@ -41,7 +41,9 @@ def stuck(monkeypatch):
             done.set()
             keeper.join()
 
-    return hold
+    yield hold
+    with connection.cursor() as cursor:
+        cursor.execute("RESET lock_timeout")
 
 
 def test_settling_gives_up_and_the_buyer_may_ask_again(api, alice, on_sale, stuck):

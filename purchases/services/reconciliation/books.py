@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from django.db import connection
 
+from luxewin.database import statement_timeout
 from purchases.services.reconciliation.differences import Difference
 
 # Each statement is one look at one moment, and gives a line for each fault.
@@ -102,7 +103,7 @@ STATEMENTS = (
 def faults_of_the_books() -> Iterator[Difference]:
     """What does not add up in our own books; asks nobody, repairs nothing. Cost: eight statements over all of them."""
     for statement in STATEMENTS:
-        with connection.cursor() as cursor:
+        with statement_timeout("compare the books", minutes=10), connection.cursor() as cursor:
             cursor.execute(statement, {})
             lines = [line for (line,) in cursor]
         for line in lines:
