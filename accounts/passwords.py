@@ -13,8 +13,11 @@ from django.core.exceptions import ValidationError
 from rest_framework.exceptions import ErrorDetail
 from zxcvbn import zxcvbn
 
+from luxewin.api.slots import NoSlot, Slots
+
 log = logging.getLogger(__name__)
 LOOKUP_SECONDS, MOST_ANSWER = 1.0, 1 << 19  # a range has about 1,000 rows of 40 bytes
+SLOTS = Slots(16)
 # What whoever guesses passwords of this site tries first; PASSWORD_WORDS adds an operator's own names.
 CONTEXT_WORDS = ("luxewin", "luxe", "raffle", "ticket", "winner", "prize", "jackpot", "admin", "password", "welcome")
 LEFT_WITHOUT_THEM = 8
@@ -97,8 +100,9 @@ def _is_breached(password: str) -> bool:
     digest = hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest().upper()
     url = f"{settings.BREACHED_PASSWORDS_URL}/range/{digest[:5]}"
     try:
-        answer = asyncio.run(_read(url))
-    except (httpx.HTTPError, TimeoutError) as error:
+        with SLOTS.take():
+            answer = asyncio.run(_read(url))
+    except (httpx.HTTPError, NoSlot, TimeoutError) as error:
         log.warning("the list of breached passwords does not answer, this one passes: %r", error)
         return False
     rows = (line.strip().partition(":") for line in answer.decode(errors="replace").splitlines())

@@ -8,9 +8,11 @@ import httpx
 from django.conf import settings
 
 from luxewin.api.problems import Unavailable
+from luxewin.api.slots import NoSlot, Slots
 
 # Seconds to connect, for each wait and for the whole body; bytes of an answer.
 PATIENCE, LARGEST = 2.0, 262_144
+SLOTS = Slots(16)
 
 
 class SupabaseAway(Unavailable):
@@ -34,11 +36,11 @@ def ask(path: str, *, token: str = "") -> tuple[int, Any]:
     if token:
         headers["Authorization"] = f"Bearer {token}"
     try:
-        with httpx.stream("GET", f"{issuer()}/{path}", headers=headers, timeout=PATIENCE) as answer:
+        with SLOTS.take(), httpx.stream("GET", f"{issuer()}/{path}", headers=headers, timeout=PATIENCE) as answer:
             if answer.status_code == httpx.codes.TOO_MANY_REQUESTS or answer.is_server_error:
                 raise SupabaseAway(f"Supabase answers {answer.status_code}. Try again.")
             return answer.status_code, json.loads(_read(answer))
-    except (httpx.HTTPError, ValueError, RecursionError) as error:
+    except (httpx.HTTPError, NoSlot, ValueError, RecursionError) as error:
         raise SupabaseAway("Supabase does not answer as it should. Try again.") from error
 
 

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 # Seconds. A set is asked for anew when it is FRESH no more (Supabase's edge keeps one for ten minutes) or lacks a key,
 # at most once in FLOOR; while the server is away, known keys are good until they are STALE.
 FRESH, FLOOR, STALE = 600, 10, 3600
+# Seconds that a thread waits for the request of another.
+OTHERS_WAIT = 1.0
 RSA_BITS = 2048
 
 
@@ -36,7 +38,7 @@ class PinnedKey:
 
 
 class KeyCache:
-    """The keys by `kid`. Of many threads that need an unknown one at once, one asks and the others wait for it."""
+    """The keys by `kid`. Of many threads that need an unknown one at once, one asks, others wait OTHERS_WAIT."""
 
     def __init__(self, fetch: Callable[[], Any], clock: Callable[[], float] = monotonic) -> None:
         self._fetch, self._clock = fetch, clock
@@ -56,14 +58,19 @@ class KeyCache:
         Cost: nothing for most; at most one request in FLOOR seconds for each process.
         """
         have = self.known(kid)
-        # Who has a key does not wait for newer ones.
-        if self._is_wanted(kid) and self._lock.acquire(blocking=have is None):
-            try:
-                self._refresh(kid)
-            finally:
-                self._lock.release()
+        is_missed = False
+        if self._is_wanted(kid):
+            # Who has a key does not wait for newer ones, and nobody waits long for another's request, or at all while
+            # the last one failed.
+            if self._lock.acquire(timeout=0 if have or self._failed else OTHERS_WAIT):
+                try:
+                    self._refresh(kid)
+                finally:
+                    self._lock.release()
+            else:
+                is_missed = True
         found = self.known(kid)
-        if found is None and self._failed:
+        if found is None and (self._failed or is_missed):
             raise SupabaseAway("Supabase's keys cannot be read. Try again.")
         return found
 

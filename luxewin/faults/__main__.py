@@ -20,6 +20,7 @@ from luxewin import parts
 from luxewin.demo.shop import LateError, Refused
 from luxewin.faults.draw_scenarios import DRAWS
 from luxewin.faults.draw_stage import DrawTrial
+from luxewin.faults.hangs import HANGS
 from luxewin.faults.keeper import KeptStack
 from luxewin.faults.report import Outcome, complaints, table
 from luxewin.faults.scenario import Scenario
@@ -28,7 +29,7 @@ from luxewin.faults.stage import Stage, Trial
 from luxewin.faults.switches import Switches
 from luxewin.launch import STATE
 
-SCENARIOS = PURCHASES + DRAWS
+SCENARIOS = PURCHASES + HANGS + DRAWS
 NAMES = [each.name for each in SCENARIOS]
 LOST, MISUSED = 1, 2
 EMBEDDED = {"postgres", "stripe", "valkey", "mail", "chain", "beacon"}

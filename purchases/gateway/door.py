@@ -13,6 +13,9 @@ from purchases.gateway.transport import CurlClient
 
 log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 10
+# Requests of one process under way at once: with an answer in half a second nearly Stripe's own limit of 100 a second,
+# and fewer than a server has threads, so that a Stripe that hangs leaves some for everything else.
+AT_ONCE = 40
 # Stripe's code for an object that it does not know.
 MISSING = "resource_missing"
 
@@ -23,7 +26,7 @@ def configure() -> None:
     stripe.api_version = settings.STRIPE_API_VERSION
     stripe.max_network_retries = 2
     stripe.default_http_client = CurlClient(
-        connect_seconds=2, total_seconds=TIMEOUT_SECONDS, before=_release_connection
+        connect_seconds=2, total_seconds=TIMEOUT_SECONDS, most=AT_ONCE, before=_release_connection
     )
 
 

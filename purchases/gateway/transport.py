@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 import pycurl
 import stripe
 
+from luxewin.api.slots import NoSlot, Slots
+
 # What fails at the certificate fails again.
 FINAL = {pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_CERTPROBLEM}
 
@@ -20,13 +22,14 @@ class CurlClient(stripe.HTTPClient):
     """Stripe's interface for HTTP. Retries are the library's business, which gives every POST an idempotency key.
 
     curl by itself heeds HTTPS_PROXY, and asks once more over a new connection where a kept one is cut: it may have gone
-    stale unnoticed. `before` is called before each request.
+    stale unnoticed. `before` is called before each request; at most `most` are under way at once, others fail at once.
     """
 
     name = "pycurl"
 
-    def __init__(self, *, connect_seconds: int, total_seconds: int, before: Callable[[], None]) -> None:
+    def __init__(self, *, connect_seconds: int, total_seconds: int, most: int, before: Callable[[], None]) -> None:
         super().__init__()
+        self._slots = Slots(most)
         self._before = before
         self._connect_seconds = connect_seconds
         self._total_seconds = total_seconds
@@ -53,7 +56,10 @@ class CurlClient(stripe.HTTPClient):
         curl.setopt(pycurl.WRITEFUNCTION, body.write)
         curl.setopt(pycurl.HEADERFUNCTION, lines.append)
         try:
-            curl.perform()
+            with self._slots.take():
+                curl.perform()
+        except NoSlot as error:
+            raise stripe.APIConnectionError(str(error), should_retry=False) from error
         except pycurl.error as error:
             _fail(error)
         return body.getvalue(), curl.getinfo(pycurl.RESPONSE_CODE), _headers(lines)
