@@ -18,6 +18,7 @@ import psycopg
 
 from luxewin import parts
 from luxewin.demo.shop import LateError, Refused
+from luxewin.faults.disk import DISK
 from luxewin.faults.draw_scenarios import DRAWS
 from luxewin.faults.draw_stage import DrawTrial
 from luxewin.faults.hangs import HANGS
@@ -29,7 +30,7 @@ from luxewin.faults.stage import Stage, Trial
 from luxewin.faults.switches import Switches
 from luxewin.launch import STATE
 
-SCENARIOS = PURCHASES + HANGS + DRAWS
+SCENARIOS = PURCHASES + HANGS + DISK + DRAWS
 NAMES = [each.name for each in SCENARIOS]
 LOST, MISUSED = 1, 2
 EMBEDDED = {"postgres", "stripe", "valkey", "mail", "chain", "beacon"}
