@@ -47,7 +47,13 @@ _PRIVACY = ("accounts.view_export", "accounts.view_deletion", "accounts.view_ret
 # What people may ask for in writing.
 _REQUESTS = ("accounts.start_export", "accounts.start_deletion")
 _AUDIT = ("audit.view_auditentry", "audit.view_seal")
-_TASKS = ("django_q.view_success", "django_q.view_failure", "django_q.view_ormq")
+_TASKS = (
+    "django_q.view_success",
+    "django_q.view_failure",
+    "django_q.view_ormq",
+    "tasks.view_heartbeat",
+    "tasks.view_startedtask",
+)
 _STRIPE = (
     "djstripe.view_paymentintent",
     "djstripe.view_charge",

@@ -155,12 +155,15 @@ RATELIMIT_IP_META_KEY = "luxewin.api.requests.client_address"
 Q_CLUSTER = {
     "name": "luxewin",
     "orm": "default",
+    "broker_class": "luxewin.tasks.broker.DatabaseClockBroker",
+    # Recurring work is the sweeps'; a row of a schedule can call any function of the host.
+    "scheduler": False,
     "workers": env.int("WORKERS", 2),
     # The lock clock starts when a task is fetched, so no more are fetched than can start at once.
     "queue_limit": env.int("WORKERS", 2),
     "bulk": 1,
     "timeout": 120,
-    "retry": 600,
+    "retry": 300,
     "max_attempts": 5,
     "poll": 0.2,
     "catch_up": False,

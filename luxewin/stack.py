@@ -6,6 +6,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,6 +20,32 @@ from luxewin.parts.processes import free_port, is_free
 
 STAFF_EMAIL = "admin@luxewin.example"
 READY_SECONDS = 60
+# Between the end of a process and its next start, in seconds; who lived LONG_LIFE had no fault from the start.
+FIRST_PAUSE, LONGEST_PAUSE, LONG_LIFE = 1.0, 32.0, 60.0
+# Longer than the worker takes to stop at most.
+GRACE = 35.0
+
+
+@dataclass
+class _Kept:
+    """A process that is started again after a pause, which doubles after each short life."""
+
+    argv: list[str]
+    started_at: float = field(default_factory=time.monotonic)
+    pause: float = FIRST_PAUSE
+    due_at: float | None = None
+
+    def ended(self) -> float:
+        """Answers in how many seconds it is to be started."""
+        if time.monotonic() - self.started_at > LONG_LIFE:
+            self.pause = FIRST_PAUSE
+        pause, self.pause = self.pause, min(2 * self.pause, LONGEST_PAUSE)
+        self.due_at = time.monotonic() + pause
+        return pause
+
+    def started(self) -> None:
+        """It runs again."""
+        self.started_at, self.due_at = time.monotonic(), None
 
 
 class Stack:
@@ -44,6 +72,7 @@ class Stack:
         self.supervisor = parts.Supervisor(state)
         self.password = ""
         self.seconds: dict[str, float] = {}
+        self._kept: dict[str, _Kept] = {}
 
     @property
     def url(self) -> str:
@@ -78,6 +107,20 @@ class Stack:
     ) -> None:
         self.supervisor.__exit__(kind, error, trace)
 
+    def keep(self) -> Iterator[str]:
+        """Starts server and worker again if they ended by themselves, and tells of it. To be called again and again."""
+        for name, kept in self._kept.items():
+            child = self.supervisor.children[name]
+            if (code := child.poll()) is None:
+                continue
+            if kept.due_at is None:
+                pause = kept.ended()
+                yield f"The {name} ended with {code}; it starts again in {pause:.0f} s. See {child.log}"
+            elif time.monotonic() >= kept.due_at:
+                child.release()
+                kept.started()
+                self.supervisor.spawn(name, kept.argv, grace=GRACE)
+
     def _prepare(self) -> None:
         started = time.monotonic()
         file = self.supervisor.state_dir / "secrets" / "staff-password"
@@ -102,8 +145,9 @@ class Stack:
         server = server_command(self.port, self.web_processes)
         if self.reload:
             server += ["--reload", *(word for room in ROOMS for word in ("--reload-paths", str(PROJECT / room)))]
-        self.supervisor.spawn("server", server)
-        self.supervisor.spawn("worker", [sys.executable, "manage.py", "worker"])
+        self._kept = {"server": _Kept(server), "worker": _Kept([sys.executable, "manage.py", "worker"])}
+        for name, kept in self._kept.items():
+            self.supervisor.spawn(name, kept.argv, grace=GRACE)
         self._wait_until_ready()
         self.seconds["server and worker"] = time.monotonic() - started
 
@@ -149,13 +193,11 @@ def server_command(port: int, processes: int) -> list[str]:
 ROOMS = ("luxewin", "accounts", "raffles", "purchases", "verification", "templates")
 
 
-def wait_for_the_end(stack: Stack) -> None:
-    """Returns on Ctrl-C, SIGTERM, or when server or worker ends by itself."""
+def wait_for_the_end(stack: Stack, say: Callable[[str], object]) -> None:
+    """Returns on Ctrl-C and SIGTERM; until then server and worker are started again whenever they end."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     while not ended.wait(0.5):
-        for name in ("server", "worker"):
-            child = stack.supervisor.children[name]
-            if child.poll() is not None:
-                raise parts.PartError(f"the {name} ended by itself; see {child.log}")
+        for news in stack.keep():
+            say(news)

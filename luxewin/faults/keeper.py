@@ -12,8 +12,10 @@ from luxewin.stack import Stack, server_command
 HOLD_SECONDS = 8
 LONG_HOLD_SECONDS = 120
 DRAW_DELAY_SECONDS = 2
+WORKERS = 2
 ENVIRONMENT = {
     "HOLD_SECONDS": str(HOLD_SECONDS),
+    "WORKERS": str(WORKERS),
     # Everyone sits at this machine; whoever calls tells their address, so that the limits apply as in the world.
     "TRUSTED_PROXIES": "1",
     "DRAW_DELAY_SECONDS": str(DRAW_DELAY_SECONDS),

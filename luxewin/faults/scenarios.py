@@ -10,7 +10,8 @@ from typing import Any
 
 from luxewin.demo.shop import LateError, wait_until
 from luxewin.faults.buyers import Buyer, Habit
-from luxewin.faults.keeper import HOLD_SECONDS, LONG_HOLD_SECONDS
+from luxewin.faults.cluster import KINDS, processes_of
+from luxewin.faults.keeper import HOLD_SECONDS, LONG_HOLD_SECONDS, WORKERS
 from luxewin.faults.scenario import Scenario
 from luxewin.faults.stage import Trial, restart
 from luxewin.faults.steps import STEPS
@@ -121,6 +122,21 @@ def _worker_is_away(trial: Trial) -> None:
         trial.stage.stack.bring_back("worker")
 
 
+def _process_of_worker_is_hit(number: signal.Signals, trial: Trial) -> None:
+    """Each kind once, in a fresh worker; nobody but the worker gives those who leave their tickets."""
+    stack = trial.stage.stack
+    for _ in range(trial.times):
+        for kind in KINDS:
+            stack.send_away("worker")
+            stack.bring_back("worker")
+            wait_until("the worker", lambda: stack.supervisor.children["worker"].poll() is None, seconds=PAID_SECONDS)
+            processes_of(stack.supervisor.children["worker"].pid, WORKERS)[kind].send_signal(number)
+            trial.inject()
+            trial.shop(2, Habit.LEAVES)
+            trial.everyone_is_served()
+            wait_until("all to be paid", lambda: set(trial.statuses()) == {"paid"}, seconds=PAID_SECONDS, every=1)
+
+
 def _stripe_answers_badly(habit: Habit, each: int, fault: dict[str, Any], trial: Trial) -> None:
     """Befalls `each` requests in a row of one buyer; meanwhile nobody else asks, so that all its tries are hit."""
     for _ in range(trial.times):
@@ -227,6 +243,16 @@ PARTS = (
     ),
     Scenario("valkey.gone", "Valkey killed and gone from before the hold until after the settlement", _valkey_is_gone),
     Scenario("worker.away", "the worker away for longer than a hold", _worker_is_away),
+    Scenario(
+        "worker.process_killed",
+        "SIGKILL of one process of the worker: each kind, one after the other",
+        partial(_process_of_worker_is_hit, signal.SIGKILL),
+    ),
+    Scenario(
+        "worker.process_stopped",
+        "SIGSTOP of one process of the worker: each kind, one after the other",
+        partial(_process_of_worker_is_hit, signal.SIGSTOP),
+    ),
     Scenario(
         "stripe.killed",
         "Stripe stand-in killed and started again",

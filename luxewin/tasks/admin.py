@@ -6,6 +6,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django_q.models import Failure, OrmQ, Schedule, Success
 
+from luxewin.tasks.models import Heartbeat, StartedTask
+
 
 class ReadOnlyAdmin(admin.ModelAdmin):
     """Rows that people look at and nobody edits by hand; the view permission still decides who looks."""
@@ -46,6 +48,30 @@ class ScheduleAdmin(ReadOnlyAdmin):
     list_display = ["name", "func", "schedule_type", "next_run", "repeats"]
 
 
+class HeartbeatAdmin(ReadOnlyAdmin):
+    """A worker; one that shows no task for half a minute hangs, or is gone."""
+
+    list_display = ["name", "last_task"]
+    fields = ["name", "at"]
+    ordering = ["-at"]
+
+    @admin.display(description="Last task went through", ordering="at")
+    def last_task(self, row: Heartbeat) -> Any:
+        """When."""
+        return row.at
+
+
+class StartedTaskAdmin(ReadOnlyAdmin):
+    """A start without an end: the task runs, or its worker died in the middle of it."""
+
+    list_display = ["name", "worker", "started_at"]
+    fields = ["name", "worker", "started_at", "key"]
+    search_fields = ["name"]
+    ordering = ["-started_at"]
+
+
+admin.site.register(Heartbeat, HeartbeatAdmin)
+admin.site.register(StartedTask, StartedTaskAdmin)
 for model, model_admin in ((Success, TaskAdmin), (Failure, TaskAdmin), (OrmQ, QueueAdmin), (Schedule, ScheduleAdmin)):
     if admin.site.is_registered(model):
         admin.site.unregister(model)

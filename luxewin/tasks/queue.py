@@ -3,21 +3,24 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.utils import timezone
+from django.conf import settings
+from django.db.models.functions import Now
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 
-def enqueue(task: Callable[..., Any], *arguments: Any) -> None:
+def enqueue(task: Callable[..., Any], *arguments: Any, is_swept: bool = False) -> None:
     """Has a worker call `task(*arguments)` after the caller's transaction commits; never if it rolls back.
 
     `task` is a module-level function. It runs at least once: it must be idempotent and claim its row itself.
-    Arguments are ids and plain values, never model instances. Cost: one INSERT.
+    Arguments are ids and plain values, never model instances. A task that raises is tried again after Q_CLUSTER's
+    `retry`, up to `max_attempts` times; not where it `is_swept`: then a sweep enqueues it anew. Cost: one INSERT.
     """
     path = f"{task.__module__}.{task.__qualname__}"
-    async_task(path, *arguments, task_name=f"{task.__qualname__}{arguments}"[:100], group=path[:100])
+    name = f"{task.__qualname__}{arguments}"[:100]
+    async_task(path, *arguments, task_name=name, group=path[:100], ack_failure=is_swept)
 
 
 def is_work_waiting() -> bool:
     """Whether a task waits that no worker has fetched: who can be put off gives way to it. Cost: one query."""
-    return OrmQ.objects.filter(lock__lte=timezone.now()).exists()
+    return OrmQ.objects.filter(key=settings.Q_CLUSTER["name"], lock__lte=Now()).exists()

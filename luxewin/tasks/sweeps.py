@@ -7,7 +7,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
-from django.db import transaction
+from django.db import Error, connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
@@ -41,16 +41,24 @@ def sweep(*, every: float) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
     return register
 
 
-def run_due_sweeps() -> None:
-    """Calls each sweep whose time has come. A failing one is logged and tried again; it never stops the others."""
+def run_due_sweeps(after_each: Callable[[], object] = lambda: None) -> None:
+    """Calls each sweep whose time has come, and `after_each` of them.
+
+    A failing one is logged and tried again; it never stops the others.
+    Raises django.db.Error if the database is away: then none can run.
+    """
     for entry in SWEEPS:
         if monotonic() < entry.due_at:
             continue
         entry.due_at = monotonic() + entry.every
         try:
             entry.run()
-        except Exception:
+        except Exception as error:
+            if isinstance(error, Error) and not connection.is_usable():
+                entry.due_at = 0.0
+                raise
             log.exception("sweep %s failed, it runs again in %s s", entry.run.__name__, entry.every)
+        after_each()
 
 
 def enqueue_due(due: QuerySet[Any], task: Callable[..., Any], *, lease: timedelta, limit: int = 200) -> int:
@@ -67,5 +75,5 @@ def enqueue_due(due: QuerySet[Any], task: Callable[..., Any], *, lease: timedelt
         )
         due.model.objects.filter(pk__in=keys).update(claimed_until=Now() + lease)
         for key in keys:
-            enqueue(task, str(key))
+            enqueue(task, str(key), is_swept=True)
     return len(keys)

@@ -144,6 +144,8 @@ LISTS = {
     "django_q.Failure": PEOPLE,
     "django_q.OrmQ": PEOPLE,
     "django_q.Success": PEOPLE,
+    "tasks.Heartbeat": PEOPLE,
+    "tasks.StartedTask": PEOPLE,
     "djstripe.Charge": {"finance", "auditors"},
     "djstripe.Customer": {"finance", "auditors"},
     "djstripe.Dispute": {"finance", "auditors"},

@@ -1,29 +1,28 @@
 """Background work: a task exists exactly if its transaction commits, a worker really runs it, and sweeps never stop."""
 
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import timedelta
-from urllib.parse import quote
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
+from django_q.brokers import get_broker
 from django_q.models import OrmQ, Success
+from django_q.signing import SignedPackage
 
 from accounts.models import Notification
 from accounts.notifications import notify
 from accounts.tasks import deliver_notification
 from luxewin.tasks import sweeps
 from luxewin.tasks.checks import broker_shares_the_database
-from luxewin.tasks.models import SILENCE, Heartbeat
+from luxewin.tasks.models import LATE, LONGEST_TASK, QUEUE, SILENCE, Heartbeat, StartedTask
 from luxewin.tasks.queue import enqueue
 from luxewin.tasks.sweeps import Sweep, run_due_sweeps
+from luxewin.tests.worker_processes import eventually, running_worker
 from purchases.tests.stage import hold, over
 from verification.models import Draw
 
@@ -113,34 +112,89 @@ def test_the_probe_wants_a_recent_beat_of_some_worker(db):
     Heartbeat.beat("a")
     Heartbeat.probe()
     Heartbeat.objects.update(at=timezone.now() - SILENCE - timedelta(seconds=1))
-    with pytest.raises(RuntimeError, match="no worker"):
+    with pytest.raises(RuntimeError, match="no task went through a worker for 30 s"):
         Heartbeat.probe()
     Heartbeat.beat("b")
     Heartbeat.probe()
     assert Heartbeat.objects.count() == 2
 
 
-@contextmanager
-def worker() -> Iterator[subprocess.Popen[bytes]]:
-    """`manage.py worker` on this test's database."""
-    values = settings.DATABASES["default"]
-    login = f"{quote(values['USER'])}:{quote(values['PASSWORD'])}@{values['HOST']}:{values['PORT']}"
-    environment = os.environ | {"DATABASE_URL": f"postgres://{login}/{connection.settings_dict['NAME']}"}
-    command = [sys.executable, "manage.py", "worker"]
-    process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stderr=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        for each in [*psutil.Process(process.pid).children(recursive=True), process] if process.poll() is None else []:
-            each.kill()
-        process.wait()
+def test_the_probe_tells_how_late_the_queue_is(db):
+    Heartbeat.beat("a")
+    enqueue(deliver_notification, "1")
+    OrmQ.objects.update(lock=Now() - LATE + timedelta(seconds=10))
+    Heartbeat.probe()
+    OrmQ.objects.update(lock=Now() - timedelta(seconds=90))
+    with pytest.raises(RuntimeError, match=r"the oldest task has waited for 9[0-9] s"):
+        Heartbeat.probe()
+    # A claimed one is being worked on, and the heartbeat of a worker that is gone is nobody's work.
+    OrmQ.objects.update(lock=Now() + timedelta(seconds=90))
+    OrmQ.objects.create(key="luxewin@gone:1", payload="", lock=Now() - timedelta(hours=1))
+    Heartbeat.probe()
 
 
-def eventually(true: Callable[[], bool], seconds: float = 120) -> bool:
-    deadline = time.monotonic() + seconds
-    while not (answer := true()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return answer
+def test_a_task_is_claimed_once_and_by_the_clock_of_the_database(db, monkeypatch):
+    for number in range(2):
+        enqueue(deliver_notification, str(number))
+    # A process whose own clock is an hour late fetches all the same.
+    monkeypatch.setattr(timezone, "now", lambda: datetime.now(UTC) - timedelta(hours=1))
+    broker = get_broker()
+    claimed = [broker.dequeue() for _ in range(3)]
+    assert [SignedPackage.loads(payload)["args"] for ((_, payload),) in claimed[:2]] == [("0",), ("1",)]
+    assert claimed[2] is None
+    assert OrmQ.objects.filter(lock__gt=Now() + timedelta(seconds=settings.Q_CLUSTER["retry"] - 60)).count() == 2
+
+
+def test_a_task_that_began_too_often_without_an_end_is_not_handed_out(db, caplog):
+    enqueue(deliver_notification, "1")
+    task = OrmQ.objects.get().task
+    starts = [StartedTask.begin(task, "worker") for _ in range(StartedTask.LIMIT - 1)]
+    broker = get_broker()
+    ((number, _),) = broker.dequeue()
+    broker.acknowledge(number)
+    starts.append(StartedTask.begin(task, "worker"))
+    enqueue(deliver_notification, "1")
+    enqueue(deliver_notification, "2")
+    assert broker.dequeue() is None
+    assert "killed its worker 5 times" in caplog.text
+    ((_, payload),) = broker.dequeue()
+    assert SignedPackage.loads(payload)["args"] == ("2",)
+    # One of them comes to its end after all.
+    StartedTask.end(task, starts[-1])
+    enqueue(deliver_notification, "1")
+    assert broker.dequeue()
+
+
+def test_the_end_of_a_task_forgets_what_died_before_and_not_what_runs_beside(db):
+    task = {"func": "a.task", "args": ("1",), "kwargs": {}, "name": "task('1')"}
+    _died, beside, own = (StartedTask.begin(task, "worker") for _ in range(3))
+    other = StartedTask.begin(task | {"args": ("2",)}, "worker")
+    StartedTask.objects.filter(pk=_died).update(started_at=Now() - LONGEST_TASK)
+    StartedTask.end(task, own)
+    assert set(StartedTask.objects.values_list("pk", flat=True)) == {beside, other}
+    assert StartedTask.objects.running("worker").count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_a_task_without_a_sweep_is_tried_again_after_a_failure():
+    enqueue(deliver_notification, "1")
+    enqueue(deliver_notification, "2", is_swept=True)
+    assert [row.task["ack_failure"] for row in OrmQ.objects.order_by("pk")] == [False, True]
+
+
+def test_sweeps_stop_at_a_database_that_is_away_and_are_due_at_once_when_it_is_back(monkeypatch):
+    """Without the mark of a database test no query is allowed: each sweep that asked would log a trace."""
+    entry = Sweep(lambda: None, 60)
+
+    def away():
+        raise OperationalError("connection refused")
+
+    entry.run = away
+    monkeypatch.setattr(sweeps, "SWEEPS", [entry])
+    monkeypatch.setattr(sweeps, "connection", SimpleNamespace(is_usable=lambda: False))
+    for _ in range(2):
+        with pytest.raises(OperationalError):
+            run_due_sweeps()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -151,17 +205,17 @@ def test_a_worker_runs_tasks_and_sweeps_and_ends_within_seconds_of_sigterm(alice
     money = {"amount": 500, "currency": "gbp"}
     notify(alice, "purchase_refunded", about=purchase.pk, raffle=raffle.title, reason="A test.", **money)
     over(raffle)
-    with worker() as process:
+    with running_worker() as worker:
         # A queued task: the mail goes out. Sweeps: the hold ends, the raffle closes, its draw is void without a ticket.
         assert eventually(lambda: Notification.objects.filter(status="sent").exists())
         assert eventually(lambda: Draw.objects.filter(state=Draw.State.VOID).exists())
         purchase.refresh_from_db()
         assert purchase.status == "expired"
-        assert eventually(lambda: not OrmQ.objects.exists())
+        assert eventually(lambda: not OrmQ.objects.filter(key=QUEUE).exists())
         Heartbeat.probe()
-        family = psutil.Process(process.pid).children(recursive=True)
+        family = worker.main.children(recursive=True)
         assert family
-        process.terminate()
-        assert process.wait(30) == 0
+        worker.main.terminate()
+        assert worker.wait() == 0
         assert not psutil.wait_procs(family, 30)[1]
     assert Success.objects.filter(func="accounts.tasks.deliver_notification").count() == 1

@@ -74,7 +74,7 @@ class Command(BaseCommand):
             self.stdout.write(f"\n{outcome.as_text()}\n\n{stack.summary()}\n")
             if not once:
                 self.stdout.write("All of this stays up until Ctrl-C.")
-                wait_for_the_end(stack)
+                wait_for_the_end(stack, self._say)
         return outcome.holds
 
     def _tell(self, stack: Stack, folder: Path | None) -> Report:

@@ -29,7 +29,7 @@ class Command(BaseCommand):
         try:
             with Stack(state_dir(), port=port, reload=True, fresh=fresh) as stack:
                 self.stdout.write(stack.summary())
-                wait_for_the_end(stack)
+                wait_for_the_end(stack, self.stderr.write)
         except parts.PartError as error:
             raise CommandError(str(error)) from error
         self.stdout.write("Everything is stopped.")

@@ -1,0 +1,143 @@
+"""A worker: django-q2's cluster, the timer that feeds it, and a watch that ends both as soon as either hangs.
+
+The processes of the cluster share queues whose locks die with who holds them: after a SIGKILL or SIGSTOP of one of
+them all others may wait for ever, alive. So nothing here is judged by living processes. The timer enqueues a heartbeat
+every few seconds into a queue that only this worker reads; if neither it nor any other task came through for SILENCE,
+the main process ends the worker, and the process manager starts a new one.
+"""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from typing import Any
+
+from django.db import Error
+from django_q.cluster import Cluster
+from django_q.signals import post_execute, pre_execute
+
+from luxewin.processes import end_with_parent
+from luxewin.tasks.broker import DatabaseClockBroker
+from luxewin.tasks.models import QUEUE, SILENCE, Heartbeat, StartedTask
+from luxewin.tasks.signs import Part, SignsOfLife
+from luxewin.tasks.timer import BEAT_SECONDS, HEARTBEAT, Timer
+
+log = logging.getLogger(__name__)
+TICK_SECONDS = 0.2
+# From the signal to the end: so long tasks under way may finish.
+STOP_SECONDS = 30.0
+# Whoever watches and did not go round for so long was stopped, perhaps with all others: these get a new chance.
+PAUSED_SECONDS = 5.0
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class WorkerError(Exception):
+    """Why the worker ends by itself; its processes are dead by then."""
+
+
+class Worker:
+    """One to a process. The main process does nothing that can hang; the timer is a thread of it."""
+
+    def __init__(self) -> None:
+        # The end of a host's name tells machines and pods apart.
+        self.name = f"{socket.gethostname()[-50:]}:{os.getpid()}"
+        self.signs = SignsOfLife()
+        self._main = os.getpid()
+        self._noted_at = 0.0
+        self._is_stopping = False
+        beats = f"{QUEUE}@{self.name}"
+        self._cluster = Cluster(DatabaseClockBroker(beats=beats, pulse=self._sentinel_goes_round))
+        self._timer = Timer(self.name, beats, self.signs)
+        pre_execute.connect(self._task_begins)
+        post_execute.connect(self._task_is_through)
+        _tie_children()
+
+    def start(self) -> None:
+        """Starts the processes and the timer. It forks: no thread may run and no database connection be open before."""
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._stop_signal)
+        self._cluster.start()
+        self.signs.reset()
+        self._timer.start()
+
+    def watch(self) -> None:
+        """Returns after a stop signal, once everything has ended in order.
+
+        Raises WorkerError if a part hangs or dies, or if the stop takes longer than STOP_SECONDS.
+        """
+        while not self._is_stopping:
+            self._look()
+            time.sleep(TICK_SECONDS)
+        self._stop()
+
+    def _look(self) -> None:
+        if self.signs.silence(Part.MAIN) > PAUSED_SECONDS:
+            self.signs.reset()
+        self.signs.see(Part.MAIN)
+        if not self._cluster.sentinel.is_alive():
+            raise WorkerError(f"the cluster died with exit code {self._cluster.sentinel.exitcode}")
+        for part in self.signs.silent(SILENCE.total_seconds()):
+            self._kill()
+            raise WorkerError(f"{part.label} for {SILENCE.seconds} s")
+
+    def _stop_signal(self, number: int, frame: Any) -> None:
+        self._is_stopping = True
+
+    def _stop(self) -> None:
+        """The order that django-q2 stops in: what was fetched is finished."""
+        # It waits for the sentinel to wake up, which may be stopped or dead.
+        threading.Thread(target=self._cluster.stop_event.set, daemon=True).start()
+        sentinel = self._cluster.sentinel
+        deadline = time.monotonic() + STOP_SECONDS
+        while sentinel.is_alive() and time.monotonic() < deadline:
+            self.signs.see(Part.MAIN)
+            sentinel.join(TICK_SECONDS)
+        if sentinel.is_alive():
+            self._kill()
+            raise WorkerError(f"the worker did not stop within {STOP_SECONDS:.0f} s, its processes were killed")
+        if sentinel.exitcode:
+            raise WorkerError(f"the cluster died while it stopped, with exit code {sentinel.exitcode}")
+
+    def _kill(self) -> None:
+        """The sentinel; the others end with their parent."""
+        self._cluster.sentinel.kill()
+        self._cluster.sentinel.join()
+
+    def _sentinel_goes_round(self) -> None:
+        """In the sentinel: the main process is watched too, and without it nobody would end the worker."""
+        was_paused = self.signs.silence(Part.SENTINEL) > PAUSED_SECONDS
+        self.signs.see(Part.SENTINEL)
+        if self.signs.silence(Part.MAIN) > SILENCE.total_seconds() and not was_paused:
+            log.critical("the worker ends: %s for %s s", Part.MAIN.label, SILENCE.seconds)
+            os.kill(self._main, signal.SIGKILL)
+
+    def _task_begins(self, task: dict[str, Any], **kwargs: Any) -> None:
+        """In a worker process."""
+        if task["func"] == HEARTBEAT:
+            return
+        try:
+            task["start"] = StartedTask.begin(task, self.name)
+        except Error as error:
+            log.error("the start of task %s cannot be noted: %s", task["name"], error)  # noqa: TRY400 no news in the trace
+
+    def _task_is_through(self, task: dict[str, Any], **kwargs: Any) -> None:
+        """In the process that removes finished tasks from the queue."""
+        try:
+            StartedTask.end(task, task.get("start"))
+            if time.monotonic() - self._noted_at >= BEAT_SECONDS:
+                Heartbeat.beat(self.name)
+                self._noted_at = time.monotonic()
+        except Error as error:
+            log.error("the end of task %s cannot be noted: %s", task["name"], error)  # noqa: TRY400 no news in the trace
+        else:
+            self.signs.see(Part.QUEUE)
+
+
+def _tie_children() -> None:
+    """Whatever this process and its children fork ends with its parent."""
+    parent = [os.getpid()]
+    os.register_at_fork(
+        before=lambda: parent.__setitem__(0, os.getpid()), after_in_child=lambda: end_with_parent(parent[0])
+    )
