@@ -132,6 +132,7 @@ def person(db: None) -> Callable[..., User]:
             date_of_birth=date(1990, 1, 1),
             country="GB",
             email_verified_at=timezone.now() if verified else None,
+            password_proven=verified,
             is_staff=bool(role),
             **fields,
         )

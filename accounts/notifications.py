@@ -67,12 +67,15 @@ def _silent(kind: str, users: list[User]) -> set[UUID]:
 def compose(notification: Notification) -> EmailMessage:
     """The mail in the person's language and time zone: the template's first line is the subject.
 
+    It greets by name, which is anything that somebody typed, at an address alone that was shown to be theirs.
     The Message-ID is the same on every try. What can be switched off says how: by a header too, with which mail
     programs do it themselves (RFC 8058).
     """
     user = notification.user
+    to = notification.context.get("to", user.email)
     context = notification.context | {
-        "user": user,
+        # Who has not shown that the address is theirs may have typed the name for somebody else to read.
+        "name": user.display_name if user.has_verified_email and to == user.email else "",
         "site": settings.FRONTEND_URL or settings.PUBLIC_URL,
         "backend": settings.PUBLIC_URL,
     }
@@ -90,4 +93,4 @@ def compose(notification: Notification) -> EmailMessage:
             [f"mail/{preferences.language}/{notification.kind}.txt", f"mail/{notification.kind}.txt"], context
         )
     subject, _, body = text.partition("\n")
-    return EmailMessage(subject.strip(), body.lstrip(), to=[context.get("to", user.email)], headers=headers)
+    return EmailMessage(subject.strip(), body.lstrip(), to=[to], headers=headers)

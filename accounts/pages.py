@@ -23,8 +23,13 @@ VERBS = ["GET", "HEAD", "POST"]
 @never_cache
 @require_http_methods(VERBS)
 def verify_email(request: HttpRequest) -> HttpResponse:
-    """Verifies an address."""
-    return _page(request, "accounts/verify_email.html", services.verify_email)
+    """Verifies an address, with the password of the registration or a new one."""
+
+    def verify(token: str) -> Any:
+        given = {name: request.POST[name][:128] for name in ("password", "new_password") if request.POST.get(name)}
+        return services.verify_email(token=token, **given)
+
+    return _page(request, "accounts/verify_email.html", verify)
 
 
 @never_cache

@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -13,6 +14,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts import services
+from accounts.addresses import mailbox_key
 from accounts.admin.people_forms import NewPersonForm, PersonForm, PersonPasswordForm
 from accounts.authority import givable_groups, has_authority
 from accounts.back_office.forms import REASON, add_problem
@@ -68,16 +70,25 @@ class UserAdmin(DjangoUserAdmin):
     form = PersonForm
     add_form = NewPersonForm
     add_form_template = None
-    list_display = ["email", "display_name", "country", "has_verified_email", "is_staff", "is_active", "joined_at"]
-    list_filter = ["is_staff", "is_active", "groups", "country"]
+    list_display = [
+        "email",
+        "display_name",
+        "country",
+        "has_verified_email",
+        "is_staff",
+        "is_active",
+        "joined_at",
+        "double",
+    ]
+    list_filter = ["is_staff", "is_active", "groups", "country", ("mailbox", admin.EmptyFieldListFilter)]
     search_fields = ["email", "display_name", "id"]
     ordering = ["-joined_at"]
-    readonly_fields = ["id", "new_email", "is_active", "email_verified_at", "joined_at", "last_login"]
+    readonly_fields = ["id", "new_email", "likely_doubles", "is_active", "email_verified_at", "joined_at", "last_login"]
     filter_horizontal = ["groups"]
     inlines = [PreferencesInline]
     fieldsets = [
         (None, {"fields": ["id", "email", "new_email", "password"]}),
-        ("Person", {"fields": ["display_name", "date_of_birth", "country", "region"]}),
+        ("Person", {"fields": ["display_name", "date_of_birth", "country", "region", "likely_doubles"]}),
         ("Rights", {"fields": ["is_active", "is_staff", "is_superuser", "groups"]}),
         ("Dates", {"fields": ["email_verified_at", "joined_at", "last_login"]}),
         ("This change", {"fields": ["reason"]}),
@@ -237,6 +248,27 @@ class UserAdmin(DjangoUserAdmin):
             add_problem(form, refusal, password="password1")  # noqa: S106 the name of a field
             return False
         return True
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """With whether somebody else has the same name and date of birth; each row asks an index."""
+        same = User.objects.likely_doubles_of(OuterRef("pk"), OuterRef("display_name"), OuterRef("date_of_birth"))
+        return super().get_queryset(request).annotate(has_double=Exists(same))
+
+    @admin.display(boolean=True, description="likely double")
+    def double(self, user: Any) -> bool:
+        """Somebody else has the same name and date of birth."""
+        return bool(user.has_double)
+
+    @admin.display(description="same name and date of birth, or mailbox")
+    def likely_doubles(self, user: User) -> str:
+        """Other accounts that may be the same person's."""
+        if user.date_of_birth is None:
+            return "-"
+        same = User.objects.likely_doubles_of(user.pk, user.display_name, user.date_of_birth)
+        others = {other.email for other in same[:20]}
+        if user.mailbox is None:
+            others |= {each.email for each in User.objects.filter(mailbox=mailbox_key(user.email))}
+        return ", ".join(sorted(others)) or "-"
 
     @admin.display(boolean=True, description="verified")
     def has_verified_email(self, user: User) -> bool:

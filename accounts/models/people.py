@@ -43,6 +43,14 @@ class UserManager(BaseUserManager["User"]):
         fields = {"is_staff": True, "is_superuser": True, "email_verified_at": Now()} | fields
         return self.create_user(email, password, **fields)
 
+    def likely_doubles_of(self, pk: Any, name: Any, born: Any) -> "models.QuerySet[User]":
+        """Others of this name and date of birth, each a value or an expression. Cost: an index has both."""
+        # In SQL too the name is compared without its case; nobody is found by a date that is not known.
+        same = self.annotate(lower_name=Lower("display_name")).filter(
+            date_of_birth=born, lower_name=Lower(name if hasattr(name, "resolve_expression") else models.Value(name))
+        )
+        return same.exclude(pk=pk)
+
     def get_by_natural_key(self, username: str | None) -> "User":
         """By address, however it is written."""
         return self.get(email=username or "")
@@ -68,6 +76,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     place_changed_at = models.DateTimeField(null=True, editable=False, help_text="When they last moved.")
     email_verified_at = models.DateTimeField(null=True, blank=True)
+    password_proven = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Given or set by whoever reads the mailbox, when they showed that.",
+    )
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="May sign in to the back office.")
     joined_at = models.DateTimeField(db_default=Now(), editable=False)

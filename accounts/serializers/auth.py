@@ -109,6 +109,27 @@ class TokenSerializer(serializers.Serializer):
     token = serializers.CharField(max_length=200)
 
 
+class VerifySerializer(TokenSerializer):
+    """A token from a verification mail, and the password: the one chosen at registration, or a new one."""
+
+    password = PasswordField(
+        required=False, help_text="Of the registration, which then stays as it was entered. Or send `new_password`."
+    )
+    new_password = PasswordField(
+        required=False,
+        help_text="For whoever did not register, or has forgotten it: what was entered then is not kept, and name, "
+        "date of birth and country are asked for again (`users/profile`).",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """One of the two."""
+        if ("password" in attrs) == ("new_password" in attrs):
+            said = "Send either the password of the registration or a new_password."
+            code = "one_of" if "password" in attrs else "required"
+            raise serializers.ValidationError({"password": [serializers.ErrorDetail(said, code)]})
+        return attrs
+
+
 class SignInSerializer(serializers.Serializer):
     """How a session's tokens are to be handed over."""
 

@@ -6,6 +6,7 @@ from accounts.services.deletion import carry_out_deletion, delete_account, keep_
 from accounts.services.exports import latest_export, make_export, open_export, request_export
 from accounts.services.identities import log_in_with_supabase, unlink_identity
 from accounts.services.links import answer_link_request, request_link
+from accounts.services.mailboxes import give_mailbox
 from accounts.services.passwords import (
     change_password,
     change_password_in_back_office,
@@ -49,6 +50,7 @@ __all__ = [
     "count_due",
     "delete_account",
     "exclude_from_buying",
+    "give_mailbox",
     "keep_account",
     "latest_export",
     "log_in",

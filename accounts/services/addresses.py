@@ -8,12 +8,13 @@ from django.utils import timezone
 
 from accounts.addresses import canonical_address, mailbox_key
 from accounts.authority import check_reason, lock_for_staff
-from accounts.errors import LinkRefused
+from accounts.errors import EmailNotVerified, LinkRefused
 from accounts.links import change_of
 from accounts.models import EmailChange, User
 from accounts.notifications import notify
 from accounts.services.exclusions import carry_over_exclusion, remember_exclusion
 from accounts.services.linking import end_links
+from accounts.services.newcomers import is_nobody_s, make_room, take_turns
 from accounts.services.signing_in import confirm_password
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import record
@@ -23,8 +24,11 @@ def request_email_change(user: User, *, email: str, password: str) -> None:
     """Mails a link to both addresses; an earlier request of this person is dead.
 
     Where the new address has an account, its owner gets a hint instead, and nothing else differs.
-    Raises InvalidInput for a wrong password and for the address that it is already.
+    Raises EmailNotVerified, so that nobody has us write to an address that is not theirs; InvalidInput for a wrong
+    password and for the address that it is already.
     """
+    if not user.has_verified_email:
+        raise EmailNotVerified("Confirm the address that you have first, or register with the other one.")
     confirm_password(user, password, field="password")
     email = canonical_address(email)
     if email == user.email:
@@ -38,7 +42,7 @@ def request_email_change(user: User, *, email: str, password: str) -> None:
         facts = {"change": change.pk.hex, "email": email}
         notify(user, "email_change_old", about=change.pk, **facts)
         owner = User.objects.filter(mailbox=mailbox_key(email)).exclude(pk=user.pk).first()
-        if owner:
+        if owner and not is_nobody_s(owner):
             notify(owner, "already_registered", about=f"{timezone.now():%Y-%m-%d}")
         else:
             notify(user, "email_change_new", about=change.pk, to=email, **facts)
@@ -56,12 +60,14 @@ def change_email_for(person: User, *, email: str, actor: User, reason: str) -> N
         known = lock_for_staff(person, actor=actor)
         if email == known.email:
             raise InvalidInput.of("email", "same_email", "This is their address already.")
-        if User.objects.filter(mailbox=mailbox_key(email)).exclude(pk=known.pk).exists():
+        owner = User.objects.filter(mailbox=mailbox_key(email)).exclude(pk=known.pk).first()
+        if owner and not is_nobody_s(owner):
             raise InvalidInput.of("email", "taken", "Another account has this address.")
         EmailChange.objects.filter(user=known).delete()
         change = EmailChange.objects.create(user=known, email=email, old_confirmed_at=Now())
         record("user.email_change_requested", known, actor=actor, after={"by": "support", "reason": reason})
-        notify(known, "email_change_told", about=change.pk, email=email)
+        if known.has_verified_email:
+            notify(known, "email_change_told", about=change.pk, email=email)
         notify(known, "email_change_new", about=change.pk, to=email, change=change.pk.hex, email=email, by_staff=True)
 
 
@@ -86,6 +92,10 @@ def confirm_email_change(*, token: str) -> bool:
 
 def _locked(change_id: UUID) -> EmailChange | None:
     """The change, behind the lock of its person's row, which everybody takes who touches one."""
+    waiting = EmailChange.objects.filter(pk=change_id).first()
+    if waiting:
+        # Newcomers to the mailbox take their turn before they lock whoever holds it.
+        take_turns(mailbox_key(waiting.email))
     people = User.objects.select_for_update(of=("self",), no_key=True).filter(is_active=True)
     if people.filter(email_change=change_id).first() is None:
         return None
@@ -94,6 +104,11 @@ def _locked(change_id: UUID) -> EmailChange | None:
 
 def _apply(change: EmailChange) -> None:
     user = change.user
+    # Who registered there and never showed that it is theirs does not stand in the way.
+    holder = make_room(change.email)
+    if holder and holder.pk != user.pk:
+        raise LinkRefused("This address has an account of its own by now.")
+    was_theirs = user.has_verified_email
     # Nobody sheds an exclusion with an address, nor takes on one that is excluded without its exclusion.
     remember_exclusion(user)
     before, user.email, user.email_verified_at = user.email, change.email, timezone.now()
@@ -103,5 +118,6 @@ def _apply(change: EmailChange) -> None:
     end_links(user, because="new address")
     # Not from which to which: the audit forgets nothing. Both mailboxes were told.
     record("user.email_changed", user, actor=user, after={"changed": ["email"]})
-    notify(user, "email_changed", about=change.pk, to=before, email=user.email)
+    if was_theirs:
+        notify(user, "email_changed", about=change.pk, to=before, email=user.email)
     change.delete()

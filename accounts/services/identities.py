@@ -11,7 +11,7 @@ from accounts.errors import IdentityNotFound, PasswordWanted, SupabaseNotConfigu
 from accounts.models import Identity, Preferences, User
 from accounts.services.exclusions import carry_over_exclusion
 from accounts.services.linking import SUPABASE, check_may_come, check_may_link, end_links, record_link, stop_linking
-from accounts.services.newcomers import make_room
+from accounts.services.newcomers import NEW_NAME, make_room
 from accounts.services.second_factor import show_again
 from accounts.services.signing_in import let_in
 from accounts.tokens import TokenPair
@@ -85,7 +85,7 @@ def _found_or_made(person: supabase.Person) -> User:
 
 
 def _made(person: supabase.Person) -> User:
-    user = User(email=person.email, display_name=person.name, email_verified_at=timezone.now())
+    user = User(email=person.email, display_name=person.name or NEW_NAME, email_verified_at=timezone.now())
     user.set_unusable_password()
     user.save(force_insert=True)
     Preferences.objects.create(user=user)

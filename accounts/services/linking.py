@@ -1,5 +1,6 @@
 """Accounts elsewhere, linked to one here and unlinked again."""
 
+from typing import Any
 from uuid import UUID
 
 from accounts.errors import AccountInactive, PasswordWanted, TokenRefused
@@ -28,6 +29,7 @@ def check_may_link(user: User) -> None:
 def link_identity(user: User, subject: UUID) -> None:
     """From now on Supabase's account `subject`, which showed this person's address, opens their account.
 
+    A password that was not shown to be theirs (of accounts verified before that was asked for) is gone then.
     Call it in the transaction that opens the session, after everything was shown that a sign-in wants; `user` is as
     they were when that began. Raises TokenRefused if they have another address or password by now, and as
     `check_may_link`.
@@ -36,14 +38,26 @@ def link_identity(user: User, subject: UUID) -> None:
     check_may_link(known)
     if (known.email, known.password) != (user.email, user.password):
         raise TokenRefused("The account has changed meanwhile. Sign in again.")
-    facts = {"user": user, "email": user.email}
+    facts: dict[str, Any] = {"user": user, "email": user.email}
     # Of two first sign-ins at one moment the second finds what the first wrote.
     identity, is_new = Identity.objects.get_or_create(provider=SUPABASE, subject=subject, defaults=facts)
     if identity.user_id != user.pk:
         raise TokenRefused("This Supabase account belongs to another account here by now. Sign in again.")
     if is_new:
+        dropped = _drop_unproven_password(known)
         record_link(identity)
-        notify(user, "identity_linked", about=identity.pk)
+        notify(user, "identity_linked", about=identity.pk, password_dropped=dropped)
+
+
+def _drop_unproven_password(user: User) -> bool:
+    """Takes away a password that nobody who reads the mailbox has given or set, with its sessions; True if it did."""
+    if user.password_proven or not user.has_usable_password():
+        return False
+    user.set_unusable_password()
+    user.save(update_fields=["password"])
+    user.sessions.end()
+    record("user.password_dropped", user, actor=user)
+    return True
 
 
 def record_link(identity: Identity) -> None:

@@ -10,6 +10,7 @@ from accounts.models import EmailChange, User
 from accounts.notifications import notify
 from accounts.passwords import faults_of
 from accounts.services.linking import end_links, stop_linking
+from accounts.services.newcomers import claim
 from accounts.services.signing_in import confirm_password
 from accounts.tokens import TokenPair, open_session
 from luxewin.api.problems import InvalidInput
@@ -19,16 +20,23 @@ from luxewin.audit.services import record
 def reset_password(*, token: str, password: str) -> None:
     """Sets a new password with the token of a mail, which is dead then.
 
+    Where nobody had verified the address, the link does, as `verify_email` with a new password.
     It is how its owner gets an account back, so every other way in ends too: sessions, links to accounts elsewhere,
     which no address brings back, and a change of address under way. Raises LinkRefused, or InvalidInput for a weak
     password, after which the token is still good.
     """
-    _check(password, reset_links.user_of(token))
+    check_new_password(password, reset_links.user_of(token))
     with transaction.atomic():
         user = User.objects.select_for_update(no_key=True).get(pk=reset_links.user_of(token).pk)
         # Read again under the lock: of two uses at once, the second finds its token used.
         reset_links.user_of(token)
-        _set(user, password, "user.password_reset")
+        if user.has_verified_email:
+            user.password_proven = True
+            _set(user, password, "user.password_reset")
+        else:
+            # The mail has shown it: nothing that a stranger prepared under this address is the owner's.
+            user = claim(user, password)
+            record("user.verified", user, actor=user)
         stop_linking(user)
         end_links(user, because="password reset")
         EmailChange.objects.filter(user=user).delete()
@@ -64,11 +72,12 @@ def set_password_for(person: User, *, password: str | None, actor: User, reason:
     """
     check_reason(reason)
     if password is not None:
-        _check(password, person)
+        check_new_password(password, person)
     with transaction.atomic():
         known = lock_for_staff(person, actor=actor)
         known.set_password(password)
-        known.save(update_fields=["password"])
+        known.password_proven = False
+        known.save(update_fields=["password", "password_proven"])
         # Django knows no new password where one is taken away, so `User.save` has not ended them.
         known.sessions.end()
         stop_linking(known)
@@ -83,16 +92,17 @@ def _check_change(user: User, current_password: str, new_password: str) -> None:
     confirm_password(user, current_password, field="current_password")
     if new_password == current_password:
         raise InvalidInput.of("new_password", "same_password", "This is your password already.")
-    _check(new_password, user, field="new_password")
+    check_new_password(new_password, user, field="new_password")
 
 
 def _set(user: User, password: str, action: str) -> None:
     user.set_password(password)
-    user.save(update_fields=["password"])
+    user.save(update_fields=["password", "password_proven"])
     record(action, user, actor=user)
     notify(user, "password_changed", about=timezone.now().isoformat())
 
 
-def _check(password: str, user: User, *, field: str = "password") -> None:
+def check_new_password(password: str, user: User, *, field: str = "password") -> None:
+    """Raises InvalidInput naming all that is wrong with it."""
     if faults := faults_of(password, user):
         raise InvalidInput([{"field": field, "code": str(fault.code), "detail": str(fault)} for fault in faults])

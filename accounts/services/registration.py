@@ -7,12 +7,15 @@ from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts import attempts
 from accounts.authority import check_reason
 from accounts.links import verification_links
-from accounts.models import Preferences, User
+from accounts.models import EmailChange, Preferences, User
 from accounts.notifications import notify
 from accounts.services.exclusions import carry_over_exclusion
-from accounts.services.newcomers import make_room
+from accounts.services.newcomers import claim, make_room
+from accounts.services.passwords import check_new_password
+from accounts.services.signing_in import confirm_password
 from accounts.services.terms import accept_terms
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import record
@@ -73,14 +76,37 @@ def add_person(*, email: str, display_name: str, actor: User, reason: str) -> Us
     return person
 
 
-def verify_email(*, token: str) -> User:
-    """Marks the address of a mailed link as verified; raises LinkRefused."""
+def verify_email(*, token: str, password: str | None = None, new_password: str | None = None) -> User:
+    """Marks the address of a mailed link as verified, and returns its account. Earlier sessions end.
+
+    Anybody can register anybody's address. So whoever opens the link gives the `password` of the registration, and
+    keeps what was entered then; or sets a `new_password`, and has an account in which nothing of it is left (`claim`).
+    Raises LinkRefused, and InvalidInput for a wrong, weak or missing password, after which the token is still good.
+    """
+    owner = verification_links.user_of(token)
+    if new_password is not None:
+        check_new_password(new_password, owner, field="new_password")
+    elif password is None:
+        said = "Give the password that was chosen at registration, or choose a new_password."
+        raise InvalidInput.of("password", "required", said)
+    else:
+        confirm_password(owner, password, field="password")
     with transaction.atomic():
-        user = User.objects.select_for_update(no_key=True).get(pk=verification_links.user_of(token).pk)
+        user = User.objects.select_for_update(no_key=True).get(pk=owner.pk)
         # Read again under the lock: of two clicks at once, the second finds its token used.
         verification_links.user_of(token)
-        user.email_verified_at = timezone.now()
-        user.save(update_fields=["email_verified_at"])
-        carry_over_exclusion(user)
+        user = claim(user, new_password) if new_password is not None else _verified(user)
         record("user.verified", user, actor=user)
+    attempts.forgive(user.email)
+    return user
+
+
+def _verified(user: User) -> User:
+    """With the password shown: what this account is goes on, but nobody who is signed in, wherever."""
+    user.email_verified_at, user.password_proven = timezone.now(), True
+    user.save(update_fields=["email_verified_at", "password_proven"])
+    EmailChange.objects.filter(user=user).delete()
+    if ended := user.sessions.end():
+        record("user.signed_out_everywhere", user, after={"sessions": ended, "because": "verified"})
+    carry_over_exclusion(user)
     return user

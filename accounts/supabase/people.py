@@ -84,11 +84,11 @@ def _address(given: Any) -> str:
 
 
 def _name(said: Any) -> str:
-    """What they call themselves, or nothing that we can show."""
+    """What they call themselves; empty if that is nothing that we can show."""
     for field in ("full_name", "name"):
         given = said.get(field) if isinstance(said, dict) else None
         try:
             return NameField().run_validation(given)
         except serializers.ValidationError:
             continue
-    return "New member"
+    return ""

@@ -266,7 +266,7 @@ def test_an_exclusion_that_outlives_the_account_bars_every_address_of_the_mailbo
     register_user(**fields | {"email": canonical_address(text), "country": "GB"})
     newcomer = User.objects.get(mailbox=ALICE)
     User.objects.filter(pk=newcomer.pk).update(email_verified_at=None)
-    verify_email(token=verification_links.token_for(newcomer))
+    verify_email(token=verification_links.token_for(newcomer), password=PASSWORD)
     assert "self_excluded" in standing_of(newcomer.pk).barriers
 
 

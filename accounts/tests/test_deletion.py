@@ -258,7 +258,7 @@ def test_an_exclusion_outlives_the_account(forever, owner, run_tasks):
     again = _register_again("alice@example.com")
     # Registering tells nothing and looks nothing up; showing that the address is theirs brings it back.
     assert not Safeguards.objects.filter(user=again).exists()
-    services.verify_email(token=verification_links.token_for(again))
+    services.verify_email(token=verification_links.token_for(again), password="correct horse battery staple")
     carried = Safeguards.objects.get(user=again)
     assert (carried.excluded_until, carried.excluded_forever) == (until, forever)
 
@@ -269,7 +269,7 @@ def test_an_exclusion_that_comes_back_ends_marketing_too(owner, run_tasks):
     _pass_time(run_tasks)
     again = _register_again("alice@example.com")
     services.update_preferences(again, marketing_consent=True)
-    services.verify_email(token=verification_links.token_for(again))
+    services.verify_email(token=verification_links.token_for(again), password="correct horse battery staple")
     assert not Preferences.objects.get(user=again).marketing_consent
     assert AuditEntry.objects.get(action="consent.withdrawn").after["by"] == "self-exclusion"
 
@@ -280,7 +280,7 @@ def test_an_exclusion_that_is_over_binds_nobody(owner, run_tasks):
     _pass_time(run_tasks)
     ExcludedAddress.objects.update(until=timezone.now() - timedelta(seconds=1))
     again = _register_again("alice@example.com")
-    services.verify_email(token=verification_links.token_for(again))
+    services.verify_email(token=verification_links.token_for(again), password="correct horse battery staple")
     assert not Safeguards.objects.filter(user=again).exists()
 
 
@@ -291,7 +291,7 @@ def test_an_address_that_was_changed_away_stays_excluded(owner, run_tasks):
 
     services.confirm_email_change(token=change_token(change.pk.hex, "new"))
     again = _register_again("alice@example.com")
-    services.verify_email(token=verification_links.token_for(again))
+    services.verify_email(token=verification_links.token_for(again), password="correct horse battery staple")
     assert Safeguards.objects.get(user=again).excluded_until > timezone.now() + timedelta(days=199)
 
 
@@ -301,7 +301,7 @@ def test_after_a_change_of_the_secret_key_an_exclusion_still_binds(owner, run_ta
     _pass_time(run_tasks)
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "x" * 50
     again = _register_again("alice@example.com")
-    services.verify_email(token=verification_links.token_for(again))
+    services.verify_email(token=verification_links.token_for(again), password="correct horse battery staple")
     assert Safeguards.objects.get(user=again).excluded_forever
 
 

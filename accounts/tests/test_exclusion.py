@@ -129,7 +129,7 @@ def test_a_stranger_who_registers_an_address_excludes_nobody(registration, db):
         assert_problem(exclude(stranger, None, password=body["password"]), 403, "email_not_verified")
     client_of().post(REGISTER, registration(email=body["email"], password="the owner's own secret"))
     owner = User.objects.get(email=body["email"])
-    verify_email(token=verification_links.token_for(owner))
+    verify_email(token=verification_links.token_for(owner), password="the owner's own secret")
     assert standing_of(owner.pk).barriers == []
 
 

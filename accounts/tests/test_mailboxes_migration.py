@@ -2,13 +2,17 @@
 
 from datetime import timedelta
 from importlib import import_module
+from io import StringIO
 
 import pytest
 from django.apps import apps
+from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
 from accounts.models import EmailChange, Preferences, Safeguards, User
+from accounts.services import exclude_from_buying
+from accounts.services.deletion import pseudonymise
 from accounts.standing import standing_of
 from luxewin.audit.models import AuditEntry
 from luxewin.tests.asking import assert_problem
@@ -95,6 +99,27 @@ def test_who_shares_a_mailbox_cannot_buy_until_they_have_it_alone(before, on_sal
     other.save()
     assert kept(other) == [("alice+x@example.com", "alice@example.com")]
     assert standing_of(other.pk).barriers == []
+
+
+def test_the_command_lists_who_shares_a_mailbox_and_gives_it_to_who_is_left(before):
+    keeper, other = before("alice@example.com"), before("alice@exam\u200bple.com")
+    migrate()
+    assert f"{other.pk} alice@exam\u200bple.com: the mailbox is with {keeper.pk}" in report()
+    assert "the mailbox is with" in report("--resolve")
+    exclude_from_buying(keeper, months=6, password=None, actor=keeper)
+    pseudonymise(User.objects.get(pk=keeper.pk))
+    assert "--resolve" in report()
+    assert "can buy" in report("--resolve")
+    assert report() == ""
+    assert kept(other) == [("alice@example.com", "alice@example.com")]
+    # The exclusion of the one who is gone is the other's now.
+    assert "self_excluded" in standing_of(other.pk).barriers
+
+
+def report(*arguments: str) -> str:
+    out = StringIO()
+    call_command("mailboxes", *arguments, stdout=out)
+    return out.getvalue()
 
 
 def test_an_exclusion_of_one_counts_for_the_account_that_can_buy(before):

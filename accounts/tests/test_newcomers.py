@@ -32,14 +32,14 @@ def lurker(registration, db) -> User:
     assert client_of().post(REGISTER, body, REMOTE_ADDR="203.0.113.66").status_code == 201
     assert client_of().post(LOGIN, {name: body[name] for name in ("email", "password")}).status_code == 200
     user = User.objects.get()
-    services.request_email_change(user, email="lurker@example.com", password=PASSWORD)
+    EmailChange.objects.create(user=user, email="lurker@example.com")
     Safeguards.objects.create(user=user, excluded_forever=True)
     return user
 
 
 def _by_registering(email: str, registration: Callable[..., Any], project: Project) -> None:
     assert client_of().post(REGISTER, registration(email=email, display_name="Eve")).status_code == 201
-    services.verify_email(token=verification_links.token_for(User.objects.get(email=email)))
+    services.verify_email(token=verification_links.token_for(User.objects.get(email=email)), password=PASSWORD)
 
 
 def _by_supabase(email: str, registration: Callable[..., Any], project: Project) -> None:
@@ -165,7 +165,7 @@ def test_of_registrations_at_once_the_last_stands_alone(taken, registration, all
 
 @pytest.mark.django_db(transaction=True)
 def test_without_turns_and_second_looks_all_but_one_would_fail(registration, all_look_first, monkeypatch):
-    monkeypatch.setattr(newcomers, "_take_turns", lambda email: None)
+    monkeypatch.setattr(newcomers, "take_turns", lambda key: None)
     once = registering._register
     refused: list[IntegrityError] = []
 

@@ -119,7 +119,11 @@ def test_links_of_one_purpose_do_not_serve_another(owner, person):
     waiting = person("charlie", verified=False)
     verify, reset = verification_links.token_for(waiting), reset_links.token_for(waiting)
     assert_problem(client_of().post(RESET, {"token": verify, "password": NEW}), 400, "link_not_valid")
-    assert_problem(client_of().post("/api/v1/auth/verify", {"token": reset}), 400, "link_not_valid")
+    assert_problem(
+        client_of().post("/api/v1/auth/verify", {"token": reset, "new_password": "entirely new horse battery"}),
+        400,
+        "link_not_valid",
+    )
     mixed = f"{reset_links.token_for(owner).partition('.')[0]}.{reset.partition('.')[2]}"
     assert_problem(client_of().post(RESET, {"token": mixed, "password": NEW}), 400, "link_not_valid")
 

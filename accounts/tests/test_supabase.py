@@ -169,7 +169,11 @@ def test_nobody_lies_in_wait_in_an_account_of_anothers_address(project, registra
     client = client_of()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {signed_in['access']}")
     assert_problem(client.get(PROFILE), 401, "session_ended")
-    assert_problem(client_of().post("/api/v1/auth/verify", {"token": link}), 400, "link_not_valid")
+    assert_problem(
+        client_of().post("/api/v1/auth/verify", {"token": link, "new_password": "entirely new horse battery"}),
+        400,
+        "link_not_valid",
+    )
     assert AuditEntry.objects.get(action="user.registered_again").subject_id == str(old.pk)
 
 

@@ -10,11 +10,13 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from accounts import cookies, services
+from accounts.addresses import mailbox_key
 from accounts.authentication import check_csrf
 from accounts.models import LinkRequest, User
 from accounts.serializers.auth import AddressSerializer, RefreshSerializer, SignedInSerializer
 from accounts.tokens import TokenPair
 from luxewin.api.problems import InvalidInput
+from luxewin.api.ratelimits import count_request
 
 
 def handed_over(pair: TokenPair, *, in_cookies: bool, **members: Any) -> Response:
@@ -51,9 +53,22 @@ def refresh_token(request: Request) -> tuple[str, bool]:
     return kept, True
 
 
+MAILS_TO_A_MAILBOX = "10/h"
+
+
+def count_mails_to(email: str, request: Request) -> None:
+    """Counts a mail that anybody can have sent to this address; raises TooManyRequests beyond MAILS_TO_A_MAILBOX.
+
+    One count for all that does so, by mailbox, and whether a mail goes out or not: so it tells nothing.
+    """
+    count_request(request, group="mails", key=lambda *_: mailbox_key(email), rate=MAILS_TO_A_MAILBOX)
+
+
 def asked_for_link(kind: LinkRequest.Kind, request: Request) -> Response:
     """Puts the wish for a mailed link by; the answer is the same for every address."""
-    services.request_link(kind, **valid(AddressSerializer, request))
+    wanted = valid(AddressSerializer, request)
+    count_mails_to(wanted["email"], request)
+    services.request_link(kind, **wanted)
     return Response({"detail": "If this address waits for it, a mail with a link is on its way."}, status=202)
 
 

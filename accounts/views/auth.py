@@ -28,10 +28,11 @@ from accounts.serializers.auth import (
     SupabaseSerializer,
     TokenPairSerializer,
     TokenSerializer,
+    VerifySerializer,
 )
 from accounts.serializers.safeguards import TermsSerializer
 from accounts.serializers.users import ProfileSerializer
-from accounts.views.answers import asked_for_link, handed_over, refresh_token, signed_in_by, valid
+from accounts.views.answers import asked_for_link, count_mails_to, handed_over, refresh_token, signed_in_by, valid
 from luxewin.api.ratelimits import by_body_field, limited
 
 
@@ -48,6 +49,7 @@ class AuthViewSet(GenericViewSet):
     def register(self, request: Request) -> Response:
         """Makes an account and mails a verification link. The answer is the same if the address has an account."""
         data = valid(RegisterSerializer, request)
+        count_mails_to(data["email"], request)
         services.register_user(**data)
         return Response({"email": data["email"], "detail": "We sent you a mail. Open the link in it."}, status=201)
 
@@ -60,17 +62,21 @@ class AuthViewSet(GenericViewSet):
             raise NoTerms("No terms are in force; nothing needs to be accepted.")
         return Response(TermsSerializer(terms).data)
 
-    @extend_schema(request=TokenSerializer, responses=ProfileSerializer)
+    @extend_schema(request=VerifySerializer, responses=ProfileSerializer)
     @action(detail=False, methods=["post"])
     @limited("60/m")
     def verify(self, request: Request) -> Response:
-        """Verifies the address with the token from the mail."""
-        return Response(ProfileSerializer(services.verify_email(**valid(TokenSerializer, request))).data)
+        """Verifies the address with the token from the mail and the password; every earlier session ends.
+
+        With `password`, the one chosen at registration, the account is as it was registered (400 `wrong_password` in
+        `errors` otherwise). With `new_password` it begins anew: somebody else may have registered the address. A
+        refusal of either leaves the token good. Sign in afterwards.
+        """
+        return Response(ProfileSerializer(services.verify_email(**valid(VerifySerializer, request))).data)
 
     @extend_schema(request=AddressSerializer, responses={202: SaidSerializer})
     @action(detail=False, methods=["post"], url_path="verify/resend")
     @limited("60/h")
-    @limited("10/h", key=by_body_field("email", mailbox_key))
     def resend(self, request: Request) -> Response:
         """Mails the verification link again, if the address waits for one. The answer is the same if it does not."""
         return asked_for_link(LinkRequest.Kind.VERIFY, request)
@@ -78,7 +84,6 @@ class AuthViewSet(GenericViewSet):
     @extend_schema(request=AddressSerializer, responses={202: SaidSerializer})
     @action(detail=False, methods=["post"], url_path="password/forgot")
     @limited("60/h")
-    @limited("10/h", key=by_body_field("email", mailbox_key))
     def forgot(self, request: Request) -> Response:
         """Mails a link to set a new password, if the address has an account. The answer is the same if it has none."""
         return asked_for_link(LinkRequest.Kind.RESET, request)

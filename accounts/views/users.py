@@ -7,6 +7,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts import services
+from accounts.addresses import mailbox_key
 from accounts.authentication import has_second_factor, is_in_cookies
 from accounts.models import Preferences
 from accounts.permissions import signed_in
@@ -18,7 +19,7 @@ from accounts.serializers.users import (
     PreferencesSerializer,
     ProfileSerializer,
 )
-from accounts.views.answers import handed_over, valid
+from accounts.views.answers import count_mails_to, handed_over, valid
 from luxewin.api.ratelimits import changes, limited
 
 
@@ -67,5 +68,8 @@ class UserViewSet(GenericViewSet):
     @limited("30/h", key="user")
     def email(self, request: Request) -> Response:
         """Asks for another address. It counts once the links mailed to the old and the new one were both opened."""
-        services.request_email_change(signed_in(request), **valid(ChangeEmailSerializer, request))
+        user, wanted = signed_in(request), valid(ChangeEmailSerializer, request)
+        for address in {mailbox_key(user.email), mailbox_key(wanted["email"])}:
+            count_mails_to(address, request)
+        services.request_email_change(user, **wanted)
         return Response({"detail": "We sent a mail to both addresses. Open the links in them."}, status=202)

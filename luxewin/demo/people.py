@@ -39,7 +39,7 @@ class Person:
         facts = {"email": self.email, "password": self.password, "display_name": self.part.name}
         self.shop.post("auth/register", facts | {"date_of_birth": born, "country": "FR"})
         token = wait_until(f"the verification mail to {self.email}", self._token, seconds=MAIL_SECONDS)
-        self.shop.post("auth/verify", {"token": token})
+        self.shop.post("auth/verify", {"token": token, "password": self.password})
         self.shop.log_in(self.email, self.password)
 
     def shops(self, raffle: str) -> None:

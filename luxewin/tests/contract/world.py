@@ -194,7 +194,10 @@ IDS: dict[tuple[str, str], Callable[[World], list[str]]] = {
 # By operation: a body that it takes.
 BODIES: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST auth/register": _registration,
-    "POST auth/verify": lambda world: {"token": verification_links.token_for(world.cast["unverified"])},
+    "POST auth/verify": lambda world: {
+        "token": verification_links.token_for(world.cast["unverified"]),
+        "new_password": "a quite unmistakable phrase",
+    },
     "POST auth/verify/resend": lambda world: {"email": world.buyer.email},
     "POST auth/password/forgot": lambda world: {"email": world.buyer.email},
     "POST auth/password/reset": lambda world: {"token": reset_links.token_for(world.buyer), "password": PASSWORD * 2},
