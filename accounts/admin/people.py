@@ -12,11 +12,13 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
+from iso3166 import countries_by_alpha2
 
 from accounts import services
 from accounts.addresses import mailbox_key
 from accounts.admin.people_forms import NewPersonForm, PersonForm, PersonPasswordForm
 from accounts.authority import givable_groups, has_authority
+from accounts.back_office.filters import known
 from accounts.back_office.forms import REASON, add_problem
 from accounts.models import EmailChange, Preferences, User
 from accounts.permissions import signed_in
@@ -80,7 +82,13 @@ class UserAdmin(DjangoUserAdmin):
         "joined_at",
         "double",
     ]
-    list_filter = ["is_staff", "is_active", "groups", "country", ("mailbox", admin.EmptyFieldListFilter)]
+    list_filter = [
+        "is_staff",
+        "is_active",
+        "groups",
+        ("country", known(lambda: sorted(countries_by_alpha2))),
+        ("mailbox", admin.EmptyFieldListFilter),
+    ]
     search_fields = ["email", "display_name", "id"]
     ordering = ["-joined_at"]
     readonly_fields = ["id", "new_email", "likely_doubles", "is_active", "email_verified_at", "joined_at", "last_login"]

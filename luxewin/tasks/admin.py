@@ -29,7 +29,6 @@ class TaskAdmin(ReadOnlyAdmin):
     """A task that ran."""
 
     list_display = ["name", "func", "started", "stopped", "success", "attempt_count"]
-    list_filter = ["group"]
     search_fields = ["name", "func"]
     # The result of a failure is its traceback; arguments are ids.
     fields = ["name", "func", "args", "started", "stopped", "success", "attempt_count", "result"]

@@ -9,10 +9,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from djstripe.models import Charge, Customer, Dispute, Event, PaymentIntent, Refund, WebhookEventTrigger
 
+from accounts.back_office.filters import known
 from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import services
 from purchases.admin.labels import price
 from purchases.errors import ProviderUnavailable
+from purchases.gateway import EVENTS
 from purchases.models import StaleMirror, UnstoredEvent
 
 log = logging.getLogger(__name__)
@@ -60,12 +62,11 @@ class EventAdmin(MirrorAdmin):
     """Stripe's events, newest first."""
 
     list_display = ["created", "type", "about", "id"]
-    list_filter = ["type"]
+    list_filter = [("type", known(lambda: EVENTS))]
     search_fields = ["id", "data__object__id"]
     exclude = [*MirrorAdmin.exclude, "data"]
     readonly_fields = ["about"]
     actions = ["replay"]
-    show_full_result_count = False
 
     @admin.display
     def about(self, event: Event) -> str:
@@ -97,7 +98,6 @@ class DeliveryAdmin(ReadOnlyAdmin):
     fields = ["created", "remote_ip", "valid", "processed", "event", "exception", "traceback"]
     list_select_related = ["event"]
     ordering = ["-id"]
-    show_full_result_count = False
 
 
 @admin.register(UnstoredEvent)
@@ -105,7 +105,7 @@ class UnstoredEventAdmin(ReadOnlyAdmin):
     """Stripe's events that could not be taken in, with the reason. They are tried again by themselves."""
 
     list_display = ["made_at", "type", "error", "tries", "next_try", "event_id"]
-    list_filter = ["type"]
+    list_filter = [("type", known(lambda: EVENTS))]
     search_fields = ["event_id"]
     # Not the content: it may hold a client secret.
     fields = ["event_id", "type", "made_at", "noted_at", "error", "tries", "next_try"]
@@ -144,7 +144,6 @@ class StaleMirrorAdmin(ReadOnlyAdmin):
     list_filter = ["about"]
     search_fields = ["object_id"]
     ordering = ["-tries", "noted_at"]
-    show_full_result_count = False
 
 
 # dj-stripe registers some fifty pages: among them those that show the secret key, and forms to edit what Stripe said.

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
+from accounts.back_office.filters import MonthFilter
 from accounts.forms import AddressField
 from accounts.models import User
 from accounts.permissions import signed_in
@@ -94,12 +95,10 @@ class PostalEntryAdmin(ReadOnlyAdmin):
     """Newest first. An entry is never edited: it is withdrawn with a reason, and entered again."""
 
     list_display = ["created_at", "reference", "status", "tickets", "entrant", "title", "received_on", "entered_by"]
-    list_filter = ["purchase__status", "received_on"]
+    list_filter = ["purchase__status", "received_on", ("created_at", MonthFilter)]
     search_fields = ["reference", "purchase__buyer__email", "raffle__title", "raffle__slug"]
     list_select_related = ["raffle", "purchase__buyer", "entered_by"]
-    date_hierarchy = "created_at"
     ordering = ["-created_at", "-purchase"]
-    show_full_result_count = False
     actions = [
         reasoned("withdraw", "Withdraw the selected free entries", withdraw, permission="withdraw", label=entry_label)
     ]

@@ -7,6 +7,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 
+from accounts.back_office.filters import MonthFilter, known
 from accounts.models import User
 from accounts.permissions import signed_in
 from accounts.reasoned import reasoned
@@ -15,6 +16,23 @@ from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import services
 from purchases.admin.labels import link, numbers, price, price_of, purchase_label
 from purchases.models import Dispute, Payment, Purchase, Reconciliation, Refund
+from raffles.models import Raffle
+
+# Stripe's words.
+DISPUTE_STATUSES = (
+    *("warning_needs_response", "warning_under_review", "warning_closed", "needs_response", "under_review"),
+    *("won", "lost", "prevented"),
+)
+DISPUTE_REASONS = (
+    *("bank_cannot_process", "check_returned", "credit_not_processed", "customer_initiated", "debit_not_authorized"),
+    *("duplicate", "fraudulent", "general", "incorrect_account_details", "insufficient_funds", "noncompliant"),
+    *("product_not_received", "product_unacceptable", "subscription_canceled", "unrecognized"),
+)
+
+
+def currencies() -> list[str]:
+    """Those that raffles are sold in: there are few raffles and many purchases."""
+    return list(Raffle.objects.order_by("currency").values_list("currency", flat=True).distinct())
 
 
 class ReadOnlyInline(admin.TabularInline):
@@ -107,10 +125,9 @@ class PurchaseAdmin(ReadOnlyAdmin):
     """Newest first."""
 
     list_display = ["created_at", "state", "price", "tickets", "buyer", "title"]
-    list_filter = [AttentionFilter, "status", "route", "currency"]
+    list_filter = [AttentionFilter, "status", "route", ("currency", known(currencies)), ("created_at", MonthFilter)]
     search_fields = ["id", "entry_id", "buyer__email", "raffle__title", "payments__intent_id"]
     list_select_related = ["raffle", "buyer"]
-    date_hierarchy = "created_at"
     fieldsets = [
         (None, {"fields": ["raffle", "buyer", "route", "tickets", "price", "state", "evidence"]}),
         ("Times (UTC)", {"fields": ["created_at", "expires_at", "paid_at", "disputed_at"]}),
@@ -129,7 +146,6 @@ class PurchaseAdmin(ReadOnlyAdmin):
         ),
         reasoned("resolve", "End the review: send back what came", _resolve, permission="refund", label=purchase_label),
     ]
-    show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Purchase]:
         """With whether a refund failed."""
@@ -180,14 +196,12 @@ class PaymentAdmin(ReadOnlyAdmin):
     """Attempts to pay, newest first."""
 
     list_display = ["created_at", "status", "price", "buyer", "of", "attempt", "intent_id"]
-    list_filter = ["status", "purchase__currency"]
+    list_filter = ["status", ("purchase__currency", known(currencies)), ("created_at", MonthFilter)]
     search_fields = ["intent_id", "purchase__id", "purchase__buyer__email"]
     list_select_related = ["purchase__buyer", "purchase__raffle"]
     fields = ["of", "buyer", "price", "status", "attempt", "intent_id", "calling_since", "created_at", "updated_at"]
     readonly_fields = ["of", "buyer", "price", "updated_at"]
     ordering = ["-id"]
-    date_hierarchy = "created_at"
-    show_full_result_count = False
 
     @admin.display(description="purchase", ordering="purchase__raffle__title")
     def of(self, payment: Payment) -> Any:
@@ -209,7 +223,6 @@ class OfPaymentAdmin(ReadOnlyAdmin):
     """What happened to a payment: with the purchase it paid, and whose that is."""
 
     list_select_related = ["payment__purchase__buyer", "payment__purchase__raffle"]
-    show_full_result_count = False
 
     @admin.display(description="purchase", ordering="payment__purchase__raffle__title")
     def of(self, row: Refund | Dispute) -> Any:
@@ -227,7 +240,7 @@ class RefundAdmin(OfPaymentAdmin):
     """What goes back, and how far it is."""
 
     list_display = ["created_at", "status", "price", "buyer", "of", "reason", "error"]
-    list_filter = ["status", "payment__purchase__currency"]
+    list_filter = ["status", ("payment__purchase__currency", known(currencies)), ("created_at", MonthFilter)]
     search_fields = ["payment__purchase__id", "payment__purchase__buyer__email", "payment__intent_id", "stripe_id"]
     fields = [
         *("of", "buyer", "payment", "price", "reason", "status", "error", "attempt", "stripe_id"),
@@ -235,7 +248,6 @@ class RefundAdmin(OfPaymentAdmin):
     ]
     readonly_fields = ["of", "buyer", "price", "updated_at"]
     ordering = ["-id"]
-    date_hierarchy = "created_at"
     actions = ["retry"]
 
     @admin.display(description="amount", ordering="amount")
@@ -264,11 +276,14 @@ class DisputeAdmin(OfPaymentAdmin):
     """Cardholders' claims. They are answered in Stripe's dashboard; once lost, the purchase can be taken out."""
 
     list_display = ["opened_at", "status", "price", "buyer", "of", "reason", "stripe_id"]
-    list_filter = ["status", "reason"]
+    list_filter = [
+        ("status", known(lambda: DISPUTE_STATUSES)),
+        ("reason", known(lambda: DISPUTE_REASONS)),
+        ("opened_at", MonthFilter),
+    ]
     search_fields = ["stripe_id", "payment__intent_id", "payment__purchase__id", "payment__purchase__buyer__email"]
     fields = ["of", "buyer", "payment", "price", "status", "reason", "stripe_id", "opened_at", "updated_at"]
     readonly_fields = ["of", "buyer", "price", "updated_at"]
-    date_hierarchy = "opened_at"
 
     @admin.display(description="amount", ordering="amount")
     def price(self, dispute: Dispute) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from accounts.back_office.filters import MonthFilter
 from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases.models import SkillAttempt
 
@@ -14,11 +15,9 @@ class SkillAttemptAdmin(ReadOnlyAdmin):
     """Newest first. What was answered is shown to those who know the right answer: a right attempt tells it."""
 
     facts = ["at", "raffle", "user", "correct"]
-    list_filter = ["correct"]
+    list_filter = ["correct", ("at", MonthFilter)]
     search_fields = ["user__email", "raffle__title"]
     list_select_related = ["raffle", "user"]
-    date_hierarchy = "at"
-    show_full_result_count = False
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """The answer for raffle managers alone."""

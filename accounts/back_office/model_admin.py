@@ -1,0 +1,101 @@
+"""What every page of the back office obeys: which columns may be asked about, and how much one click may touch.
+
+`BackOffice.register` puts this class in front of every ModelAdmin, those of libraries included.
+"""
+
+from functools import cached_property
+from typing import Any
+
+from django.contrib.admin import ModelAdmin, ShowFacets, SimpleListFilter
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import get_fields_from_path
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+# Rows that one action takes. A confirmation page carries their keys, and Django reads 1,000 form fields at most.
+MOST_SELECTED = 200
+# Rows that a list counts, and pages through: counting all of a large table takes seconds.
+MOST_COUNTED = 10_000
+# What the links of Django's own filters ask of a column that they list.
+FILTER_LOOKUPS = ("", "__exact", "__isnull", "__isempty", "__gte", "__lt", "__lte")
+
+
+class BoundedPaginator(Paginator):
+    """Counts up to MOST_COUNTED rows. Cost: one query, however large the table is."""
+
+    @cached_property
+    def count(self) -> int:
+        """How many rows there are, or MOST_COUNTED."""
+        rows: Any = self.object_list
+        return rows.order_by().values("pk")[:MOST_COUNTED].count()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there may be more rows than `count` says."""
+        return self.count >= MOST_COUNTED
+
+
+class BackOfficeModelAdmin(ModelAdmin):
+    """Allows lookups on listed filters alone, bounds counts, and refuses actions on more than MOST_SELECTED rows.
+
+    An action with the attribute `is_streamed` takes any number: it holds a bounded number of rows in memory.
+    """
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    list_max_show_all = MOST_SELECTED
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:  # type: ignore[override]
+        """Whether the query string may say this: Django lets it ask about any column of the model, hidden or not."""
+        return lookup in self.allowed_lookups(request)
+
+    def allowed_lookups(self, request: HttpRequest) -> frozenset[str]:
+        """The parameters of `list_filter` and `date_hierarchy`; nothing else filters a list."""
+        allowed: set[str] = set()
+        if self.date_hierarchy:
+            allowed |= {f"{self.date_hierarchy}__{part}" for part in ("year", "month", "day", "gte", "lt")}
+        for each in self.get_list_filter(request):
+            if isinstance(each, type) and issubclass(each, SimpleListFilter):
+                allowed.add(str(each.parameter_name))
+                continue
+            path = str(each[0] if isinstance(each, (tuple, list)) else each)
+            paths = [path]
+            field: Any = get_fields_from_path(self.model, path)[-1]
+            if field.is_relation:
+                paths.append(f"{path}__{field.target_field.name}")
+            allowed |= {one + suffix for one in paths for suffix in FILTER_LOOKUPS}
+        return frozenset(allowed)
+
+    def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
+        """Rows are named by their key alone."""
+        return to_field in {self.opts.pk.name, self.opts.pk.attname}
+
+    def response_action(  # type: ignore[override]  # any further argument is Django's own affair
+        self, request: HttpRequest, queryset: QuerySet[Any], **kwargs: Any
+    ) -> HttpResponse | None:
+        """As Django's, for at most MOST_SELECTED rows; of more it says so and does nothing."""
+        if self._selects_too_many(request, queryset):
+            text = (
+                f"Nothing was done: more than {MOST_SELECTED} rows are selected, and an action takes {MOST_SELECTED} "
+                "at a time. Narrow the list with a search or a filter."
+            )
+            self.message_user(request, text, "error")
+            return HttpResponseRedirect(request.get_full_path())
+        return super().response_action(request, queryset, **kwargs)
+
+    def _selects_too_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> bool:
+        if len(request.POST.getlist(ACTION_CHECKBOX_NAME)) > MOST_SELECTED:
+            return True
+        if request.POST.get("select_across", "0") in {"", "0"}:
+            return False
+        actions = self.get_actions(request)
+        chosen = [actions[name] for name in request.POST.getlist("action") if name in actions]
+        if chosen and all(getattr(_function(action), "is_streamed", False) for action in chosen):
+            return False
+        return queryset.order_by().values("pk")[: MOST_SELECTED + 1].count() > MOST_SELECTED
+
+
+def _function(action: Any) -> Any:
+    return action[0] if isinstance(action, tuple) else action.func
