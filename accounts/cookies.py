@@ -1,5 +1,7 @@
 """Cookie mode: the same tokens of the same sessions, kept by the browser out of reach of scripts."""
 
+from typing import Any
+
 from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,7 +21,7 @@ def keep(response: Response, pair: TokenPair) -> Response:
         (settings.ACCESS_COOKIE, pair.access, "/", "Lax", api_settings.ACCESS_TOKEN_LIFETIME),
         (settings.REFRESH_COOKIE, pair.refresh, REFRESH_PATH, "Strict", api_settings.REFRESH_TOKEN_LIFETIME),
     ):
-        flags = {"httponly": True, "secure": settings.SESSION_COOKIE_SECURE, "samesite": same_site}
+        flags: dict[str, Any] = {"httponly": True, "secure": settings.SESSION_COOKIE_SECURE, "samesite": same_site}
         response.set_cookie(name, token, max_age=life, path=path, **flags)
     return response
 

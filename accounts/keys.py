@@ -17,6 +17,8 @@ from functools import lru_cache
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from django.conf import settings
 
+from luxewin.strength import has_variety
+
 SEED_BYTES = 32
 EVER = datetime.min.replace(tzinfo=UTC)
 # How long others may keep the published set.
@@ -99,7 +101,7 @@ def _read(word: str, number: int) -> SigningKey:
         raw = urlsafe_b64decode(seed + "=" * (-len(seed) % 4))
     except ValueError:
         raise KeysUnreadable(f"key {number} is not of the form DATE:SEED or SEED.") from None
-    if len(raw) != SEED_BYTES or len(set(raw)) < SEED_BYTES // 4:
+    if len(raw) != SEED_BYTES or not has_variety(raw, SEED_BYTES // 4) or raw.isascii():
         raise KeysUnreadable(f"key {number} is not {SEED_BYTES} random bytes in base64url.")
     private = Ed25519PrivateKey.from_private_bytes(raw)
     # RFC 7638: the digest of the required members in this order and form.

@@ -15,6 +15,7 @@ from django.utils import timezone, translation
 from accounts.events import OPTIONAL, event_of
 from accounts.links import change_token, export_links, keeping_links, reset_links, unsubscribe_token, verification_links
 from accounts.models import Notification, Preferences, User
+from luxewin.staging import marked
 
 # Tokens are made when the mail is: what is stored opens nothing.
 TOKENS: dict[str, Callable[[Notification], str]] = {
@@ -93,4 +94,4 @@ def compose(notification: Notification) -> EmailMessage:
             [f"mail/{preferences.language}/{notification.kind}.txt", f"mail/{notification.kind}.txt"], context
         )
     subject, _, body = text.partition("\n")
-    return EmailMessage(subject.strip(), body.lstrip(), to=[to], headers=headers)
+    return EmailMessage(marked(subject.strip()), body.lstrip(), to=[to], headers=headers)

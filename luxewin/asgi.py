@@ -8,8 +8,8 @@ os.environ.setdefault("DATABASE_POOL", "true")
 from django.core.asgi import get_asgi_application
 
 from luxewin import health
-from luxewin.checks import refuse_unsafe_production
+from luxewin.checks import refuse_unsafe_settings
 
 application = get_asgi_application()
-refuse_unsafe_production()
+refuse_unsafe_settings()
 health.start()

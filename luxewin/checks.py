@@ -1,23 +1,32 @@
-"""What production refuses to start on: each check has a number and says what to set."""
+"""What no process starts on: each check has a number and says what to set.
 
-from collections.abc import Callable
+E026 and the warnings hold everywhere; the others in production and in staging, which may use stand-ins all the same.
+"""
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable
+from email.utils import parseaddr
 from typing import Any
-from urllib.parse import urlsplit
 
 import jwt
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
-from django.core.exceptions import ImproperlyConfigured
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 Django's own name for it
 
 from accounts.keys import KeysUnreadable, ring
+from luxewin.addresses import host_fault, is_private_host, origin_fault, public_host_fault, split, url_fault
+from luxewin.environment import DEVELOPMENT, STAGING, is_open_to_all
+from luxewin.strength import is_weak
 
 # (number, whether the value is unsafe, what is wrong, what to set)
 _Rule = tuple[str, Callable[[], bool], str, str]
 _RULES: list[_Rule] = [
     (
         "E001",
-        lambda: len(settings.SECRET_KEY) < 50 or settings.SECRET_KEY.startswith("unset"),
-        "SECRET_KEY is missing or shorter than 50 characters.",
+        lambda: not settings.SECRET_KEY or _is_guessable(settings.SECRET_KEY, 50, 45),
+        "SECRET_KEY is missing, shorter than 50 characters or easy to guess.",
         "Set SECRET_KEY to 50 or more random characters.",
     ),
     (
@@ -28,20 +37,20 @@ _RULES: list[_Rule] = [
     ),
     (
         "E005",
-        lambda: not settings.ALLOWED_HOSTS or "*" in settings.ALLOWED_HOSTS,
-        "ALLOWED_HOSTS is empty or a wildcard.",
+        lambda: not settings.ALLOWED_HOSTS or any(map(host_fault, settings.ALLOWED_HOSTS)),
+        "ALLOWED_HOSTS is empty, or names what is no host: a wildcard, a domain with a dot before it, an address.",
         "Set ALLOWED_HOSTS to the comma-separated host names of this backend.",
     ),
     (
         "E006",
-        lambda: not settings.PUBLIC_URL.startswith("https://"),
-        "PUBLIC_URL is not https.",
-        "Set PUBLIC_URL to the https address of this backend.",
+        lambda: bool(origin_fault(settings.PUBLIC_URL)),
+        "PUBLIC_URL is not the https address of a public host, without user, path or query.",
+        "Set PUBLIC_URL to the https address of this backend, as in https://api.example.com.",
     ),
     (
         "E007",
-        lambda: not settings.STRIPE_SECRET_KEY,
-        "STRIPE_SECRET_KEY is missing.",
+        lambda: not re.fullmatch(r"(sk|rk)_(test|live)_[A-Za-z0-9]{16,}", settings.STRIPE_SECRET_KEY),
+        "STRIPE_SECRET_KEY is missing, or is no secret key.",
         "Set STRIPE_SECRET_KEY to a key of your Stripe account.",
     ),
     (
@@ -89,27 +98,182 @@ _RULES: list[_Rule] = [
     ),
     (
         "E023",
-        lambda: 0 < len(settings.SUPABASE_JWT_SECRET.encode()) < 32,
-        "SUPABASE_JWT_SECRET is shorter than 32 bytes: whoever has one token can find it by trying.",
+        lambda: _is_guessable(settings.SUPABASE_JWT_SECRET, 32, 29),
+        "SUPABASE_JWT_SECRET is shorter than 32 bytes or well known: whoever has one token can find it by trying.",
         "Unset SUPABASE_JWT_SECRET if the project signs with keys of its own, else set a longer one there and here.",
     ),
     (
         "E024",
-        lambda: not all(map(_is_origin, settings.CORS_ALLOWED_ORIGINS)),
-        "CORS_ALLOWED_ORIGINS, or FRONTEND_URL, names what is no https origin.",
+        lambda: any(map(origin_fault, settings.CORS_ALLOWED_ORIGINS)),
+        "CORS_ALLOWED_ORIGINS, or FRONTEND_URL, names what is no https origin of a public host.",
         "Set both to origins like https://example.com: no path, no wildcard, not null.",
     ),
+    (
+        "E014",
+        lambda: any(_is_guessable(key, 50, 45) for key in settings.SECRET_KEY_FALLBACKS),
+        "SECRET_KEY_FALLBACKS has a key shorter than 50 characters or easy to guess; it verifies signatures.",
+        "Take it out of SECRET_KEY_FALLBACKS.",
+    ),
+    (
+        "E016",
+        lambda: "_test_" in settings.STRIPE_SECRET_KEY,
+        "STRIPE_SECRET_KEY is a test key: nobody would be charged.",
+        "Set STRIPE_SECRET_KEY to a live key, or LUXEWIN_ENV to staging.",
+    ),
+    (
+        "E017",
+        lambda: settings.HOLD_SECONDS < 60,
+        "HOLD_SECONDS is below 60.",
+        "Set HOLD_SECONDS to the time that a buyer needs to pay (900 is the default).",
+    ),
+    (
+        "E018",
+        lambda: settings.MINIMUM_AGE < 18,
+        "MINIMUM_AGE is below 18.",
+        "Set MINIMUM_AGE to 18 or more; rules of countries can only be stricter.",
+    ),
+    (
+        "E019",
+        lambda: not settings.SECURE_SSL_REDIRECT or settings.SECURE_HSTS_SECONDS < 31_536_000,
+        "Requests without TLS are served, or browsers remember TLS for less than a year.",
+        "Unset SECURE_SSL_REDIRECT and SECURE_HSTS_SECONDS.",
+    ),
+    (
+        "E020",
+        lambda: _mail_is_in_clear(**settings.MAILERS["default"]["OPTIONS"]),
+        "EMAIL_URL has a password, or a server elsewhere, and no TLS.",
+        "Set EMAIL_URL to smtp+tls://USER:PASSWORD@HOST:587.",
+    ),
+    (
+        "E025",
+        lambda: any(map(origin_fault, settings.CSRF_TRUSTED_ORIGINS)),
+        "CSRF_TRUSTED_ORIGINS, or FRONTEND_URL, names what is no https origin of a public host.",
+        "Set both to origins like https://example.com: no path, no wildcard.",
+    ),
+    (
+        "E027",
+        lambda: any(url and url_fault(url) for url in (settings.BREACHED_PASSWORDS_URL, settings.CHAIN_EXPLORER_URL)),
+        "BREACHED_PASSWORDS_URL or CHAIN_EXPLORER_URL is not the https address of a public host.",
+        "Set them to https addresses without user and query, or unset them.",
+    ),
+    (
+        "E028",
+        lambda: not _is_whole_beacon(),
+        "BEACON_CHAIN_HASH, BEACON_PUBLIC_KEY, BEACON_GENESIS_TIME and BEACON_PERIOD do not describe a beacon.",
+        "Set all four as the beacon's /info has them, or none for drand's quicknet.",
+    ),
+    (
+        "E029",
+        lambda: not re.fullmatch(r"(0x[0-9a-fA-F]{40})?", settings.CHAIN_CONTRACT),
+        "CHAIN_CONTRACT is no address of a contract.",
+        "Set CHAIN_CONTRACT to 0x and 40 hexadecimal digits, or unset it.",
+    ),
+    (
+        "E030",
+        lambda: settings.CHAIN_FINAL_BLOCKS < settings.CHAIN_CONFIRMATIONS,
+        "CHAIN_FINAL_BLOCKS is below CHAIN_CONFIRMATIONS.",
+        "Set CHAIN_FINAL_BLOCKS to the larger number: reorganisations are looked for until then.",
+    ),
+    (
+        "E031",
+        lambda: not _is_pair(settings.STRIPE_PUBLIC_KEY, settings.STRIPE_SECRET_KEY),
+        "STRIPE_PUBLISHABLE_KEY is no publishable key, or one of another mode than STRIPE_SECRET_KEY.",
+        "Set STRIPE_PUBLISHABLE_KEY to pk_live_… (pk_test_… in staging), or unset it.",
+    ),
+    (
+        "E032",
+        lambda: bool(public_host_fault(parseaddr(settings.DEFAULT_FROM_EMAIL)[1].partition("@")[2])),
+        "DEFAULT_FROM_EMAIL is no address.",
+        "Set DEFAULT_FROM_EMAIL to NAME <no-reply@example.com>, with a domain of yours.",
+    ),
+    (
+        "E033",
+        lambda: (
+            bool(settings.ALLOWED_HOSTS)
+            and _host(settings.PUBLIC_URL) not in {"", *map(str.lower, settings.ALLOWED_HOSTS)}
+        ),
+        "PUBLIC_URL's host is not among ALLOWED_HOSTS: every link in a mail would be refused.",
+        "Add it to ALLOWED_HOSTS.",
+    ),
+    (
+        "E034",
+        lambda: not all(map(_is_private_or_https, [*settings.CHAIN_RPC_URLS, *settings.BEACON_URLS])),
+        "CHAIN_RPC_URL or BEACON_URLS has an address without TLS on the public internet, or with a user name.",
+        "Set them to https addresses; http is for hosts of your own network.",
+    ),
+    (
+        "E035",
+        lambda: settings.TRUSTED_PROXIES < 0 or settings.WORKERS < 1,
+        "TRUSTED_PROXIES is negative, or WORKERS is below 1.",
+        "Set TRUSTED_PROXIES to the number of proxies in front, WORKERS to 1 or more.",
+    ),
 ]
+# Stand-ins and test keys, which are what staging is for.
+STAGING_ALLOWS = {"E008", "E016", "E034"}
+# Variables of the project beside its settings: of the embedded parts, tests and measurements.
+OTHERS = {
+    *("LUXEWIN_ENV", "LUXEWIN_STATE", "LUXEWIN_STAFF_PASSWORD", "LUXEWIN_BROWSER", "LUXEWIN_SCREENSHOTS"),
+    *("LUXEWIN_EXAMPLES", "LUXEWIN_RACES"),
+}
+PREFIXES = (
+    "LUXEWIN_",
+    "CHAIN_",
+    "BEACON_",
+    "DRAW_",
+    "STRIPE_",
+    "SUPABASE_",
+    "JWT_",
+    "RATELIMIT_",
+    "SECURE_",
+    "CSRF_",
+    "CORS_",
+)
+# What Kubernetes and Docker set for a service of that name.
+SERVICES = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP)(_.*)?)?)")
+
+
+def _is_guessable(secret: str, length: int, digits: int) -> bool:
+    """Whether a secret that is set is shorter than so many bytes, or weak."""
+    return bool(secret) and (len(secret.encode()) < length or is_weak(secret, digits))
+
+
+def _mail_is_in_clear(**options: Any) -> bool:
+    is_encrypted = options["use_tls"] or options["use_ssl"]
+    return not is_encrypted and (bool(options["password"]) or not is_private_host(options["host"]))
+
+
+def _is_whole_beacon() -> bool:
+    """Whether the four variables are all unset, or all set and of the right form."""
+    numbers = (settings.BEACON_GENESIS_TIME, settings.BEACON_PERIOD)
+    if not settings.BEACON_CHAIN_HASH:
+        return not (settings.BEACON_PUBLIC_KEY or any(numbers))
+    forms = ((64, settings.BEACON_CHAIN_HASH), (192, settings.BEACON_PUBLIC_KEY))
+    return all(re.fullmatch(rf"[0-9a-fA-F]{{{size}}}", text) for size, text in forms) and min(numbers) > 0
+
+
+def _host(url: str) -> str:
+    """The host that a URL names; empty if it cannot be told."""
+    parts = split(url)
+    return "" if isinstance(parts, str) else parts.hostname or ""
+
+
+def _is_pair(publishable: str, secret: str) -> bool:
+    mode = "live" if "_live_" in secret else "test"
+    return not (publishable and secret) or bool(re.fullmatch(rf"pk_{mode}_[A-Za-z0-9]+", publishable))
+
+
+def _is_private_or_https(url: str) -> bool:
+    """Whether it is asked over TLS, or inside our own network. Path and query may be anything: some hold a key."""
+    parts = split(url)
+    if isinstance(parts, str):
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_private_host(parts.hostname or ""))
 
 
 def _is_origin(url: str) -> bool:
     """Whether it is https, a host, perhaps a port, and nothing else."""
-    try:
-        parts = urlsplit(url)
-        is_served = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-    return is_served and "@" not in url and url == f"https://{parts.netloc}".lower()
+    parts = split(url)
+    return not isinstance(parts, str) and url == f"https://{parts.netloc}".lower()
 
 
 def _is_public_key(key: str) -> bool:
@@ -122,11 +286,45 @@ def _is_public_key(key: str) -> bool:
 
 
 @register(Tags.security)
+def environment_is_readable(**kwargs: Any) -> list[CheckMessage]:
+    """Every variable that cannot be read; warnings of names that nothing reads, and of secrets that all can read."""
+    env = settings.ENVIRONMENT
+    hint = "See .env.example. Until it is right, no process starts."
+    return [
+        *(Error(fault, hint=hint, id="luxewin.E026") for fault in env.faults),
+        *(Warning(text, hint=hint, id="luxewin.W001") for text, hint in _misspelt(os.environ, env.names)),
+        *(
+            Warning(f"{name}: every user of this machine can read {path}.", hint="chmod 600 it.", id="luxewin.W002")
+            for name, path in env.files.items()
+            if is_open_to_all(path)
+        ),
+    ]
+
+
+def _misspelt(variables: Iterable[str], read: set[str]) -> list[tuple[str, str]]:
+    """Variables that look like ours and are read by nobody, each with what may be meant."""
+    known = sorted(read | OTHERS)
+    found = []
+    for name in sorted(set(variables) - set(known)):
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
+        if (close or name.startswith(PREFIXES)) and not SERVICES.fullmatch(name):
+            found.append(
+                (f"Nothing reads {name}.", f"{close[0]} is read." if close else "Unset it, or see .env.example.")
+            )
+    return found
+
+
+@register(Tags.security)
 def production_is_safe(**kwargs: Any) -> list[CheckMessage]:
     """All unsafe values at once; nothing in development."""
-    if settings.LUXEWIN_ENV != settings.PRODUCTION:
+    if settings.LUXEWIN_ENV == DEVELOPMENT:
         return []
-    faults = [Error(message, hint=hint, id=f"luxewin.{number}") for number, unsafe, message, hint in _RULES if unsafe()]
+    allowed = STAGING_ALLOWS if settings.LUXEWIN_ENV == STAGING else set()
+    faults = [
+        Error(message, hint=hint, id=f"luxewin.{number}")
+        for number, unsafe, message, hint in _RULES
+        if number not in allowed and unsafe()
+    ]
     return [*faults, *_signing_keys()]
 
 
@@ -134,13 +332,14 @@ def _signing_keys() -> list[CheckMessage]:
     try:
         ring()
     except KeysUnreadable as error:
-        hint = "Set JWT_SIGNING_KEYS, or the file of JWT_SIGNING_KEYS_FILE, to what `manage.py rotate_keys` prints."
+        hint = "Set JWT_SIGNING_KEYS, or the file of JWT_SIGNING_KEYS_FILE, to what `manage.py rotate_keys` makes."
         return [Error(f"JWT_SIGNING_KEYS: {error}", hint=hint, id="luxewin.E002")]
     return []
 
 
-def refuse_unsafe_production() -> None:
-    """For the web processes, which run no system checks: raises ImproperlyConfigured naming every unsafe value."""
-    if faults := production_is_safe():
-        lines = "\n".join(f"{fault.id}: {fault.msg} {fault.hint}" for fault in faults)
-        raise ImproperlyConfigured(f"This production process refuses to start.\n{lines}")
+def refuse_unsafe_settings() -> None:
+    """End the process, naming every unsafe value, a line each. For web processes, which run no system checks."""
+    found = [*environment_is_readable(), *production_is_safe()]
+    if any(isinstance(fault, Error) for fault in found):
+        lines = "\n".join(f"{fault.id}: {fault.msg} {fault.hint}" for fault in found)
+        sys.exit(f"This process refuses to start ({settings.LUXEWIN_ENV}).\n{lines}")

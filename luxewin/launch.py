@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from luxewin.environment import DEVELOPMENT, environment_name
+
 PROJECT = Path(__file__).resolve().parent.parent
 STATE = PROJECT / ".luxewin"
 # These read no data, or (run, demo) start the parts themselves and work in processes of their own.
@@ -15,6 +17,7 @@ NEED_NO_PARTS = frozenset(
     {"help", "version", "check", "compilemessages", "collectstatic", "spectacular", "run", "demo", "rotate_keys"}
     | {"diffsettings", "--help", "-h", "--version"}
 )
+NEED_NO_SETTINGS = frozenset({"help", "version", "check", "diffsettings", "--help", "-h", "--version"})
 
 
 def state_dir() -> Path:
@@ -24,31 +27,46 @@ def state_dir() -> Path:
 
 def main(argv: list[str]) -> None:
     """Runs the Django command of `argv`."""
-    from django.core.management import execute_from_command_line
-
+    # Before anything is started: a typo must not pass for development.
+    named = environment_name(default="")
     # Of what reads no data, `check --database default` does.
     asks_database = any(word.startswith("--database") for word in argv[2:])
     needs_parts = len(argv) > 1 and (argv[1] not in NEED_NO_PARTS or asks_database)
-    if os.environ.get("LUXEWIN_ENV") == "production" or not needs_parts:
-        execute_from_command_line(argv)
+    if named not in {"", DEVELOPMENT} or not needs_parts:
+        _execute(argv)
         return
     try:
         from luxewin import parts
     except ImportError:
         # Only the production dependencies are installed: then the variables have to be set.
-        execute_from_command_line(argv)
+        _execute(argv)
         return
     running = parts.attached(state_dir())
     if running is not None:
-        os.environ.update({name: value for name, value in running.items() if name not in os.environ})
-        execute_from_command_line(argv)
+        os.environ.update(
+            {name: value for name, value in running.items() if not {name, f"{name}_FILE"} & os.environ.keys()}
+        )
+        _execute(argv)
         return
     if not parts.unset_parts():
-        execute_from_command_line(argv)
+        _execute(argv)
         return
     try:
         with parts.running(state_dir()) as environment:
             os.environ.update(environment)
-            execute_from_command_line(argv)
+            _execute(argv)
     except parts.PartError as error:
         sys.exit(f"The embedded parts cannot start: {error}")
+
+
+def _execute(argv: list[str]) -> None:
+    """Runs the command, unless a variable cannot be read: defaults in its place could be anything but harmless."""
+    from django.conf import settings
+    from django.core.management import execute_from_command_line
+
+    # `check` names these faults among all others, and help needs no settings.
+    if len(argv) > 1 and argv[1] not in NEED_NO_SETTINGS and settings.ENVIRONMENT.faults:
+        from luxewin.checks import refuse_unsafe_settings
+
+        refuse_unsafe_settings()
+    execute_from_command_line(argv)

@@ -1,33 +1,33 @@
 """The roof: every setting, read from the environment, in one file.
 
-Production is the default. The embedded parts set LUXEWIN_ENV=development together with the addresses of everything
-they started; `luxewin.checks` refuses to start a production process on a value that is missing or unsafe.
+Production is the default; staging is production with test keys and stand-ins, and says so on every page. The embedded
+parts set LUXEWIN_ENV=development together with the addresses of everything they started. `luxewin.checks` refuses to
+start on a value that cannot be read, and outside development on one that is missing or unsafe.
 `.env.example` names every variable.
 """
 
 from datetime import timedelta
 from pathlib import Path
-
-import environ
+from typing import Any
 
 from luxewin.database import BoundedConnection, check, session_options
+from luxewin.environment import DEVELOPMENT, STAGING, Environment, environment_name
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = Environment()
 
-PRODUCTION = "production"
-LUXEWIN_ENV = env.str("LUXEWIN_ENV", PRODUCTION)
-DEBUG = env.bool("DEBUG", False)
-SECRET_KEY = env.str("SECRET_KEY", "") or "unset-see-check-luxewin.E001"
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
-ALLOWED_HOSTS = env.list(
-    "ALLOWED_HOSTS", default=[] if LUXEWIN_ENV == PRODUCTION else ["127.0.0.1", "localhost", "[::1]"]
-)
+LUXEWIN_ENV = environment_name()
+# Whether strangers can reach it: production, and staging, which is guarded alike.
+_guarded = LUXEWIN_ENV != DEVELOPMENT
+DEBUG = env.flag("DEBUG", False)
+SECRET_KEY = env.secret("SECRET_KEY", "unset-see-check-luxewin.E001")
+SECRET_KEY_FALLBACKS = env.secret_words("SECRET_KEY_FALLBACKS")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS") or ([] if _guarded else ["127.0.0.1", "localhost", "[::1]"])
 # Where people reach this backend and the front end, without a trailing slash: links in mails and bundles start with it.
-PUBLIC_URL = env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
-FRONTEND_URL = env.str("FRONTEND_URL", "").rstrip("/")
+PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+FRONTEND_URL = env.text("FRONTEND_URL").rstrip("/")
 # Whose pages may send cookies along: the front end's, and those that are named.
-CSRF_TRUSTED_ORIGINS = [*env.list("CSRF_TRUSTED_ORIGINS", default=[]), *([FRONTEND_URL] if FRONTEND_URL else [])]
+CSRF_TRUSTED_ORIGINS = [*env.words("CSRF_TRUSTED_ORIGINS"), *([FRONTEND_URL] if FRONTEND_URL else [])]
 
 INSTALLED_APPS = [
     "accounts.back_office.apps.BackOfficeConfig",
@@ -84,6 +84,7 @@ TEMPLATES = [
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.template.context_processors.csp",
+                "luxewin.staging.banner",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
@@ -94,13 +95,13 @@ TEMPLATES = [
 # --- State: PostgreSQL -----------------------------------------------------------------------------------------------
 # The web processes hold a pool; a forked worker with a pool corrupts the protocol, so everything else keeps plain
 # connections. `luxewin.wsgi` asks for the pool before the settings are read.
-DATABASE_POOL = env.bool("DATABASE_POOL", False)
-DATABASES = {"default": env.db_url("DATABASE_URL", default="postgresql:///luxewin")}
+DATABASE_POOL = env.flag("DATABASE_POOL", False)
+DATABASES = {"default": env.database("DATABASE_URL", "postgresql:///luxewin")}
 # Seconds after which the server stops a statement, gives up a wait for a lock, and ends a transaction in which nothing
 # happens; 0 leaves it to the server's own settings. luxewin.database.statement_timeout asks for more, by name.
-DATABASE_STATEMENT_SECONDS = env.int("DATABASE_STATEMENT_SECONDS", 15)
-DATABASE_LOCK_SECONDS = env.int("DATABASE_LOCK_SECONDS", 10)
-DATABASE_IDLE_SECONDS = env.int("DATABASE_IDLE_SECONDS", 60)
+DATABASE_STATEMENT_SECONDS = env.integer("DATABASE_STATEMENT_SECONDS", 15, most=86_400)
+DATABASE_LOCK_SECONDS = env.integer("DATABASE_LOCK_SECONDS", 10, most=86_400)
+DATABASE_IDLE_SECONDS = env.integer("DATABASE_IDLE_SECONDS", 60, most=86_400)
 DATABASES["default"] |= {
     "CONN_MAX_AGE": 0 if DATABASE_POOL else 60,
     "CONN_HEALTH_CHECKS": True,
@@ -121,19 +122,19 @@ if _limits := session_options(
 if DATABASE_POOL:
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 2,
-        "max_size": env.int("DATABASE_POOL_SIZE", 10),
+        "max_size": env.integer("DATABASE_POOL_SIZE", 10, least=2, most=1_000),
         "timeout": 5,
         # While all connections wait for a database that hangs, this many requests wait for one of them, and the next is
         # refused at once: fewer than the server has threads, so that some are left for what needs no database.
-        "max_waiting": env.int("DATABASE_POOL_WAITING", 40),
+        "max_waiting": env.integer("DATABASE_POOL_WAITING", 40, most=10_000),
         "check": check,
         "connection_class": BoundedConnection,
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Cache and rate limits: anything that speaks the Redis protocol --------------------------------------------------
-REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
-CACHES = {
+REDIS_URL = env.redis("REDIS_URL", "redis://127.0.0.1:6379/0")
+CACHES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": REDIS_URL,
@@ -146,21 +147,22 @@ CACHES = {
     "durable": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "accounts_durable_cache"},
 }
 RATELIMIT_USE_CACHE = "ratelimits"
-RATELIMIT_ENABLE = env.bool("RATELIMIT_ENABLE", True)
+RATELIMIT_ENABLE = env.flag("RATELIMIT_ENABLE", True)
 # How many proxies in front append to X-Forwarded-For; 0 means that the header is not believed at all.
-TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, most=16)
 RATELIMIT_IP_META_KEY = "luxewin.api.requests.client_address"
 
 # --- Background work -------------------------------------------------------------------------------------------------
-Q_CLUSTER = {
+WORKERS = env.integer("WORKERS", 2, least=1, most=256)
+Q_CLUSTER: dict[str, Any] = {
     "name": "luxewin",
     "orm": "default",
     "broker_class": "luxewin.tasks.broker.DatabaseClockBroker",
     # Recurring work is the sweeps'; a row of a schedule can call any function of the host.
     "scheduler": False,
-    "workers": env.int("WORKERS", 2),
+    "workers": WORKERS,
     # The lock clock starts when a task is fetched, so no more are fetched than can start at once.
-    "queue_limit": env.int("WORKERS", 2),
+    "queue_limit": WORKERS,
     "bulk": 1,
     "timeout": 120,
     "retry": 300,
@@ -190,25 +192,25 @@ AUTH_PASSWORD_VALIDATORS += [
     {"NAME": f"accounts.passwords.{name}PasswordValidator"} for name in ("OwnWords", "Guessable", "Breached")
 ]
 # An operator's own names, that passwords must not be made of; accounts.passwords has the product's.
-PASSWORD_WORDS = env.list("PASSWORD_WORDS", default=[])
+PASSWORD_WORDS = env.words("PASSWORD_WORDS")
 # A service with the range protocol of Have I Been Pwned; unset, only Django's list of common passwords is asked.
-BREACHED_PASSWORDS_URL = env.str("BREACHED_PASSWORDS_URL", "").rstrip("/")
+BREACHED_PASSWORDS_URL = env.text("BREACHED_PASSWORDS_URL").rstrip("/")
 # Whether staff need a second factor, in the back office and for what their roles may do over the API.
-STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", LUXEWIN_ENV == PRODUCTION)
+STAFF_SECOND_FACTOR = env.flag("STAFF_SECOND_FACTOR", _guarded)
 OTP_TOTP_ISSUER = "LuxeWin"
 # Guessers wait by accounts.attempts; and the window of a code does not move with the phone's clock.
 OTP_TOTP_THROTTLE_FACTOR, OTP_TOTP_SYNC = 0, False
 # The longest that any mailed link lives; accounts.links has each purpose's own.
 PASSWORD_RESET_TIMEOUT = timedelta(hours=24).total_seconds()
-MINIMUM_AGE = env.int("MINIMUM_AGE", 18)
+MINIMUM_AGE = env.integer("MINIMUM_AGE", 18, most=120)
 # A project of Supabase Auth whose people may sign in here. The key is the public one; the secret is for a project that
 # still signs with it (HS256).
-SUPABASE_URL = env.str("SUPABASE_URL", "").rstrip("/")
-SUPABASE_PUBLISHABLE_KEY = env.str("SUPABASE_PUBLISHABLE_KEY", "")
-SUPABASE_JWT_SECRET = env.str("SUPABASE_JWT_SECRET", "")
+SUPABASE_URL = env.text("SUPABASE_URL").rstrip("/")
+SUPABASE_PUBLISHABLE_KEY = env.text("SUPABASE_PUBLISHABLE_KEY")
+SUPABASE_JWT_SECRET = env.secret("SUPABASE_JWT_SECRET", "")
 # What they look like: accounts.keys. `manage.py rotate_keys` makes them.
-JWT_SIGNING_KEYS_FILE = env.str("JWT_SIGNING_KEYS_FILE", "")
-JWT_SIGNING_KEYS = Path(JWT_SIGNING_KEYS_FILE).read_text() if JWT_SIGNING_KEYS_FILE else env.str("JWT_SIGNING_KEYS", "")
+JWT_SIGNING_KEYS_FILE = env.text("JWT_SIGNING_KEYS_FILE")
+JWT_SIGNING_KEYS = env.secret("JWT_SIGNING_KEYS", may_be_missing=True)
 # A session ends when it was not refreshed for so long, and however often it was, so long after its sign-in.
 SESSION_IDLE_LIFETIME, SESSION_LIFETIME = timedelta(days=30), timedelta(days=90)
 SIMPLE_JWT = {
@@ -224,46 +226,46 @@ SIMPLE_JWT = {
 
 # --- Outside parties -------------------------------------------------------------------------------------------------
 # dj-stripe reads these names; STRIPE_API_HOST is left out where the real Stripe is meant.
-STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
-STRIPE_PUBLIC_KEY = env.str("STRIPE_PUBLISHABLE_KEY", "")
+STRIPE_SECRET_KEY = env.secret("STRIPE_SECRET_KEY", "")
+STRIPE_PUBLIC_KEY = env.text("STRIPE_PUBLISHABLE_KEY")
 STRIPE_LIVE_MODE = "_live_" in STRIPE_SECRET_KEY
 STRIPE_TEST_SECRET_KEY = "" if STRIPE_LIVE_MODE else STRIPE_SECRET_KEY
 STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY if STRIPE_LIVE_MODE else ""
 STRIPE_API_VERSION = "2026-05-27.dahlia"
-STRIPE_API_BASE = env.str("STRIPE_API_BASE", "")
+STRIPE_API_BASE = env.text("STRIPE_API_BASE")
 if STRIPE_API_BASE:
     STRIPE_API_HOST = STRIPE_API_BASE
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 DJSTRIPE_SUBSCRIBER_CUSTOMER_KEY = "luxewin_user"
-HOLD_SECONDS = env.int("HOLD_SECONDS", 900)
+HOLD_SECONDS = env.integer("HOLD_SECONDS", 900, least=1, most=86_400)
 
-CHAIN_RPC_URLS = env.list("CHAIN_RPC_URL", default=[])
-CHAIN_ID = env.int("CHAIN_ID", 0)
-CHAIN_OPERATOR_KEY = env.str("CHAIN_OPERATOR_KEY", "")
-CHAIN_OPERATOR_KEY_FILE = env.str("CHAIN_OPERATOR_KEY_FILE", "")
-CHAIN_OPERATOR_KEY_PASSWORD_FILE = env.str("CHAIN_OPERATOR_KEY_PASSWORD_FILE", "")
+CHAIN_RPC_URLS = env.secret_words("CHAIN_RPC_URL")
+CHAIN_ID = env.integer("CHAIN_ID", 0, most=2**53)
+CHAIN_OPERATOR_KEY = env.text("CHAIN_OPERATOR_KEY")
+CHAIN_OPERATOR_KEY_FILE = env.text("CHAIN_OPERATOR_KEY_FILE")
+CHAIN_OPERATOR_KEY_PASSWORD_FILE = env.text("CHAIN_OPERATOR_KEY_PASSWORD_FILE")
 # How many blocks deep a step must be before it counts; where a node mines at once, 1 is "mined".
-CHAIN_CONFIRMATIONS = env.int("CHAIN_CONFIRMATIONS", 12 if LUXEWIN_ENV == PRODUCTION else 1)
-CHAIN_FINAL_BLOCKS = env.int("CHAIN_FINAL_BLOCKS", 64)
-CHAIN_STUCK_SECONDS = env.int("CHAIN_STUCK_SECONDS", 90)
-CHAIN_MAX_FEE_GWEI = env.float("CHAIN_MAX_FEE_GWEI", 0.0)
-CHAIN_CONTRACT = env.str("CHAIN_CONTRACT", "")
+CHAIN_CONFIRMATIONS = env.integer("CHAIN_CONFIRMATIONS", 12 if _guarded else 1, least=1, most=1_000)
+CHAIN_FINAL_BLOCKS = env.integer("CHAIN_FINAL_BLOCKS", 64, least=1, most=100_000)
+CHAIN_STUCK_SECONDS = env.integer("CHAIN_STUCK_SECONDS", 90, least=1, most=86_400)
+CHAIN_MAX_FEE_GWEI = env.decimal("CHAIN_MAX_FEE_GWEI", 0.0, most=1_000_000)
+CHAIN_CONTRACT = env.text("CHAIN_CONTRACT")
 # Where pages link transactions to, without a trailing slash; unset, they show plain hashes.
-CHAIN_EXPLORER_URL = env.str("CHAIN_EXPLORER_URL", "").rstrip("/")
+CHAIN_EXPLORER_URL = env.text("CHAIN_EXPLORER_URL").rstrip("/")
 
 # Unset means drand's quicknet and its public relays.
-BEACON_URLS = env.list("BEACON_URLS", default=[])
-BEACON_CHAIN_HASH = env.str("BEACON_CHAIN_HASH", "")
-BEACON_PUBLIC_KEY = env.str("BEACON_PUBLIC_KEY", "")
-BEACON_GENESIS_TIME = env.int("BEACON_GENESIS_TIME", 0)
-BEACON_PERIOD = env.int("BEACON_PERIOD", 0)
+BEACON_URLS = env.words("BEACON_URLS")
+BEACON_CHAIN_HASH = env.text("BEACON_CHAIN_HASH")
+BEACON_PUBLIC_KEY = env.text("BEACON_PUBLIC_KEY")
+BEACON_GENESIS_TIME = env.integer("BEACON_GENESIS_TIME", 0, most=2**32)
+BEACON_PERIOD = env.integer("BEACON_PERIOD", 0, most=86_400)
 # Seconds between the commitment of the entries and the beacon round that decides; promised in every manifest.
-DRAW_DELAY_SECONDS = env.int("DRAW_DELAY_SECONDS", 300 if LUXEWIN_ENV == PRODUCTION else 60)
+DRAW_DELAY_SECONDS = env.integer("DRAW_DELAY_SECONDS", 300 if _guarded else 60, least=1, most=2_592_000)
 # How long a round must be overdue before its draw can be declared void, and how long that is public before it is.
-DRAW_VOID_SECONDS = env.int("DRAW_VOID_SECONDS", 604_800)
+DRAW_VOID_SECONDS = env.integer("DRAW_VOID_SECONDS", 604_800, least=1, most=31_536_000)
 
-_mail = env.email_url("EMAIL_URL", default="smtp://127.0.0.1:25")
-MAILERS = {
+_mail = env.mail("EMAIL_URL", "smtp://127.0.0.1:25")
+MAILERS: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
         "OPTIONS": {
@@ -277,7 +279,7 @@ MAILERS = {
         },
     }
 }
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "LuxeWin <no-reply@luxewin.example>")
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "LuxeWin <no-reply@luxewin.example>")
 
 # --- The API ---------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -296,7 +298,7 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
 SPECTACULAR_SETTINGS = {
-    "TITLE": "LuxeWin",
+    "TITLE": "LuxeWin (staging)" if LUXEWIN_ENV == STAGING else "LuxeWin",
     "DESCRIPTION": "Luxury raffles with a draw that anyone can verify. Money is in the currency's minor unit.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
@@ -315,11 +317,11 @@ SPECTACULAR_SETTINGS = {
 }
 
 # A stand-in for Stripe is what development is for; production refuses one (luxewin.E008).
-SILENCED_SYSTEM_CHECKS = [] if LUXEWIN_ENV == PRODUCTION else ["djstripe.W002"]
+SILENCED_SYSTEM_CHECKS = ["djstripe.W002"] if STRIPE_API_BASE else []
 
 # --- Security --------------------------------------------------------------------------------------------------------
 # Requests come over TLS in production; behind a proxy its header says so.
-_tls = LUXEWIN_ENV == PRODUCTION
+_tls = _guarded
 # No page of ours has a script or a style inline, so there is no nonce to keep; pictures of prizes may be anywhere.
 SECURE_CSP: dict[str, str | list[str]] = {
     "default-src": ["'none'"],
@@ -333,10 +335,10 @@ SECURE_CSP: dict[str, str | list[str]] = {
     "form-action": ["'self'"],
     **({"upgrade-insecure-requests": ""} if _tls else {}),
 }
-SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", _tls)
+SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", _tls)
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
-SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31_536_000 if _tls else 0)
+SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 31_536_000 if _tls else 0, most=315_360_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _tls
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _tls
 # The API's own cookies, of those who sign in with `mode: cookie`; browsers hold names with a prefix to TLS.
@@ -345,7 +347,7 @@ SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
 X_FRAME_OPTIONS = "DENY"
 # Whose pages may read answers, cookies included: the front end's, and those that are named. Not the back office, not
 # the webhooks, and not the pages that mails lead to.
-CORS_ALLOWED_ORIGINS = [*env.list("CORS_ALLOWED_ORIGINS", default=[]), *([FRONTEND_URL] if FRONTEND_URL else [])]
+CORS_ALLOWED_ORIGINS = [*env.words("CORS_ALLOWED_ORIGINS"), *([FRONTEND_URL] if FRONTEND_URL else [])]
 CORS_URLS_REGEX = r"^/(?:api/v1/(?!webhooks/)|\.well-known/jwks\.json$)"
 CORS_ALLOW_CREDENTIALS = True
 CORS_ALLOW_METHODS = ["GET", "POST", "PATCH", "DELETE", "OPTIONS"]
@@ -365,8 +367,8 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
-WHITENOISE_USE_FINDERS = LUXEWIN_ENV != PRODUCTION
-WHITENOISE_AUTOREFRESH = LUXEWIN_ENV != PRODUCTION
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not _guarded
+LOG_LEVELS = {"CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -381,12 +383,12 @@ LOGGING = {
     "handlers": {
         "console": {
             "()": "luxewin.logs.OncePerCauseHandler",
-            "interval": env.float("LOG_REPEAT_SECONDS", 60.0),
+            "interval": env.decimal("LOG_REPEAT_SECONDS", 60.0, most=86_400),
             "formatter": "line",
             "filters": ["request"],
         }
     },
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["console"], "level": env.one_of("LOG_LEVEL", "INFO", LOG_LEVELS)},
     "loggers": {
         "django.request": {"level": "ERROR"},
         # A line for each task would bury the others; failures are errors, and the back office lists them all.
@@ -395,3 +397,6 @@ LOGGING = {
         "stripe": {"level": "WARNING"},
     },
 }
+
+# What is wrong with the variables themselves, and what else `luxewin.checks` has to know of them.
+ENVIRONMENT = env

@@ -10,8 +10,8 @@ from django.core.wsgi import get_wsgi_application
 
 from luxewin import health
 from luxewin.api.bodies import measured
-from luxewin.checks import refuse_unsafe_production
+from luxewin.checks import refuse_unsafe_settings
 
 application = measured(get_wsgi_application())
-refuse_unsafe_production()
+refuse_unsafe_settings()
 health.start()

@@ -26,16 +26,6 @@ def operator_key_is_usable(**kwargs: Any) -> list[CheckMessage]:
     return faults
 
 
-@register
-def chain_numbers_make_sense(**kwargs: Any) -> list[CheckMessage]:
-    """Numbers with which no step would ever be taken, or each at once."""
-    return [
-        Error(f"{name} is {getattr(settings, name)}.", hint=f"Set it to {least} or more.", id="verification.E002")
-        for name, least in (("CHAIN_CONFIRMATIONS", 1), ("CHAIN_STUCK_SECONDS", 1), ("CHAIN_MAX_FEE_GWEI", 0))
-        if getattr(settings, name) < least
-    ]
-
-
 def _is_open(path: str) -> bool:
     try:
         return bool(path) and bool(Path(path).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))

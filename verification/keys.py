@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from luxewin.environment import secret_file_fault
 from verification.onchain import ChainError
 
 _HEX = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")
@@ -76,11 +77,9 @@ class KeySource:
 
 
 def _content(path: str, variable: str) -> str:
-    try:
-        return Path(path).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise KeyFault(f"{variable} cannot be read: {reason}.") from None
+    if fault := secret_file_fault(path):
+        raise KeyFault(f"{variable}: {fault}")
+    return Path(path).read_text().strip()
 
 
 def _checked(text: str, variable: str) -> str:

@@ -52,7 +52,12 @@ LET_GO_SECONDS = 30.0  # how long the parts of a supervisor that was killed may 
 
 def unset_parts() -> list[str]:
     """The parts that this process's environment asks for: those of whose variables none is set."""
-    return [name for name, part in PARTS.items() if not any(os.environ.get(each) for each in part.variables)]
+    return [name for name, part in PARTS.items() if not any(_is_set(each) for each in part.variables)]
+
+
+def _is_set(variable: str) -> bool:
+    """By itself, or by the file that holds it."""
+    return bool(os.environ.get(variable) or os.environ.get(f"{variable}_FILE"))
 
 
 def attached(state_dir: Path) -> dict[str, str] | None:
@@ -164,7 +169,7 @@ class Supervisor:
         if not os.environ.get("LUXEWIN_ENV"):
             self.environment["LUXEWIN_ENV"] = "development"
         for name, size in KEPT_SECRETS.items():
-            if not os.environ.get(name):
+            if not _is_set(name):
                 self.environment[name] = kept(self.state_dir / "secrets" / name, partial(secrets.token_urlsafe, size))
         for name in self.names:
             folder = private_folder(self.state_dir / name)

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from eth_account import Account
 
 from verification import doors
-from verification.checks import chain_numbers_make_sense, operator_key_is_usable
+from verification.checks import operator_key_is_usable
 from verification.keys import KeyFault, KeySource
 from verification.onchain import ChainError
 
@@ -75,14 +75,14 @@ def test_a_wrong_password_says_so_and_nothing_else(keystore, private):
 
 
 def test_a_file_that_cannot_be_read_is_named_by_its_variable(keystore, tmp_path, private):
-    assert KeySource(file=str(tmp_path / "none")).faults() == [
-        "CHAIN_OPERATOR_KEY_FILE cannot be read: No such file or directory."
-    ]
+    (fault,) = KeySource(file=str(tmp_path / "none")).faults()
+    assert fault.startswith(f"CHAIN_OPERATOR_KEY_FILE: {tmp_path / 'none'} cannot be read by user ")
     assert "PASSWORD_FILE" in KeySource(file=keystore).faults()[0]
-    assert "PASSWORD_FILE cannot be read" in KeySource(file=keystore, password_file=str(tmp_path)).faults()[0]
+    (fault,) = KeySource(file=keystore, password_file=str(tmp_path)).faults()
+    assert fault.startswith(f"CHAIN_OPERATOR_KEY_PASSWORD_FILE: {tmp_path} cannot be read")
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     assert KeySource(file=str(tmp_path / "binary")).faults() == [
-        "CHAIN_OPERATOR_KEY_FILE cannot be read: it is not text."
+        f"CHAIN_OPERATOR_KEY_FILE: {tmp_path / 'binary'} cannot be read: it is not text."
     ]
 
 
@@ -105,14 +105,6 @@ def test_check_says_what_is_wrong_and_not_what_the_key_is(settings):
     with pytest.raises(CommandError, match=r"verification.E001.*CHAIN_OPERATOR_KEY is no private key") as caught:
         call_command("check", tags=["security"], stdout=StringIO(), stderr=StringIO())
     assert KEY not in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["CHAIN_CONFIRMATIONS", "CHAIN_STUCK_SECONDS"])
-def test_numbers_with_which_nothing_would_count_are_refused(settings, name):
-    assert chain_numbers_make_sense() == []
-    setattr(settings, name, 0)
-    (fault,) = chain_numbers_make_sense()
-    assert (fault.id, fault.msg) == ("verification.E002", f"{name} is 0.")
 
 
 def test_a_bad_key_makes_the_chain_unavailable_and_is_in_no_repr(settings):

@@ -9,10 +9,11 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 
 from accounts import keys
+from luxewin.environment import user_name
 
 
 class Command(BaseCommand):
-    """Writes JWT_SIGNING_KEYS_FILE, or prints the variable's new value where there is no file."""
+    """Writes JWT_SIGNING_KEYS_FILE, or prints the variable's new value where none is named; makes the file too."""
 
     help = "Adds a signing key for tokens that begins tomorrow, and drops those that no token needs any more."
     # It is what makes a first key, without which the checks refuse.
@@ -54,6 +55,10 @@ class Command(BaseCommand):
             return
         file = Path(settings.JWT_SIGNING_KEYS_FILE)
         draft = file.with_name(f"{file.name}.draft")
-        draft.touch(mode=0o600)
-        draft.write_text("\n".join(words) + "\n")
-        draft.replace(file)
+        try:
+            draft.touch(mode=0o600)
+            draft.write_text("\n".join(words) + "\n")
+            draft.replace(file)
+        except OSError as error:
+            text = f"JWT_SIGNING_KEYS_FILE: {file} cannot be written by user {user_name()}: {error.strerror}."
+            raise CommandError(text) from error

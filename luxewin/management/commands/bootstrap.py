@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from luxewin.environment import DEVELOPMENT
 from luxewin.schema import prepare_database
 
 
@@ -24,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, staff_email: str, embedded: bool, fresh: bool, **options: Any) -> None:
         """Each step says what it did."""
-        if settings.LUXEWIN_ENV == settings.PRODUCTION:
+        if settings.LUXEWIN_ENV != DEVELOPMENT:
             raise CommandError("bootstrap is for development; see the README for production.")
         if fresh and not embedded:
             raise CommandError("Only an embedded database is emptied.")

@@ -141,7 +141,7 @@ def test_no_foreign_origin_is_let_in(origin, alice):
 def test_debugging_is_off_unless_somebody_says_so():
     assert configured.DEBUG is False
     source = (Path(configured.BASE_DIR) / "luxewin" / "settings.py").read_text()
-    assert 'env.bool("DEBUG", False)' in source
+    assert 'env.flag("DEBUG", False)' in source
     assert "django_extensions" not in source
     assert "debug_toolbar" not in source
 

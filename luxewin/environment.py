@@ -1,0 +1,175 @@
+"""Reading the environment: typed, bounded, secrets from files too; faults are gathered, so that all are told at once.
+
+A variable that is unset or empty has its default. One that cannot be read has its default as well and a fault, with
+which no process starts (`luxewin.checks`).
+"""
+
+import math
+import os
+import pwd
+import re
+import stat
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import environ
+
+PRODUCTION, STAGING, DEVELOPMENT = "production", "staging", "development"
+YES, NO = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
+FILE = "_FILE"
+
+
+def environment_name(default: str = PRODUCTION) -> str:
+    """What LUXEWIN_ENV says. Ends the process on anything but the three names: a typo would switch off every guard."""
+    name = os.environ.get("LUXEWIN_ENV", "") or default
+    if name not in {PRODUCTION, STAGING, DEVELOPMENT, default}:
+        sys.exit(f"LUXEWIN_ENV is {name[:40]!r}: set {PRODUCTION}, {STAGING} or {DEVELOPMENT}.")
+    return name
+
+
+def secret_file_fault(path: str) -> str:
+    """Why this process cannot read a file, without a word of its content; empty if it can."""
+    try:
+        Path(path).read_text()
+    except OSError as error:
+        return f"{path} cannot be read by user {user_name()}: {error.strerror}."
+    except UnicodeDecodeError:
+        return f"{path} cannot be read: it is not text."
+    return ""
+
+
+def user_name() -> str:
+    """The user that this process runs as."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def is_open_to_all(path: str) -> bool:
+    """Whether users besides the owner and the group may read the file."""
+    try:
+        return bool(Path(path).stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
+
+
+class Environment:
+    """The variables of a process. Each method reads one, and notes what is wrong with it in `faults`."""
+
+    def __init__(self, variables: Mapping[str, str] = os.environ) -> None:
+        self.variables = variables
+        #: What is wrong, each beginning with the variable's name, never with a secret in it.
+        self.faults: list[str] = []
+        #: Every variable that was asked for.
+        self.names: set[str] = set()
+        #: The files that secrets came from, by variable.
+        self.files: dict[str, str] = {}
+
+    def text(self, name: str, default: str = "") -> str:
+        """Any text, without blanks around it."""
+        self.names.add(name)
+        return self.variables.get(name, "").strip() or default
+
+    def secret(self, name: str, default: str = "", *, may_be_missing: bool = False) -> str:
+        """A text, or the content of the file that NAME_FILE names; `may_be_missing` where a command makes the file."""
+        value, path = self.text(name), self.text(name + FILE)
+        if not path:
+            return value or default
+        self.files[name + FILE] = path
+        if value:
+            self.faults.append(f"{name} and {name}{FILE} are both set: set one of them.")
+            return default
+        if may_be_missing and not Path(path).exists():
+            return default
+        if fault := secret_file_fault(path):
+            self.faults.append(f"{name}{FILE}: {fault}")
+            return default
+        content = Path(path).read_text().strip()
+        if not content:
+            self.faults.append(f"{name}{FILE}: {path} is empty.")
+        return content or default
+
+    def flag(self, name: str, default: bool) -> bool:
+        """True or false, however they are commonly written; a misspelt one is neither."""
+        value = self.text(name).lower()
+        if value and value not in YES | NO:
+            self.faults.append(f"{name} is {value[:40]!r}: set true or false.")
+            return default
+        return value in YES if value else default
+
+    def integer(self, name: str, default: int, *, least: int = 0, most: int) -> int:
+        """A whole number within bounds."""
+        return int(self._number(name, default, r"[+-]?\d{1,18}", "a whole number", least, most))
+
+    def decimal(self, name: str, default: float, *, least: float = 0, most: float) -> float:
+        """A number within bounds."""
+        return self._number(name, default, r"[+-]?\d{1,18}(\.\d{1,18})?", "a number", least, most)
+
+    def _number(self, name: str, default: float, form: str, what: str, least: float, most: float) -> float:
+        value = self.text(name)
+        if not value:
+            return default
+        number = float(value) if re.fullmatch(form, value, re.ASCII) else math.nan
+        if not least <= number <= most:
+            self.faults.append(f"{name} is {value[:40]!r}: set {what} from {least} to {most}.")
+            return default
+        return number if number % 1 else int(value.partition(".")[0])
+
+    def words(self, name: str) -> list[str]:
+        """A comma-separated list; blanks around the commas and empty entries do not count."""
+        return self._split(self.text(name))
+
+    def secret_words(self, name: str) -> list[str]:
+        """The same of a secret; in its file, lines separate too."""
+        return self._split(self.secret(name))
+
+    def _split(self, text: str) -> list[str]:
+        return [word.strip() for word in re.split(r"[,\r\n]", text) if word.strip()]
+
+    def one_of(self, name: str, default: str, choices: set[str]) -> str:
+        """One of these words."""
+        value = self.text(name, default)
+        if value not in choices:
+            self.faults.append(f"{name} is {value[:40]!r}: set one of {', '.join(sorted(choices))}.")
+            return default
+        return value
+
+    def database(self, name: str, default: str) -> dict[str, Any]:
+        """Django's settings of a PostgreSQL database; the address may hold a password, so no fault shows it."""
+        address = self.secret(name, default)
+        try:
+            found = (
+                environ.Env.db_url_config(address) if re.match(r"(postgres|postgresql|pgsql|psql)://", address) else {}
+            )
+        except ValueError:
+            found = {}
+        if not found.get("NAME"):
+            self.faults.append(f"{name} is no address of a database: set postgres://USER:PASSWORD@HOST:PORT/NAME.")
+            return dict(environ.Env.db_url_config(default))
+        return dict(found)
+
+    def mail(self, name: str, default: str) -> dict[str, Any]:
+        """Settings of an SMTP server, as django-environ names them."""
+        address = self.secret(name, default)
+        try:
+            found = environ.Env.email_url_config(address) if re.match(r"smtp(s|\+tls|\+ssl)?://", address) else {}
+        except ValueError:
+            found = {}
+        if not (found.get("EMAIL_HOST") and found.get("EMAIL_PORT")):
+            self.faults.append(f"{name} is no address of a mail server: set smtp+tls://USER:PASSWORD@HOST:587.")
+            return dict(environ.Env.email_url_config(default))
+        if found["EMAIL_PORT"] == 465:
+            # TLS from the first byte, whatever the scheme is called; STARTTLS would wait there for ever.
+            found |= {"EMAIL_USE_TLS": False, "EMAIL_USE_SSL": True}
+        return dict(found)
+
+    def redis(self, name: str, default: str) -> str:
+        """The address of a server that speaks the Redis protocol."""
+        address = self.secret(name, default)
+        if not re.fullmatch(r"(rediss?|unix)://[^\s]+", address):
+            self.faults.append(f"{name} is no address of a Redis server: set redis://HOST:PORT/0 or rediss://….")
+            return default
+        return address
