@@ -2,6 +2,7 @@
 
 import os
 import socket
+from typing import Any
 
 from django.conf import settings
 from django.core import mail as django_mail
@@ -18,7 +19,8 @@ WRITE = """
 
 def database() -> None:
     """PostgreSQL takes a row: one that only answers (a demoted primary, a full disk) can serve no buyer."""
-    table = connection.ops.quote_name(settings.CACHES["durable"]["LOCATION"])
+    durable: Any = settings.CACHES["durable"]
+    table = connection.ops.quote_name(durable["LOCATION"])
     with connection.cursor() as cursor:
         cursor.execute(WRITE.format(table=table), [f"health:{socket.gethostname()}:{os.getpid()}"])
 
