@@ -275,3 +275,10 @@ def test_what_is_erased_is_not_written_over(alice, root, desk):
     sent = {"action": "reopen", "_selected_action": [str(alice.pk)], "confirmed": "1", "reason": REASON}
     assert "was erased" in desk(root).post(PEOPLE, sent, follow=True).content.decode()
     assert state(alice) == before
+
+
+def test_staff_see_who_may_have_a_second_account(alice, bob, sam, desk):
+    User.objects.filter(pk=bob.pk).update(display_name="ALICE")
+    assert f"{bob.email}" in desk(sam).get(f"/admin/accounts/user/{alice.pk}/change/").content.decode()
+    shown = desk(sam).get("/admin/accounts/user/").context["cl"].result_list
+    assert {user.pk for user in shown if user.has_double} == {alice.pk, bob.pk}
