@@ -8,6 +8,7 @@ from django.db import connection
 from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
 from rest_framework.authentication import CSRFCheck
 from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken
@@ -18,6 +19,8 @@ from accounts.models import Session, User
 from accounts.signatures import AccessToken
 
 SESSION_CLAIM = "sid"
+# Where a request says which cookies its answer is to drop.
+DEAD_COOKIES = "dead_cookies"
 # Every request of a signed-in person begins with it, and the ORM takes longer to write it than the database to answer.
 FIELDS = [field.attname for field in User._meta.concrete_fields]  # noqa: SLF001 Django's public name for it
 FIND = f"""
@@ -33,6 +36,9 @@ class BearerAuthentication(JWTAuthentication):
     A cookie comes along by itself, whoever made the browser ask: what it says counts only with Django's CSRF token,
     unless the method is a safe one. Where there is an Authorization header, cookies are not looked at.
 
+    Where anybody may ask, whoever asks with a token or a cookie that is not good (any more) is anybody: an old sign-in
+    hides nothing that is public. Elsewhere it is refused. Cookies found dead are noted for `accounts.cookies`.
+
     With `reads_user=False` there is no statement: the user knows their id, and whatever else is asked of them is read
     then. That is for views whose own statement reads the person; that they are active and their session has not ended
     is for it to check.
@@ -44,7 +50,18 @@ class BearerAuthentication(JWTAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User, Token] | None:  # type: ignore[override]
         """The user and their token, None without either; raises InvalidToken, AuthenticationFailed, CsrfFailed."""
-        if "Authorization" in request.headers:
+        try:
+            return self._authenticate(request)
+        except (AuthenticationFailed, CsrfFailed) as refusal:
+            if isinstance(refusal, AuthenticationFailed) and is_in_cookies(request):
+                # Without its session nothing of it is good; a token that has expired says nothing of the session.
+                note_dead_cookies(request, is_session=not isinstance(refusal, InvalidToken))
+            if _is_public(request):
+                return None
+            raise
+
+    def _authenticate(self, request: Request) -> tuple[User, Token] | None:
+        if not is_in_cookies(request):
             return super().authenticate(request)  # type: ignore[return-value]
         kept = request.COOKIES.get(settings.ACCESS_COOKIE)
         if kept is None:
@@ -73,6 +90,18 @@ class BearerAuthentication(JWTAuthentication):
         if not user.is_active:
             raise AuthenticationFailed("User is inactive", code="user_inactive")
         return user
+
+
+def note_dead_cookies(request: Request, *, is_session: bool = True) -> None:
+    """Has the answer to this request drop the access cookie and, if the session is over, the refresh cookie."""
+    cookies = (settings.ACCESS_COOKIE, settings.REFRESH_COOKIE) if is_session else (settings.ACCESS_COOKIE,)
+    setattr(request._request, DEAD_COOKIES, cookies)  # noqa: SLF001 DRF's public name for it
+
+
+def _is_public(request: Request) -> bool:
+    """Whether the view that was asked is open to anybody."""
+    view = (request.parser_context or {}).get("view")
+    return view is not None and all(isinstance(each, AllowAny) for each in view.get_permissions())
 
 
 class CsrfFailed(PermissionDenied):

@@ -1,12 +1,16 @@
 """Cookie mode: the same tokens of the same sessions, kept by the browser out of reach of scripts."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework_simplejwt.settings import api_settings
 
+from accounts.authentication import DEAD_COOKIES
 from accounts.errors import TokenRefused
 from accounts.tokens import TokenPair, end_session
 
@@ -26,11 +30,35 @@ def keep(response: Response, pair: TokenPair) -> Response:
     return response
 
 
-def drop(response: Response) -> Response:
-    """Has the browser forget both tokens."""
-    response.delete_cookie(settings.ACCESS_COOKIE, path="/", samesite="Lax")
-    response.delete_cookie(settings.REFRESH_COOKIE, path=REFRESH_PATH, samesite="Strict")
+def drop[R: HttpResponseBase](response: R, *names: str) -> R:
+    """Has the browser forget these cookies, else both."""
+    places: dict[str, tuple[str, Literal["Lax", "Strict"]]] = {
+        settings.ACCESS_COOKIE: ("/", "Lax"),
+        settings.REFRESH_COOKIE: (REFRESH_PATH, "Strict"),
+    }
+    for name in names or places:
+        path, same_site = places[name]
+        response.delete_cookie(name, path=path, samesite=same_site)
     return response
+
+
+class DeadCookiesMiddleware:
+    """Whatever answer notices that a browser's cookies are dead takes them away, so that it stops sending them.
+
+    Such an answer is kept by no cache: it would sign others out.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Leaves an answer alone that sets new ones."""
+        response = self.get_response(request)
+        dead = [name for name in getattr(request, DEAD_COOKIES, ()) if name not in response.cookies]
+        if dead:
+            drop(response, *dead)
+            response["Cache-Control"] = "no-store"
+        return response
 
 
 def end_kept(request: Request) -> None:

@@ -59,6 +59,10 @@ class KeyRing:
         now = now or datetime.now(UTC)
         return [key for key in self.keys if key.begins <= now][-1]
 
+    def named(self, kid: str) -> SigningKey:
+        """The key of this name; the one that signs now if it is gone, whose tokens are dead then in any case."""
+        return next((key for key in self.keys if key.kid == kid), None) or self.signing()
+
     def living(self, now: datetime | None = None) -> list[SigningKey]:
         """Those whose signature counts: the one that signs, those to come, and those whose tokens may still live."""
         now = now or datetime.now(UTC)

@@ -7,7 +7,7 @@ from rest_framework_simplejwt import tokens
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
 
-from accounts.keys import ring
+from accounts.keys import SigningKey, ring
 
 ALGORITHM, ISSUER = "EdDSA", "luxewin"
 
@@ -24,7 +24,10 @@ class RingBackend(TokenBackend):
 
     def encode(self, payload: dict[str, Any]) -> str:
         """Signed by the key whose turn it is."""
-        key = ring().signing()
+        return self.sign(payload, ring().signing())
+
+    def sign(self, payload: dict[str, Any], key: SigningKey) -> str:
+        """Ed25519 is deterministic: the same claims and key give the same bytes."""
         claims = payload | {"aud": self.audience, "iss": self.issuer}
         return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
 

@@ -1,7 +1,8 @@
 """Sessions and their tokens: simplejwt makes and checks tokens, the session's row decides whether they are good."""
 
 from dataclasses import dataclass
-from uuid import UUID, uuid4
+from datetime import UTC, datetime
+from uuid import UUID, uuid4, uuid5
 
 from django.db import transaction
 from rest_framework_simplejwt.exceptions import TokenError
@@ -10,6 +11,7 @@ from rest_framework_simplejwt.settings import api_settings
 from accounts.authentication import SESSION_CLAIM
 from accounts.authority import check_authority, check_reason
 from accounts.errors import ConfirmationNeeded, SessionNotFound, TokenRefused
+from accounts.keys import ring
 from accounts.models import Session, User
 from accounts.signatures import RefreshToken
 from luxewin.api.requests import current_request
@@ -29,23 +31,29 @@ def open_session(user: User, *, user_agent: str, second_factor: bool = False) ->
     session = Session(user=user, token_id=uuid4(), user_agent=user_agent[:200], address=current_request().address)
     session.second_factor = second_factor
     session.save(force_insert=True)
-    return _pair(user, session.id, session.token_id)
+    return _pair(user, session.id, session.token_id, *_stamp())
 
 
 def rotate(refresh: str) -> TokenPair:
-    """Exchanges a refresh token for the next pair, once.
+    """Exchanges a refresh token for the next pair.
 
-    A token that was exchanged before was copied by somebody: its whole session ends. Raises TokenRefused.
+    Asked for again within REPEATED_WITHIN it is the same pair, to the byte, unless that was exchanged itself: two tabs,
+    or a client whose answer was lost. Later somebody has copied the token, and its whole session ends. Raises
+    TokenRefused.
     """
     claims = _claims(refresh)
-    session_id, old, new = claims.session, claims.token, uuid4()
+    session_id, new, (issued_at, kid) = claims.session, uuid4(), _stamp()
     with transaction.atomic():
-        rotated = Session.objects.rotate(session=session_id, old=old, new=new)
-        user = User.objects.filter(sessions=session_id, is_active=True).first() if rotated else None
-    if user is None:
+        rows, old = Session.objects, claims.token
+        if rows.rotate(session=session_id, old=old, new=new, issued_at=issued_at, signed_by=kid):
+            given: tuple[UUID, int, str] | None = (new, issued_at, kid)
+        else:
+            given = rows.successor_of(old, session=session_id)
+        user = User.objects.filter(sessions=session_id, is_active=True).first() if given else None
+    if given is None or user is None:
         _end(session_id, "session.reused")
         raise TokenRefused("This session has ended. Sign in again.")
-    return _pair(user, session_id, new)
+    return _pair(user, session_id, *given)
 
 
 def end_session(refresh: str) -> None:
@@ -113,9 +121,23 @@ def _claims(refresh: str) -> _Claims:
         raise TokenRefused("This is not a valid refresh token.") from error
 
 
-def _pair(user: User, session_id: UUID, token_id: UUID) -> TokenPair:
+def _stamp() -> tuple[int, str]:
+    """When tokens are issued that are made now, and by which key they are signed."""
+    now = datetime.now(UTC)
+    return int(now.timestamp()), ring().signing(now).kid
+
+
+def _pair(user: User, session_id: UUID, token_id: UUID, issued_at: int, kid: str) -> TokenPair:
+    """Both tokens; nothing else goes into them, so that the same arguments give the same bytes."""
     refresh = RefreshToken()
+    refresh.current_time = datetime.fromtimestamp(issued_at, UTC)
     refresh[api_settings.USER_ID_CLAIM] = str(user.id)
-    refresh[api_settings.JTI_CLAIM] = token_id.hex
     refresh[SESSION_CLAIM] = session_id.hex
-    return TokenPair(access=str(refresh.access_token), refresh=str(refresh))
+    access = refresh.access_token
+    for token, jti in ((refresh, token_id), (access, uuid5(token_id, "access"))):
+        token[api_settings.JTI_CLAIM] = jti.hex
+        token.set_iat(at_time=refresh.current_time)
+        token.set_exp(from_time=refresh.current_time)
+    key = ring().named(kid)
+    signed = (token.get_token_backend().sign(token.payload, key) for token in (access, refresh))  # type: ignore[attr-defined]
+    return TokenPair(*signed)

@@ -12,7 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.authentication import BearerAuthentication, session_of
+from accounts.authentication import BearerAuthentication, is_in_cookies, note_dead_cookies, session_of
+from accounts.errors import AccountInactive, SessionEnded
 from accounts.permissions import signed_in
 from luxewin.api.idempotency import IdempotencyKey
 from luxewin.api.ratelimits import limited
@@ -62,14 +63,19 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
         serializer = CreateSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         wanted = serializer.validated_data
-        purchase = services.purchase_tickets(
-            buyer=signed_in(request),
-            raffle_id=wanted["raffle"],
-            quantity=wanted["quantity"],
-            answer=wanted.get("answer"),
-            key=IdempotencyKey.of(request, wanted),
-            session=session_of(request),
-        )
+        try:
+            purchase = services.purchase_tickets(
+                buyer=signed_in(request),
+                raffle_id=wanted["raffle"],
+                quantity=wanted["quantity"],
+                answer=wanted.get("answer"),
+                key=IdempotencyKey.of(request, wanted),
+                session=session_of(request),
+            )
+        except (SessionEnded, AccountInactive):
+            if is_in_cookies(request):
+                note_dead_cookies(request)
+            raise
         return Response(shown(purchase), status=201)
 
     @extend_schema(request=VerifySerializer, responses=PurchaseSerializer)

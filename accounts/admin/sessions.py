@@ -21,7 +21,7 @@ class SessionAdmin(ReadOnlyAdmin):
     list_display = ["user", "user_agent", "address", "created_at", "last_used_at", "ended_at", "second_factor"]
     search_fields = ["user__email"]
     list_select_related = ["user"]
-    exclude = ["token_id"]
+    exclude = ["token_id", "previous_token_id", "issued_at", "signed_by"]
     actions = [
         reasoned(
             "end",

@@ -10,11 +10,19 @@ from luxewin.ids import uuid7
 
 
 class Session(models.Model):
-    """One sign-in on one device: a family of refresh tokens of which only the newest is good."""
+    """One sign-in on one device: a family of refresh tokens of which only the newest is good.
+
+    The newest is kept as what it is made of, not as it is: its id, when it was issued and the key that signs it. So it
+    can be given out again for a moment, and whoever reads the row has nothing to sign in with.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="sessions")
     token_id = models.UUIDField(help_text="The jti of the newest refresh token; the token itself is not stored.")
+    issued_at = models.BigIntegerField(null=True, help_text="The iat of the newest refresh token, once exchanged.")
+    signed_by = models.CharField(max_length=43, blank=True, default="", db_default="", help_text="Its kid.")
+    previous_token_id = models.UUIDField(null=True, help_text="The jti of the one that it was exchanged for.")
+    rotated_at = models.DateTimeField(null=True, help_text="When that was.")
     user_agent = models.CharField(max_length=200, blank=True)
     address = models.GenericIPAddressField(null=True)
     created_at = models.DateTimeField(db_default=Now())

@@ -179,7 +179,7 @@ class TokenPairSerializer(serializers.Serializer):
     """The next pair of tokens; in cookie mode they are not shown."""
 
     access = serializers.CharField(required=False, help_text="Send as `Authorization: Bearer …`; good for ten minutes.")
-    refresh = serializers.CharField(required=False, help_text="Good once.")
+    refresh = serializers.CharField(required=False, help_text="Exchange it once for the next pair (`auth/refresh`).")
 
 
 class SignedInSerializer(TokenPairSerializer):

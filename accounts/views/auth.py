@@ -11,7 +11,8 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts import cookies, services, tokens
 from accounts.addresses import mailbox_key
-from accounts.errors import NoTerms
+from accounts.authentication import note_dead_cookies
+from accounts.errors import NoTerms, TokenRefused
 from accounts.models import LinkRequest
 from accounts.serializers.auth import (
     AddressSerializer,
@@ -143,9 +144,19 @@ class AuthViewSet(GenericViewSet):
     @action(detail=False, methods=["post"])
     @limited("60/m")
     def refresh(self, request: Request) -> Response:
-        """The next pair of tokens. A refresh token is good once; using one twice ends its session."""
+        """The next pair of tokens.
+
+        A refresh token has one successor: within ten seconds it may be sent again, for a lost answer or a second tab,
+        and gives the same pair. Later, or once that pair was exchanged itself, sending it again ends its session.
+        """
         token, in_cookies = refresh_token(request)
-        return handed_over(tokens.rotate(token), in_cookies=in_cookies)
+        try:
+            pair = tokens.rotate(token)
+        except TokenRefused:
+            if in_cookies:
+                note_dead_cookies(request)
+            raise
+        return handed_over(pair, in_cookies=in_cookies)
 
     @extend_schema(request=RefreshSerializer, responses={204: None})
     @action(detail=False, methods=["post"])
