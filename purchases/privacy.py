@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.db.models import CharField, QuerySet
-from django.db.models.functions import Cast
-from djstripe.models import Customer, WebhookEventTrigger
+from django.db.models import CharField, QuerySet, Value
+from django.db.models.functions import Cast, Concat, Replace
+from djstripe.models import Charge, Customer, WebhookEventTrigger
 
 from accounts.models import User
 from accounts.privacy import held, retention
@@ -31,6 +31,7 @@ def register() -> None:
     held.register(
         "purchases/stripe.json", "who you are at Stripe, which takes payments", _customers, "djstripe.Customer"
     )
+    held.register("purchases/cards.json", "the cards and accounts that you paid with", _cards)
     held.register("purchases/audit.json", "what became of your purchases", _audit, "audit.AuditEntry")
     held.leave_out("Stripe's records, which Stripe answers for; what they say of a payment is in ours", "djstripe.*")
     _register_rules()
@@ -47,6 +48,18 @@ def _tickets(user: User) -> Iterator[dict[str, Any]]:
             | tickets
             | {"amount": each.amount, "currency": each.currency, "paid_at": each.paid_at}
         )
+
+
+def _cards(user: User) -> Iterator[dict[str, Any]]:
+    """What is kept of them, attempts that failed included: the kind, the brand, the last digits."""
+    paid = Payment.objects.filter(purchase__buyer=user).exclude(intent_id="").exclude(intent_id=None)
+    purchases = dict(paid.values_list("intent_id", "purchase_id"))
+    charges = Charge.objects.filter(payment_intent__in=purchases).order_by("created", "id")
+    for intent, said in charges.values_list("payment_intent_id", "stripe_data").iterator(chunk_size=500):
+        method = said.get("payment_method_details") or {}
+        kind = method.get("type") or ""
+        facts = {name: value for name, value in (method.get(kind) or {}).items() if isinstance(value, str)}
+        yield {"purchase": purchases[intent], "kind": kind} | facts
 
 
 def _customers(user: User) -> QuerySet[Any, Any]:
@@ -81,7 +94,13 @@ def _money_under_way(user: User) -> Iterable[Obstacle]:
 
 @eraser
 def _erase_what_was_written(user: User) -> None:
-    """Free text, and what opens a payment; amounts, numbers, ids and times are the books, and stay."""
+    """Free text, and what opens a payment; amounts, numbers, ids and times are the books, and stay.
+
+    What staff wrote on a letter may be a name. Nobody is erased before the draw, so it is not needed any more to tell
+    whether a letter was entered.
+    """
+    erased = Concat(Value("erased "), Replace(Cast("purchase_id", CharField()), Value("-"), Value("")))
+    PostalEntry.objects.filter(purchase__buyer=user).update(reference=erased)
     SkillAttempt.objects.filter(user=user).update(answer="")
     Payment.objects.filter(purchase__buyer=user).update(client_secret="")
 

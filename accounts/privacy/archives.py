@@ -17,10 +17,26 @@ MAX_BYTES = 64 * 1024 * 1024
 README = """LuxeWin: everything that is held on {email}, as of {now:%Y-%m-%d %H:%M} UTC
 
 One file for each kind of thing: JSON, a list of objects, times in UTC as RFC 3339, money in the currency's minor unit.
-What belongs to other people, passwords, and the secrets of signing in are left out. docs/privacy.md says why each is
-held and for how long.
+What belongs to other people, passwords, and the secrets of signing in are left out.
 
 {files}
+
+Why it is held (GDPR)
+Your account, your purchases and what you were told: to keep the contract with you, Art. 6(1)(b). Age, country,
+safeguards, the books and the audit: because the law on gambling, taxes and money laundering wants it, Art. 6(1)(c).
+Sessions and addresses from which something was done: against fraud and theft of accounts, Art. 6(1)(f). Marketing: by
+your consent, Art. 6(1)(a), which you can withdraw at any time.
+
+For how long
+Your account and what hangs on it until you have it deleted; books, draws and the audit for good, without your name.
+
+Who gets it
+Stripe, which takes payments and has your card; whoever delivers our mail; authorities where the law says so. The proofs
+of draws are public and name nobody but winners who want it.
+
+Your rights
+You can have it rectified, erased or restricted, object to its use, and take it with you: write to our support. You have
+the right to complain to a supervisory authority, for example that of the country where you live.
 """
 
 

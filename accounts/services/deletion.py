@@ -36,8 +36,19 @@ def request_deletion(user: User, *, actor: User, reason: str = "") -> Deletion:
     """Closes the account, ends every session, and mails a link that takes it back within GRACE.
 
     `reason` is where staff note how they were asked. Raises DeletionBlocked, which names all that stands in the way,
-    and InsufficientRights. What comes up later than that (a payment that was on its way) postpones the deletion.
+    and InsufficientRights. A refused wish is audited all the same. What comes up later than that (a payment that was on
+    its way) postpones the deletion.
     """
+    try:
+        return _request_deletion(user, actor, reason)
+    except DeletionBlocked as refusal:
+        codes = sorted({each["code"] for each in refusal.data["obstacles"]})
+        after = {"obstacles": codes} | ({"reason": reason} if reason else {})
+        record("user.deletion_refused", user, actor=actor, after=after)
+        raise
+
+
+def _request_deletion(user: User, actor: User, reason: str) -> Deletion:
     with transaction.atomic():
         person = User.objects.select_for_update(no_key=True).get(pk=user.pk)
         check_authority(actor, person)

@@ -364,3 +364,18 @@ def test_closing_by_the_shell_counts_too(owner, run_tasks):
     closed.is_active = False
     closed.save()
     assert Client().post("/keep-account", {"token": _undo_link()}).status_code == 400
+
+
+def test_a_refused_wish_leaves_a_record_of_who_asked_and_what_stood_in_the_way(sam, fiona, person, client):
+    sam.set_password(PASSWORD)
+    sam.save()
+    assert_problem(client_of(sam).post("/api/v1/users/delete", {"password": PASSWORD}), 409, "deletion_blocked")
+    entry = AuditEntry.objects.get(action="user.deletion_refused")
+    assert (entry.subject_id, entry.actor, entry.after) == (str(sam.pk), sam.pk, {"obstacles": ["staff"]})
+    root = person("root", is_superuser=True)
+    User.objects.filter(pk=root.pk).update(is_staff=True)
+    client.force_login(root)
+    _ask(client, "forget", fiona)
+    entry = AuditEntry.objects.get(action="user.deletion_refused", subject_id=str(fiona.pk))
+    assert (entry.actor, entry.after) == (root.pk, {"obstacles": ["staff"], "reason": "They wrote a letter."})
+    assert not Deletion.objects.exists()

@@ -259,3 +259,25 @@ def test_its_link_lives_as_long_as_the_rule_says(alice, run_tasks):
     run_tasks()
     export = Export.objects.get()
     assert export.expires_at - export.ready_at == timedelta(days=2)
+
+
+def test_a_closed_account_s_archive_that_was_asked_for_before_can_be_fetched(alice, run_tasks):
+    services.request_export(alice, actor=alice)
+    services.request_deletion(alice, actor=alice)
+    run_tasks()
+    assert _files(_fetch(_link(alice)))["account/profile.json"][0]["email"] == alice.email
+
+
+def test_support_has_one_made_for_a_closed_account(alice, sam, person, run_tasks):
+    services.close_account(alice, actor=person("root", is_superuser=True), reason="They charged back.")
+    services.request_export(alice, actor=sam, reason="They wrote a letter.")
+    run_tasks()
+    files = _files(_fetch(_link(alice)))
+    asked = next(row for row in files["account/audit.json"] if row["action"] == "user.export_requested")
+    assert asked["after"]["reason"] == "They wrote a letter."
+
+
+def test_it_says_why_things_are_held_who_gets_them_and_where_to_complain(ready):
+    text = " ".join(_files(_fetch(ready))["README.txt"].split())
+    for said in ("Art. 6(1)(b)", "Art. 6(1)(c)", "Stripe", "right to complain", "supervisory authority", "rectif"):
+        assert said in text

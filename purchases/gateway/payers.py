@@ -18,6 +18,8 @@ PERSONAL = {
     *("cashtag", "owner", "payer_details", "payer_email", "payer_name"),
     *("verified_address", "verified_email", "verified_name", "verified_phone"),
     "evidence",
+    # What would tell a card, an account or its owner apart: nothing here asks for it.
+    *("country", "exp_month", "exp_year", "fingerprint"),
 }
 
 

@@ -8,9 +8,11 @@ from django.utils import timezone
 
 from accounts.models import Notification, Preferences, User
 from accounts.notifications import compose
+from accounts.privacy.leaving import ERASERS
 from luxewin.api.problems import Busy
 from luxewin.audit.models import AuditEntry
 from luxewin.tests.asking import nothing_written
+from luxewin.tests.searching import tables_with
 from purchases import errors, services
 from purchases.models import PersonTally, PostalEntry, Purchase
 from purchases.services import postal
@@ -65,7 +67,6 @@ def test_it_is_audited_and_the_entrant_is_told_the_numbers(bob, sam, on_sale, ru
     assert row.after == {
         "status": "paid",
         "route": "postal",
-        "reference": "A-1",
         "first": 1,
         "last": 3,
         "count": 3,
@@ -309,3 +310,15 @@ def test_a_letter_entered_while_its_raffle_is_cancelled_is_refused_or_withdrawn(
     assert all(isinstance(each, Purchase | errors.RaffleClosed) for each in answers[:-1]), answers
     run_tasks()
     assert not Purchase.objects.exclude(status="void").exists()
+
+
+def test_what_staff_wrote_on_a_letter_goes_with_its_entrant(bob, sam, on_sale):
+    """A reference may be a name: the audit, which forgets nothing, never has it, and the entry only while it must."""
+    entered = services.enter_postal(
+        raffle_id=on_sale().pk, entrant=bob, quantity=1, reference="Bob Unmistakable", received_on=today(), actor=sam
+    )
+    assert tables_with("Unmistakable") == {"purchases_postalentry"}
+    for erase in ERASERS:
+        erase(bob)
+    assert tables_with("Unmistakable") == set()
+    assert PostalEntry.objects.get().reference == f"erased {entered.pk.hex}"
