@@ -50,6 +50,17 @@ class WishForm(forms.Form):
             raise forms.ValidationError(f"Nobody is registered as {email}.")
         return email
 
+    def meaning(self) -> str:
+        """What the wish does, for who is about to set it up."""
+        wish, email = self.cleaned_data["wish"], self.cleaned_data["email"]
+        length = next(text for _, wishes in WISHES for value, text in wishes if value == wish)
+        if wish.startswith("pause"):
+            return f"From now on, {length}, nobody sells {email} anything, and they cannot buy."
+        return (
+            f"From now on, {length}, nobody sells {email} anything, and they cannot buy. They get no marketing "
+            "any more. What waits in a checkout is let go; tickets that they own stay valid."
+        )
+
     def set_up(self, actor: User) -> Safeguards:
         """What is wanted. Raises StaysInForce and EmailNotVerified."""
         person = User.objects.get(email=self.cleaned_data["email"])
@@ -76,11 +87,15 @@ class SafeguardsAdmin(ReadOnlyAdmin):
         return request.user.has_perm("accounts.add_safeguards")
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """One wish; what is refused is said at the form, and nothing is written."""
+        """One wish, shown again with what it means before it is set up; what is refused is said at the form."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = WishForm(request.POST if request.method == "POST" else None)
-        if form.is_valid():
+        shared = self.admin_site.each_context(request) | {"opts": self.opts, "form": form}
+        if form.is_valid() and "change" not in request.POST:
+            if "confirmed" not in request.POST:
+                facts = {"title": f"{form.cleaned_data['email']}: is this what they want?", "meaning": form.meaning()}
+                return TemplateResponse(request, "admin/accounts/wish_meaning.html", shared | facts)
             try:
                 set_up = form.set_up(signed_in(request))
             except Problem as problem:
@@ -90,8 +105,7 @@ class SafeguardsAdmin(ReadOnlyAdmin):
                 self.message_user(request, text, messages.SUCCESS)
                 return HttpResponseRedirect(reverse("admin:accounts_safeguards_change", args=[set_up.pk]))
         title = "Set up a pause or an exclusion for somebody"
-        context = self.admin_site.each_context(request) | {"opts": self.opts, "form": form, "title": title}
-        return TemplateResponse(request, "admin/accounts/wish.html", context)
+        return TemplateResponse(request, "admin/accounts/wish.html", shared | {"title": title})
 
 
 @admin.register(SpendLimit)

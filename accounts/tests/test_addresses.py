@@ -217,7 +217,7 @@ def test_support_finds_who_calls_under_every_spelling(alice, sam):
     client = Client(raise_request_exception=False)
     client.force_login(sam)
     for text in [*SAME.values(), *REFUSED.values()]:
-        fields = {"email": text, "wish": "pause 24", "reason": "She called."}
+        fields = {"email": text, "wish": "pause 24", "reason": "She called.", "confirmed": "1"}
         answer = client.post("/admin/accounts/safeguards/add/", fields)
         assert answer.status_code == (302 if text in SAME.values() else 200), text
 

@@ -26,7 +26,8 @@ def desk() -> Callable[[User], Client]:
 
 
 def wish(client: Client, email: str, what: str, reason: str = "She called, and knew her last purchase."):
-    return client.post(WISH, {"email": email, "wish": what, "reason": reason}, follow=True)
+    sent = {"email": email, "wish": what, "reason": reason, "confirmed": "1"}
+    return client.post(WISH, sent, follow=True)
 
 
 @pytest.mark.parametrize(
@@ -103,3 +104,16 @@ def test_what_is_published_is_only_read(mona, sam, alice, desk):
         assert desk(sam).post(path, {}).status_code == 403
         assert desk(mona).post(path, {}).status_code == 403
     assert "50.00 GBP" in desk(sam).get("/admin/accounts/spendlimit/").content.decode()
+
+
+@pytest.mark.parametrize("what", ["pause 168", "exclude 6", "for good"])
+def test_what_it_means_is_said_before_anything_is_set_up(what, sam, alice, desk):
+    sent = {"email": "alice@example.com", "wish": what, "reason": "She called."}
+    page = desk(sam).post(WISH, sent).content.decode()
+    assert "nobody sells alice@example.com anything" in page
+    assert "nobody can take it back" in page
+    assert not Safeguards.objects.exists()
+    # Back to the form, with what was typed.
+    page = desk(sam).post(WISH, sent | {"change": "1"}).content.decode()
+    assert 'value="She called."' in page
+    assert not Safeguards.objects.exists()

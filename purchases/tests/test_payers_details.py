@@ -8,7 +8,6 @@ import stripe
 from django.utils import timezone
 from djstripe.models import Account, Charge, Customer, Dispute, Event, PaymentIntent, PaymentMethod, WebhookEventTrigger
 
-from accounts.privacy.held import AREAS
 from luxewin.tests.searching import tables_with
 from purchases import gateway, services
 from purchases.gateway.payers import without_payers
@@ -129,17 +128,6 @@ def test_a_customers_record_keeps_the_id_alone_and_our_own_accounts_record_its_n
     customer.save()
     customer.refresh_from_db()
     assert (customer.email, customer.stripe_data) == ("", {"name": None, "email": None})
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_a_card_nothing_is_kept_but_its_brand_and_last_digits_which_the_archive_shows(disputed, alice):
-    said = str(stripe.Charge.list(limit=100)) + str(stripe.PaymentMethod.list(customer=Customer.objects.get().id))
-    assert '"exp_year": 2034' in said
-    for held in ('"exp_year": 2034', '"exp_month": 12', '"fingerprint": "', '"country": "'):
-        assert {table for table in tables_with(held) if not table.endswith("_account")} == set(), held
-    cards = list(AREAS["purchases/cards.json"].rows(alice))
-    assert {each["purchase"] for each in cards} == {disputed.pk}
-    assert {(each["kind"], each["brand"], each["last4"]) for each in cards} >= {("card", "visa", "4242")}
 
 
 def test_where_a_card_is_described_its_traces_are_left_out_at_any_depth():
