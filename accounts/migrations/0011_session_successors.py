@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0009_mailboxes")]
+    dependencies = [("accounts", "0010_password_proven")]
 
     operations = [
         migrations.AddField(
