@@ -15,6 +15,7 @@ from django.utils import timezone, translation
 from accounts.events import OPTIONAL, event_of
 from accounts.links import change_token, export_links, keeping_links, reset_links, unsubscribe_token, verification_links
 from accounts.models import Notification, Preferences, User
+from accounts.standing import allows_marketing, standings_of
 from luxewin.staging import marked
 
 # Tokens are made when the mail is: what is stored opens nothing.
@@ -26,6 +27,8 @@ TOKENS: dict[str, Callable[[Notification], str]] = {
     "export_ready": lambda told: export_links.token_for(told.context["export"], told.user),
     "deletion_requested": lambda told: keeping_links.token_for(told.context["deletion"], told.user),
 }
+# Their links open nothing once the account is closed.
+FOR_OPEN_ACCOUNTS = frozenset({"verify_email", "reset_password", "email_change_old", "email_change_new"})
 
 
 def notify(user: User, kind: str, *, about: Any, **context: Any) -> None:
@@ -33,36 +36,48 @@ def notify(user: User, kind: str, *, about: Any, **context: Any) -> None:
 
     `about` says what the news is of, an id or a date: the same kind about the same thing is told once. `context` must
     be JSON; its `to` is where the mail goes if that is not the user's own address. Nothing is written if their
-    preferences say so, or if they are gone. Cost: one or two statements.
+    preferences say so, or if they are gone; the same is asked again before it is sent. Cost: one to three statements.
     """
     notify_all(kind, [(user, about, context)])
 
 
 def notify_all(kind: str, news: Iterable[tuple[User, Any, dict[str, Any]]]) -> None:
-    """The same for many: each a user, what it is about, and the context. Cost: one or two statements per 1,000."""
+    """The same for many: each a user, what it is about, and the context. Cost: one to three statements per 1,000."""
     for part in batched(news, 1_000):
         silent = _silent(kind, [user for user, _, _ in part])
         Notification.objects.bulk_create(
             (
                 Notification(user=user, kind=kind, context=context, dedupe_key=f"{kind}:{about}:{user.id}")
                 for user, about, context in part
-                if user.id not in silent and not user.is_deleted
+                if user.id not in silent
             ),
             ignore_conflicts=True,
         )
 
 
+def is_wanted(notification: Notification) -> bool:
+    """Whether it may still be sent: ask right before sending, for much can change after a message was written.
+
+    Its person may have switched such messages off, withdrawn their consent, paused or excluded themselves, or be gone.
+    Cost: none, or up to two queries for kinds that are optional.
+    """
+    return notification.user_id not in _silent(notification.kind, [notification.user])
+
+
 def _silent(kind: str, users: list[User]) -> set[UUID]:
-    """Who is not to be told. Cost: one query for kinds that are optional."""
+    """Who is not to be told. Cost: one query for kinds that are optional, two for marketing."""
+    gone = {user.pk for user in users if user.is_deleted or (kind in FOR_OPEN_ACCOUNTS and not user.is_active)}
     name = event_of(kind)
     if name not in OPTIONAL:
-        return set()
+        return gone
     people = Preferences.objects.filter(user__in=users)
     off = Q(switched_off__contains={name: ["email"]})
     if not OPTIONAL[name].needs_consent:
-        return set(people.filter(off).values_list("user_id", flat=True))
+        return gone | set(people.filter(off).values_list("user_id", flat=True))
     wanting = people.exclude(off).filter(marketing_consent_at__isnull=False, user__is_active=True)
-    return {user.pk for user in users} - set(wanting.values_list("user_id", flat=True))
+    consenting = set(wanting.values_list("user_id", flat=True))
+    may_be_marketed_to = {key for key, standing in standings_of(consenting).items() if allows_marketing(standing)}
+    return gone | ({user.pk for user in users} - may_be_marketed_to)
 
 
 def compose(notification: Notification) -> EmailMessage:

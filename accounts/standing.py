@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from django.conf import settings
@@ -15,7 +15,7 @@ ASK = "SELECT * FROM accounts_standings(%s, %s)"
 # Whoever buys or enters locks these rows so, which is what each of their foreign keys would do at the end anyway, only
 # a little stronger; whoever changes a safeguard locks them to change them. So each waits for the other.
 LOCK = "SELECT FROM accounts_user WHERE id = ANY(%s) ORDER BY id FOR SHARE"
-LOCK_OR_FAIL = f"{LOCK} NOWAIT"
+AGE = "SELECT accounts_age(%s, %s, statement_timestamp())"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +58,23 @@ def standing_of(user_id: UUID) -> Standing:
     return standings_of([user_id])[user_id]
 
 
-def keep_standing(people: Iterable[UUID], *, waits: bool = True) -> None:
+def keep_standing(people: Iterable[UUID]) -> None:
     """No safeguard of these people changes before the caller's transaction ends. Cost: one statement.
 
-    Call it before tallies, purchases and counters are locked, and ask how they stand in a statement after it. Who has
-    locked such rows does not wait for a person, who may be waited for by somebody who waits for those rows: with
-    `waits` off, LOCK_NOT_AVAILABLE comes at once where somebody changes one of them right now.
+    Call it before tallies, purchases and counters are locked, and ask how they stand in a statement after it.
     """
     with connection.cursor() as cursor:
-        cursor.execute(LOCK if waits else LOCK_OR_FAIL, [list(people)])
+        cursor.execute(LOCK, [list(people)])
+
+
+def age_of(born: date, country: str) -> int:
+    """Years of age of somebody who lives in `country`, by its latest calendar and the database's clock.
+
+    Where a country has several time zones, a birthday counts once it has begun in all of them. Cost: one statement.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(AGE, [born, country])
+        return int(cursor.fetchone()[0])
 
 
 def barrier(standing: Standing, code: str) -> Problem:
@@ -82,11 +90,23 @@ def reasons(standing: Standing) -> list[Problem]:
     return found
 
 
+def blockers(standing: Standing) -> list[str]:
+    """Codes of everything that keeps this person from buying, a closed account included; empty if nothing does."""
+    closed = [] if standing.is_active else [errors.AccountInactive.code]
+    unverified = [] if standing.email_verified_at else [errors.EmailNotVerified.code]
+    return closed + standing.barriers + unverified
+
+
 def check_marketing(user_id: UUID) -> None:
     """Raises SelfExcluded where somebody is about to consent to marketing who excluded themselves from buying."""
     standing = standing_of(user_id)
     if errors.SelfExcluded.code in standing.barriers:
         raise barrier(standing, errors.SelfExcluded.code)
+
+
+def allows_marketing(standing: Standing) -> bool:
+    """Nobody who keeps themselves from buying, for however short a time, is to be tempted."""
+    return not {errors.SelfExcluded.code, errors.Paused.code} & set(standing.barriers)
 
 
 def _excluded(standing: Standing) -> Problem:

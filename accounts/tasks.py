@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from accounts import services
 from accounts.models import Deletion, Export, LinkRequest, Notification, RetentionRule
-from accounts.notifications import compose
+from accounts.notifications import compose, is_wanted
 from accounts.services import answer_link_request
 from luxewin.tasks.queue import is_work_waiting
 from luxewin.tasks.sweeps import enqueue_due, sweep
@@ -30,8 +30,9 @@ def deliver_waiting_notifications() -> int:
 
 
 def deliver_notification(notification_id: str) -> None:
-    """Sends one notification. Each attempt is counted before the mail is written and the mail server called.
+    """Sends one notification, unless nobody is to get it any more.
 
+    Each attempt is counted before the mail is written and the mail server called.
     A worker killed between sending and noting it sends the same Message-ID again: mail is at least once. After a
     failure of whatever kind the next try waits twice as long as the one before, up to an hour, MAX_ATTEMPTS times.
     """
@@ -39,6 +40,9 @@ def deliver_notification(notification_id: str) -> None:
     if not rows.update(attempts=F("attempts") + 1, claimed_until=Now() + LEASE):
         return
     notification = Notification.objects.select_related("user__preferences").get(pk=notification_id)
+    if not is_wanted(notification):
+        rows.update(status=Notification.Status.DROPPED, error="", claimed_until=None)
+        return
     try:
         compose(notification).send()
     except (OSError, SMTPException) as error:

@@ -1,9 +1,9 @@
 """Reads of purchases."""
 
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Any, Self
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, DateTimeField, ExpressionWrapper, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Now, TruncMonth
 
 
@@ -27,8 +27,20 @@ class PurchaseQuerySet(QuerySet[Any]):
 
     def of_this_month(self) -> Self:
         """Held in this calendar month (UTC), and neither released nor on their way back: what a spend limit counts."""
-        begun = TruncMonth(Now(), tzinfo=UTC)
-        return self.filter(status__in=[*self.model.HOLDING, self.model.Status.PAID], created_at__gte=begun)
+        return self.of_month(Now())
+
+    def of_month(self, moment: Any) -> Self:
+        """The same for the month of a moment, an expression.
+
+        The month is UTC's for everybody: who moves, or sets another time zone, begins no other month by that.
+        """
+        moment = ExpressionWrapper(moment, output_field=DateTimeField())
+        begun = TruncMonth(moment, tzinfo=UTC)
+        next_begins = TruncMonth(
+            ExpressionWrapper(begun + timedelta(days=32), output_field=DateTimeField()), tzinfo=UTC
+        )
+        counted = [*self.model.HOLDING, self.model.Status.PAID]
+        return self.filter(status__in=counted, created_at__gte=begun, created_at__lt=next_begins)
 
     def overdue(self) -> Self:
         """Holding tickets beyond their time."""

@@ -1,4 +1,4 @@
-"""What purchases listen to: Stripe's events through dj-stripe, raffles being cancelled, people being barred.
+"""What purchases listen to: Stripe's events through dj-stripe, and raffles being cancelled.
 
 Receivers run inside the transaction of the event: they note what it is about, for the books and for dj-stripe's record,
 and enqueue a look at it, nothing else. So an event takes effect exactly if dj-stripe stored it, and a failing one is
@@ -11,7 +11,6 @@ from djstripe import event_handlers
 from djstripe.models import Event, WebhookEventTrigger
 from djstripe.signals import WEBHOOK_SIGNALS, webhook_pre_process
 
-from accounts.signals import person_barred
 from luxewin.tasks.queue import enqueue
 from purchases import gateway, services, tasks
 from purchases.models import Payment, StripeNotice
@@ -27,7 +26,6 @@ def connect() -> None:
         WEBHOOK_SIGNALS[name].connect(RECEIVERS[name.rpartition(".")[0]], dispatch_uid=f"purchases.{name}")
     webhook_pre_process.connect(on_delivery, dispatch_uid="purchases.delivery")
     raffle_cancelled.connect(on_raffle_cancelled, dispatch_uid="purchases.raffle_cancelled")
-    person_barred.connect(on_person_barred, dispatch_uid="purchases.person_barred")
 
 
 def on_delivery(sender: type[WebhookEventTrigger], instance: WebhookEventTrigger, **kwargs: Any) -> None:
@@ -56,11 +54,6 @@ def on_dispute_event(sender: type[Event], event: Event, **kwargs: Any) -> None:
 def on_raffle_cancelled(sender: type[Any], raffle: Any, **kwargs: Any) -> None:
     """Everyone gets their money back."""
     enqueue(tasks.refund_raffle, str(raffle.pk))
-
-
-def on_person_barred(sender: type[Any], user: Any, **kwargs: Any) -> None:
-    """Tickets in their checkout go back to the sale. Should the task be lost, they do when the hold is over."""
-    enqueue(tasks.end_checkouts, str(user.pk))
 
 
 def _names(event: Event, what: str) -> bool:

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 from djstripe.models import Customer
 
-from accounts.models import Deletion, User
+from accounts.models import Deletion, EligibilityChange, User
 from luxewin.api.problems import Busy
 from luxewin.tasks.queue import enqueue
 from luxewin.tasks.sweeps import enqueue_due, sweep
@@ -31,6 +31,18 @@ COMPARISON_LEASE = timedelta(minutes=5)
 def expire_overdue_purchases() -> int:
     """Finds holds whose time is over."""
     return enqueue_due(Purchase.objects.overdue(), expire_purchase, lease=LEASE)
+
+
+@sweep(every=1)
+def check_changed_people() -> int:
+    """Finds people whose profile or safeguards changed: their open checkouts may not fit any more."""
+    return enqueue_due(EligibilityChange.objects.all(), check_changed_person, lease=LEASE)
+
+
+@sweep(every=10)
+def find_blocked_buyers() -> int:
+    """Finds people in a checkout whom a rule, terms, a setting or the time keeps from buying since."""
+    return services.note_blocked_buyers()
 
 
 @sweep(every=1)
@@ -162,12 +174,12 @@ def expire_purchase(purchase_id: str) -> None:
         services.flag_purchase(UUID(purchase_id), f"Stripe refused to cancel its payment: {error.detail}")
 
 
-def end_checkouts(user_id: str) -> None:
-    """Of somebody who may not buy any more; the sweep finds what is overdue then."""
+def check_changed_person(user_id: str) -> None:
+    """One person; where their books are locked the note stays, and the sweep comes back to it."""
     try:
-        services.end_checkouts(UUID(user_id))
+        services.check_changed_person(UUID(user_id))
     except Busy:
-        log.warning("the purchases of %s are locked, they end with their time", user_id)
+        log.warning("the purchases of %s are locked, their checkouts are checked again", user_id)
 
 
 def execute_refund(refund_id: str) -> None:

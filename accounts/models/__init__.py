@@ -3,8 +3,8 @@
 from accounts.models.identities import Identity
 from accounts.models.messages import EmailChange, LinkRequest, Notification
 from accounts.models.people import Preferences, User, UserManager
-from accounts.models.privacy import Deletion, ExcludedAddress, Export, ExportPart, RetentionRule
-from accounts.models.safeguards import CountryRule, Safeguards, SpendLimit, Terms, TermsAcceptance
+from accounts.models.privacy import Deletion, ExcludedAddress, Export, ExportPart, FormerIdentifier, RetentionRule
+from accounts.models.safeguards import CountryRule, EligibilityChange, Safeguards, SpendLimit, Terms, TermsAcceptance
 from accounts.models.second_factor import Authenticator, RecoveryCode
 from accounts.models.sessions import Session, SignInDelay
 
@@ -12,10 +12,12 @@ __all__ = [
     "Authenticator",
     "CountryRule",
     "Deletion",
+    "EligibilityChange",
     "EmailChange",
     "ExcludedAddress",
     "Export",
     "ExportPart",
+    "FormerIdentifier",
     "Identity",
     "LinkRequest",
     "Notification",

@@ -49,6 +49,7 @@ class Notification(Claimable):
         WAITING = "waiting", "Waiting"  # to be sent, or being tried again
         SENT = "sent", "Sent"  # the mail server took it
         FAILED = "failed", "Failed"  # given up after MAX_ATTEMPTS, an operator looks
+        DROPPED = "dropped", "Not sent"  # nobody was to get it any more when its turn came
 
     MAX_ATTEMPTS: ClassVar[int] = 12
 

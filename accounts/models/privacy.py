@@ -88,11 +88,30 @@ class Deletion(Claimable):
         return f"Deletion of {self.user_id}: {self.status}"
 
 
+class FormerIdentifier(models.Model):
+    """A mailbox or a Supabase account that was shown to be this person's and is not used here any more.
+
+    Written by triggers (migration 0012). An exclusion stays tied to it; it goes when the person is forgotten.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="former_identifiers", db_index=False)
+    value = models.CharField(max_length=254, help_text="A mailbox, or supabase: and an id there.")
+    noted_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "value"], name="former_identifier_once")]
+        indexes = [models.Index(fields=["value"], name="former_identifier_value")]
+
+    def __str__(self) -> str:
+        return f"once of {self.user_id}"
+
+
 class ExcludedAddress(models.Model):
-    """The address of somebody who excluded themselves and has no account any more, as a keyed digest."""
+    """A mailbox or Supabase account of somebody who excluded themselves and is forgotten here, as a keyed digest."""
 
     digest = models.BinaryField(primary_key=True, max_length=32)
     until = models.DateTimeField(null=True, help_text="None: for good.")
+    person = models.UUIDField(null=True, db_index=True, help_text="The same for all digests of one person.")
 
     def __str__(self) -> str:
         return f"excluded until {self.until or 'ever'}"

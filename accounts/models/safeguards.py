@@ -10,6 +10,7 @@ from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Now
 
 from accounts.models.people import User
+from luxewin.tasks.models import Claimable
 
 REGION = r"^[A-Z]{2}-[A-Z0-9]{1,3}$"
 
@@ -127,3 +128,16 @@ class TermsAcceptance(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} accepted {self.terms_id}"
+
+
+class EligibilityChange(Claimable):
+    """This person's profile or safeguards changed, and nobody has checked their open checkouts since.
+
+    Written by triggers of the tables that decide about it (migration 0012), so that no way of changing them is missed.
+    """
+
+    user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="+")
+    noted_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.user_id} changed at {self.noted_at:%Y-%m-%d %H:%M:%S}"

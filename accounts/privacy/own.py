@@ -22,6 +22,7 @@ from accounts.models import (
     EmailChange,
     ExcludedAddress,
     Export,
+    FormerIdentifier,
     Identity,
     LinkRequest,
     Notification,
@@ -95,6 +96,7 @@ def _register_areas() -> None:
     held.register("account/messages.json", "what you were told", _messages, "accounts.Notification")
     held.register_rows("account/address_change.json", "a new address that waits for its links", EmailChange)
     held.register("account/link_requests.json", "mails with links asked for", _link_requests, "accounts.LinkRequest")
+    held.register_rows("account/former.json", "addresses and accounts elsewhere that were yours", FormerIdentifier)
     held.register_rows("account/identities.json", "accounts elsewhere with which you sign in here", Identity)
     secrets = ("key", "last_t", "drift")
     held.register_rows("account/authenticators.json", "your authenticator app, but its secret", TOTPDevice, *secrets)
@@ -107,6 +109,7 @@ def _register_areas() -> None:
     held.register("account/audit.json", "what was done by you and to your account", _audit, "audit.AuditEntry")
     held.leave_out("the archive itself", "accounts.ExportPart")
     held.leave_out("a digest that names nobody, of an account that is gone", "accounts.ExcludedAddress")
+    held.leave_out("a note, gone within seconds, that open checkouts are to be checked", "accounts.EligibilityChange")
     held.leave_out("the journal of staff's work on others; what it did to the person is in the audit", "admin.LogEntry")
 
 

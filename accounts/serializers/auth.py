@@ -4,7 +4,6 @@ from datetime import date
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
 from rest_framework import serializers
 
 from accounts.addresses import MAX_LENGTH
@@ -20,11 +19,7 @@ from accounts.serializers.fields import (
 )
 from accounts.serializers.users import ProfileSerializer
 from accounts.services.terms import terms_in_force
-
-
-def age_on(today: date, born: date) -> int:
-    """Return how old somebody is; who was born on 29 February is a year older on 1 March where there is none."""
-    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+from accounts.standing import age_of
 
 
 class RegisterSerializer(serializers.Serializer):
@@ -55,8 +50,10 @@ class RegisterSerializer(serializers.Serializer):
         return value
 
     def validate_date_of_birth(self, value: date) -> date:
-        """Old enough to buy."""
-        if age_on(timezone.now().date(), value) < settings.MINIMUM_AGE or value.year < 1900:
+        """Old enough to buy, by the latest calendar of the country."""
+        country = self.initial_data.get("country")
+        place = country.upper() if isinstance(country, str) else ""
+        if value.year < 1900 or age_of(value, place) < settings.MINIMUM_AGE:
             raise serializers.ValidationError(
                 f"You must be at least {settings.MINIMUM_AGE} years old.", code="too_young"
             )

@@ -12,7 +12,7 @@ from accounts.errors import EmailNotVerified, LinkRefused
 from accounts.links import change_of
 from accounts.models import EmailChange, User
 from accounts.notifications import notify
-from accounts.services.exclusions import carry_over_exclusion, remember_exclusion
+from accounts.services.exclusions import carry_over_exclusion
 from accounts.services.linking import end_links
 from accounts.services.newcomers import is_nobody_s, make_room, take_turns
 from accounts.services.signing_in import confirm_password
@@ -109,8 +109,7 @@ def _apply(change: EmailChange) -> None:
     if holder and holder.pk != user.pk:
         raise LinkRefused("This address has an account of its own by now.")
     was_theirs = user.has_verified_email
-    # Nobody sheds an exclusion with an address, nor takes on one that is excluded without its exclusion.
-    remember_exclusion(user)
+    # Nobody sheds an exclusion with an address, which stays tied to them, nor takes on an excluded one without it.
     before, user.email, user.email_verified_at = user.email, change.email, timezone.now()
     user.save(update_fields=["email", "email_verified_at"])
     carry_over_exclusion(user)

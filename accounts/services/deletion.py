@@ -17,7 +17,7 @@ from accounts.models import Deletion, LinkRequest, User
 from accounts.models.people import address_of_nobody
 from accounts.notifications import notify
 from accounts.privacy.leaving import ERASERS, obstacles_of
-from accounts.services.exclusions import remember_exclusion
+from accounts.services.exclusions import forget_identifiers, remember_exclusion
 from accounts.services.signing_in import confirm_password
 from luxewin.audit.services import record
 
@@ -123,4 +123,5 @@ def pseudonymise(user: User) -> None:
     user.is_active = False
     user.set_unusable_password()
     user.save()
+    forget_identifiers(user)
     record("user.deleted", user)

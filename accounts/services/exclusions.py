@@ -1,62 +1,140 @@
-"""Self-exclusion that outlives an account: a digest of its mailbox, which excludes whoever shows that it is theirs.
+"""Self-exclusion follows the person: to every mailbox and every Supabase account that they showed to be theirs.
 
-Nothing is looked up when somebody registers, so that registering tells nothing: the exclusion comes back when the
-address is shown to be theirs, before which nobody can buy.
+Those in use are on the account, those of before in `FormerIdentifier`, and those of people who are forgotten are
+digests in `ExcludedAddress`. Nothing is looked up when somebody registers, so that registering tells nothing: the
+exclusion comes back when an address or a Supabase account is shown to be theirs, before which nobody can buy.
 """
 
 import hmac
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from itertools import product
+from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from accounts.addresses import mailbox_key
-from accounts.models import ExcludedAddress, Safeguards, User
+from accounts.models import ExcludedAddress, FormerIdentifier, Identity, Safeguards, User
 from accounts.services.preferences import withdraw_consent
-from accounts.signals import person_barred
-from luxewin.audit.services import record
+from luxewin.audit.services import Actor, record
+
+# How the trigger that keeps former ones writes them.
+SUPABASE = f"{Identity.Provider.SUPABASE.value}:"
+IN_FORCE = Q(excluded_forever=True) | Q(excluded_until__gt=Now())
+# Ends of exclusions, for comparing: of one for good, and where there is none.
+NEVER, NONE = datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
 
 
 def remember_exclusion(user: User) -> None:
-    """Keeps a digest of the person's mailbox while they are excluded, if they showed that it is theirs.
+    """Keeps digests of all that was shown to be this person's while they are excluded; call it before it is erased.
 
-    Call it before the address goes. Cost: one query, two for the excluded.
+    Cost: one query, about five for the excluded.
     """
-    if not user.has_verified_email:
+    found = Safeguards.objects.filter(IN_FORCE, user=user).first()
+    if found is None:
         return
-    in_force = Q(excluded_forever=True) | Q(excluded_until__gt=Now())
-    found = Safeguards.objects.filter(in_force, user=user).first()
-    if found:
-        until = None if found.excluded_forever else found.excluded_until
-        digest = _digest(mailbox_key(user.email), settings.SECRET_KEY)
-        ExcludedAddress.objects.update_or_create(digest=digest, defaults={"until": until})
+    until = None if found.excluded_forever else found.excluded_until
+    values = _current(user) | _former(user)
+    # What was kept of them before, under another account of theirs, is one exclusion with this.
+    _lengthen_digests(values, until)
+    known = _matching(values).exclude(person=None).values_list("person", flat=True).first()
+    for value in values:
+        facts = {"until": until, "person": known or user.pk}
+        ExcludedAddress.objects.get_or_create(digest=_digest(value, settings.SECRET_KEY), defaults=facts)
+
+
+def forget_identifiers(user: User) -> None:
+    """Removes what was kept of a person's former addresses and accounts elsewhere; call it after theirs are erased."""
+    FormerIdentifier.objects.filter(user=user).delete()
 
 
 def carry_over_exclusion(user: User) -> None:
-    """Excludes whoever has shown that an excluded address is theirs, as long as it was. Call it in a transaction.
+    """Excludes a person who has shown that something an exclusion is tied to is theirs. Call it in a transaction.
 
-    Cost: one query, for almost everybody.
+    Wherever it was tied to several exclusions the longest counts. Idempotent; never shortens one. Cost: four queries
+    for almost everybody.
     """
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    in_force = Q(until=None) | Q(until__gt=Now())
-    # Digests of before there were mailboxes are of the address itself.
-    forms = {mailbox_key(user.email), user.email}
-    digests = [_digest(form, key) for form in forms for key in keys]
-    # Of several the longest counts, and the one for good first.
-    found = (
-        ExcludedAddress.objects.filter(in_force, digest__in=digests).order_by(F("until").desc(nulls_first=True)).first()
-    )
-    if found is None:
-        return
+    ends = [_end(each.excluded_until, forever=each.excluded_forever) for each in _exclusions_tied_to(user)]
+    digests = _matching(_with_old_forms(user)).filter(Q(until=None) | Q(until__gt=Now()))
+    ends += [_end(each.until, forever=each.until is None) for each in digests]
+    if ends:
+        _exclude_until(user, max(ends))
+
+
+def people_tied_to(user: User) -> list[UUID]:
+    """Ids of other accounts of the same person, as far as an exclusion ties them together. Cost: four queries."""
+    former = _former(user)
+    subjects = [value.removeprefix(SUPABASE) for value in former if value.startswith(SUPABASE)]
+    by_address = User.objects.filter(mailbox__in=former, email_verified_at__isnull=False).values_list("pk", flat=True)
+    by_account = Identity.objects.filter(subject__in=subjects).values_list("user_id", flat=True)
+    by_exclusion = _exclusions_tied_to(user).values_list("user_id", flat=True)
+    return sorted({*by_address, *by_account, *by_exclusion} - {user.pk})
+
+
+def spread_exclusion(user: User, *, others: Iterable[UUID], until: datetime | None, actor: Actor) -> None:
+    """Makes an exclusion that was set up or lengthened as long for all that it is tied to; `until` None is for good.
+
+    `others` are `people_tied_to` the user, whom the caller has locked.
+    """
+    _lengthen_digests(_with_old_forms(user) | _former(user), until)
+    for other in User.objects.filter(pk__in=others).order_by("pk"):
+        _exclude_until(other, _end(until, forever=until is None), actor=actor)
+
+
+def _exclude_until(user: User, end: datetime, *, actor: Actor | None = None) -> None:
     safeguards, _ = Safeguards.objects.get_or_create(user=user)
-    ends = [each for each in (found.until, safeguards.excluded_until) if each]
-    safeguards.excluded_until = max(ends, default=None)
-    safeguards.excluded_forever = safeguards.excluded_forever or found.until is None
+    if _end(safeguards.excluded_until, forever=safeguards.excluded_forever) >= end:
+        return
+    if end == NEVER:
+        safeguards.excluded_forever = True
+    else:
+        safeguards.excluded_until = end
     safeguards.save(update_fields=["excluded_until", "excluded_forever"])
-    record("user.exclusion_carried_over", user)
-    withdraw_consent(user, by="self-exclusion")
-    person_barred.send(User, user=user)
+    record("user.exclusion_carried_over", user, actor=actor)
+    withdraw_consent(user, by="self-exclusion", actor=actor)
 
 
-def _digest(form: str, key: str) -> bytes:
-    return hmac.digest(key.encode(), b"accounts.exclusions" + form.encode(), "sha256")
+def _end(until: datetime | None, *, forever: bool) -> datetime:
+    return NEVER if forever else until or NONE
+
+
+def _current(user: User) -> set[str]:
+    """What is shown to be this person's now."""
+    values = {f"{SUPABASE}{subject}" for subject in user.identities.values_list("subject", flat=True)}
+    return values | {mailbox_key(user.email)} if user.has_verified_email else values
+
+
+def _with_old_forms(user: User) -> set[str]:
+    """The same as digests have it: those of before there were mailboxes are of the address itself."""
+    return _current(user) | ({user.email} if user.has_verified_email else set())
+
+
+def _former(user: User) -> set[str]:
+    return set(FormerIdentifier.objects.filter(user=user).values_list("value", flat=True))
+
+
+def _exclusions_tied_to(user: User) -> QuerySet[Safeguards]:
+    """Exclusions in force of other accounts that once had what is this person's now."""
+    once = FormerIdentifier.objects.filter(value__in=_current(user)).exclude(user=user)
+    return Safeguards.objects.filter(IN_FORCE, user__in=once.values("user"))
+
+
+def _matching(values: Iterable[str]) -> QuerySet[ExcludedAddress]:
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    digests = [_digest(value, key) for value, key in product(values, keys)]
+    return ExcludedAddress.objects.filter(digest__in=digests)
+
+
+def _lengthen_digests(values: Iterable[str], until: datetime | None) -> None:
+    """Of these, and of whatever is kept of the same people."""
+    found = _matching(values)
+    people = list(found.exclude(person=None).values_list("person", flat=True))
+    digests = list(found.values_list("digest", flat=True))
+    same = ExcludedAddress.objects.filter(Q(digest__in=digests) | Q(person__in=people)).exclude(until=None)
+    (same.filter(until__lt=until) if until else same).update(until=until)
+
+
+def _digest(value: str, key: str) -> bytes:
+    return hmac.digest(key.encode(), b"accounts.exclusions" + value.encode(), "sha256")

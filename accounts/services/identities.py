@@ -89,8 +89,8 @@ def _made(person: supabase.Person) -> User:
     user.set_unusable_password()
     user.save(force_insert=True)
     Preferences.objects.create(user=user)
-    carry_over_exclusion(user)
     record("user.registered", user, actor=user, after={"by": SUPABASE.value})
     subject, email = person.subject, person.email
     record_link(Identity.objects.create(provider=SUPABASE, subject=subject, user=user, email=email))
+    carry_over_exclusion(user)
     return user

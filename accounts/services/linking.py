@@ -6,6 +6,7 @@ from uuid import UUID
 from accounts.errors import AccountInactive, PasswordWanted, TokenRefused
 from accounts.models import Identity, Session, User
 from accounts.notifications import notify
+from accounts.services.exclusions import carry_over_exclusion
 from luxewin.audit.services import record
 
 SUPABASE = Identity.Provider.SUPABASE
@@ -46,6 +47,7 @@ def link_identity(user: User, subject: UUID) -> None:
     if is_new:
         dropped = _drop_unproven_password(known)
         record_link(identity)
+        carry_over_exclusion(known)
         notify(user, "identity_linked", about=identity.pk, password_dropped=dropped)
 
 

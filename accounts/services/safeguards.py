@@ -7,6 +7,7 @@ whoever registers somebody else's would bar them. Until it is shown, nobody can 
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 
@@ -14,9 +15,9 @@ from accounts.authority import check_authority
 from accounts.errors import EmailNotVerified, StaysInForce
 from accounts.models import Safeguards, SpendLimit, User
 from accounts.notifications import notify
+from accounts.services.exclusions import people_tied_to, spread_exclusion
 from accounts.services.preferences import withdraw_consent
 from accounts.services.signing_in import confirm_password
-from accounts.signals import person_barred
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import Actor, record
 
@@ -43,7 +44,6 @@ def pause_buying(user: User, *, hours: int, actor: User, reason: str = "") -> Sa
         after = {"until": _text(until), "reason": reason}
         record("safeguards.paused", safeguards, actor=actor, before={"until": _text(before)}, after=after)
         _tell(user, "paused", actor, until=_text(until))
-        person_barred.send(User, user=user)
     return safeguards
 
 
@@ -63,7 +63,8 @@ def exclude_from_buying(
     if password is not None:
         confirm_password(user, password, field="password")
     with transaction.atomic():
-        safeguards = _locked(user)
+        others = people_tied_to(user)
+        safeguards = _locked(user, *others)
         before, until = safeguards.excluded_until, _from_now(months=months) if months else None
         if safeguards.excluded_forever or (before and until and until < before):
             text = "The exclusion in force lasts longer; it can only be made longer."
@@ -73,8 +74,8 @@ def exclude_from_buying(
         after = {"until": _text(until) or "for good", "reason": reason}
         record("safeguards.excluded", safeguards, actor=actor, before={"until": _text(before)}, after=after)
         withdraw_consent(user, by="self-exclusion", actor=actor)
+        spread_exclusion(user, others=others, until=until, actor=actor)
         _tell(user, "excluded", actor, until=_text(until))
-        person_barred.send(User, user=user)
     return safeguards
 
 
@@ -119,7 +120,11 @@ def _lock(user: User) -> None:
         raise EmailNotVerified("This address is not verified yet. Open the link in the mail that we sent to it.")
 
 
-def _locked(user: User) -> Safeguards:
+def _locked(user: User, *others: UUID) -> Safeguards:
+    """`others` are locked too, in one order, so that two who are tied to each other never wait for each other."""
+    if others:
+        people = User.objects.select_for_update(no_key=True).filter(pk__in=[user.pk, *others]).order_by("pk")
+        list(people.values_list("pk"))
     _lock(user)
     return Safeguards.objects.get_or_create(user=user)[0]
 

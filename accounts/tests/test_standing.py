@@ -24,12 +24,10 @@ def barriers(user, **fields):
 
 
 def born(*, years: int, days: int = 0) -> date:
-    """Somebody whose birthday was so many days ago turned so many years then; by the database's calendar."""
+    """Somebody whose birthday was so many days ago turned so many years then; by London's calendar."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT ((statement_timestamp() AT TIME ZONE 'UTC')::date - make_interval(years => %s, days => %s))::date",
-            [years, days],
-        )
+        today = "(statement_timestamp() AT TIME ZONE 'Europe/London')::date"
+        cursor.execute(f"SELECT ({today} - make_interval(years => %s, days => %s))::date", [years, days])
         return cursor.fetchone()[0]
 
 

@@ -129,11 +129,11 @@ class PurchaseAdmin(ReadOnlyAdmin):
     search_fields = ["id", "entry_id", "buyer__email", "raffle__title", "payments__intent_id"]
     list_select_related = ["raffle", "buyer"]
     fieldsets = [
-        (None, {"fields": ["raffle", "buyer", "route", "tickets", "price", "state", "evidence"]}),
+        (None, {"fields": ["raffle", "buyer", "route", "tickets", "price", "state", "evidence", "likely_doubles"]}),
         ("Times (UTC)", {"fields": ["created_at", "expires_at", "paid_at", "disputed_at"]}),
         ("Ids", {"fields": ["id", "entry_id", "idempotency_key"]}),
     ]
-    readonly_fields = ["tickets", "price", "state", "evidence", "id", "entry_id"]
+    readonly_fields = ["tickets", "price", "state", "evidence", "likely_doubles", "id", "entry_id"]
     inlines = [PaymentInline]
     actions = [
         reasoned("refund", "Refund in full", _refund, permission="refund", label=purchase_label),
@@ -185,6 +185,12 @@ class PurchaseAdmin(ReadOnlyAdmin):
         by_hand = found.get("refunds", {}).items()
         lines += [f"{price(amount, purchase.currency)} went back by {key}" for key, amount in by_hand]
         return format_html_join("", "<div>{}</div>", ([line] for line in lines)) or "-"
+
+    @admin.display(description="excluded people who used the same card")
+    def likely_doubles(self, purchase: Purchase) -> Any:
+        """Whoever excluded themselves may have come back as somebody else."""
+        people = services.excluded_people_with_same_card(purchase)
+        return format_html_join("", "<div>{}</div>", ([person.email] for person in people)) or "-"
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
         """Finance."""

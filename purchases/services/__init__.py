@@ -1,7 +1,9 @@
 """Writes of purchases: hold, pay, enter, settle, expire, refund. The steps are described in `docs/architecture.md`."""
 
 from purchases.services.disputes import note_dispute
-from purchases.services.expiry import end_checkouts, expire_purchase
+from purchases.services.doubles import excluded_people_with_same_card
+from purchases.services.eligibility import check_changed_person, end_checkouts, note_blocked_buyers
+from purchases.services.expiry import expire_purchase
 from purchases.services.flags import flag_purchase
 from purchases.services.holds import hold_tickets
 from purchases.services.mirrors import claim_stale_mirrors, mirror_batch, note_change
@@ -37,11 +39,13 @@ __all__ = [
     "Comparison",
     "Difference",
     "begin_watching",
+    "check_changed_person",
     "claim_stale_mirrors",
     "continue_reconciliation",
     "end_checkouts",
     "enter_letters",
     "enter_postal",
+    "excluded_people_with_same_card",
     "execute_refund",
     "expire_purchase",
     "faults_of_the_books",
@@ -50,6 +54,7 @@ __all__ = [
     "hold_tickets",
     "look_at",
     "mirror_batch",
+    "note_blocked_buyers",
     "note_change",
     "note_dispute",
     "note_news",

@@ -2,25 +2,10 @@
 
 from uuid import UUID
 
-from django.db.models.functions import Now
-
 from purchases import gateway
 from purchases.models import Payment, Purchase
 from purchases.services.holds import release_hold
-from purchases.services.locking import locking
 from purchases.services.settlement import apply_intent
-
-
-def end_checkouts(user_id: UUID) -> int:
-    """Makes the unpaid holds of somebody who may not buy any more overdue; returns how many. Idempotent.
-
-    Money that is there by then, or under way at a bank, is for tickets that were bought before: it is settled.
-    """
-    unpaid = Purchase.objects.filter(buyer=user_id, status=Purchase.Status.PENDING, expires_at__gt=Now())
-    with locking():
-        # In one order, as whoever else locks several.
-        locked = list(unpaid.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
-        return Purchase.objects.filter(pk__in=locked).update(expires_at=Now())
 
 
 def expire_purchase(purchase_id: UUID) -> None:

@@ -16,6 +16,7 @@ from purchases import gateway
 from purchases.gateway import Intent
 from purchases.models import Payment, Purchase
 from purchases.services.counters import count_hold, count_sale, lock_purchase, lower_tally, raise_tally
+from purchases.services.eligibility import REFUND_REASONS, blocker_of
 from purchases.services.flags import add_evidence
 from purchases.services.holds import end_hold
 from purchases.services.locking import locking
@@ -90,6 +91,8 @@ def apply_intent(asked: Payment, intent: Intent) -> None:
     perhaps later than we: then only a word that is final counts. Raises Busy.
     """
     with locking():
+        # Nothing about the buyer changes between the answer to whether they may buy and the end of this.
+        keep_standing([asked.purchase.buyer_id])
         purchase = lock_purchase(asked.purchase_id)
         payment = Payment.objects.select_for_update(no_key=True).get(pk=asked.pk)
         if payment.status in ENDED:
@@ -142,7 +145,7 @@ def _bank_refused(purchase: Purchase, payment: Payment) -> None:
     """
     move_payment(payment, Payment.Status.OPEN)
     note_change((About.INTENT, str(payment.intent_id)))
-    if purchase.status == Purchase.Status.PROCESSING and _may_buy(_standing_of_buyer(purchase)):
+    if purchase.status == Purchase.Status.PROCESSING and not blocker_of(purchase, standing_of(purchase.buyer_id)):
         purchase.status = Purchase.Status.PENDING
         purchase.expires_at = timezone.now() + timedelta(seconds=settings.HOLD_SECONDS)
         purchase.save(update_fields=["status", "expires_at"])
@@ -152,19 +155,6 @@ def _bank_refused(purchase: Purchase, payment: Payment) -> None:
         enqueue(end_payment, str(payment.pk))
         if purchase.status == Purchase.Status.PROCESSING:
             end_hold(purchase, Purchase.Status.EXPIRED)
-
-
-def _standing_of_buyer(purchase: Purchase) -> Standing:
-    """How they stand until the caller's transaction, which has locked the purchase, ends.
-
-    Everywhere else the person is locked first; so nobody is waited for here. Raises what `locking` makes Busy of.
-    """
-    keep_standing([purchase.buyer_id], waits=False)
-    return standing_of(purchase.buyer_id)
-
-
-def _may_buy(standing: Standing) -> bool:
-    return standing.is_active and not standing.barriers
 
 
 def end_payment(payment_id: str) -> None:
@@ -179,15 +169,30 @@ def _take_money(purchase: Purchase, payment: Payment, intent: Intent) -> None:
     if faults := mismatches(purchase, payment, intent):
         _flag(purchase, faults, intent)
         return
-    if purchase.status in Purchase.HOLDING and purchase.raffle.status == Raffle.Status.CANCELLED:
-        end_hold(purchase, Purchase.Status.EXPIRED)
-    if purchase.status in Purchase.HOLDING or (purchase.status == Purchase.Status.EXPIRED and _hold_again(purchase)):
-        _seat(purchase)
-    elif purchase.status == Purchase.Status.EXPIRED:
-        open_refund(purchase, payment, reason=TOO_LATE)
-    else:
+    is_held = purchase.status in Purchase.HOLDING
+    if not is_held and purchase.status != Purchase.Status.EXPIRED:
         # Its tickets were paid by another payment: this money goes back, whatever became of them.
         open_refund(purchase, payment, reason=TWICE, leaves=False)
+        return
+    reason = _why_money_goes_back(purchase)
+    if reason is None:
+        _seat(purchase)
+        return
+    if is_held:
+        end_hold(purchase, Purchase.Status.EXPIRED)
+    open_refund(purchase, payment, reason=reason)
+
+
+def _why_money_goes_back(purchase: Purchase) -> str | None:
+    """None if its buyer may buy, and the tickets of the purchase are held, or can be held again."""
+    is_held = purchase.status in Purchase.HOLDING
+    if is_held and purchase.raffle.status == Raffle.Status.CANCELLED:
+        return TOO_LATE
+    standing = standing_of(purchase.buyer_id)
+    blocker = blocker_of(purchase, standing, is_paid=is_held)
+    if blocker:
+        return REFUND_REASONS.get(blocker, TOO_LATE)
+    return None if is_held or _hold_again(purchase, standing) else TOO_LATE
 
 
 def _flag(purchase: Purchase, faults: list[str], intent: Intent) -> None:
@@ -204,14 +209,13 @@ def _flag(purchase: Purchase, faults: list[str], intent: Intent) -> None:
     record("purchase.review", purchase, before={"status": before}, after=after)
 
 
-def _hold_again(purchase: Purchase) -> bool:
-    """Late money: the same tickets once more, if its buyer may buy, and the raffle and their limit in it have room.
+def _hold_again(purchase: Purchase, standing: Standing) -> bool:
+    """Hold the tickets of late money once more, if the raffle and the buyer's limit of tickets in it have room.
 
-    The money of somebody with a monthly limit goes back: others of their purchases may have filled it meanwhile, and
+    The money of somebody with a spending limit goes back: others of their purchases may have filled it meanwhile, and
     to count them their limits would have to be locked, which comes before the tally everywhere else.
     """
-    standing = _standing_of_buyer(purchase)
-    if standing.is_limited or not _may_buy(standing):
+    if standing.is_limited:
         return False
     if not raise_tally(purchase.raffle, purchase.buyer_id, purchase.quantity):
         return False

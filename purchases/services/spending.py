@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import Q, Sum, Value
 
 from accounts.models import SpendLimit
 from luxewin.money import as_text
@@ -14,6 +14,28 @@ def spent_this_month(user_id: UUID) -> dict[str, int]:
     """By currency: what is paid, and what is held in a checkout. Cost: one query over the person's purchases."""
     bought = Purchase.objects.of_this_month().filter(buyer=user_id).order_by()
     return dict(bought.values_list("currency").annotate(Sum("amount")))
+
+
+# A limit that was lowered leaves room for what is paid first, and of what is not paid yet for the oldest.
+FIRST = [Purchase.Status.PAID, Purchase.Status.PROCESSING, Purchase.Status.PENDING]
+
+
+def passes_limit(purchase: Purchase) -> bool:
+    """Whether this purchase, after those of its calendar month that come before it, passes its buyer's limit.
+
+    Cost: two queries.
+    """
+    limits = SpendLimit.objects.as_they_stand().filter(user=purchase.buyer_id)
+    in_force: dict[str, int | None] = dict(limits.values_list("currency", "limit"))
+    # While one currency has a limit, nothing is bought in those without one of their own.
+    limit = in_force.get(purchase.currency, 0) if any(each is not None for each in in_force.values()) else None
+    if limit is None:
+        return False
+    rank = FIRST.index(Purchase.Status(purchase.status))
+    before = Q(status__in=FIRST[:rank]) | Q(status=purchase.status, pk__lt=purchase.pk)
+    same_month = Purchase.objects.of_month(Value(purchase.created_at)).filter(before)
+    mine = same_month.filter(buyer=purchase.buyer_id, currency=purchase.currency).order_by()
+    return (mine.aggregate(spent=Sum("amount"))["spent"] or 0) + purchase.amount > limit
 
 
 def limit_reached(user_id: UUID, currency: str) -> SpendLimitReached:

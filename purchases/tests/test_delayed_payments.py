@@ -102,12 +102,13 @@ def test_a_bank_that_says_no_opens_no_new_checkout_for_somebody_who_may_not_buy(
     assert pay(purchase.payment.client_secret).is_error
 
 
-def test_a_bank_that_says_yes_after_an_exclusion_is_settled(alice, debited, bank, hear):
+def test_the_money_of_a_bank_that_says_yes_after_an_exclusion_goes_back(alice, debited, bank, hear):
     purchase = debited()
     BARS["excluded"](alice)
     bank(purchase)
     hear()
-    assert states(purchase) == ("paid", "succeeded")
+    assert states(purchase) == ("refunded", "succeeded")
+    assert Refund.objects.get().reason == "You excluded yourself from buying before your payment arrived."
 
 
 def test_a_bank_that_says_no_and_a_buyer_who_does_not_come_back(debited, bank, hear, run_tasks):

@@ -10,6 +10,7 @@ import stripe
 from django.test import Client
 from django.utils import timezone
 
+from accounts.services import exclude_from_buying
 from luxewin.audit.models import AuditEntry
 from purchases import gateway, services
 from purchases.errors import NotRefundable
@@ -248,3 +249,31 @@ def test_a_record_that_fails_again_and_again_is_shown_with_its_fault(fiona, desk
     page = html.unescape(desk(fiona).get("/admin/purchases/stalemirror/").content.decode())
     assert "KeyError: 'customer'" in page
     assert "pi_1" in page
+
+
+def test_a_card_of_somebody_who_is_excluded_is_shown_where_another_account_pays_with_it(
+    alice, bob, people, fiona, on_sale, desk, run_tasks
+):
+    raffle, (other,) = on_sale(), people(1)
+    mine = bought(alice, raffle)
+    bought(bob, raffle)
+    bought(other, raffle)
+    run_tasks()
+    page = f"{PURCHASES}{mine.pk}/change/"
+    assert bob.email not in desk(fiona).get(page).content.decode()
+    exclude_from_buying(bob, months=6, password=None, actor=bob)
+    shown = desk(fiona).get(page).content.decode()
+    assert bob.email in shown
+    assert other.email not in shown
+    assert alice not in services.excluded_people_with_same_card(mine)
+
+
+def test_another_card_is_nobody_elses(alice, bob, on_sale, run_tasks):
+    raffle = on_sale()
+    mine = bought(alice, raffle)
+    theirs = buy(bob, raffle)
+    pay(theirs.payment.client_secret, "5555555555554444").raise_for_status()
+    services.settle_purchase(theirs.pk)
+    run_tasks()
+    exclude_from_buying(bob, months=6, password=None, actor=bob)
+    assert services.excluded_people_with_same_card(mine) == []

@@ -7,14 +7,13 @@ import time
 from importlib import import_module
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.errors import SelfExcluded
 from accounts.models import Deletion
 from accounts.services import carry_out_deletion, deletion, exclude_from_buying, request_deletion, set_spend_limit
-from accounts.standing import keep_standing
-from luxewin.api.problems import Busy
+from luxewin.audit.models import AuditEntry
 from purchases import errors, services
 from purchases.models import Payment, Purchase
 from purchases.services import postal, settlement
@@ -22,7 +21,7 @@ from purchases.services.holds import release_hold
 from purchases.services.postal import enter_postal
 from purchases.tests.books import check_books
 from purchases.tests.limits import passed_limits
-from purchases.tests.stage import Meeting, at_once, buy, hold, pay
+from purchases.tests.stage import Late, Meeting, at_once, buy, hold, pay
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SOURCE = import_module("purchases.migrations.0011_safeguards").FORWARD
@@ -205,31 +204,44 @@ def test_a_letter_is_entered_while_an_exclusion_is_being_set_up_where_nobody_wai
     assert isinstance(done[1], Purchase), done
 
 
-def late_money_beside_a_deletion(user, raffle, monkeypatch):
-    """One has locked the payment and comes to the person, the other has locked the person and comes to the payment."""
-    late = buy(user, raffle)
+def paid_while_an_exclusion_is_set_up(user, raffle, monkeypatch):
+    """The money is there; whoever settles it is held up after it asked whether the buyer may buy, or before."""
+    purchase = buy(user, raffle)
+    pay(purchase.payment.client_secret).raise_for_status()
+    asked = Late(monkeypatch, settlement, "_seat", patience=2)
+    settled, _ = at_once(
+        lambda: services.settle_purchase(purchase.pk),
+        asked.meanwhile(lambda: exclude_from_buying(user, months=6, password=None, actor=user)),
+    )
+    return settled, AuditEntry.objects.get(action="safeguards.excluded"), AuditEntry.objects.get(action="purchase.paid")
+
+
+def test_tickets_are_given_after_an_exclusion_where_the_person_is_only_looked_at(alice, on_sale, monkeypatch):
+    monkeypatch.setattr(settlement, "keep_standing", lambda people: None)
+    settled, excluded, paid = paid_while_an_exclusion_is_set_up(alice, on_sale(), monkeypatch)
+    assert settled.status == "paid"
+    assert excluded.pk < paid.pk
+
+
+def test_an_exclusion_waits_for_a_settlement_that_is_under_way(alice, on_sale, monkeypatch):
+    settled, excluded, paid = paid_while_an_exclusion_is_set_up(alice, on_sale(), monkeypatch)
+    assert settled.status == "paid"
+    assert paid.pk < excluded.pk
+    check_books()
+
+
+def test_late_money_and_a_deletion_do_not_lock_each_other_out(alice, on_sale, monkeypatch):
+    late = buy(alice, on_sale())
     pay(late.payment.client_secret).raise_for_status()
     with monkeypatch.context() as patch:
         patch.setattr(Payment, "LIVE", [])
         release_hold(late.pk)
-    due = request_deletion(user, actor=user)
+    due = request_deletion(alice, actor=alice)
     Deletion.objects.update(due_at=timezone.now())
-    met = Meeting(patience=60)
-    monkeypatch.setattr(settlement, "keep_standing", met.at(settlement.keep_standing))
+    met = Meeting()
+    monkeypatch.setattr(settlement, "lock_purchase", met.at(settlement.lock_purchase))
     monkeypatch.setattr(deletion, "ERASERS", [lambda _: met.wait(), *deletion.ERASERS])
-    return late, at_once(lambda: services.settle_purchase(late.pk), lambda: carry_out_deletion(due.pk))
-
-
-def test_late_money_and_a_deletion_wait_for_each_other_where_money_waits_for_the_person(alice, on_sale, monkeypatch):
-    monkeypatch.setattr(settlement, "keep_standing", lambda people, waits: keep_standing(people))
-    _, done = late_money_beside_a_deletion(alice, on_sale(), monkeypatch)
-    assert "deadlock detected" in " ".join(str(each) for each in done if isinstance(each, OperationalError)), done
-
-
-def test_late_money_gives_way_to_a_deletion_and_goes_back_at_the_next_look(alice, on_sale, monkeypatch):
-    late, done = late_money_beside_a_deletion(alice, on_sale(), monkeypatch)
-    assert isinstance(done[0], Busy), done
-    assert done[1] is None, done
-    assert Deletion.objects.get().status == Deletion.Status.DONE
-    assert services.settle_purchase(late.pk).status == "refunding"
+    settled, erased = at_once(lambda: services.settle_purchase(late.pk), lambda: carry_out_deletion(due.pk))
+    assert settled.status == "refunding", settled
+    assert erased is None, erased
     check_books()

@@ -1,0 +1,120 @@
+"""Open checkouts and payments of people who may not buy any more: what ends, what goes back, what finance looks at."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from accounts import errors as accounts_errors
+from accounts.models import EligibilityChange, User
+from accounts.services.exclusions import carry_over_exclusion
+from accounts.standing import Standing, blockers, keep_standing, standing_of, standings_of
+from luxewin.audit.services import record
+from purchases.errors import SpendLimitReached
+from purchases.models import Purchase
+from purchases.services.flags import flag_purchase
+from purchases.services.locking import locking
+from purchases.services.spending import passes_limit
+
+# What was paid was bought under the terms of the moment when its checkout began.
+NOT_AT_SETTLEMENT = {accounts_errors.TermsNotAccepted.code}
+# What buyers read about money that came back, by the code of what kept them from buying when it came.
+REFUND_REASONS = {
+    accounts_errors.AccountInactive.code: "Your account was closed before your payment arrived.",
+    accounts_errors.SelfExcluded.code: "You excluded yourself from buying before your payment arrived.",
+    accounts_errors.Paused.code: "You paused buying before your payment arrived.",
+    accounts_errors.DuplicateAccount.code: "Another account has your mailbox; only that one may buy.",
+    accounts_errors.ProfileIncomplete.code: (
+        "Your profile does not say when you were born, or where you live. Without that we may not sell you tickets."
+    ),
+    accounts_errors.UnderAge.code: "By your date of birth you are too young to buy tickets where you live.",
+    accounts_errors.CountryNotAllowed.code: "We may not sell tickets where you live.",
+    accounts_errors.EmailNotVerified.code: "Your e-mail address was not verified when your payment arrived.",
+    SpendLimitReached.code: "Your payment would have passed your monthly spending limit.",
+}
+# Ages and rules as they were when each was bought.
+OF_MINORS = """
+    SELECT p.id, greatest(%(least)s, rule.minimum_age) FROM purchases_purchase AS p
+    JOIN accounts_user AS u ON u.id = p.buyer_id
+    LEFT JOIN LATERAL accounts_rule(u.country, u.region, p.created_at) AS rule ON true
+    WHERE p.buyer_id = %(buyer)s AND p.status = 'paid'
+      AND accounts_age(u.date_of_birth, u.country, p.created_at) < greatest(%(least)s, rule.minimum_age)
+    ORDER BY p.id
+"""
+
+
+def blocker_of(purchase: Purchase, standing: Standing, *, is_paid: bool = False) -> str | None:
+    """The code of what keeps the buyer from going on with this purchase now; None if nothing does.
+
+    `is_paid` if its money has come while its tickets are held. Cost: none, or two queries for a buyer with a spending
+    limit.
+    """
+    for code in blockers(standing):
+        if not (is_paid and code in NOT_AT_SETTLEMENT):
+            return code
+    is_held = purchase.status in Purchase.HOLDING
+    return SpendLimitReached.code if standing.is_limited and is_held and passes_limit(purchase) else None
+
+
+def end_checkouts(user_id: UUID) -> int:
+    """Makes this person's open checkouts that no longer fit overdue, so that a sweep expires them; returns how many.
+
+    Where a lower limit leaves room for some of them the newest end first. A payment that a bank is working on stays:
+    whether its tickets are given is decided when its money comes. Idempotent. Raises Busy. Cost: a query if there are
+    none.
+    """
+    open_ones = Purchase.objects.filter(buyer=user_id, status=Purchase.Status.PENDING, expires_at__gt=Now())
+    if not open_ones.exists():
+        return 0
+    with locking():
+        keep_standing([user_id])
+        standing = standing_of(user_id)
+        # In one order, as whoever else locks several.
+        locked = list(open_ones.order_by("pk").select_for_update(no_key=True))
+        because = {purchase: blocker_of(purchase, standing) for purchase in locked}
+        ended = [purchase for purchase, code in because.items() if code]
+        for purchase in ended:
+            record("purchase.checkout_ended", purchase, after={"because": because[purchase]})
+        return Purchase.objects.filter(pk__in=[each.pk for each in ended]).update(expires_at=Now())
+
+
+def check_changed_person(user_id: UUID) -> None:
+    """Does what follows for a person's purchases from a change that was noted of them, and removes the note.
+
+    Their checkouts end, if they no longer fit, and what they paid for as a minor is flagged. Idempotent. Raises Busy;
+    then the note stays.
+    """
+    note = EligibilityChange.objects.filter(pk=user_id).first()
+    if note is None:
+        return
+    with transaction.atomic():
+        # Whichever way they came by their address.
+        carry_over_exclusion(User.objects.select_for_update(no_key=True).get(pk=user_id))
+    end_checkouts(user_id)
+    flag_purchases_of_minor(user_id)
+    # Not where something has changed again meanwhile.
+    EligibilityChange.objects.filter(pk=user_id, noted_at=note.noted_at).delete()
+
+
+def flag_purchases_of_minor(user_id: UUID) -> None:
+    """Flags every paid purchase whose buyer was too young on its day, by what is known now. Idempotent."""
+    with connection.cursor() as cursor:
+        cursor.execute(OF_MINORS, {"buyer": user_id, "least": settings.MINIMUM_AGE})
+        found = cursor.fetchall()
+    for purchase_id, minimum in found:
+        flag_purchase(purchase_id, f"The buyer was under {minimum} when they bought.")
+
+
+def note_blocked_buyers() -> int:
+    """Notes people with an open checkout who may not buy any more although nothing of theirs has changed.
+
+    That is by a rule of their country, by new terms, by a setting, or by the time. Returns how many were noted. Cost:
+    one query, whose work grows with the number of open checkouts, and one INSERT if somebody is found.
+    """
+    open_ones = Purchase.objects.filter(status=Purchase.Status.PENDING, expires_at__gt=Now())
+    buyers: Iterable[UUID] = set(open_ones.values_list("buyer_id", flat=True))
+    blocked = sorted(key for key, standing in standings_of(buyers).items() if blockers(standing)) if buyers else []
+    EligibilityChange.objects.bulk_create([EligibilityChange(user_id=key) for key in blocked], ignore_conflicts=True)
+    return len(blocked)
