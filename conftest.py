@@ -1,6 +1,7 @@
 """The cast and the stage of every test. The parts themselves are started by `luxewin.parts.pytest_plugin`."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import Preferences, User
 from accounts.tokens import open_session
+from luxewin import clock
 from luxewin.health.probes import EXAMINER
 from raffles import services as raffle_services
 from raffles.models import Raffle
@@ -86,6 +88,15 @@ def empty_after_commits() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def measured_clock() -> Iterator[None]:
+    """No test's count of queries depends on when this process last measured its clock; tests of that do it anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "KEPT_SECONDS", float("inf"))
+        patch.setattr(clock, "_last", clock.Offset(0.0, 0.0, time.time(), time.monotonic()))
         yield
 
 

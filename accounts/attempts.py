@@ -12,7 +12,7 @@ import logging
 from math import ceil
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.addresses import mailbox_key
 from accounts.models import SignInDelay, User
@@ -55,9 +55,25 @@ def claim(subject: str) -> int:
     raise TooManyRequests(ceil(waiting[0]) if waiting else 1)
 
 
-def forgive(subject: str) -> None:
-    """What was given was right, or its owner set a new one: nothing is counted any more. Cost: one statement."""
-    SignInDelay.objects.filter(key=_key(subject)).delete()
+def forgive(subject: str) -> bool:
+    """What was given was right, or its owner set a new one: nothing is counted any more. Cost: one statement.
+
+    Returns whether something was.
+    """
+    return SignInDelay.objects.filter(key=_key(subject)).delete()[0] > 0
+
+
+def lift_delay(user: User) -> list[str]:
+    """Forget what is counted of this person's passwords and codes, audited; return which of both something was of.
+
+    For an operator: wrong tries may be a stranger's, or come of a clock that was wrong.
+    """
+    subjects = {"passwords": user.email, "codes": codes_of(user)}
+    with transaction.atomic():
+        lifted = [what for what, subject in subjects.items() if forgive(subject)]
+        if lifted:
+            record("user.sign_in_delay_lifted", user, after={"of": lifted})
+    return lifted
 
 
 def note_failure(email: str, *, to: str) -> None:

@@ -3,9 +3,8 @@
 from datetime import datetime
 from math import ceil
 
-from django.utils import timezone
-
 from luxewin.api.problems import Problem
+from luxewin.clock import database_now
 
 
 class WrongCredentials(Problem):
@@ -257,7 +256,7 @@ class ExportTooSoon(Problem):
     title = "An archive was asked for before"
 
     def __init__(self, again_at: datetime) -> None:
-        self.retry_after = max(1, ceil((again_at - timezone.now()).total_seconds()))
+        self.retry_after = max(1, ceil((again_at - database_now()).total_seconds()))
         super().__init__("One archive a day. Its link is mailed when it is made.", again_at=again_at.isoformat())
 
 

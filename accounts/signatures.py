@@ -8,6 +8,7 @@ from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
 
 from accounts.keys import SigningKey, ring
+from luxewin.clock import MOST_SECONDS
 
 ALGORITHM, ISSUER = "EdDSA", "luxewin"
 
@@ -20,7 +21,8 @@ class RingBackend(TokenBackend):
     """
 
     def __init__(self, audience: str) -> None:
-        super().__init__(ALGORITHM, audience=audience, issuer=ISSUER)
+        # Two processes that are both near enough to the database's clock may be twice that apart.
+        super().__init__(ALGORITHM, audience=audience, issuer=ISSUER, leeway=2 * MOST_SECONDS)
 
     def encode(self, payload: dict[str, Any]) -> str:
         """Signed by the key whose turn it is."""

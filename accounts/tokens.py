@@ -16,6 +16,7 @@ from accounts.models import Session, User
 from accounts.signatures import RefreshToken
 from luxewin.api.requests import current_request
 from luxewin.audit.services import record
+from luxewin.clock import database_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def _claims(refresh: str) -> _Claims:
 
 def _stamp() -> tuple[int, str]:
     """When tokens are issued that are made now, and by which key they are signed."""
-    now = datetime.now(UTC)
+    now = database_now()
     return int(now.timestamp()), ring().signing(now).kid
 
 

@@ -13,12 +13,16 @@ class LuxewinConfig(AppConfig):
     def ready(self) -> None:
         """Registers the checks and the probes of what no single app owns."""
         from luxewin import checks  # noqa: F401 registers itself
+        from luxewin.clock import probe as clock
         from luxewin.database import lift_limits, restore_limits
         from luxewin.health import EVERY_SECONDS_OUTSIDE, register
         from luxewin.health.parts import cache, database, mail
+        from luxewin.models import WrongClock
 
         pre_migrate.connect(lift_limits, dispatch_uid="luxewin.limits")
         post_migrate.connect(restore_limits, dispatch_uid="luxewin.limits")
         register("database", database, required=True)
+        register("clock", clock, required=True)
+        register("clocks", WrongClock.probe)
         register("cache", cache)
         register("mail", mail, every=EVERY_SECONDS_OUTSIDE)

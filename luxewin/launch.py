@@ -27,6 +27,7 @@ def state_dir() -> Path:
 
 def main(argv: list[str]) -> None:
     """Runs the Django command of `argv`."""
+
     # Before anything is started: a typo must not pass for development.
     named = environment_name(default="")
     # Of what reads no data, `check --database default` does.
@@ -62,7 +63,8 @@ def main(argv: list[str]) -> None:
 def _execute(argv: list[str]) -> None:
     """Runs the command, unless a variable cannot be read: defaults in its place could be anything but harmless."""
     from django.conf import settings
-    from django.core.management import execute_from_command_line
+
+    from luxewin.commands import execute_from_command_line
 
     # `check` names these faults among all others, and help needs no settings.
     if len(argv) > 1 and argv[1] not in NEED_NO_SETTINGS and settings.ENVIRONMENT.faults:

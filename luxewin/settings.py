@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "luxewin.api.headers.HeadersMiddleware",
     "accounts.cookies.DeadCookiesMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "luxewin.health.clock.RightClockMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

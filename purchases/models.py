@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from luxewin.clock import UpdatedAtField
 from luxewin.ids import uuid7
 from luxewin.tasks.models import Claimable
 from purchases.querysets import PurchaseQuerySet
@@ -150,7 +151,7 @@ class Payment(models.Model):
     # Since when a request has been waiting for Stripe to make the intent; a second one stays away for a while.
     calling_since = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = UpdatedAtField()
 
     class Meta:
         ordering = ["attempt"]
@@ -197,7 +198,7 @@ class Refund(Claimable):
     stripe_id = models.CharField(max_length=255, unique=True, null=True)  # noqa: DJ001 unique, so unknown is null
     error = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(db_default=Now())
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = UpdatedAtField()
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(amount__gte=1), name="refund_amount")]
@@ -231,7 +232,7 @@ class Dispute(models.Model):
     amount = models.PositiveBigIntegerField(help_text="In the currency's minor unit.")
     currency = models.CharField(max_length=3)
     opened_at = models.DateTimeField()
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = UpdatedAtField()
 
     class Meta:
         ordering = ["-opened_at"]

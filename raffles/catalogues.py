@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.dateparse import parse_duration
 
 from luxewin.api.problems import flatten
 from luxewin.audit.services import Actor
+from luxewin.clock import database_now
 from raffles import services
 from raffles.models import Raffle
 from raffles.serializers import RaffleWriteSerializer
@@ -89,7 +89,7 @@ def _list(row: dict[str, Any], name: str) -> list[str]:
 
 def _checked(rows: list[Any]) -> list[dict[str, Any]]:
     checked, faults = [], []
-    now = timezone.now()
+    now = database_now()
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
             faults.append(f"raffle {number}: must be an object")

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 from django.utils.text import slugify
 
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import Actor, record
+from luxewin.clock import database_now
 from raffles import questions
 from raffles.errors import TermsFixed, WrongPhase
 from raffles.models import Prize, Raffle, TicketCounter
@@ -83,7 +83,7 @@ def publish_raffle(raffle_id: UUID, *, actor: Actor | None = None) -> Raffle:
             raise WrongPhase("Only a draft can be published.", raffle_status=raffle.status)
         if faults := _faults_of_draft(raffle):
             raise InvalidInput(faults)
-        raffle.status, raffle.published_at = Raffle.Status.PUBLISHED, timezone.now()
+        raffle.status, raffle.published_at = Raffle.Status.PUBLISHED, Now()
         raffle.save(update_fields=["status", "published_at"])
         TicketCounter.objects.create(raffle=raffle, capacity=raffle.capacity)
         raffle_published.send(Raffle, raffle=raffle, actor=actor)
@@ -120,7 +120,7 @@ def void_raffle(raffle_id: UUID, *, reason: str) -> None:
 
 def _cancel(raffle: Raffle, reason: str, actor: Actor | None) -> None:
     before = raffle.status
-    raffle.status, raffle.cancelled_at, raffle.cancel_reason = Raffle.Status.CANCELLED, timezone.now(), reason[:200]
+    raffle.status, raffle.cancelled_at, raffle.cancel_reason = Raffle.Status.CANCELLED, Now(), reason[:200]
     raffle.save(update_fields=["status", "cancelled_at", "cancel_reason"])
     TicketCounter.objects.filter(pk=raffle.pk).update(selling=False)
     raffle_cancelled.send(Raffle, raffle=raffle, actor=actor)
@@ -181,7 +181,7 @@ def _free_slug(title: str) -> str:
 def _faults_of_draft(raffle: Raffle) -> list[dict[str, str]]:
     positions = list(raffle.prizes.values_list("position", flat=True))
     rules: list[tuple[str, str, str, Callable[[], bool]]] = [
-        ("closes_at", "in_the_past", "The sale would be over already.", lambda: raffle.closes_at <= timezone.now()),
+        ("closes_at", "in_the_past", "The sale would be over already.", lambda: raffle.closes_at <= database_now()),
         ("prizes", "required", "There is no prize.", lambda: not positions),
         (
             "prizes",

@@ -7,7 +7,6 @@ always verified here, whoever delivered it, so the relays need not be trusted.
 import asyncio
 import json
 import ssl
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -159,13 +158,14 @@ class BeaconClient:
         self.urls = [url.rstrip("/") for url in urls]
         self.timeout = timeout
 
-    def fetch(self, round: int) -> bytes:  # noqa: A002
+    def fetch(self, round: int, *, now: float | None = None) -> bytes:  # noqa: A002
         """The verified signature of the round; else raises RoundNotYet or BeaconUnavailable.
 
-        Blocks for at most `timeout` a relay. Not for use inside an event loop.
+        Given `now`, the time in Unix seconds, no relay is asked for a round that is not due yet. Blocks for at most
+        `timeout` a relay. Not for use inside an event loop.
         """
         due_at = self.beacon.time_of(round)
-        if time.time() < due_at:
+        if now is not None and now < due_at:
             raise RoundNotYet(round, due_at)
         faults: list[_RelayFault] = []
         for url in self.urls:

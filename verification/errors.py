@@ -2,15 +2,19 @@
 
 from datetime import datetime, timedelta
 
-from django.utils import timezone
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
 
 from luxewin.api.problems import Problem, Unavailable
 
 
 class StepWaits(Exception):
-    """The next step of a draw cannot be taken yet; says why and when to try again."""
+    """The next step of a draw cannot be taken yet; says why and when to try again.
 
-    def __init__(self, reason: str, until: datetime) -> None:
+    `until` is a time that others set (a round, a delay on the chain), or an expression of the database's clock.
+    """
+
+    def __init__(self, reason: str, until: datetime | Combinable) -> None:
         super().__init__(reason)
         self.reason = reason
         self.until = until
@@ -20,7 +24,7 @@ class StepStuck(StepWaits):
     """The next step cannot be taken, and waiting does not help: an operator must look."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason}; an operator must look", timezone.now() + timedelta(seconds=60))
+        super().__init__(f"{reason}; an operator must look", Now() + timedelta(seconds=60))
 
 
 class SignatureRefused(Exception):

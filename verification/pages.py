@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from luxewin import money
+from luxewin.clock import database_now
 from verification.beacon import QUICKNET, QUICKNET_RELAYS
 from verification.models import ChainStep, Draw
 from verification.serializers import PickSerializer
@@ -35,7 +36,8 @@ def draws(request: HttpRequest) -> HttpResponse:
     """Every promise ever made, newest first."""
     everything = Draw.objects.select_related("raffle").order_by("-sequence")
     page = Paginator(everything, DRAWS_A_PAGE).get_page(request.GET.get("page"))
-    rows = [{"draw": draw, "timeline": Timeline(draw, {})} for draw in page]
+    now = database_now()
+    rows = [{"draw": draw, "timeline": Timeline(draw, {}, now)} for draw in page]
     return render(request, "verification/draws.html", {"page": page, "rows": rows})
 
 
@@ -66,7 +68,7 @@ def _everything(draw: Draw) -> dict[str, Any]:
         "closes_at": datetime.fromisoformat(promise["closes_at"]),
         "price": money.as_text(promise["ticket_price"], promise["currency"]),
         "manifest_pretty": json.dumps(promise, indent=2, ensure_ascii=False),
-        "timeline": Timeline(draw, steps),
+        "timeline": Timeline(draw, steps, database_now()),
         "beacon": _beacon(draw),
         "picks": PickSerializer(draw.picks.all(), many=True).data,
         "chain": _chain(draw, steps),

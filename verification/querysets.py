@@ -1,10 +1,14 @@
 """Reads of draws."""
 
+from datetime import timedelta
 from typing import Any, Self
 from uuid import UUID
 
-from django.db.models import Prefetch, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Func, Prefetch, Q, QuerySet
+from django.db.models.functions import Greatest, Now
+
+# Above every pause between two tries, and above the period of any beacon.
+LONGEST_PAUSE = timedelta(minutes=10)
 
 
 class DrawQuerySet(QuerySet[Any]):
@@ -34,11 +38,22 @@ class DrawQuerySet(QuerySet[Any]):
             return self.filter(raffle__slug=named)
 
     def unfinished(self) -> Self:
-        """A step is left to take, and its time has come."""
+        """A step is left to take, and its time has come.
+
+        So has one that is further away than anything that a draw waits for: a time that nobody set for a reason.
+        """
         state = self.model.State
         waits_for_work = (
             Q(state=state.ANNOUNCED, raffle__closed_at__isnull=False)
             | Q(state__in=[state.PROMISED, state.FROZEN, state.COMMITTED])
             | Q(state=state.DRAWN, contract__isnull=False)
         )
-        return self.filter(waits_for_work, due_at__lte=Now())
+        committed = Func(F("committed_at") + F("raffle__delay_seconds"), function="to_timestamp")
+        void_delay = Func(F("void_after"), template="make_interval(secs => %(expressions)s)")
+        declared = ExpressionWrapper(
+            F("void_declared_at") + ExpressionWrapper(void_delay, DurationField()), DateTimeField()
+        )
+        # Without a commitment or a declaration these are null, which GREATEST passes over.
+        awaited = Greatest(Now(), ExpressionWrapper(committed, DateTimeField()), declared)
+        is_due = Q(due_at__lte=Now()) | Q(due_at__gt=awaited + LONGEST_PAUSE)
+        return self.filter(waits_for_work & is_due)

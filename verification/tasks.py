@@ -11,6 +11,7 @@ from luxewin.tasks.sweeps import enqueue_due, sweep
 from verification import announcements, services
 from verification.anchoring.balance import read_balance
 from verification.models import ChainAccount, ChainTransaction, Draw, UntoldDraw
+from verification.querysets import LONGEST_PAUSE
 
 LEASE = timedelta(seconds=60)
 TELLING = timedelta(minutes=5)  # a hundred thousand people take a while
@@ -44,11 +45,9 @@ def look_after_transactions() -> int:
     """Finds transactions that are not final: unmined, or in a block that may yet be reorganised."""
     states = ChainTransaction.State
     still_open = ChainTransaction.objects.filter(state__in=(states.SIGNED, states.MINED, states.DONE))
-    return (
-        enqueue_due(still_open.filter(due_at__lte=Now()), look_after_transaction, lease=LEASE)
-        if settings.CHAIN_RPC_URLS
-        else 0
-    )
+    # Nothing sets a time that is further away than a minute.
+    due = Q(due_at__lte=Now()) | Q(due_at__gt=Now() + LONGEST_PAUSE)
+    return enqueue_due(still_open.filter(due), look_after_transaction, lease=LEASE) if settings.CHAIN_RPC_URLS else 0
 
 
 def look_after_transaction(transaction_id: str) -> None:

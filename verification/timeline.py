@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
-from django.utils import timezone
 from django.utils.formats import date_format
 
 from verification.models import ChainStep, Draw
@@ -24,11 +23,11 @@ class Moment:
 
 
 class Timeline:
-    """What a page says of a draw's way. `steps` are those on its chain, by name."""
+    """What a page says of a draw's way. `steps` are those on its chain, by name; `now` is the database's."""
 
-    def __init__(self, draw: Draw, steps: Mapping[str, ChainStep]) -> None:
+    def __init__(self, draw: Draw, steps: Mapping[str, ChainStep], now: datetime) -> None:
         self.draw, self.raffle, self.steps = draw, draw.raffle, steps
-        self.now = timezone.now()
+        self.now = now
 
     @property
     def label(self) -> str:

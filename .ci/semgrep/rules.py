@@ -95,3 +95,26 @@ def lines(log, password, pair, user):
 def tokens(text, key):
     # ruleid: tokens-by-accounts
     jwt.decode(text, key, algorithms=["HS256"])
+
+
+def times(models, timezone, time, datetime, date):
+    # ruleid: the-database-has-the-clock
+    timezone.now()
+    # ruleid: the-database-has-the-clock
+    models.DateTimeField(default=timezone.now)
+    # ruleid: the-database-has-the-clock
+    models.DateTimeField(auto_now=True)
+    # ruleid: the-database-has-the-clock
+    models.DateTimeField(null=True, auto_now_add=True)
+    # ruleid: the-database-has-the-clock
+    datetime.now(UTC)
+    # ruleid: the-database-has-the-clock
+    date.today()
+    # ruleid: the-database-has-the-clock
+    time.time()
+    # ok: the-database-has-the-clock
+    time.monotonic()
+    # ok: the-database-has-the-clock
+    timezone.localtime(found)
+    # ok: the-database-has-the-clock
+    models.DateTimeField(db_default=Now())

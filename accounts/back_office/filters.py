@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.admin import AllValuesFieldListFilter, DateFieldListFilter
-from django.utils import timezone
+
+from luxewin.clock import database_now
 
 MONTHS = 24
 
@@ -15,7 +16,7 @@ class MonthFilter(DateFieldListFilter):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        until = timezone.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        until = database_now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         for _ in range(MONTHS):
             since = (until - timedelta(days=1)).replace(day=1)
             self.links += ((f"{since:%Y-%m}", {self.lookup_kwarg_since: since, self.lookup_kwarg_until: until}),)  # type: ignore[assignment]

@@ -1,6 +1,5 @@
 """The back office's page of one's second factor: set up right after the sign-in, looked at and renewed later."""
 
-import time
 from typing import Any
 
 import django_otp
@@ -21,6 +20,7 @@ from accounts.permissions import signed_in
 from accounts.serializers.fields import CODE_LENGTH
 from accounts.services.codes import authenticator_of
 from luxewin.api.problems import InvalidInput, Problem
+from luxewin.clock import database_now
 
 FRESH_SECONDS, OFFERED = 600, "offered_authenticator"
 
@@ -40,7 +40,7 @@ class SecondFactorPage(View):
         self.has_one = authenticator_of(self.user) is not None
         if self.has_one and not self.site.has_second_factor(request):
             return self._to_sign_in(request)
-        if not self.has_one and time.time() - request.session.get(SIGNED_IN_AT, 0) > FRESH_SECONDS:
+        if not self.has_one and database_now().timestamp() - request.session.get(SIGNED_IN_AT, 0) > FRESH_SECONDS:
             logout(request)
             return self._to_sign_in(request)
         return super().dispatch(request, *args, **kwargs)

@@ -1,6 +1,5 @@
 """The back office's sign-in: password, and the second factor of those who have one."""
 
-import time
 from typing import Any
 
 from django import forms
@@ -17,6 +16,7 @@ from accounts.serializers.fields import CODE_LENGTH
 from accounts.services.codes import authenticator_of, check_code
 from luxewin.api.ratelimits import TooManyRequests, count_request
 from luxewin.audit.services import record
+from luxewin.clock import database_now
 
 SIGNED_IN_AT = "signed_in_at"
 
@@ -79,7 +79,7 @@ class SignInForm(AdminAuthenticationForm):
 @receiver(user_logged_in, dispatch_uid="accounts.back_office.signed_in_at")
 def note_the_time(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
     """A password just given lets its owner set up a second factor; one given long ago does not."""
-    request.session[SIGNED_IN_AT] = time.time()
+    request.session[SIGNED_IN_AT] = database_now().timestamp()
 
 
 @receiver(user_logged_out, dispatch_uid="accounts.back_office.signed_out")

@@ -8,10 +8,10 @@ from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.utils import timezone
 
 from accounts.models import User
 from accounts.privacy.held import AREAS
+from luxewin.clock import database_now
 
 MAX_BYTES = 64 * 1024 * 1024
 README = """LuxeWin: everything that is held on {email}, as of {now:%Y-%m-%d %H:%M} UTC
@@ -52,7 +52,7 @@ def write_archive(user: User, file: IO[bytes]) -> None:
     """
     with ZipFile(file, "w", ZIP_DEFLATED) as archive:
         files = "\n".join(f"{area.name}: {area.about}" for area in AREAS.values())
-        archive.writestr("README.txt", README.format(email=user.email, now=timezone.now(), files=files))
+        archive.writestr("README.txt", README.format(email=user.email, now=database_now(), files=files))
         for area in AREAS.values():
             with archive.open(area.name, "w") as raw, io.TextIOWrapper(raw, "utf-8", newline="") as text:
                 rows = _bounded(area.rows(user), file)

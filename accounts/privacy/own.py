@@ -13,7 +13,6 @@ from django.conf import settings
 from django.contrib.sessions.models import Session as BackOfficeSession
 from django.db import transaction
 from django.db.models import Model, ProtectedError, Q, QuerySet
-from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_q.models import Failure, Success
 
@@ -39,6 +38,7 @@ from accounts.models.people import NOWHERE
 from accounts.privacy import held, retention
 from accounts.privacy.leaving import Obstacle, eraser, obstacle, obstacles_of
 from luxewin.audit.models import AuditEntry
+from luxewin.clock import database_now
 
 log = logging.getLogger(__name__)
 
@@ -186,7 +186,7 @@ def _older(model: type[Model], by: str) -> Any:
 
 
 def _old_exports(before: datetime) -> QuerySet[Export]:
-    made = Q(ready_at__lt=before) | Q(expires_at__lt=timezone.now())
+    made = Q(ready_at__lt=before) | Q(expires_at__lt=database_now())
     return Export.objects.filter(made | Q(status=Export.Status.FAILED, created_at__lt=before))
 
 

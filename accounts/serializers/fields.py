@@ -4,12 +4,12 @@ import re
 from datetime import date
 from typing import Any
 
-from django.utils import timezone
 from iso3166 import countries_by_alpha2
 from rest_framework import serializers
 
 from accounts.addresses import MAX_LENGTH, AddressRefused, canonical_address
 from accounts.models.safeguards import REGION
+from luxewin.clock import database_now
 from luxewin.money import is_currency
 
 CODE_LENGTH, PASSWORD_LENGTH = 40, 128
@@ -65,7 +65,7 @@ class BirthDateField(serializers.DateField):
     def to_internal_value(self, data: Any) -> date:
         """Neither yet to come nor before EARLIEST_BIRTH."""
         born: date = super().to_internal_value(data)
-        if not EARLIEST_BIRTH <= born <= timezone.now().date():
+        if not EARLIEST_BIRTH <= born <= database_now().date():
             raise serializers.ValidationError("Nobody who is alive was born then.", code="impossible")
         return born
 

@@ -4,7 +4,6 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts.addresses import canonical_address, mailbox_key
 from accounts.authority import check_reason, lock_for_staff
@@ -18,6 +17,7 @@ from accounts.services.newcomers import is_nobody_s, make_room, take_turns
 from accounts.services.signing_in import confirm_password
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import record
+from luxewin.clock import database_now
 
 
 def request_email_change(user: User, *, email: str, password: str) -> None:
@@ -43,7 +43,7 @@ def request_email_change(user: User, *, email: str, password: str) -> None:
         notify(user, "email_change_old", about=change.pk, **facts)
         owner = User.objects.filter(mailbox=mailbox_key(email)).exclude(pk=user.pk).first()
         if owner and not is_nobody_s(owner):
-            notify(owner, "already_registered", about=f"{timezone.now():%Y-%m-%d}")
+            notify(owner, "already_registered", about=f"{database_now():%Y-%m-%d}")
         else:
             notify(user, "email_change_new", about=change.pk, to=email, **facts)
 
@@ -79,7 +79,7 @@ def confirm_email_change(*, token: str) -> bool:
             change = _locked(change_id)
             if change is None or getattr(change, f"{side}_confirmed_at"):
                 raise LinkRefused("This link was used, or another change was asked for since.")
-            setattr(change, f"{side}_confirmed_at", timezone.now())
+            setattr(change, f"{side}_confirmed_at", Now())
             change.save(update_fields=[f"{side}_confirmed_at"])
             record("user.email_change_confirmed", change.user, actor=change.user, after={"side": side})
             if change.old_confirmed_at is None or change.new_confirmed_at is None:
@@ -110,7 +110,7 @@ def _apply(change: EmailChange) -> None:
         raise LinkRefused("This address has an account of its own by now.")
     was_theirs = user.has_verified_email
     # Nobody sheds an exclusion with an address, which stays tied to them, nor takes on an excluded one without it.
-    before, user.email, user.email_verified_at = user.email, change.email, timezone.now()
+    before, user.email, user.email_verified_at = user.email, change.email, Now()
     user.save(update_fields=["email", "email_verified_at"])
     carry_over_exclusion(user)
     # Accounts elsewhere showed the old mailbox, which somebody else may read.

@@ -1,13 +1,13 @@
 """Accounts that staff close and open again, as opposed to those whose person wishes it (`deletion`)."""
 
 from django.db import transaction
-from django.utils import timezone
 
 from accounts.authority import check_reason, lock_for_staff
 from accounts.errors import AccountClosed, AccountOpen
 from accounts.models import Deletion, User
 from accounts.notifications import notify
 from luxewin.audit.services import record
+from luxewin.clock import database_now
 
 
 def close_account(person: User, *, actor: User, reason: str) -> None:
@@ -43,4 +43,4 @@ def _set_active(known: User, is_active: bool, actor: User, reason: str) -> None:
     # It ends the sessions, and what becomes of a deletion that waits.
     known.save(update_fields=["is_active"])
     record("user.reopened" if is_active else "user.closed", known, actor=actor, after={"reason": reason})
-    notify(known, "changed_by_staff", about=timezone.now().isoformat(), changed=["is_active"], open=is_active)
+    notify(known, "changed_by_staff", about=database_now().isoformat(), changed=["is_active"], open=is_active)

@@ -1,7 +1,6 @@
 """Codes of the second factor, looked at: each is good once, and guessing them is slowed."""
 
 from django.db import transaction
-from django.utils import timezone
 
 from accounts import attempts
 from accounts.errors import WrongCode
@@ -9,6 +8,7 @@ from accounts.models import Authenticator, RecoveryCode, User
 from accounts.models.second_factor import plain
 from accounts.notifications import notify
 from luxewin.audit.services import record
+from luxewin.clock import database_now
 
 
 def authenticator_of(user: User) -> Authenticator | None:
@@ -25,7 +25,7 @@ def check_code(user: User, code: str) -> None:
     counted = attempts.claim(attempts.codes_of(user))
     if not _is_right(user, plain(code)):
         if counted == attempts.FREE:
-            notify(user, "second_factor_guessed", about=f"{timezone.now():%Y-%m-%d}")
+            notify(user, "second_factor_guessed", about=f"{database_now():%Y-%m-%d}")
         record("user.code_refused", user, actor=user)
         raise WrongCode("This code is wrong, or was used. Wait for the next one.")
     attempts.forgive(attempts.codes_of(user))
@@ -39,7 +39,7 @@ def _is_right(user: User, code: str) -> bool:
             if spent:
                 left = RecoveryCode.objects.filter(user=user).count()
                 record("user.recovery_code_used", user, actor=user, after={"left": left})
-                notify(user, "recovery_code_used", about=timezone.now().isoformat(), left=left)
+                notify(user, "recovery_code_used", about=database_now().isoformat(), left=left)
             return spent
         device = Authenticator.objects.select_for_update().filter(user=user, confirmed=True).first()
         return device is not None and device.verify_token(code)

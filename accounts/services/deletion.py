@@ -7,7 +7,6 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts import attempts
 from accounts.authority import check_authority
@@ -20,6 +19,7 @@ from accounts.privacy.leaving import ERASERS, obstacles_of
 from accounts.services.exclusions import forget_identifiers, remember_exclusion
 from accounts.services.signing_in import confirm_password
 from luxewin.audit.services import record
+from luxewin.clock import database_now
 
 GRACE = timedelta(days=14)
 # How long it waits where money was under way when it was due.
@@ -59,7 +59,7 @@ def _request_deletion(user: User, actor: User, reason: str) -> Deletion:
         person.is_active = False
         person.save(update_fields=["is_active"])
         # After it: it is their own wish that closes the account, which they may take back.
-        deletion = Deletion.objects.create(user=person, due_at=timezone.now() + GRACE)
+        deletion = Deletion.objects.create(user=person, due_at=database_now() + GRACE)
         after = {"due_at": deletion.due_at.isoformat()} | ({"reason": reason} if reason else {})
         record("user.deletion_requested", person, actor=actor, after=after)
         facts = {"deletion": deletion.pk.hex, "due_at": deletion.due_at.isoformat()}
@@ -78,7 +78,7 @@ def keep_account(*, token: str) -> None:
         deletion = waiting.filter(pk=deletion_id, status=Deletion.Status.WAITING, can_be_kept=True).first()
         if deletion is None or not keeping_links.is_of(stamp, deletion.user):
             raise LinkRefused(REFUSED)
-        deletion.status, deletion.ended_at = Deletion.Status.CANCELLED, timezone.now()
+        deletion.status, deletion.ended_at = Deletion.Status.CANCELLED, Now()
         deletion.save(update_fields=["status", "ended_at"])
         User.objects.filter(pk=deletion.user_id).update(is_active=True)
         record("user.deletion_cancelled", deletion.user, actor=deletion.user)
@@ -94,11 +94,11 @@ def carry_out_deletion(deletion_id: UUID) -> None:
         user = User.objects.select_for_update(no_key=True).get(pk=deletion.user_id)
         if obstacles := obstacles_of(user):
             deletion.obstacles = sorted({each["code"] for each in obstacles})
-            deletion.due_at = timezone.now() + POSTPONED
+            deletion.due_at = Now() + POSTPONED
         else:
             pseudonymise(user)
             deletion.obstacles, deletion.status = [], Deletion.Status.DONE
-            deletion.ended_at = timezone.now()
+            deletion.ended_at = Now()
         deletion.claimed_until = None
         deletion.save()
 

@@ -10,7 +10,6 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts.authority import check_authority
 from accounts.errors import EmailNotVerified, ExportTooSoon, LinkRefused
@@ -19,6 +18,7 @@ from accounts.models import Export, ExportPart, RetentionRule, User
 from accounts.notifications import notify
 from accounts.privacy.archives import ArchiveTooLarge, write_archive
 from luxewin.audit.services import record
+from luxewin.clock import database_now
 
 log = logging.getLogger(__name__)
 PAUSE = timedelta(days=1)
@@ -85,7 +85,7 @@ def _store(made: Export, file: IO[bytes]) -> None:
         file.seek(0)
         for number, content in enumerate(iter(lambda: file.read(PART_BYTES), b"")):
             ExportPart.objects.create(export=export, number=number, content=content)
-        export.status, export.ready_at = Export.Status.READY, timezone.now()
+        export.status, export.ready_at = Export.Status.READY, database_now()
         export.expires_at = export.ready_at + timedelta(days=RetentionRule.objects.get(pk="exports").keep_days)
         export.save()
         record("user.exported", made.user, after={"export": str(export.pk), "bytes": export.size})

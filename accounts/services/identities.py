@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts import supabase
 from accounts.errors import IdentityNotFound, PasswordWanted, SupabaseNotConfigured
@@ -85,7 +85,7 @@ def _found_or_made(person: supabase.Person) -> User:
 
 
 def _made(person: supabase.Person) -> User:
-    user = User(email=person.email, display_name=person.name or NEW_NAME, email_verified_at=timezone.now())
+    user = User(email=person.email, display_name=person.name or NEW_NAME, email_verified_at=Now())
     user.set_unusable_password()
     user.save(force_insert=True)
     Preferences.objects.create(user=user)

@@ -3,7 +3,6 @@
 from django.db import connection
 from django.db.models import F, Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts.addresses import mailbox_key
 from accounts.models import Deletion, Notification, Preferences, User
@@ -51,7 +50,7 @@ def claim(holder: User, password: str) -> User:
         _set_aside(holder)
         user = User(email=email, display_name=NEW_NAME)
         record("user.registered", user, actor=user, after={"by": "mail"})
-    user.email_verified_at, user.password_proven = timezone.now(), True
+    user.email_verified_at, user.password_proven = Now(), True
     user.set_password(password)
     user.save()
     Preferences.objects.get_or_create(user=user)

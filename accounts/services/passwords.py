@@ -1,7 +1,6 @@
 """New passwords: by a mailed link, by the old one, or by support."""
 
 from django.db import transaction
-from django.utils import timezone
 
 from accounts import attempts
 from accounts.authority import check_reason, lock_for_staff
@@ -15,6 +14,7 @@ from accounts.services.signing_in import confirm_password
 from accounts.tokens import TokenPair, open_session
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import record
+from luxewin.clock import database_now
 
 
 def reset_password(*, token: str, password: str) -> None:
@@ -84,7 +84,7 @@ def set_password_for(person: User, *, password: str | None, actor: User, reason:
         end_links(known, because="password set by support")
         EmailChange.objects.filter(user=known).delete()
         record("user.password_set", known, actor=actor, after={"usable": password is not None, "reason": reason})
-        notify(known, "password_set_by_staff", about=timezone.now().isoformat(), usable=password is not None)
+        notify(known, "password_set_by_staff", about=database_now().isoformat(), usable=password is not None)
     attempts.forgive(known.email)
 
 
@@ -99,7 +99,7 @@ def _set(user: User, password: str, action: str) -> None:
     user.set_password(password)
     user.save(update_fields=["password", "password_proven"])
     record(action, user, actor=user)
-    notify(user, "password_changed", about=timezone.now().isoformat())
+    notify(user, "password_changed", about=database_now().isoformat())
 
 
 def check_new_password(password: str, user: User, *, field: str = "password") -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts.events import OPTIONAL, merged
 from accounts.links import unsubscribing_of
@@ -76,7 +76,7 @@ def _consent(preferences: Preferences, *, given: bool, actor: Actor | None, by: 
         return
     if given:
         check_marketing(preferences.user_id)
-    preferences.marketing_consent_at = timezone.now() if given else None
+    preferences.marketing_consent_at = Now() if given else None
     preferences.save(update_fields=["marketing_consent_at"])
     action, after = "consent.given" if given else "consent.withdrawn", {"to": "marketing", "by": by}
     record(action, preferences.user, actor=actor, after=after | ({"text": CONSENT_TEXT} if given else {}))

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts.authority import check_reason, lock_for_staff
 from accounts.errors import PlaceFixed
@@ -12,6 +12,7 @@ from accounts.models import User
 from accounts.notifications import notify
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import record
+from luxewin.clock import database_now
 
 # Rules follow from where one lives: nobody moves from purchase to purchase.
 MOVES_AFTER = timedelta(days=90)
@@ -34,7 +35,7 @@ def update_profile(user: User, **changes: Any) -> User:
                 "date_of_birth", "fixed", "It is known already. If it is wrong, write to our support."
             )
         if _moves(known, changed):
-            known.place_changed_at = timezone.now()
+            known.place_changed_at = Now()
         _write(known, changed, actor=user)
     return known
 
@@ -51,7 +52,7 @@ def correct_profile(person: User, *, actor: User, reason: str, **changes: Any) -
         changed = _changed(known, changes)
         _write(known, changed, actor=actor, reason=reason)
         if changed:
-            notify(known, "changed_by_staff", about=timezone.now().isoformat(), changed=sorted(changed))
+            notify(known, "changed_by_staff", about=database_now().isoformat(), changed=sorted(changed))
     return known
 
 
@@ -84,7 +85,7 @@ def _moves(known: User, changed: dict[str, Any]) -> bool:
     if not any(getattr(known, name) for name in ("country", "region") if name in changed):
         return False
     last = known.place_changed_at
-    if last and last + MOVES_AFTER > timezone.now():
+    if last and last + MOVES_AFTER > database_now():
         text = f"They were changed on {last:%Y-%m-%d}, and can be changed once in {MOVES_AFTER.days} days."
         raise PlaceFixed(text, changeable_at=last + MOVES_AFTER)
     return True

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts import attempts
 from accounts.authority import check_reason
@@ -19,6 +19,7 @@ from accounts.services.signing_in import confirm_password
 from accounts.services.terms import accept_terms
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import record
+from luxewin.clock import database_now
 
 
 def register_user(
@@ -50,7 +51,7 @@ def _register(email: str, fields: dict[str, Any], terms_version: str | None) -> 
     """While nobody has shown that an address is theirs, its newest registration stands, with a link of its own."""
     owner = make_room(email)
     if owner:
-        notify(owner, "already_registered", about=f"{timezone.now():%Y-%m-%d}")
+        notify(owner, "already_registered", about=f"{database_now():%Y-%m-%d}")
         return
     user = User.objects.create(email=email, **fields)
     Preferences.objects.create(user=user)
@@ -103,7 +104,7 @@ def verify_email(*, token: str, password: str | None = None, new_password: str |
 
 def _verified(user: User) -> User:
     """With the password shown: what this account is goes on, but nobody who is signed in, wherever."""
-    user.email_verified_at, user.password_proven = timezone.now(), True
+    user.email_verified_at, user.password_proven = Now(), True
     user.save(update_fields=["email_verified_at", "password_proven"])
     EmailChange.objects.filter(user=user).delete()
     if ended := user.sessions.end():

@@ -6,19 +6,19 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts.models import RetentionRule, User
 from accounts.privacy.retention import REMOVERS
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import record
+from luxewin.clock import database_now
 
 BUDGET_SECONDS = 60  # half of what a task may take, looked at between batches; what is left is due again
 
 
 def count_due(rule: RetentionRule) -> int:
     """How much a rule would remove now."""
-    return REMOVERS[rule.what].due(timezone.now() - _kept(rule)).count()
+    return REMOVERS[rule.what].due(database_now() - _kept(rule)).count()
 
 
 def apply_rule(what: str) -> int:
@@ -27,7 +27,7 @@ def apply_rule(what: str) -> int:
     It stops by itself after BUDGET_SECONDS.
     """
     rule = RetentionRule.objects.get(pk=what)
-    before = timezone.now() - _kept(rule)
+    before = database_now() - _kept(rule)
     removed, last, deadline = 0, None, monotonic() + BUDGET_SECONDS
     while monotonic() < deadline:
         gone, last = _remove_batch(rule, before, last)

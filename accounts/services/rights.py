@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.utils import timezone
 
 from accounts.authority import check_may_give, check_reason, lock_for_staff
 from accounts.errors import InsufficientRights
 from accounts.models import User
 from accounts.notifications import notify
 from luxewin.audit.services import record
+from luxewin.clock import database_now
 
 
 def set_rights(
@@ -39,7 +39,7 @@ def set_rights(
             known.groups.set(wanted)
             before["groups"], after["groups"] = _names(had), _names(wanted)
         if after:
-            notify(known, "changed_by_staff", about=timezone.now().isoformat(), changed=sorted(after))
+            notify(known, "changed_by_staff", about=database_now().isoformat(), changed=sorted(after))
             record("user.rights_set", known, actor=actor, before=before, after=after | {"reason": reason})
     return known
 

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.contrib.sessions.models import Session as BrowserSession
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts.errors import EmailNotVerified, SecondFactorMandatory, SecondFactorMissing, WrongCode
 from accounts.models import Authenticator, RecoveryCode, Session, User
@@ -20,6 +19,7 @@ from accounts.services.codes import authenticator_of, check_code
 from accounts.services.signing_in import confirm_password
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import record
+from luxewin.clock import database_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def renew_recovery_codes(user: User, *, password: str, code: str) -> list[str]:
     with transaction.atomic():
         _lock(user)
         record("user.recovery_codes_renewed", user, actor=user)
-        notify(user, "recovery_codes_renewed", about=timezone.now().isoformat())
+        notify(user, "recovery_codes_renewed", about=database_now().isoformat())
         return RecoveryCode.renew(user)
 
 
@@ -107,7 +107,7 @@ def switch_off(user: User, *, password: str, code: str) -> None:
         _lock(user)
         _remove(user)
         record("user.second_factor_removed", user, actor=user)
-        notify(user, "second_factor_removed", about=timezone.now().isoformat())
+        notify(user, "second_factor_removed", about=database_now().isoformat())
 
 
 def reset_second_factor(user: User) -> bool:
@@ -123,7 +123,7 @@ def reset_second_factor(user: User) -> bool:
         _remove(user)
         user.sessions.end()
         record("user.second_factor_reset", user)
-        notify(user, "second_factor_reset", about=timezone.now().isoformat())
+        notify(user, "second_factor_reset", about=database_now().isoformat())
         _end_in_browsers(user)
     return True
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from threading import Barrier
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -186,3 +187,24 @@ def test_one_address_is_limited_at_the_back_office_over_all_accounts(settings, d
     pages = [_sign_in(f"n{number}@example.com", "wrong").content.decode() for number in range(61)]
     assert any("Too many tries" in page for page in pages)
     assert "Too many tries" not in pages[0]
+
+
+def test_an_operator_lifts_the_wait_of_passwords_and_codes_and_the_audit_knows(owner, capsys):
+    for subject in (owner.email, attempts.codes_of(owner)):
+        for _ in range(attempts.FREE + 1):
+            attempts.claim(subject)
+        with pytest.raises(TooManyRequests):
+            attempts.claim(subject)
+    call_command("lift_signin_delay", owner.email.upper())
+    assert "forgotten are wrong passwords and codes" in capsys.readouterr().out
+    attempts.claim(owner.email)
+    attempts.claim(attempts.codes_of(owner))
+    entry = AuditEntry.objects.get(action="user.sign_in_delay_lifted")
+    assert (entry.subject_id, entry.after) == (str(owner.pk), {"of": ["passwords", "codes"]})
+
+
+@pytest.mark.parametrize("email", ["alice@example.com", "nobody@example.com"])
+def test_where_there_is_no_wait_to_lift_the_operator_hears_so(email, owner):
+    with pytest.raises(CommandError, match=email):
+        call_command("lift_signin_delay", email)
+    assert not AuditEntry.objects.filter(action="user.sign_in_delay_lifted").exists()

@@ -1,6 +1,7 @@
 """Parts room: the parts for a test run. Loaded by `-p luxewin.parts.pytest_plugin`.
 
-They start before any plugin reads Django's settings, keep their state in `.luxewin/test` and stop with the run. Workers
+They start before any plugin reads Django's settings, keep their state in `.luxewin/test` (LUXEWIN_TEST_STATE names
+another folder there) and stop with the run. Workers
 of a distributed run inherit the environment and start nothing; each takes a Redis database of its own, since tests
 empty it.
 """
@@ -15,7 +16,8 @@ from luxewin.parts.processes import PROJECT
 from luxewin.parts.supervisor import Supervisor
 
 # A second run beside the first takes the next folder.
-STATES = tuple(PROJECT / ".luxewin" / name for name in ("test", "test-2", "test-3"))
+_NAME = os.environ.get("LUXEWIN_TEST_STATE", "test")
+STATES = tuple(PROJECT / ".luxewin" / name for name in (_NAME, f"{_NAME}-2", f"{_NAME}-3"))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core import management
 
-from luxewin import launch, parts
+from luxewin import commands, launch, parts
 from luxewin.launch import PROJECT
 from purchases import gateway
 
@@ -34,7 +33,7 @@ def ran(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list[s
     for variable in (name for part in parts.PARTS.values() for name in part.variables):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(parts, "running", running)
-    monkeypatch.setattr(management, "execute_from_command_line", execute)
+    monkeypatch.setattr(commands, "execute_from_command_line", execute)
 
     def run(*words: str, **environment: str) -> list[str]:
         happened.clear()

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts.notifications import notify
 from accounts.standing import Standing, keep_standing, standing_of
@@ -147,7 +147,7 @@ def _bank_refused(purchase: Purchase, payment: Payment) -> None:
     note_change((About.INTENT, str(payment.intent_id)))
     if purchase.status == Purchase.Status.PROCESSING and not blocker_of(purchase, standing_of(purchase.buyer_id)):
         purchase.status = Purchase.Status.PENDING
-        purchase.expires_at = timezone.now() + timedelta(seconds=settings.HOLD_SECONDS)
+        purchase.expires_at = Now() + timedelta(seconds=settings.HOLD_SECONDS)
         purchase.save(update_fields=["status", "expires_at"])
         record("purchase.pending", purchase, before={"status": "processing"}, after={"status": purchase.status})
         notify(purchase.buyer, "payment_failed", about=payment.id, raffle=purchase.raffle.title)
@@ -230,7 +230,7 @@ def _seat(purchase: Purchase) -> None:
     before = purchase.status
     enqueue(tell_buyer, str(purchase.pk))
     first = count_sale(purchase.raffle_id, purchase.quantity)
-    purchase.status, purchase.first_ticket, purchase.paid_at = Purchase.Status.PAID, first, timezone.now()
+    purchase.status, purchase.first_ticket, purchase.paid_at = Purchase.Status.PAID, first, Now()
     purchase.claimed_until = None
     purchase.save(update_fields=["status", "first_ticket", "paid_at", "claimed_until"])
     record(

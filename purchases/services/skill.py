@@ -2,9 +2,8 @@
 
 from datetime import datetime
 
-from django.utils import timezone
-
 from luxewin.api.problems import InvalidInput
+from luxewin.clock import database_now
 from purchases.errors import TooManyAnswers, WrongAnswer
 from raffles.models import Raffle
 
@@ -26,5 +25,5 @@ def too_many_answers(until: str) -> TooManyAnswers:
         f"You answered wrongly too often in one day. You can answer again from {at:%Y-%m-%d %H:%M} UTC on.",
         try_again_at=at,
     )
-    problem.retry_after = max(1, int((at - timezone.now()).total_seconds()) + 1)
+    problem.retry_after = max(1, int((at - database_now()).total_seconds()) + 1)
     return problem

@@ -4,8 +4,8 @@ import logging
 from datetime import timedelta
 
 from django.db.models import Q
-from django.utils import timezone
 
+from luxewin.clock import database_now
 from verification import doors
 from verification.alerts import alert_staff
 from verification.models import ChainAccount, Draw
@@ -21,7 +21,7 @@ ETHER = 10**18
 def read_balance(account_id: int) -> None:
     """Stores the operator's balance and what is needed; tells staff once in 24 hours while it is too little."""
     account = ChainAccount.objects.get(pk=account_id)
-    now = timezone.now()
+    now = database_now()
     row = ChainAccount.objects.filter(pk=account_id)
     row.update(read_at=now, claimed_until=None)
     try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+from luxewin.clock import database_now
 from verification import doors
 from verification.anchoring.sending import Planned, pursue, store_signed
 from verification.errors import ContractMissing
@@ -96,7 +97,7 @@ def _is_usable(contract: Contract) -> bool:
 def _deploy(chain: "Chain", newest: Contract | None) -> ChainTransaction | None:
     """Signs and stores the deployment; None if another process has finished one since `newest` was."""
     beacon = doors.beacon()
-    known_round = max(1, beacon.first_round_at(int(time.time())) - 2)
+    known_round = max(1, beacon.first_round_at(int(database_now().timestamp())) - 2)
     call = chain.prepare_deploy(
         beacon,
         known_round=known_round,

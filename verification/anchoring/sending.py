@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
+from luxewin.clock import database_now
 from verification.models import ChainAccount, ChainAttempt, ChainStep, ChainTransaction, Draw
 from verification.onchain import Call, ChainRejected, ChainTooDear, Fees, Receipt
 
@@ -80,7 +81,7 @@ def pursue(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
 def send(chain: "Chain", sent: ChainTransaction) -> None:
     """Has a node take the newest version, again after a while, and with higher fees if stuck. Raises ChainError."""
     attempt = _newest(sent)
-    if attempt.sent_at and timezone.now() - attempt.sent_at >= timedelta(seconds=settings.CHAIN_STUCK_SECONDS):
+    if attempt.sent_at and database_now() - attempt.sent_at >= timedelta(seconds=settings.CHAIN_STUCK_SECONDS):
         try:
             attempt = _replacement(chain, sent, attempt) or attempt
         except ChainTooDear:
@@ -93,8 +94,7 @@ def send(chain: "Chain", sent: ChainTransaction) -> None:
 
 def _offer(chain: "Chain", sent: ChainTransaction, attempt: ChainAttempt) -> None:
     """Has a node take this version, unless one was asked to just now."""
-    now = timezone.now()
-    if attempt.repeated_at and now - attempt.repeated_at < REPEAT:
+    if attempt.repeated_at and database_now() - attempt.repeated_at < REPEAT:
         return
     try:
         chain.broadcast(bytes(attempt.raw))
@@ -102,8 +102,8 @@ def _offer(chain: "Chain", sent: ChainTransaction, attempt: ChainAttempt) -> Non
         # Spent on ours or on another's: the next look tells, by receipts and not by a node's words.
         if sent.account is None or chain.nonces_used(sent.account.address) <= (sent.nonce or 0):
             raise
-    ChainAttempt.objects.filter(pk=attempt.pk, sent_at=None).update(sent_at=now)
-    ChainAttempt.objects.filter(pk=attempt.pk).update(repeated_at=now)
+    ChainAttempt.objects.filter(pk=attempt.pk, sent_at=None).update(sent_at=Now())
+    ChainAttempt.objects.filter(pk=attempt.pk).update(repeated_at=Now())
 
 
 def _check_place(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
@@ -116,7 +116,7 @@ def _check_place(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
         log.warning("block %s of transaction %s was reorganised away", number, sent.hash)
         # It is as if it had never been sent. Others of the same days are looked at as soon as can be.
         sent.attempts.update(sent_at=None, repeated_at=None)
-        ChainTransaction.objects.filter(state__in=(State.MINED, State.DONE)).update(due_at=timezone.now())
+        ChainTransaction.objects.filter(state__in=(State.MINED, State.DONE)).update(due_at=Now())
         return _note(sent, state=State.SIGNED, **GONE)
     state = _depth_state(chain.head() - number + 1)
     # What counts does not cease to because a node is behind.

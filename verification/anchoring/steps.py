@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
+from luxewin.clock import database_now
 from verification import doors
 from verification.anchoring.sending import Planned, pursue, send, store_signed, take_step
 from verification.contract import MAX_DRAWS
@@ -99,7 +100,7 @@ def check_round(draw: Draw, committed_at: int, number: int) -> None:
         return
     state = doors.required_chain().draw_state(draw.contract.address, _hash(draw))
     if not _is_committed(state):
-        raise StepWaits("a node that is behind does not have the commitment yet", timezone.now() + POLL)
+        raise StepWaits("a node that is behind does not have the commitment yet", Now() + POLL)
     _same(draw, "moment or round", (committed_at, number), state.committed_at, state.round)
 
 
@@ -129,7 +130,7 @@ def anchor_settlement(draw: Draw) -> list[int]:
     sent, chain = _done(deed), doors.required_chain()
     # Of several draws in one call, one that somebody had settled just before was passed over.
     if sent.steps.count() > 1 and _taken_by(chain, deed) != sent:
-        raise StepWaits("somebody else settled the draw; that is being confirmed", timezone.now())
+        raise StepWaits("somebody else settled the draw; that is being confirmed", Now())
     return chain.settled_picks(draw.contract.address, _hash(draw))
 
 
@@ -146,7 +147,7 @@ def settled_with(draw: Draw) -> bytes | None:
         return None
     taken_by = chain.transaction_of(contract.address, "Settled", _hash(draw), not_before=_since(draw))
     if taken_by is None:
-        raise StepWaits("the contract is settled, and no node shows its event yet", timezone.now() + POLL)
+        raise StepWaits("the contract is settled, and no node shows its event yet", Now() + POLL)
     signature = chain.signature_in(taken_by)
     if signature is None:
         raise StepStuck(
@@ -203,7 +204,7 @@ def _done(deed: _Deed) -> ChainTransaction:
 def _waits(step: str, sent: ChainTransaction | None) -> StepWaits:
     # Where many blocks are needed, nothing changes from one second to the next, and nodes count their requests.
     pause = POLL * max(1, min(10, settings.CHAIN_CONFIRMATIONS // 2))
-    return StepWaits(_reason(step, sent), timezone.now() + pause)
+    return StepWaits(_reason(step, sent), Now() + pause)
 
 
 def _is_committed(state: DrawState) -> bool:
@@ -223,7 +224,7 @@ def _taken_by(chain: "Chain", deed: _Deed) -> ChainTransaction | None:
         return None
     taken_by = chain.transaction_of(contract.address, deed.event, _hash(draw), not_before=_since(draw))
     if taken_by is None:
-        raise StepWaits(f"the contract has the {deed.step}, and no node shows its event yet", timezone.now() + POLL)
+        raise StepWaits(f"the contract has the {deed.step}, and no node shows its event yet", Now() + POLL)
     with transaction.atomic():
         if ours := ChainAttempt.objects.filter(hash=taken_by).select_related("transaction").first():
             sent = ours.transaction
@@ -294,8 +295,8 @@ def _sign_settlement(chain: "Chain", draw: Draw) -> None:
         return
     of_the_round = Draw.objects.filter(contract=contract, round=draw.round)
     drawn_at = draw.raffle.drawn_at
-    if drawn_at and timezone.now() < drawn_at + GATHER and of_the_round.filter(state=Draw.State.COMMITTED).exists():
-        raise StepWaits("others of this round are being drawn; they are settled together", timezone.now() + POLL)
+    if drawn_at and database_now() < drawn_at + GATHER and of_the_round.filter(state=Draw.State.COMMITTED).exists():
+        raise StepWaits("others of this round are being drawn; they are settled together", Now() + POLL)
     signature = bytes.fromhex(draw.signature)
     open_ones = of_the_round.filter(state=Draw.State.DRAWN).exclude(pk__in=_have_live(Step.SETTLE).values("draw"))
     together = [draw, *open_ones.exclude(pk=draw.pk)[: MAX_DRAWS - 1]]

@@ -4,7 +4,8 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
 
 from luxewin.audit.services import Actor, record
 from verification.alerts import alert_staff
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 READ = ("state", "root", "committed_at", "round")
 
 
-def wait(draw: Draw, until: datetime, reason: str) -> None:
+def wait(draw: Draw, until: datetime | Combinable, reason: str) -> None:
     """Notes why the draw stays where it is, and when to try again."""
     # Another worker may have moved it on meanwhile: then the reason is not true any more.
     rows = Draw.objects.filter(pk=draw.pk, state=draw.state)
@@ -41,7 +42,7 @@ def reach(draw: Draw, state: Draw.State, *, actor: Actor | None = None, **facts:
     """Moves the draw on in the caller's transaction; False if it is not as it was read any more."""
     if not is_as_read(draw):
         return False
-    values = {"state": state, "trouble": "", "claimed_until": None, "due_at": timezone.now()} | facts
+    values = {"state": state, "trouble": "", "claimed_until": None, "due_at": Now()} | facts
     Draw.objects.filter(pk=draw.pk).update(**values)
     after = {name: str(value) for name, value in ({"state": state} | facts).items()}
     record(f"draw.{state}", draw, actor=actor, before={"state": draw.state}, after=after)

@@ -2,7 +2,7 @@
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts.models import User
 from luxewin.audit.services import record
@@ -55,7 +55,7 @@ def forfeit_pick(pick_id: int, *, kind: Forfeit.Kind, reason: str, actor: User) 
 
 def _pass_on(pick: Pick, actor: User) -> None:
     prize = pick.award.prize
-    Award.objects.filter(pk=pick.award.pk).update(lost_at=timezone.now())
+    Award.objects.filter(pk=pick.award.pk).update(lost_at=Now())
     successor = next_alternate(pick.draw)
     if successor is None:
         record("prize.unawarded", prize, actor=actor, before={"pick": pick.position}, after={"pick": None})
@@ -83,7 +83,7 @@ def claim_award(pick_id: int, *, actor: User) -> Award:
         if held_prize(pick) is None:
             raise HoldsNoPrize("This alternate has not stepped up: it holds no prize.")
         before, award = outcome_of(pick), pick.award
-        award.claimed_at = timezone.now()
+        award.claimed_at = Now()
         award.save(update_fields=["claimed_at"])
         after = {"outcome": Outcome.CLAIMED, "prize": award.prize.name}
         record("pick.claimed", pick, actor=actor, before={"outcome": before, "prize": award.prize.name}, after=after)

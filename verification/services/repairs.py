@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from luxewin.audit.services import record
 from verification import anchoring, doors
@@ -68,7 +68,7 @@ def look_after(transaction_id: int) -> None:
     except ChainError as error:
         log.warning("transaction %s: %s", sent.hash, error)
     settled = sent.state in ChainTransaction.COUNTS
-    row.update(due_at=timezone.now() + (LATER if settled else SOON), claimed_until=None)
+    row.update(due_at=Now() + (LATER if settled else SOON), claimed_until=None)
 
 
 def _repair(sent: ChainTransaction) -> None:

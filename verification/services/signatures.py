@@ -1,7 +1,6 @@
 """The signature that decides a draw: a relay's, or, where none has it, the one that settled its contract."""
 
-import time
-
+from luxewin.clock import database_now
 from verification import doors
 from verification.anchoring import settled_with
 from verification.beacon import BeaconUnavailable, RoundNotYet
@@ -11,11 +10,11 @@ from verification.models import Draw
 
 def round_signature(draw: Draw) -> bytes:
     """The verified signature of the draw's round. Raises RoundNotYet, BeaconUnavailable, StepWaits, ChainError."""
-    source, number = draw.promised_beacon, draw.round or 0
+    source, number, now = draw.promised_beacon, draw.round or 0, database_now().timestamp()
     try:
-        return doors.client_of(source).fetch(number)
+        return doors.client_of(source).fetch(number, now=now)
     except (RoundNotYet, BeaconUnavailable):
-        signature = settled_with(draw) if time.time() >= source.time_of(number) else None
+        signature = settled_with(draw) if now >= source.time_of(number) else None
         if signature is None:
             raise
     if not source.verify(number, signature):

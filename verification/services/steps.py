@@ -12,9 +12,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
-from django.utils import timezone
+from django.db import transaction
+from django.db.models import Value
+from django.db.models.functions import Greatest, Now
 
+from luxewin.clock import database_now
 from purchases.models import Purchase
 from raffles import services as raffle_services
 from raffles.models import Raffle, TicketCounter
@@ -68,7 +70,7 @@ def _take(step: Callable[[Draw], None], draw: Draw) -> bool:
         wait(draw, waits.until, waits.reason)
     except (ChainError, BeaconUnavailable) as error:
         log.error("draw %s stays %s: %s", draw.sequence, draw.state, error)  # noqa: TRY400 no news in the trace
-        wait(draw, timezone.now() + PAUSE, str(error))
+        wait(draw, Now() + PAUSE, str(error))
     else:
         return True
     return False
@@ -94,10 +96,10 @@ def freeze(draw: Draw) -> None:
         if raffle.status == Raffle.Status.CANCELLED:
             return
         if raffle.closed_at is None:
-            raise StepWaits("the sale is not over", timezone.now() + PAUSE)
+            raise StepWaits("the sale is not over", Now() + PAUSE)
         pending = Purchase.objects.holding().filter(raffle=raffle).count()
         if unsettled := _unsettled(counter, pending):
-            raise StepWaits(unsettled, timezone.now() + timedelta(seconds=1))
+            raise StepWaits(unsettled, Now() + timedelta(seconds=1))
         tickets = Purchase.objects.paid().filter(raffle=raffle).totals()["tickets"]
         if tickets < max(raffle.min_tickets, 1):
             reason = f"{tickets} tickets were sold, fewer than the {max(raffle.min_tickets, 1)} promised for a draw."
@@ -123,7 +125,7 @@ def commit(draw: Draw) -> None:
             return
         store_index(draw, tree)
         # Without a chain the root is public when this transaction ends: the moment is read as late as can be.
-        committed_at = _database_time() if anchored_at is None else anchored_at
+        committed_at = int(database_now().timestamp()) if anchored_at is None else anchored_at
         number = source.first_round_at(committed_at + delay)
         facts: dict[str, Any] = {"root": root.hex(), "tickets": tree.tickets, "entries": tree.count}
         facts |= {"committed_at": committed_at}
@@ -144,7 +146,7 @@ def decide(draw: Draw, signature: bytes | None = None) -> None:
             return
         if isinstance(missing, BeaconUnavailable):
             raise
-        due = max(datetime.fromtimestamp(missing.due_at, UTC), timezone.now() + timedelta(seconds=1))
+        due = Greatest(Value(datetime.fromtimestamp(missing.due_at, UTC)), Now() + timedelta(seconds=1))
         raise StepWaits(str(missing), due) from missing
     if not settle_before_void(draw, signature):
         return
@@ -193,13 +195,6 @@ def _unsettled(counter: TicketCounter, pending: int) -> str:
     if counter.held:
         return f"{counter.held} tickets are still held, though no payment is under way"
     return "the counter still sells, though the sale is over" if counter.selling else ""
-
-
-def _database_time() -> int:
-    """In Unix seconds, by the clock that everyone who reads the database shares."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint")
-        return int(cursor.fetchone()[0])
 
 
 def _wanted(draw: Draw, tickets: int) -> int:

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts.models import User
 from luxewin.audit.services import record
+from luxewin.clock import database_now
 from raffles import services as raffle_services
 from verification import doors
 from verification.anchoring import anchor_settlement, anchor_void, anchor_void_declaration
@@ -46,7 +46,7 @@ def _refuse_unless_overdue(draw: Draw) -> None:
     if draw.void_at:
         raise VoidDeclared(f"It can become void from {_text(draw.void_at)} on.", void_at=draw.void_at.isoformat())
     due, declarable = _due_and_declarable(draw)
-    if timezone.now() < declarable:
+    if database_now() < declarable:
         detail = f"Round {draw.round} was due at {_text(due)}; it can be declared void from {_text(declarable)} on."
         raise RoundNotOverdue(detail, declarable_at=declarable.isoformat())
 
@@ -64,9 +64,9 @@ def void_overdue(draw: Draw, void_at: datetime) -> None:
     """
     if draw.is_anchored:
         void_at = max(void_at, datetime.fromtimestamp(anchor_void_declaration(draw), UTC))
-    if timezone.now() < void_at:
+    if database_now() < void_at:
         reason = f"round {draw.round} is overdue; unless it appears before, the draw is void from {_text(void_at)} on"
-        raise StepWaits(reason, timezone.now() + AGAIN)
+        raise StepWaits(reason, Now() + AGAIN)
     _void(draw)
 
 
@@ -78,7 +78,7 @@ def settle_before_void(draw: Draw, signature: bytes) -> bool:
     the settlement is confirmed, and StepStuck on a void that was not declared here.
     """
     declarable = _due_and_declarable(draw)[1]
-    if draw.contract is None or (draw.void_declared_at is None and timezone.now() < declarable):
+    if draw.contract is None or (draw.void_declared_at is None and database_now() < declarable):
         return True
     state = doors.required_chain().draw_state(draw.contract.address, bytes.fromhex(draw.manifest_hash))
     if state.status == DrawStatus.VOID:
@@ -95,7 +95,7 @@ def _follow_void(draw: Draw) -> None:
     """The contract has the draw void: here it is once it was declared here, and the delay of that is over."""
     if draw.void_at is None:
         raise StepStuck("the contract has the draw void, which nobody declared here: see `manage.py void_draw`")
-    if timezone.now() < draw.void_at:
+    if database_now() < draw.void_at:
         raise StepWaits(f"the contract has the draw void; here it is from {_text(draw.void_at)} on", draw.void_at)
     _void(draw)
 

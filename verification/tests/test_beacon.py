@@ -111,9 +111,10 @@ def test_the_first_round_at_a_time_is_not_before_it_and_the_one_before_is(at: in
 
 
 def test_a_round_whose_time_has_not_come_is_not_asked_for() -> None:
-    last = QUICKNET.first_round_at(int(time.time())) + 1000
+    now = time.time()
+    last = QUICKNET.first_round_at(int(now)) + 1000
     with pytest.raises(RoundNotYet) as caught:
-        BeaconClient(QUICKNET, ["http://127.0.0.1:9"]).fetch(last)
+        BeaconClient(QUICKNET, ["http://127.0.0.1:9"]).fetch(last, now=now)
     assert caught.value.due_at == QUICKNET.time_of(last)
 
 

@@ -112,12 +112,14 @@ def test_a_due_round_is_awaited_until_the_draw_becomes_void(client, selling, ali
     assert f"Beacon round {draw.round} is due. As soon as a relay delivers it" in shown(client, raffle)
     # What staff can declare only after a long time, before and after it took effect.
     draw = Draw.objects.select_related("raffle").get(pk=raffle.pk)
-    draw.void_declared_at = timezone.now()
+    draw.void_declared_at = now = timezone.now()
     until = in_words(draw.void_declared_at + timedelta(seconds=draw.void_after))
-    assert f"has not appeared. Unless it does before {until}, the draw becomes void" in Timeline(draw, {}).waits_for
-    draw.state, draw.void_reason, draw.raffle.cancelled_at = State.VOID, "drand stopped.", timezone.now()
-    assert Timeline(draw, {}).waits_for.endswith("The reason: drand stopped.")
-    names = [moment.name for moment in Timeline(draw, {}).moments()]
+    assert (
+        f"has not appeared. Unless it does before {until}, the draw becomes void" in Timeline(draw, {}, now).waits_for
+    )
+    draw.state, draw.void_reason, draw.raffle.cancelled_at = State.VOID, "drand stopped.", now
+    assert Timeline(draw, {}, now).waits_for.endswith("The reason: drand stopped.")
+    names = [moment.name for moment in Timeline(draw, {}, now).moments()]
     assert names == ["Promised", "Sale closed", "Entries fixed", "Committed", "Declared void", "Void"]
 
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
+from luxewin.clock import database_now
 from purchases import services
 from purchases.errors import ProviderUnavailable
 from purchases.services.reconciliation.stretches import Stretches
@@ -35,7 +35,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, since: str, dry_run: bool, **options: Any) -> None:
         """A line for each difference, then the sums."""
         # Stripe counts in whole seconds: this one too.
-        start, end = moment(since), timezone.now() + timedelta(seconds=1)
+        start, end = moment(since), database_now() + timedelta(seconds=1)
         if start >= end:
             raise CommandError("--since lies in the future.")
         comparison = services.Comparison(repair=not dry_run)
@@ -72,7 +72,7 @@ def _differences(comparison: services.Comparison, start: datetime, end: datetime
 def moment(text: str) -> datetime:
     """`48h`, `2026-11-01` or `2026-11-01T12:00` as a moment, in UTC unless it says otherwise. Raises CommandError."""
     if ago := re.fullmatch(r"([0-9]{1,5})([mhd])", text):
-        return timezone.now() - timedelta(**{UNITS[ago[2]]: int(ago[1])})
+        return database_now() - timedelta(**{UNITS[ago[2]]: int(ago[1])})
     try:
         at = parse_datetime(text)
         if at is None and (day := parse_date(text)):

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
 from djstripe.models import Event
 
+from luxewin.clock import database_now
 from purchases import gateway
 from purchases.models import StripeWatch, UnstoredEvent
 from purchases.services.reconciliation.stretches import Stretches
@@ -33,7 +33,7 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
 
 def begin_watching() -> StripeWatch:
     """The one row that says how far we have looked; what happened before it was made is left to `reconcile`."""
-    now = timezone.now()
+    now = database_now()
     return StripeWatch.objects.get_or_create(pk=1, defaults={"events_until": now, "compared_at": now})[0]
 
 
@@ -45,7 +45,7 @@ def fetch_missed_events() -> int:
     BUDGET_SECONDS at most. Raises ProviderUnavailable. Cost with nothing missed: three statements, one request.
     """
     watch = begin_watching()
-    now, deadline = timezone.now(), monotonic() + BUDGET_SECONDS
+    now, deadline = database_now(), monotonic() + BUDGET_SECONDS
     if watch.events_until < now - KEPT:
         log.error(
             "Stripe has forgotten the events from %s to %s: run `manage.py reconcile --since %s`",

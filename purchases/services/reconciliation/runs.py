@@ -8,8 +8,8 @@ from time import monotonic
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
 
+from luxewin.clock import database_now
 from purchases.models import Reconciliation, StripeWatch
 from purchases.services.reconciliation.books import faults_of_the_books
 from purchases.services.reconciliation.comparison import Comparison
@@ -28,7 +28,7 @@ BUDGET_SECONDS = 60
 def order_reconciliation() -> Reconciliation | None:
     """The next comparison, if the last was ordered EVERY ago; several callers order one. Cost: two statements."""
     begin_watching()
-    now = timezone.now()
+    now = database_now()
     with transaction.atomic():
         if not StripeWatch.objects.filter(compared_at__lte=now - EVERY).update(compared_at=now):
             return None

@@ -23,7 +23,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """ID, --due, --signature, --wait."""
         parser.add_argument("raffle", nargs="?", help="id or slug of the raffle")
-        parser.add_argument("--due", action="store_true", help="all draws with a step to take")
+        text = "all draws with a step to take, and those that wait for longer than any draw can"
+        parser.add_argument("--due", action="store_true", help=text)
         text = "of the draw's round, for a draw of which no relay serves it: verified, then it decides"
         parser.add_argument("--signature", metavar="HEX", help=text)
         parser.add_argument("--wait", type=int, default=0, metavar="SECONDS", help="keep at it for so long")

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
+from django.db.models.functions import Now
 
+from luxewin.clock import database_now
 from verification import doors
 from verification.anchoring import anchor_settlement
 from verification.beacon import BeaconError
@@ -76,7 +77,7 @@ def _signature(draw: Draw, number: int, text: str | None) -> bytes:
     """The verified signature of the round: given, known, or of a relay."""
     promised = draw.promised_beacon
     if not text and (not draw.signature or draw.round != number):
-        return doors.client_of(promised).fetch(number)
+        return doors.client_of(promised).fetch(number, now=database_now().timestamp())
     signature = signature_of(text or draw.signature)
     if not promised.verify(number, signature):
         raise CommandError(f"This is not the beacon's signature of round {number}.")
@@ -108,7 +109,7 @@ def _send(payer: Chain, call: Call) -> None:
     def receipt() -> None:
         mined = payer.receipt(signed.hash)
         if mined is None:
-            raise StepWaits(f"{signed.hash} is not mined yet", timezone.now())
+            raise StepWaits(f"{signed.hash} is not mined yet", Now())
         if not mined.succeeded:
             raise ChainRejected(f"{signed.hash} was reverted: somebody may have settled the draw just before")
 

@@ -1,0 +1,30 @@
+"""Django's commands and ours, by the right clock: one that writes is not run by a process whose own is wrong."""
+
+import sys
+
+from django.core.management import BaseCommand, ManagementUtility
+
+from luxewin import clock
+
+# These write nothing, start processes that look for themselves, or are an operator's own hands.
+BY_ANY_CLOCK = frozenset(
+    {"help", "version", "check", "diffsettings", "makemigrations", "showmigrations", "sqlmigrate", "sqlflush"}
+    | {"collectstatic", "compilemessages", "makemessages", "findstatic", "spectacular", "generateschema"}
+    | {"rotate_keys", "run", "demo", "serve", "worker", "runserver", "shell", "dbshell", "inspectdb", "dumpdata"}
+    | {"verify_draw", "verify_audit", "test", "testserver", "qinfo", "qmonitor", "qmemory"}
+)
+
+
+class _ByTheRightClock(ManagementUtility):
+    def fetch_command(self, subcommand: str) -> BaseCommand:
+        """Give the command, or end this process with a message that names the clock."""
+        command = super().fetch_command(subcommand)
+        only_asks = {"help", "--help", "-h"} & set(self.argv[1:])
+        if subcommand not in BY_ANY_CLOCK and not only_asks and clock.is_off():
+            sys.exit(f"{subcommand} was not run: {clock.offset()}.")
+        return command
+
+
+def execute_from_command_line(argv: list[str]) -> None:
+    """Run the command of `argv`, unless it may write and this process's clock is wrong."""
+    _ByTheRightClock(argv).execute()

@@ -1,0 +1,31 @@
+"""A web process whose clock is wrong answers nothing but health."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from luxewin import clock
+from luxewin.api.problems import CONTENT_TYPE, document
+
+DETAIL = "The clock of this server is wrong, so it takes no requests until it is set. Nothing was done; try again soon."
+RETRY_SECONDS = 15
+
+
+class RightClockMiddleware:
+    """Refuse requests (503 `clock_wrong`) while this process's clock is too far from the database's.
+
+    Reads too: sessions, tokens, signed links and times left on pages go by the process's own clock. Cost: two readings
+    of clocks, and one short query every ten seconds.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer before anything of the request is looked at; health answers by itself."""
+        if request.path.startswith("/health/") or not clock.is_off():
+            return self.get_response(request)
+        body = document(HTTPStatus.SERVICE_UNAVAILABLE, "clock_wrong", "The server's clock is wrong", DETAIL)
+        headers = {"Retry-After": str(RETRY_SECONDS), "Cache-Control": "no-store"}
+        return JsonResponse(body, status=body["status"], content_type=CONTENT_TYPE, headers=headers)
