@@ -59,20 +59,25 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
     with django_db_blocker.unblock():
         connection.settings_dict["TEST"] |= {"TEMPLATE": ensure_template(), "MIGRATE": False}
-        # Copying a database is the one statement of a run that a busy machine may take its time over.
+        # Copying a database, and dropping it, is what a busy machine may take its time over.
         limits = connection.settings_dict["OPTIONS"].pop("options")
         connection.close()
     return limits
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_modify_db_settings: str, django_db_blocker: Any) -> None:
+def django_db_setup(django_db_setup: None, django_db_modify_db_settings: str, django_db_blocker: Any) -> Iterator[None]:
     """The first test begins as those after one with real commits: without the audit of what migrations granted."""
     with django_db_blocker.unblock():
         connection.close()
         connection.settings_dict["OPTIONS"] |= {"options": django_db_modify_db_settings}
         with connection.cursor() as cursor:
             cursor.execute(EMPTY)
+    yield
+    # Dropping it may take its time too.
+    with django_db_blocker.unblock():
+        connection.close()
+        connection.settings_dict["OPTIONS"].pop("options")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -135,7 +135,7 @@ def test_the_pages_of_the_documentation_need_nobody_else(page, db):
     assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
 
 
-def test_the_first_page_links_to_what_is_there(db):
+def test_the_first_page_links_to_what_is_there(db, examined):
     text = Client().get("/").content.decode()
     links = set(re.findall(r'href="(/[^"]*)"', text))
     assert {"/api/v1/docs", "/api/v1/redoc", "/admin/", "/health/ready"} <= links

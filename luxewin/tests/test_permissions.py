@@ -235,7 +235,7 @@ def _of(row: Row) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.verb} {row.path}")
-def test_everyone_gets_the_status_of_the_table(row, cast, world):
+def test_everyone_gets_the_status_of_the_table(row, cast, world, examined):
     assert {role: _ask(row, user, world) for role, user in cast.items()} == _of(row)
 
 
