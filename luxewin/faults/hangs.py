@@ -15,6 +15,7 @@ from functools import partial
 import httpx
 import psutil
 import psycopg
+from psycopg import sql
 
 from luxewin.demo.shop import LateError, wait_until
 from luxewin.faults.buyers import Habit
@@ -106,7 +107,7 @@ def _read_only(trial: Trial) -> None:
         trial.shop(2, Habit.WAITS)
         trial.shop(1, Habit.LEAVES)
         time.sleep(0.3)
-        _set_read_only(trial, "SET default_transaction_read_only = on")
+        _set_read_only(trial, sql.SQL("SET default_transaction_read_only = on"))
         trial.inject()
         try:
             trial.shop(2, Habit.WAITS)
@@ -115,15 +116,16 @@ def _read_only(trial: Trial) -> None:
                 raise LateError("a database that only reads was not read")
             time.sleep(READ_ONLY_SECONDS)
         finally:
-            _set_read_only(trial, "RESET default_transaction_read_only", cut=False)
+            _set_read_only(trial, sql.SQL("RESET default_transaction_read_only"), cut=False)
         trial.everyone_is_served()
         wait_until("health to notice the end", lambda: _ready(trial) == httpx.codes.OK, seconds=60)
 
 
-def _set_read_only(trial: Trial, change: str, *, cut: bool = True) -> None:
+def _set_read_only(trial: Trial, change: sql.SQL, *, cut: bool = True) -> None:
     with psycopg.connect(trial.stage.stack.environment["DATABASE_URL"], autocommit=True) as session:
         session.execute("SET default_transaction_read_only = off")
-        session.execute(f"ALTER DATABASE {session.info.dbname} {change}")
+        database = sql.Identifier(session.info.dbname)
+        session.execute(sql.SQL("ALTER DATABASE {} {}").format(database, change))
         if cut:
             session.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
