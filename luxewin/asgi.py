@@ -1,15 +1,26 @@
-"""The roof for ASGI servers."""
+"""The application that `manage.py serve` serves: Django, with the server's front before its threads."""
 
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "luxewin.settings")
+# Only web processes share connections among threads; see the settings.
 os.environ.setdefault("DATABASE_POOL", "true")
 
-from django.core.asgi import get_asgi_application
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
 
-from luxewin import health
-from luxewin.checks import refuse_unsafe_settings
+django = get_wsgi_application()
 
-application = get_asgi_application()
+# Below, because they import what needs the apps.
+from luxewin import health  # noqa: E402
+from luxewin.checks import refuse_unsafe_settings  # noqa: E402
+from luxewin.server.front import Front  # noqa: E402
+
+application = Front(
+    django,
+    threads=settings.WEB_THREADS,
+    body_limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+    ask_first=("/api/v1/webhooks/",),
+)
 refuse_unsafe_settings()
 health.start()

@@ -26,13 +26,14 @@ def state_dir() -> Path:
 
 
 def main(argv: list[str]) -> None:
-    """Runs the Django command of `argv`."""
+    """Runs the command of `argv`, with embedded parts where it needs some."""
 
     # Before anything is started: a typo must not pass for development.
     named = environment_name(default="")
     # Of what reads no data, `check --database default` does.
     asks_database = any(word.startswith("--database") for word in argv[2:])
-    needs_parts = len(argv) > 1 and (argv[1] not in NEED_NO_PARTS or asks_database)
+    asks_help = bool({"--help", "-h"} & set(argv[2:]))
+    needs_parts = len(argv) > 1 and not asks_help and (argv[1] not in NEED_NO_PARTS or asks_database)
     if named not in {"", DEVELOPMENT} or not needs_parts:
         _execute(argv)
         return
@@ -61,7 +62,14 @@ def main(argv: list[str]) -> None:
 
 
 def _execute(argv: list[str]) -> None:
-    """Runs the command, unless a variable cannot be read: defaults in its place could be anything but harmless."""
+    """Runs the command, unless a variable cannot be read: defaults in its place could be anything but harmless.
+
+    The server's parent process never loads Django: its children do, anew when they are replaced, and refuse the same.
+    """
+    if argv[1:2] == ["serve"]:
+        from luxewin.server.processes import main as serve
+
+        serve(argv[2:])
     from django.conf import settings
 
     from luxewin.commands import execute_from_command_line

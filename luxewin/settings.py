@@ -76,7 +76,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 ROOT_URLCONF = "luxewin.urls"
-WSGI_APPLICATION = "luxewin.wsgi.application"
+# Requests that each web process works on at once; `manage.py serve --threads` sets it. A thread waits for each call to
+# Stripe, without a database connection.
+WEB_THREADS = env.integer("WEB_THREADS", 64, least=1, most=1_000)
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -96,7 +98,7 @@ TEMPLATES = [
 
 # --- State: PostgreSQL -----------------------------------------------------------------------------------------------
 # The web processes hold a pool; a forked worker with a pool corrupts the protocol, so everything else keeps plain
-# connections. `luxewin.wsgi` asks for the pool before the settings are read.
+# connections. `luxewin.asgi` asks for the pool before the settings are read.
 DATABASE_POOL = env.flag("DATABASE_POOL", False)
 DATABASES = {"default": env.database("DATABASE_URL", "postgresql:///luxewin")}
 # Seconds after which the server stops a statement, gives up a wait for a lock, and ends a transaction in which nothing

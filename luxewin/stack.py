@@ -1,12 +1,13 @@
 """The whole product on this machine: embedded parts, server and worker, for `make run` and `make demo`."""
 
+import os
 import secrets
 import shutil
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -143,13 +144,22 @@ class Stack:
     def _serve(self) -> None:
         started = time.monotonic()
         server = server_command(self.port, self.web_processes)
-        if self.reload:
-            server += ["--reload", *(word for room in ROOMS for word in ("--reload-paths", str(PROJECT / room)))]
         self._kept = {"server": _Kept(server), "worker": _Kept([sys.executable, "manage.py", "worker"])}
         for name, kept in self._kept.items():
             self.supervisor.spawn(name, kept.argv, grace=GRACE)
+        if self.reload:
+            threading.Thread(target=self._reload_on_change, daemon=True).start()
         self._wait_until_ready()
         self.seconds["server and worker"] = time.monotonic() - started
+
+    def _reload_on_change(self) -> None:
+        """Have the server load the code anew (SIGHUP) whenever a file of ours changes."""
+        import watchfiles
+
+        for _ in watchfiles.watch(*(PROJECT / room for room in ROOMS)):
+            server = self.supervisor.children["server"]
+            if server.poll() is None:
+                os.kill(server.pid, signal.SIGHUP)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
@@ -183,11 +193,12 @@ class Stack:
         return "\n".join(f"  {name:<18} {value}" for name, value in rows.items())
 
 
-def server_command(port: int, processes: int) -> list[str]:
+SERVE = (sys.executable, "manage.py", "serve")
+
+
+def server_command(port: int, processes: int, program: Sequence[str] = SERVE) -> list[str]:
     """How the product is served on this machine."""
-    server = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", f"--port={port}"]
-    server += [f"--workers={processes}", "--blocking-threads=64", "--no-access-log"]
-    return [*server, "luxewin.wsgi:application"]
+    return [*program, f"--port={port}", f"--workers={processes}"]
 
 
 ROOMS = ("luxewin", "accounts", "raffles", "purchases", "verification", "templates")

@@ -11,6 +11,9 @@ from uuid import uuid4
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+#: In `META` of a request whose body has not been read yet: a view that would read it answers 100 (Continue), and gets
+#: the request again with its body. `luxewin.asgi` names the paths that are asked so.
+ASKED_FIRST = "luxewin.asked_first"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 

@@ -28,9 +28,10 @@ from luxewin.faults.scenario import Scenario
 from luxewin.faults.scenarios import PURCHASES
 from luxewin.faults.stage import Stage, Trial
 from luxewin.faults.switches import Switches
+from luxewin.faults.web_scenarios import WEB
 from luxewin.launch import STATE
 
-SCENARIOS = PURCHASES + HANGS + DISK + DRAWS
+SCENARIOS = PURCHASES + HANGS + DISK + WEB + DRAWS
 NAMES = [each.name for each in SCENARIOS]
 LOST, MISUSED = 1, 2
 EMBEDDED = {"postgres", "stripe", "valkey", "mail", "chain", "beacon"}
@@ -127,6 +128,8 @@ class _Tried:
             with self._troubles():
                 self.outcome.losses, self.outcome.seconds, self.outcome.count = self.trial.recover()
                 self.outcome.injected = self.trial.injected
+                if self.trial.note:
+                    self.outcome.summary += f" ({self.trial.note})"
 
     def look_again(self) -> None:
         if self.trial and not self.outcome.trouble:

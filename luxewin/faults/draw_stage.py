@@ -51,6 +51,7 @@ class DrawTrial:
         #: How many picks staff forfeited.
         self.forfeits: Counter[str] = Counter()
         self.injected = 0
+        self.note = ""
         self.last_at = time.time()
         environment = stage.stack.environment
         self._database, self._node = environment["DATABASE_URL"], environment["CHAIN_RPC_URL"]

@@ -83,5 +83,5 @@ class KeptStack(Stack):
     def _start(self, name: str) -> None:
         command = [sys.executable, "-m", "luxewin.faults.worker"]
         if name == "server":
-            command = [*server_command(self.port, 1)[:-1], "luxewin.faults.wsgi:application"]
+            command = server_command(self.port, 1, [sys.executable, "-m", "luxewin.faults.server"])
         self.supervisor.spawn(name, command, self._variables.get(name))

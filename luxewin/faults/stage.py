@@ -140,6 +140,8 @@ class Trial:
         self.raffle = stage.publish(f"Fault {name}")
         self.promises: list[Promise] = []
         self.injected = 0
+        #: What else was found, for people.
+        self.note = ""
         self.last_at = time.time()
         self.cancelled = False
         self._wishes: list[Future[None]] = []

@@ -175,8 +175,7 @@ def test_a_token_of_another_process_is_good_as_far_as_their_clocks_may_differ(ap
 def test_a_web_process_an_hour_off_says_so_and_serves_nobody(seconds, on_sale):
     on_sale()
     port = free_port()
-    options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    with shifting.running(["-m", "granian", *options, "luxewin.wsgi:application"], ahead=seconds):
+    with shifting.running(["manage.py", "serve", f"--port={port}", "--workers=1"], ahead=seconds):
         until(lambda: _get(port, "/health/live") is not None)
         refused = _get(port, "/api/v1/raffles/list")
         assert (refused.status_code, refused.json()["code"]) == (503, "clock_wrong")

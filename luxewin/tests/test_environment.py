@@ -44,7 +44,6 @@ def _run(*command: str, **variables: str) -> subprocess.CompletedProcess:
 
 
 ENTRIES: dict[str, tuple[str, ...]] = {
-    "wsgi": ("-c", "import luxewin.wsgi"),
     "asgi": ("-c", "import luxewin.asgi"),
     "worker": ("manage.py", "worker"),
     "run": ("manage.py", "run"),
@@ -60,7 +59,7 @@ def test_every_entry_refuses_a_misspelt_environment_in_one_line(entry, tmp_path)
     assert not (tmp_path / "state").exists()
 
 
-@pytest.mark.parametrize("entry", ["wsgi", "asgi", "worker", "check"])
+@pytest.mark.parametrize("entry", ["asgi", "worker", "check"])
 def test_every_entry_names_all_variables_that_cannot_be_read(entry):
     bad = {"WORKERS": "two", "STAFF_SECOND_FACTOR": "ture", "HOLD_SECONDS": "-1", "DATABASE_URL": "mysql://u:hush@h/n"}
     run = _run(*ENTRIES[entry], **GOOD | bad | {"LUXEWIN_ENV": "production", "PUBLIC_URL": "http://api.example.com"})
@@ -74,14 +73,14 @@ def test_every_entry_names_all_variables_that_cannot_be_read(entry):
 
 
 def test_a_server_without_variables_refuses_to_start_and_names_every_fault():
-    run = _run(*ENTRIES["wsgi"])
+    run = _run(*ENTRIES["asgi"])
     assert run.returncode == 1
     assert "refuses to start" in run.stderr
     for number in ("E001", "E002", "E005", "E006", "E007"):
         assert f"luxewin.{number}: " in run.stderr, number
 
 
-@pytest.mark.parametrize("entry", ["wsgi", "check"])
+@pytest.mark.parametrize("entry", ["asgi", "check"])
 def test_safe_variables_start(entry):
     run = _run(*ENTRIES[entry], **GOOD | {"LUXEWIN_ENV": "production"})
     assert run.returncode == 0, run.stderr
@@ -95,7 +94,7 @@ def test_every_secret_may_come_from_a_file(tmp_path):
             (tmp_path / name).chmod(0o600)
             files[f"{name}_FILE"] = str(tmp_path / name)
     plain = {name: value for name, value in GOOD.items() if name not in SECRETS}
-    run = _run(*ENTRIES["wsgi"], **plain | files | {"LUXEWIN_ENV": "production"})
+    run = _run(*ENTRIES["asgi"], **plain | files | {"LUXEWIN_ENV": "production"})
     assert run.returncode == 0, run.stderr
     source = SETTINGS.read_text()
     for name in SECRETS:

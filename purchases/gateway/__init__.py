@@ -16,7 +16,14 @@ from djstripe.models import Customer
 
 from accounts.models import User
 from purchases.gateway.door import MISSING, TIMEOUT_SECONDS, calling, configure, ping
-from purchases.gateway.endpoints import Endpoint, endpoints, is_signed, recorded_endpoints, register_webhook
+from purchases.gateway.endpoints import (
+    Endpoint,
+    endpoints,
+    is_our_endpoint,
+    is_signed,
+    recorded_endpoints,
+    register_webhook,
+)
 from purchases.gateway.events import EVENTS, know_account, lock_event, store_event
 from purchases.gateway.forgetting import erase_customer, forget_customer
 from purchases.gateway.mirrors import mirror_dispute, mirror_intent, mirror_refund
@@ -44,6 +51,7 @@ __all__ = [
     "forget_customer",
     "intents_between",
     "is_customer",
+    "is_our_endpoint",
     "is_signed",
     "keep_payers_out",
     "know_account",

@@ -87,6 +87,11 @@ def _make_endpoint(base_url: str, uuid: UUID) -> WebhookEndpoint:
     return endpoint
 
 
+def is_our_endpoint(endpoint: UUID) -> bool:
+    """Whether Stripe was ever told to send events there. Cost: one query."""
+    return WebhookEndpoint.objects.filter(djstripe_uuid=endpoint).exists()
+
+
 def is_signed(body: bytes, signature: str, endpoint: UUID) -> bool | None:
     """Whether Stripe signed this body just now for our endpoint; None if we have no such endpoint. Cost: one query."""
     known = WebhookEndpoint.objects.filter(djstripe_uuid=endpoint).only("secret", "djstripe_tolerance").first()

@@ -1,0 +1,218 @@
+"""The ASGI application in front of Django's threads: a request gets a thread only when all of it is here.
+
+It reads the body, hands the whole to the WSGI application in one of so many threads, takes the whole answer and sends
+it. So a thread waits for nobody's network, and a client that sends or reads slowly holds a connection and nothing else,
+until its time is over. An answer is sent when it is complete: what fails half-way is a 500, not half an answer.
+"""
+
+import asyncio
+import io
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import IO, Any, NoReturn
+from uuid import uuid4
+
+from django.core.exceptions import RequestDataTooBig
+
+from luxewin.api.problems import CONTENT_TYPE, document
+from luxewin.api.requests import ASKED_FIRST
+from luxewin.server.connection import Connection
+from luxewin.server.spool import Budget, Spool, SpoolFullError
+from luxewin.server.wsgi_call import Answer, Application, Scope, call, environ_of
+
+log = logging.getLogger(__name__)
+type Receive = Callable[[], Awaitable[dict[str, Any]]]
+type Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+GRACE_SECONDS = 15.0
+BYTES_PER_SECOND = 8_192  # what the slowest phones do; a MiB may take two minutes
+LONGEST_ANSWER_SECONDS = 900.0
+CHUNK_BYTES = 65_536
+SPOOLED_BYTES = 2 * 2**30
+WAITING_REQUESTS = 256
+OVERLOAD_LOG_SECONDS = 30.0
+
+
+class GoneError(Exception):
+    """The client is gone, or its time is over: nobody waits for an answer."""
+
+
+class _TooLarge:
+    """The body that is longer than allowed: whoever reads it gets Django's error, which becomes a 413."""
+
+    def read(self, size: int | None = None) -> NoReturn:
+        raise RequestDataTooBig("the body is longer than DATA_UPLOAD_MAX_MEMORY_SIZE")
+
+    readline = read
+
+
+class Front:
+    """An ASGI application made of a WSGI application.
+
+    At most `threads` requests are worked on and WAITING_REQUESTS wait for a thread; more are answered 503 with
+    `Retry-After`. Bodies longer than `body_limit` are not read. Of paths that begin with one of `ask_first` the
+    application is asked before the body is read (ASKED_FIRST).
+    """
+
+    def __init__(
+        self, application: Application, *, threads: int, body_limit: int, ask_first: tuple[str, ...] = ()
+    ) -> None:
+        self.application = application
+        self.body_limit = body_limit
+        self.ask_first = ask_first
+        self.budget = Budget(SPOOLED_BYTES)
+        self.most = threads + WAITING_REQUESTS
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self.under_way = 0
+        self.refused = 0
+        self.told_at = 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request of a `Connection`."""
+        connection: Connection = scope["extensions"][Connection.EXTENSION]
+        environ = environ_of(scope)
+        body: Spool | None = None
+        try:
+            answer = await self._asked_first(environ, connection)
+            if answer is None:
+                body = Spool(self.budget)
+                answer = await self._answer(environ, body, receive, connection)
+            try:
+                await self._send(answer, send, connection)
+            finally:
+                answer.close()
+        except GoneError:
+            connection.abort()
+        finally:
+            if body is not None:
+                body.close()
+
+    async def _asked_first(self, environ: dict[str, Any], connection: Connection) -> Answer | None:
+        """The application's refusal to read the body, if it was to be asked and refuses."""
+        if not _has_body(environ) or not environ["PATH_INFO"].startswith(self.ask_first):
+            return None
+        answer = await self._work(environ | {ASKED_FIRST: True}, io.BytesIO(), connection)
+        if answer.status == HTTPStatus.CONTINUE:
+            answer.close()
+            return None
+        answer.headers.append((b"Connection", b"close"))
+        return answer
+
+    async def _answer(self, environ: dict[str, Any], body: Spool, receive: Receive, connection: Connection) -> Answer:
+        is_whole = True
+        if _has_body(environ):
+            try:
+                is_whole = await self._read(environ, body, receive)
+            except TimeoutError:
+                return self._problem(408, "request_timeout", "The body did not come in time.", close=True)
+            except (SpoolFullError, OSError):
+                return self._overloaded()
+        answer = await self._work(environ, body.file if is_whole else _TooLarge(), connection)  # type: ignore[arg-type]
+        if not is_whole:
+            answer.headers.append((b"Connection", b"close"))
+        return answer
+
+    async def _read(self, environ: dict[str, Any], body: Spool, receive: Receive) -> bool:
+        """Read the body and set CONTENT_LENGTH; False if it is longer than the limit, of which no more is read.
+
+        Raises TimeoutError if it comes too slowly, GoneError if the client went away, SpoolFullError and OSError.
+        """
+        announced = int(environ.get("CONTENT_LENGTH") or 0)
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        if announced > self.body_limit:
+            return False
+        started = asyncio.get_running_loop().time()
+        more = True
+        while more:
+            async with asyncio.timeout_at(started + GRACE_SECONDS + body.size / BYTES_PER_SECOND):
+                message = await receive()
+            if message["type"] == "http.disconnect":
+                raise GoneError
+            body.write(message.get("body", b""))
+            environ["CONTENT_LENGTH"] = str(body.size)
+            if body.size > self.body_limit:
+                return False
+            more = message.get("more_body", False)
+        body.rewind()
+        return True
+
+    async def _work(self, environ: dict[str, Any], body: IO[bytes], connection: Connection) -> Answer:
+        """What the application answers, or a problem where it cannot. Raises GoneError if nobody waits for it."""
+        if self.under_way >= self.most:
+            return self._overloaded()
+        self.under_way += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.pool, self._call, environ, body, connection)
+        except (SpoolFullError, OSError):
+            log.warning("no room for an answer in temporary files", exc_info=True)
+            return self._overloaded()
+        except GoneError:
+            raise
+        except Exception:
+            log.exception("the application failed at %s", environ["PATH_INFO"])
+            return self._problem(500, "server_error", "Something went wrong on our side.")
+        finally:
+            self.under_way -= 1
+
+    def _call(self, environ: dict[str, Any], body: IO[bytes], connection: Connection) -> Answer:
+        if connection.is_closing():
+            raise GoneError  # it waited for a thread longer than its client for the answer
+        return call(self.application, environ, body, self.budget)
+
+    async def _send(self, answer: Answer, send: Send, connection: Connection) -> None:
+        """Send the answer. Raises GoneError if the client takes it too slowly."""
+        start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
+        body = answer.body
+        if body.is_small:
+            await send(start)
+            await send({"type": "http.response.body", "body": body.file.read()})
+            return
+        started = asyncio.get_running_loop().time()
+        rate = max(BYTES_PER_SECOND, body.size / LONGEST_ANSWER_SECONDS)
+        sent = 0
+        try:
+            with connection.no_write_buffer():
+                await send(start)
+                while chunk := body.file.read(min(CHUNK_BYTES, body.size - sent)):
+                    sent += len(chunk)
+                    async with asyncio.timeout_at(started + GRACE_SECONDS + sent / rate):
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                        await connection.drained()
+                    if connection.is_closing():
+                        raise GoneError
+                await send({"type": "http.response.body", "body": b""})
+        except TimeoutError as error:
+            raise GoneError from error
+
+    def _overloaded(self) -> Answer:
+        self.refused += 1
+        if time.monotonic() - self.told_at > OVERLOAD_LOG_SECONDS:
+            log.warning("overloaded: %d request(s) refused since this was last said", self.refused)
+            self.told_at, self.refused = time.monotonic(), 0
+        return self._problem(503, "unavailable", "Too much to do. Send the same request again.", retry_after=2)
+
+    def _problem(self, status: int, code: str, detail: str, *, retry_after: int = 0, close: bool = False) -> Answer:
+        """A problem document that Django has no part in."""
+        request_id = uuid4().hex
+        body = document(status, code, HTTPStatus(status).phrase, detail) | {"request_id": request_id}
+        answer = Answer(self.budget)
+        answer.status = status
+        answer.headers = [
+            (b"Content-Type", CONTENT_TYPE.encode()),
+            (b"Cache-Control", b"no-store"),
+            (b"X-Content-Type-Options", b"nosniff"),
+            (b"X-Request-ID", request_id.encode()),
+            *([(b"Retry-After", b"%d" % retry_after)] if retry_after else []),
+            *([(b"Connection", b"close")] if close else []),
+        ]
+        answer.body.write(json.dumps(body).encode())
+        answer.finish(head_only=False)
+        return answer
+
+
+def _has_body(environ: dict[str, Any]) -> bool:
+    return "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0") != "0"
