@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
+import hypothesis
 import pytest
 from django.contrib.auth.models import Group
 from django.core.cache import caches
@@ -24,6 +25,12 @@ from luxewin.health.probes import EXAMINER
 from raffles import services as raffle_services
 from raffles.models import Raffle
 from verification import doors
+
+# A machine that is busy with other work is no fault of what is tested.
+hypothesis.settings.register_profile(
+    "busy", hypothesis.settings.default, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy")
 
 EMPTY = """
 DO $$ DECLARE
