@@ -18,7 +18,10 @@ class PersonForm(UserChangeForm):
 
     class Meta:
         model = User
-        fields = "__all__"
+        fields = [
+            *("email", "password", "display_name", "date_of_birth", "country", "region"),
+            *("is_staff", "is_superuser", "groups"),
+        ]
 
     def clean_email(self) -> str:
         """An address that mail reaches."""

@@ -106,7 +106,7 @@ class TokenSerializer(serializers.Serializer):
     token = serializers.CharField(max_length=200)
 
 
-class VerifySerializer(TokenSerializer):
+class VerifyEmailSerializer(TokenSerializer):
     """A token from a verification mail, and the password: the one chosen at registration, or a new one."""
 
     password = PasswordField(

@@ -29,7 +29,7 @@ from accounts.serializers.auth import (
     SupabaseSerializer,
     TokenPairSerializer,
     TokenSerializer,
-    VerifySerializer,
+    VerifyEmailSerializer,
 )
 from accounts.serializers.safeguards import TermsSerializer
 from accounts.serializers.users import ProfileSerializer
@@ -63,7 +63,7 @@ class AuthViewSet(GenericViewSet):
             raise NoTerms("No terms are in force; nothing needs to be accepted.")
         return Response(TermsSerializer(terms).data)
 
-    @extend_schema(request=VerifySerializer, responses=ProfileSerializer)
+    @extend_schema(request=VerifyEmailSerializer, responses=ProfileSerializer)
     @action(detail=False, methods=["post"])
     @limited("60/m")
     def verify(self, request: Request) -> Response:
@@ -73,7 +73,7 @@ class AuthViewSet(GenericViewSet):
         `errors` otherwise). With `new_password` it begins anew: somebody else may have registered the address. A
         refusal of either leaves the token good. Sign in afterwards.
         """
-        return Response(ProfileSerializer(services.verify_email(**valid(VerifySerializer, request))).data)
+        return Response(ProfileSerializer(services.verify_email(**valid(VerifyEmailSerializer, request))).data)
 
     @extend_schema(request=AddressSerializer, responses={202: SaidSerializer})
     @action(detail=False, methods=["post"], url_path="verify/resend")
