@@ -5,6 +5,8 @@ import re
 import unicodedata
 from urllib.parse import SplitResult, urlsplit
 
+from django.core.exceptions import ValidationError
+
 LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 # Names that no public resolver answers (RFC 6761, 6762, 8375, 9476; .internal is ICANN's for private use).
 PRIVATE_SUFFIXES = frozenset(
@@ -64,6 +66,15 @@ def url_fault(url: str, *, schemes: tuple[str, ...] = ("https",), path: bool = T
     if parts.query and not query:
         return "it has a query"
     return ""
+
+
+def validate_public_url(url: str) -> None:
+    """Refuse, with ValidationError, what is no https URL of a public host; path and query may be anything.
+
+    For model fields whose URLs the browsers of others open: API, back office and files share the field's validators.
+    """
+    if fault := url_fault(url, query=True):
+        raise ValidationError(f"Must be a public https address: {fault}.", code="not_public")
 
 
 def origin_fault(url: str) -> str:

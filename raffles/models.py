@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from luxewin.addresses import validate_public_url
 from luxewin.ids import uuid7
 from luxewin.tasks.models import Claimable
 from raffles.querysets import RaffleQuerySet
@@ -41,7 +42,7 @@ class Raffle(Claimable):
     title = models.CharField(max_length=120)
     description = models.TextField(blank=True, max_length=10_000)
     category = models.CharField(max_length=10, choices=Category.choices)
-    image_url = models.URLField(blank=True)
+    image_url = models.URLField(blank=True, validators=[validate_public_url])
     ticket_price = models.PositiveIntegerField(
         validators=[MinValueValidator(1)], help_text="In the currency's minor unit: 500 is 5.00 GBP."
     )
