@@ -12,6 +12,7 @@ from accounts import services
 from accounts.models import Deletion, Export, LinkRequest, Notification, RetentionRule
 from accounts.notifications import compose, is_wanted
 from accounts.services import answer_link_request
+from luxewin.api import ratelimits
 from luxewin.tasks.queue import is_work_waiting
 from luxewin.tasks.sweeps import enqueue_due, sweep
 
@@ -98,6 +99,12 @@ def carry_out_deletions() -> int:
 def carry_out_deletion(deletion_id: str) -> None:
     """One person."""
     services.carry_out_deletion(UUID(deletion_id))
+
+
+@sweep(every=60)
+def forget_expired_counts() -> int:
+    """Deletes the rate limits' counts of a time without Redis, once they are over: one indexed statement."""
+    return ratelimits.forget_expired_counts()
 
 
 @sweep(every=60)

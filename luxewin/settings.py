@@ -148,7 +148,6 @@ CACHES: dict[str, dict[str, Any]] = {
     },
     # Rate limits are counted in Redis, and while it is away in a table that a migration of accounts makes.
     "ratelimits": {"BACKEND": "luxewin.api.ratelimits.CounterCache"},
-    "durable": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "accounts_durable_cache"},
 }
 RATELIMIT_USE_CACHE = "ratelimits"
 RATELIMIT_ENABLE = env.flag("RATELIMIT_ENABLE", True)

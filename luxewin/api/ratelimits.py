@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.cache import caches
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
+from django.db import connection
 from django_ratelimit.core import get_usage
 from django_redis import get_redis_connection
 from django_redis.exceptions import ConnectionInterrupted
@@ -15,10 +16,25 @@ from redis.exceptions import RedisError
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
-from luxewin.api.problems import Problem, Unavailable
+from luxewin.api.problems import Problem
 
 log = logging.getLogger(__name__)
 # The key has its window in its name, so that its life need not begin anew with each count.
+# A migration of accounts makes the table. No row is removed to make room for another: guesses from many addresses
+# would push out their own counts.
+COUNT_ROW = """
+    INSERT INTO accounts_durable_cache AS held (cache_key, value, expires)
+    VALUES (%s, '1', statement_timestamp() + make_interval(secs => %s))
+    ON CONFLICT (cache_key) DO UPDATE SET
+        value = CASE WHEN held.expires > statement_timestamp() THEN held.value::bigint + 1 ELSE 1 END::text,
+        expires = CASE WHEN held.expires > statement_timestamp() THEN held.expires ELSE EXCLUDED.expires END
+    RETURNING value
+"""
+FORGET = """
+    DELETE FROM accounts_durable_cache WHERE cache_key IN (
+        SELECT cache_key FROM accounts_durable_cache WHERE expires < now() LIMIT 10000 FOR UPDATE SKIP LOCKED
+    )
+"""
 COUNT = """
 local count = redis.call('INCR', KEYS[1])
 if count == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
@@ -39,11 +55,10 @@ class TooManyRequests(Problem):
 
 
 class CounterCache(BaseCache):
-    """The cache that django-ratelimit counts in: Redis, or the database's cache table while Redis does not answer.
+    """The cache that django-ratelimit counts in: Redis, or a table of the database while Redis does not answer.
 
-    So a dead Redis neither opens the sign-in to guessing nor stops it. The database's counts are approximate under
-    concurrency (read, then write), which a fallback can be. Of django-ratelimit's two steps, `add` and then `incr`,
-    the first already counts in Redis and the second gives what it found: one round trip instead of two.
+    So a dead Redis neither opens the sign-in to guessing nor stops it. Of django-ratelimit's two steps, `add` and then
+    `incr`, the first already counts and the second gives what it found: one round trip instead of two.
     """
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
@@ -56,7 +71,7 @@ class CounterCache(BaseCache):
             count = self._count(key, int(timeout))
         except (ConnectionInterrupted, RedisError) as error:
             log.warning("redis does not answer, rate limits are counted in the database: %s", error)
-            count = _count_in_database(key, value, timeout)
+            count = _count_in_database(key, int(timeout))
         self._counted.now = (key, count)
         return count == 1
 
@@ -71,15 +86,18 @@ class CounterCache(BaseCache):
         return get_redis_connection("default").eval(COUNT, 1, caches["default"].make_key(key), seconds)
 
 
-def _count_in_database(key: str, value: Any, timeout: Any) -> int:
-    """Raises Unavailable where the table takes no row: Django's cache keeps the database's error to itself."""
-    durable = caches["durable"]
-    if durable.add(key, value, timeout):
-        return 1
-    try:
-        return durable.incr(key)
-    except ValueError as error:
-        raise Unavailable("Requests cannot be counted at the moment. Send the same request again.") from error
+def _count_in_database(key: str, seconds: int) -> int:
+    """The same in one statement, so that counts at once are exact. Raises django.db.Error."""
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_ROW, [key, seconds])
+        return int(cursor.fetchone()[0])
+
+
+def forget_expired_counts() -> int:
+    """Deletes what the database counted and needs no longer, at most 10,000 rows at once. Returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET)
+        return cursor.rowcount
 
 
 def count_request(request: Any, *, group: str, key: str | Callable[[str, Any], str], rate: str) -> None:

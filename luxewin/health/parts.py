@@ -2,28 +2,23 @@
 
 import os
 import socket
-from typing import Any
 
-from django.conf import settings
 from django.core import mail as django_mail
 from django.core.cache import caches
 from django.db import connection
-from psycopg import sql
 
-# Into the table of the durable cache, which forgets what is old by itself; a row of this process alone, so that no
-# other's lock is waited for.
-WRITE = sql.SQL("""
-    INSERT INTO {table} (cache_key, value, expires) VALUES (%s, '', now() + interval '10 minutes')
+# Into the table that counts requests while Redis is away, whose old rows a sweep deletes; a row of this process alone,
+# so that no other's lock is waited for.
+WRITE = """
+    INSERT INTO accounts_durable_cache (cache_key, value, expires) VALUES (%s, '', now() + interval '10 minutes')
     ON CONFLICT (cache_key) DO UPDATE SET expires = EXCLUDED.expires
-""")
+"""
 
 
 def database() -> None:
     """PostgreSQL takes a row: one that only answers (a demoted primary, a full disk) can serve no buyer."""
-    durable: Any = settings.CACHES["durable"]
-    statement = WRITE.format(table=sql.Identifier(durable["LOCATION"]))
     with connection.cursor() as cursor:
-        cursor.execute(statement, [f"health:{socket.gethostname()}:{os.getpid()}"])
+        cursor.execute(WRITE, [f"health:{socket.gethostname()}:{os.getpid()}"])
 
 
 def cache() -> None:

@@ -1,11 +1,14 @@
 """Rate limits and purchases with Redis there and with Redis away (a port on which nobody listens)."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.core.cache import caches
+from django.db import connection
 from django.test import RequestFactory
 
+from accounts.tasks import forget_expired_counts
 from luxewin.api.requests import client_address
 from luxewin.tests.asking import assert_problem, client_of
 
@@ -111,7 +114,39 @@ def test_the_count_without_redis_is_in_the_database(redis_is_away, db):
     assert caches["ratelimits"].add("a", 1, 60)
     assert not caches["ratelimits"].add("a", 1, 60)
     assert caches["ratelimits"].incr("a") == 2
-    assert caches["durable"].get("a") == 2
+    assert not caches["ratelimits"].add("a", 1, 60)
+
+
+def test_without_redis_no_count_is_pushed_out_by_those_of_others(redis_is_away, db):
+    """A guesser with many addresses must not make room for the next guess at one account."""
+    for number in range(400):
+        assert caches["ratelimits"].add(f"{number:03}", 1, 3600)
+    assert [caches["ratelimits"].add(f"{number:03}", 1, 3600) for number in range(400)] == [False] * 400
+
+
+def test_without_redis_a_count_that_is_over_begins_anew_and_is_swept(redis_is_away, db):
+    for key in ("over", "unused"):
+        assert caches["ratelimits"].add(key, 1, 60)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE accounts_durable_cache SET expires = now() - interval '1 second'")
+        assert caches["ratelimits"].add("over", 1, 60)
+        forget_expired_counts()
+        cursor.execute("SELECT cache_key FROM accounts_durable_cache")
+        assert cursor.fetchall() == [("over",)]
+    assert not caches["ratelimits"].add("over", 1, 60)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_redis_requests_at_once_are_counted_one_by_one(redis_is_away):
+    def count(_: int) -> int:
+        try:
+            caches["ratelimits"].add("together", 1, 3600)
+            return caches["ratelimits"].incr("together")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(count, range(80))) == list(range(1, 81))
 
 
 @pytest.mark.parametrize(
