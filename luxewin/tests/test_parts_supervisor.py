@@ -70,8 +70,8 @@ def test_no_process_survives_its_supervisor(state: Path, number: signal.Signals)
     names = {process.name() for process in started}
     assert {"postgres", "valkey-server", "sleep"} <= names
     supervisor.send_signal(number)
-    supervisor.communicate(timeout=60)
-    _, alive = psutil.wait_procs(started, timeout=60)
+    supervisor.communicate(timeout=300)
+    _, alive = psutil.wait_procs(started, timeout=300)
     assert alive == []
 
 
@@ -90,7 +90,7 @@ def test_a_killed_leash_takes_its_process_along(state: Path) -> None:
     with parts.Supervisor(state, names=[]) as supervisor:
         process = psutil.Process(supervisor.spawn("sleeper", ["sleep", "300"]).pid)
         process.parent().kill()
-        assert psutil.wait_procs([process], timeout=60)[1] == []
+        assert psutil.wait_procs([process], timeout=300)[1] == []
 
 
 def test_a_second_supervisor_is_told_who_has_the_folder(state: Path) -> None:
@@ -265,7 +265,7 @@ def test_a_test_run_gets_its_parts_before_settings_are_read_and_its_workers_star
     environment = {key: value for key, value in environment.items() if key not in {"REDIS_URL", "PYTEST_XDIST_WORKER"}}
     argv = [sys.executable, "-m", "pytest", "-p", "luxewin.parts.pytest_plugin", "-p", "no:django", "-c", "/dev/null"]
     argv += ["-p", "no:cacheprovider", "--rootdir", str(tmp_path), "-n", "2", "-q", str(test)]
-    subprocess.run(argv, cwd=PROJECT, env=environment, check=True, capture_output=True, timeout=60)
+    subprocess.run(argv, cwd=PROJECT, env=environment, check=True, capture_output=True, timeout=300)
     seen = [line.split() for line in (tmp_path / "seen").read_text().splitlines()]
     assert len(seen) == 2
     # One server, and a database of it for each worker, since tests empty theirs.
