@@ -18,6 +18,7 @@ from django.db import Error
 from django_q.cluster import Cluster
 from django_q.signals import post_execute, pre_execute
 
+from luxewin import clock
 from luxewin.processes import end_with_parent
 from luxewin.tasks.broker import DatabaseClockBroker
 from luxewin.tasks.models import QUEUE, SILENCE, Heartbeat, StartedTask
@@ -78,6 +79,10 @@ class Worker:
         self.signs.see(Part.MAIN)
         if not self._cluster.sentinel.is_alive():
             raise WorkerError(f"the cluster died with exit code {self._cluster.sentinel.exitcode}")
+        # The timer measures, which may take a while.
+        if fault := clock.fault():
+            self._kill()
+            raise WorkerError(fault)
         for part in self.signs.silent(SILENCE.total_seconds()):
             self._kill()
             raise WorkerError(f"{part.label} for {SILENCE.seconds} s")

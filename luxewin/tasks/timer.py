@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
+from luxewin import clock
 from luxewin.tasks.broker import DatabaseClockBroker
 from luxewin.tasks.models import LONGEST_TASK, QUEUE, Heartbeat, StartedTask
 from luxewin.tasks.signs import Part, SignsOfLife
@@ -46,6 +47,7 @@ class Timer(threading.Thread):
             time.sleep(TICK_SECONDS)
 
     def _go_round(self) -> None:
+        clock.offset()
         if time.monotonic() >= self._clean_at:
             _clean()
             self._clean_at = time.monotonic() + CLEAN_SECONDS

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 from django.test import Client
+from django_q.models import OrmQ
 from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.signatures import AccessToken
@@ -21,6 +22,8 @@ from luxewin.models import WrongClock
 from luxewin.parts.processes import free_port
 from luxewin.tests import shifting
 from luxewin.tests.asking import assert_problem
+from purchases.tests.stage import over
+from raffles.models import Raffle
 
 HOUR = 3600
 
@@ -195,6 +198,22 @@ def _get(port, path):
         return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=30)
     except httpx.TransportError:
         return None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("seconds", [HOUR, -HOUR])
+def test_a_worker_an_hour_off_takes_nothing_and_when_it_is_gone_nothing_waits_for_its_time(seconds, on_sale, run_tasks):
+    raffle = on_sale()
+    over(raffle)
+    with shifting.running(["manage.py", "worker"], ahead=seconds):
+        until(WrongClock.objects.exists)
+        with pytest.raises(RuntimeError, match="ahead of" if seconds > 0 else "behind"):
+            WrongClock.probe()
+    assert not OrmQ.objects.filter(lock__gt=Now()).exists()
+    # It closed nothing; a worker by the right clock does at once.
+    assert Raffle.objects.get(pk=raffle.pk).closed_at is None
+    run_tasks()
+    assert Raffle.objects.get(pk=raffle.pk).closed_at is not None
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,16 +2,19 @@
 
 import logging
 import threading
+import time
 from typing import Any
 
 from django.core.checks import run_checks
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, connections
 
+from luxewin import clock
 from luxewin.tasks.cluster import Worker, WorkerError
 
 log = logging.getLogger(__name__)
 # Checks that ask outside parties, which no command runs by itself.
+CLOCK_SECONDS = 5.0  # between two looks at a clock that is wrong
 OUTSIDE_CHECKS = ["stripe"]
 
 
@@ -26,6 +29,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Works without the database too, once that is back."""
+        _await_the_right_clock()
         worker = Worker()
         try:
             worker.start()
@@ -34,6 +38,14 @@ class Command(BaseCommand):
         except WorkerError as error:
             log.critical("the worker ends: %s", error)
             raise CommandError(f"The worker ended: {error}") from error
+
+
+def _await_the_right_clock() -> None:
+    """While this process's clock is wrong no task is taken; the log and the health of others say so meanwhile."""
+    while clock.is_off():
+        time.sleep(CLOCK_SECONDS)
+    # The worker forks.
+    connections.close_all()
 
 
 def _report_outside_checks() -> None:
