@@ -20,7 +20,7 @@ from luxewin.launch import PROJECT
 from luxewin.parts.processes import free_port, is_free
 
 STAFF_EMAIL = "admin@luxewin.example"
-READY_SECONDS = 60
+READY_SECONDS = 180
 # Between the end of a process and its next start, in seconds; who lived LONG_LIFE had no fault from the start.
 FIRST_PAUSE, LONGEST_PAUSE, LONG_LIFE = 1.0, 32.0, 60.0
 # Longer than the worker takes to stop at most.

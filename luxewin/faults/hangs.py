@@ -21,6 +21,7 @@ from luxewin.demo.shop import LateError, wait_until
 from luxewin.faults.buyers import Habit
 from luxewin.faults.scenario import Scenario
 from luxewin.faults.stage import Trial
+from luxewin.stack import GRACE
 
 HUNG_SECONDS = 20.0
 READ_ONLY_SECONDS = 5.0
@@ -28,6 +29,8 @@ READ_ONLY_SECONDS = 5.0
 PROBERS, PROBE_PATIENCE = 6, 5.0
 # 99 of 100 other requests have to be answered within this.
 P99_SECONDS = 1.0
+# So long until every process of the worker has asked a database that hangs for something.
+ASKED_SECONDS = 6.0
 LIVE, READ = "/health/live", "/api/v1/raffles/list"
 
 
@@ -121,6 +124,30 @@ def _read_only(trial: Trial) -> None:
         wait_until("health to notice the end", lambda: _ready(trial) == httpx.codes.OK, seconds=60)
 
 
+def _worker_ends_while_the_database_hangs(trial: Trial) -> None:
+    """The next one is started while it still hangs, and works as soon as it answers."""
+    for _ in range(trial.times):
+        trial.shop(2, Habit.WAITS)
+        trial.everyone_is_served()
+        worker = trial.stage.stack.supervisor.children["worker"]
+        main = psutil.Process(worker.pid)
+        family = main.children(recursive=True)
+        with _hung(trial, "postgres"):
+            trial.inject()
+            time.sleep(ASKED_SECONDS)
+            main.terminate()
+            began = time.monotonic()
+            if psutil.wait_procs([main, *family], GRACE)[1]:
+                raise LateError(f"a process of the worker was there {GRACE:.0f} s after SIGTERM")
+            took = time.monotonic() - began
+            time.sleep(ASKED_SECONDS)
+        print(f"         {trial.name}: the worker ended with {worker.wait(GRACE)} after {took:.0f} s", flush=True)  # noqa: T201 a command's
+        trial.last_at = time.time()
+        trial.shop(2, Habit.LEAVES)
+        trial.everyone_is_served()
+        wait_until("all to be paid", lambda: set(trial.statuses()) == {"paid"}, seconds=120, every=1)
+
+
 def _set_read_only(trial: Trial, change: sql.SQL, *, cut: bool = True) -> None:
     with psycopg.connect(trial.stage.stack.environment["DATABASE_URL"], autocommit=True) as session:
         session.execute("SET default_transaction_read_only = off")
@@ -142,6 +169,11 @@ HANGS = (
     *(
         Scenario(f"{part}.hung", f"{part} hangs (SIGSTOP) while health is asked", partial(_hung_while_probed, part))
         for part in HUNG
+    ),
+    Scenario(
+        "worker.ended_while_postgres_hangs",
+        "SIGTERM of the worker while PostgreSQL hangs (SIGSTOP)",
+        _worker_ends_while_the_database_hangs,
     ),
     Scenario("postgres.read_only", "the database only reads, as after a failover", _read_only),
 )

@@ -40,16 +40,16 @@ def _killed_at_the_first_purchase(step: str, trial: Trial) -> None:
     _killed(step, Habit.WAITS, trial, [trial.stage.newcomer() for _ in range(2 * trial.times)])
 
 
-def _killed_within_a_long_hold(trial: Trial) -> None:
-    """The hold outlives the claim of whoever died: the repeated request finishes the same purchase."""
+def _killed_within_a_long_hold(steps: tuple[str, ...], habit: Habit, trial: Trial) -> None:
+    """The hold outlives the claim of whoever died: its end cannot be what takes the purchase up again."""
     stack = trial.stage.stack
     stack.send_away("server")
     stack.bring_back("server", HOLD_SECONDS=str(LONG_HOLD_SECONDS))
     try:
         for number in range(trial.times):
-            for step in ("create.held", "create.intent_made", "create.stored"):
+            for step in steps:
                 trial.stage.wait_for_server()
-                trial.kill_at(step, SCOPES[number % 2], more=partial(trial.shop, 1, Habit.WAITS))
+                trial.kill_at(step, SCOPES[number % 2], more=partial(trial.shop, 1, habit))
         trial.everyone_is_served()
     finally:
         stack.send_away("server")
@@ -229,7 +229,12 @@ PARTS = (
     Scenario(
         "create.long_hold",
         "SIGKILL of the web at three steps of the creation; the hold outlives the claim",
-        _killed_within_a_long_hold,
+        partial(_killed_within_a_long_hold, ("create.held", "create.intent_made", "create.stored"), Habit.WAITS),
+    ),
+    Scenario(
+        "settle.long_hold",
+        "SIGKILL of the worker process that settles a payment; the hold outlives its claim",
+        partial(_killed_within_a_long_hold, ("settle.counted",), Habit.LEAVES),
     ),
     Scenario(
         "postgres.fast",

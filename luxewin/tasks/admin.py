@@ -61,10 +61,10 @@ class HeartbeatAdmin(ReadOnlyAdmin):
 
 
 class StartedTaskAdmin(ReadOnlyAdmin):
-    """A start without an end: the task runs, or its worker died in the middle of it."""
+    """A start without an end: the task runs, or its worker died in the middle of it; or it took too long."""
 
-    list_display = ["name", "worker", "started_at"]
-    fields = ["name", "worker", "started_at", "key"]
+    list_display = ["name", "worker", "started_at", "timed_out"]
+    fields = ["name", "worker", "started_at", "timed_out", "key"]
     search_fields = ["name"]
     ordering = ["-started_at"]
 

@@ -59,7 +59,7 @@ class DatabaseClockBroker(ORM):
     def dequeue(self) -> list[tuple[int, str]] | None:
         """Claims the task that has been due longest, for Q_CLUSTER's `retry` seconds; sleeps if there is none.
 
-        A task that keeps killing its worker is removed instead. Cost: at most three statements.
+        A task that killed its worker or ran out of time too often is removed instead. Cost: at most three statements.
         """
         try:
             self.get_connection()  # replaces one that went stale
@@ -97,6 +97,6 @@ class DatabaseClockBroker(ORM):
             task = SignedPackage.loads(payload)
         except (TypeError, BadSignature):
             return False  # django-q2 logs and removes it
-        if stopped := StartedTask.objects.has_killed_too_often(task):
-            log.critical("task %s killed its worker %s times, it is not run", task["name"], StartedTask.LIMIT)
+        if stopped := StartedTask.objects.is_stopped(task):
+            log.critical("task %s killed its worker or ran out of time too often, it is not run", task["name"])
         return stopped

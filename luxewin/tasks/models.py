@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django_q.exceptions import TimeoutException
 from django_q.models import OrmQ
 
 # So long nothing may go through a worker's queue: then it ends itself, and health says so.
@@ -16,6 +17,8 @@ LATE = timedelta(seconds=60)
 # A task that began longer ago does not run any more: it was ended, or its worker died.
 LONGEST_TASK = timedelta(seconds=settings.Q_CLUSTER["timeout"] + 10)
 QUEUE = settings.Q_CLUSTER["name"]
+# What the traceback of a task has in it that django-q2 ended after Q_CLUSTER's `timeout`.
+TIMED_OUT = f"{TimeoutException.__module__}.{TimeoutException.__qualname__}"
 
 
 class Claimable(models.Model):
@@ -63,46 +66,57 @@ class Heartbeat(models.Model):
             raise RuntimeError(f"the oldest task has waited for {waiting['longest'].total_seconds():.0f} s")
         if stopped := StartedTask.objects.stopped():
             raise RuntimeError(
-                f"{len(stopped)} tasks are stopped, they killed their worker {StartedTask.LIMIT} times each: "
-                f"{', '.join(stopped)[:100]}; see `manage.py retry_stopped_tasks`"
+                f"{len(stopped)} tasks are stopped, each killed its worker {StartedTask.LIMIT} times or took too long "
+                f"{StartedTask.TIMEOUT_LIMIT} times: {', '.join(stopped)[:100]}; see `manage.py retry_stopped_tasks`"
             )
 
 
 class StartedTaskQuerySet(models.QuerySet["StartedTask"]):
-    """Tasks that run, and those that killed their worker."""
+    """Tasks that run, and those that died or ran out of time."""
 
     def running(self, worker: str) -> "StartedTaskQuerySet":
         """What this worker may be at."""
-        return self.filter(worker=worker, started_at__gt=Now() - LONGEST_TASK)
+        return self.filter(worker=worker, started_at__gt=Now() - LONGEST_TASK, timed_out=False)
 
-    def has_killed_too_often(self, task: dict[str, Any]) -> bool:
-        """Whether a task of the same function and arguments began LIMIT times without an end."""
-        return self.filter(key=key_of(task)).count() >= StartedTask.LIMIT
+    def is_stopped(self, task: dict[str, Any]) -> bool:
+        """Whether a task of this function and these arguments is not to be run any more. Cost: one query."""
+        return self._beyond_limits().filter(key=key_of(task)).exists()
 
     def stopped(self) -> list[str]:
-        """The names of tasks that are not run any more because they killed their worker LIMIT times."""
-        began = self.values("key").annotate(began=models.Count("pk"), task=models.Max("name"))
-        return list(began.filter(began__gte=StartedTask.LIMIT).order_by("task").values_list("task", flat=True))
+        """The names of the tasks that are not run any more."""
+        stopped = self._beyond_limits().annotate(task=models.Max("name")).order_by("task")
+        return list(stopped.values_list("task", flat=True))
 
     def release(self) -> None:
         """Lets stopped tasks run again, as if they had never begun."""
-        began = self.values("key").annotate(began=models.Count("pk"))
-        self.filter(key__in=began.filter(began__gte=StartedTask.LIMIT).values("key")).delete()
+        self.filter(key__in=self._beyond_limits().values("key")).delete()
+
+    def _beyond_limits(self) -> models.QuerySet["StartedTask", Any]:
+        """Keys whose starts without an end, or whose time-outs, are too many."""
+        timed_out = models.Count("pk", filter=models.Q(timed_out=True))
+        starts = self.values("key").annotate(timed_out_times=timed_out, died_times=models.Count("pk") - timed_out)
+        return starts.filter(
+            models.Q(died_times__gte=StartedTask.LIMIT) | models.Q(timed_out_times__gte=StartedTask.TIMEOUT_LIMIT)
+        )
 
 
 class StartedTask(models.Model):
     """A start of a task, committed before its work begins and removed when the task ends, also by an exception.
 
-    What stays is of a worker process that died in the middle. A task, which is a function and its arguments, that left
-    LIMIT of them is not run any more.
+    What stays is of a worker process that died in the middle, or of a task that took longer than Q_CLUSTER's `timeout`.
+    A task, which is a function and its arguments, that left LIMIT of the first or TIMEOUT_LIMIT of the second kind is
+    not run any more.
     """
 
     LIMIT = 5
+    # Higher: a slow day ends a task in time now and then, and costs nobody else's work but one process for a while.
+    TIMEOUT_LIMIT = 10
 
     key = models.CharField(max_length=64, db_index=True, help_text="SHA-256 of the function and its arguments.")
     name = models.CharField(max_length=100)
     worker = models.CharField(max_length=64)
     started_at = models.DateTimeField(db_default=Now())
+    timed_out = models.BooleanField(default=False, db_default=False, help_text="It was ended after the longest time.")
 
     objects = StartedTaskQuerySet.as_manager()
 
@@ -120,8 +134,14 @@ class StartedTask(models.Model):
 
     @classmethod
     def end(cls, task: dict[str, Any], start: int | None) -> None:
-        """Forgets the start, and earlier ones whose worker died: the task can be done after all. Cost: one DELETE."""
-        died = models.Q(started_at__lte=Now() - LONGEST_TASK)
+        """Forgets the start, and earlier ones whose worker died: the task can be done after all. Cost: one statement.
+
+        A task that ran out of time has not shown that: its start is marked and stays.
+        """
+        if not task["success"] and TIMED_OUT in task["result"]:
+            cls.objects.filter(models.Q(pk=start)).update(timed_out=True)
+            return
+        died = models.Q(started_at__lte=Now() - LONGEST_TASK) | models.Q(timed_out=True)
         cls.objects.filter(models.Q(pk=start) | died, key=key_of(task)).delete()
 
 

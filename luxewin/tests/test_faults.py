@@ -1,6 +1,8 @@
 """Purchases and draws survive what can befall them, and the harness that shows it would notice if they did not."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -161,6 +163,17 @@ def test_a_loss_is_complained_about_with_its_evidence() -> None:
 def test_a_fault_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--only", "stripe.killed,stripe.bored"]) == MISUSED
     assert "stripe.bored" in capsys.readouterr().err
+
+
+def test_the_faults_that_the_documentation_names_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = [file.read_text() for file in [PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")]]
+    told = [only for text in texts for only in re.findall(r"make faults ARGS=\"[^\"]*--only ([^ \"]+)", text)]
+    assert len(told) >= 4
+    for only in told:
+        assert main(["--list", "--only", *shlex.split(only)]) == 0, only
+    # The shell must not look for files of that name.
+    assert all("*" not in only or only.startswith("'") for only in told)
+    capsys.readouterr()
 
 
 def test_parts_that_are_not_embedded_are_never_broken(

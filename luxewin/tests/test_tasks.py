@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -19,7 +20,7 @@ from accounts.notifications import notify
 from accounts.tasks import deliver_notification
 from luxewin.tasks import sweeps
 from luxewin.tasks.checks import broker_shares_the_database
-from luxewin.tasks.models import LATE, LONGEST_TASK, QUEUE, SILENCE, Heartbeat, StartedTask
+from luxewin.tasks.models import LATE, LONGEST_TASK, QUEUE, SILENCE, TIMED_OUT, Heartbeat, StartedTask
 from luxewin.tasks.queue import enqueue
 from luxewin.tasks.sweeps import Sweep, run_due_sweeps
 from luxewin.tests.worker_processes import eventually, running_worker
@@ -156,13 +157,35 @@ def test_a_task_that_began_too_often_without_an_end_is_not_handed_out(db, caplog
     enqueue(deliver_notification, "1")
     enqueue(deliver_notification, "2")
     assert broker.dequeue() is None
-    assert "killed its worker 5 times" in caplog.text
+    assert "killed its worker or ran out of time too often" in caplog.text
     ((_, payload),) = broker.dequeue()
     assert SignedPackage.loads(payload)["args"] == ("2",)
     # One of them comes to its end after all.
-    StartedTask.end(task, starts[-1])
+    StartedTask.end(task | {"success": True}, starts[-1])
     enqueue(deliver_notification, "1")
     assert broker.dequeue()
+
+
+def test_a_task_that_always_runs_out_of_time_is_not_handed_out_in_the_end(db):
+    Heartbeat.beat("a")
+    enqueue(deliver_notification, "1")
+    task = OrmQ.objects.get().task
+    late = task | {"success": False, "result": f"Task exceeded … : {TIMED_OUT}: Task exceeded …"}
+    refused = task | {"success": False, "result": "httpcore.ReadTimeout: no answer"}
+    for _ in range(StartedTask.TIMEOUT_LIMIT):
+        # A task that raises, as one does whose outside party does not answer, starts from scratch.
+        StartedTask.end(refused, StartedTask.begin(task, "worker"))
+    assert not StartedTask.objects.exists()
+    for _ in range(StartedTask.TIMEOUT_LIMIT):
+        Heartbeat.probe()
+        StartedTask.end(late, StartedTask.begin(task, "worker"))
+    assert not StartedTask.objects.running("worker")
+    assert get_broker().dequeue() is None
+    with pytest.raises(RuntimeError, match=r"1 tasks are stopped.*deliver_notification"):
+        Heartbeat.probe()
+    call_command("retry_stopped_tasks")
+    enqueue(deliver_notification, "1")
+    assert get_broker().dequeue()
 
 
 def test_the_end_of_a_task_forgets_what_died_before_and_not_what_runs_beside(db):
@@ -170,7 +193,7 @@ def test_the_end_of_a_task_forgets_what_died_before_and_not_what_runs_beside(db)
     _died, beside, own = (StartedTask.begin(task, "worker") for _ in range(3))
     other = StartedTask.begin(task | {"args": ("2",)}, "worker")
     StartedTask.objects.filter(pk=_died).update(started_at=Now() - LONGEST_TASK)
-    StartedTask.end(task, own)
+    StartedTask.end(task | {"success": True}, own)
     assert set(StartedTask.objects.values_list("pk", flat=True)) == {beside, other}
     assert StartedTask.objects.running("worker").count() == 2
 

@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+import time
 from functools import partial
 
 import psutil
@@ -10,12 +11,15 @@ import pytest
 from django.core.management import call_command
 from django.db.models.functions import Now
 from django_q.models import Failure, OrmQ, Success
+from django_q.tasks import async_task
 
 from luxewin.faults.cluster import KINDS
 from luxewin.tasks.models import QUEUE, Heartbeat, StartedTask
 from luxewin.tasks.queue import enqueue
 from luxewin.tests.worker_processes import (
+    DEATHS,
     SILENCE_SECONDS,
+    TIMEOUTS,
     RunningWorker,
     Wire,
     eventually,
@@ -71,14 +75,15 @@ def test_no_killed_or_stopped_process_freezes_a_worker(number):
         assert all(workers[kind].code() is not None for kind in ("sentinel", "main"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_stop_signal_ends_all_processes_in_order(number):
-    with running_worker() as worker:
-        family = worker.processes()
-        assert works(worker)
-        worker.main.send_signal(number)
-        assert worker.wait() == 0
-        assert is_gone(list(family.values()))
+def test_a_stop_signal_ends_all_processes_in_order():
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    with running_workers(len(numbers)) as workers:
+        families = [worker.processes() for worker in workers]
+        assert all(works(worker) for worker in workers)
+        for worker, number in zip(workers, numbers, strict=True):
+            worker.main.send_signal(number)
+        assert [worker.wait() for worker in workers] == [0, 0]
+        assert all(is_gone(list(family.values())) for family in families)
 
 
 def test_a_stop_is_bounded_while_the_database_hangs_and_redis_is_away(closed_port):
@@ -98,7 +103,7 @@ def test_a_worker_waits_for_a_database_that_is_away_with_a_line_now_and_then():
         family = worker.processes()
         assert works(worker)
         wire.cut()
-        assert not eventually(lambda: worker.code() is not None, 2 * SILENCE_SECONDS)
+        assert not eventually(lambda: worker.code() is not None, SILENCE_SECONDS + 5)
         lines = worker.log.splitlines()
         assert "Traceback (most recent call last):" not in lines
         assert len(lines) < 20, lines
@@ -109,15 +114,18 @@ def test_a_worker_waits_for_a_database_that_is_away_with_a_line_now_and_then():
         assert worker.wait() == 0
 
 
-def test_a_task_that_kills_its_worker_is_stopped_in_the_end_and_others_go_through():
+def test_a_task_that_kills_its_worker_or_runs_out_of_time_is_stopped_and_others_go_through(monkeypatch):
+    monkeypatch.setattr(StartedTask, "LIMIT", DEATHS)
+    monkeypatch.setattr(StartedTask, "TIMEOUT_LIMIT", TIMEOUTS)
     with running_worker() as worker:
-        assert works(worker)
-        for _ in range(StartedTask.LIMIT + 5):
+        for _ in range(DEATHS + 3):
             enqueue(os.abort)
-        assert eventually(lambda: "killed its worker" in worker.log)
-        assert StartedTask.objects.stopped() == ["abort()"]
+        for _ in range(TIMEOUTS + 3):
+            async_task(time.sleep, 600, task_name="sleep(600)", timeout=1, ack_failure=True)
+        assert eventually(lambda: StartedTask.objects.stopped() == ["abort()", "sleep(600)"])
+        assert eventually(lambda: "abort() killed its worker" in worker.log and "sleep(600) killed" in worker.log)
         assert a_task_goes_through()
-        with pytest.raises(RuntimeError, match=r"1 tasks are stopped.*abort"):
+        with pytest.raises(RuntimeError, match=r"2 tasks are stopped.*abort.*sleep"):
             Heartbeat.probe()
     call_command("retry_stopped_tasks")
     assert StartedTask.objects.stopped() == []

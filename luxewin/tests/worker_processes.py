@@ -23,6 +23,8 @@ from luxewin.faults.cluster import processes_of
 # One worker process, so that it is the one that waits for the next task and holds the lock of the queue.
 WORKERS = 1
 SILENCE_SECONDS, STOP_SECONDS = 15.0, 8.0
+# After so many deaths or time-outs a task is stopped.
+DEATHS, TIMEOUTS = 2, 2
 # As many workers as wanted for one start of Django: each as `manage.py worker`, but less patient.
 PROGRAM = f"""
 import os, sys
@@ -32,9 +34,11 @@ django.setup()
 from django.core.management import call_command
 from luxewin.processes import end_with_parent
 from luxewin.tasks import cluster, timer
+from luxewin.tasks.models import StartedTask
 end_with_parent(int(sys.argv[3]))
 cluster.SILENCE, cluster.STOP_SECONDS = timedelta(seconds={SILENCE_SECONDS}), {STOP_SECONDS}
 timer.BEAT_SECONDS = cluster.BEAT_SECONDS = 1.0
+StartedTask.LIMIT, StartedTask.TIMEOUT_LIMIT = {DEATHS}, {TIMEOUTS}
 def note(*words):
     with open("events", "a") as events:
         print(*words, file=events)

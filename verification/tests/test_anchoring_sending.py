@@ -1,9 +1,13 @@
 """One nonce a step: stuck fees are raised, lost nonces replaced, refusals waited out; each step is taken once."""
 
+import time
 from datetime import timedelta
 from math import ceil
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
 from raffles.services import cancel_raffle
@@ -194,6 +198,23 @@ def test_an_answer_that_the_node_lost_is_no_second_transaction(mine, selling):
         mine.setting(CHAIN_RPC_URLS=urls)
     mine.advance(raffle, State.ANNOUNCED)
     assert [each.attempts.count() for each in announcing(raffle)] == [1]
+
+
+def test_a_node_that_hangs_is_given_up_long_before_the_task_runs_out_of_time(mine, selling):
+    """A task that keeps running out of time is stopped in the end; an outage, however long, must not stop a draw."""
+    raffle, port = selling(), urlsplit(mine.settings.CHAIN_RPC_URLS[0]).port
+    listeners = (each for each in psutil.net_connections("tcp4") if each.status == psutil.CONN_LISTEN)
+    node = psutil.Process(next(each.pid for each in listeners if each.laddr.port == port))
+    node.suspend()
+    try:
+        began = time.monotonic()
+        trouble = services.advance_draw(raffle.pk).trouble
+        took = time.monotonic() - began
+    finally:
+        node.resume()
+    assert "no node of the chain answered" in trouble
+    assert took < settings.Q_CLUSTER["timeout"] / 4
+    mine.advance(raffle, State.ANNOUNCED)
 
 
 def test_draws_published_together_are_announced_together_in_their_order(mine, selling):

@@ -1,4 +1,4 @@
-"""`manage.py retry_stopped_tasks`: lets tasks run again that killed their worker too often."""
+"""`manage.py retry_stopped_tasks`: lets tasks run again that killed their worker or ran out of time too often."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from luxewin.tasks.models import StartedTask
 
 
 class Command(BaseCommand):
-    """After what killed the worker was repaired. The sweeps enqueue the tasks again."""
+    """After the reason was repaired. The sweeps enqueue the tasks again."""
 
-    help = f"Names the tasks that killed their worker {StartedTask.LIMIT} times, and lets them run again."
+    help = "Names the tasks that killed their worker or ran out of time too often, and lets them run again."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """--list."""
