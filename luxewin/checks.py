@@ -18,7 +18,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register  # n
 from accounts.keys import KeysUnreadable, ring
 from luxewin.addresses import host_fault, is_private_host, origin_fault, public_host_fault, split, url_fault
 from luxewin.environment import DEVELOPMENT, STAGING, is_open_to_all
-from luxewin.strength import is_weak
+from luxewin.strength import PUBLISHED_KEYS, is_weak
 
 # (number, whether the value is unsafe, what is wrong, what to set)
 _Rule = tuple[str, Callable[[], bool], str, str]
@@ -329,11 +329,13 @@ def production_is_safe(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _signing_keys() -> list[CheckMessage]:
+    hint = "Set JWT_SIGNING_KEYS, or the file of JWT_SIGNING_KEYS_FILE, to what `manage.py rotate_keys` makes."
     try:
-        ring()
+        keys = ring().keys
     except KeysUnreadable as error:
-        hint = "Set JWT_SIGNING_KEYS, or the file of JWT_SIGNING_KEYS_FILE, to what `manage.py rotate_keys` makes."
         return [Error(f"JWT_SIGNING_KEYS: {error}", hint=hint, id="luxewin.E002")]
+    if any(key.public.public_bytes_raw().hex() in PUBLISHED_KEYS for key in keys):
+        return [Error("JWT_SIGNING_KEYS has a key that a standard prints.", hint=hint, id="luxewin.E002")]
     return []
 
 

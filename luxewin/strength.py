@@ -6,6 +6,18 @@ from zxcvbn import zxcvbn
 
 # Published with software that others start from; the first is what Supabase's own images come with.
 KNOWN = ("super-secret-jwt-token", "django-insecure", "changeme", "change-me", "your-secret")
+# Ed25519 keys whose private half RFC 8032 prints as test vectors, and RFC 8037 as an example; by their public half.
+PUBLISHED_KEYS = frozenset(
+    {
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+        "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+        "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+        "278117fc144c72340f67d0f2316e8386ceffbf2b2428c9c51fef7c597f1d426e",
+        "ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf",
+        "dfc9425e4f968f7f0c29f0259cf5f9aed6851c2bb4ad8bfb860cfee0ab248292",
+        "0f1d1274943b91415889152e893d80e93275a1fc0b65fd71b4b0dda10ad7d772",
+    }
+)
 # zxcvbn's time grows with the square of the length.
 LOOKED_AT = 72
 

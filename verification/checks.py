@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 Django's own name for it
 
+from luxewin.environment import DEVELOPMENT
 from verification import doors
 
 
@@ -19,6 +20,9 @@ def operator_key_is_usable(**kwargs: Any) -> list[CheckMessage]:
     faults: list[CheckMessage] = [
         Error(fault, hint=hint, id="verification.E001") for fault in doors.operator_key().faults()
     ]
+    if settings.LUXEWIN_ENV != DEVELOPMENT and doors.operator_key().is_published():
+        text = "CHAIN_OPERATOR_KEY, or its file, is a key that development chains print: anyone can sign with it."
+        faults.append(Error(text, hint="Set a key that was made for this installation.", id="verification.E002"))
     for name in ("CHAIN_OPERATOR_KEY_FILE", "CHAIN_OPERATOR_KEY_PASSWORD_FILE"):
         if _is_open(getattr(settings, name)):
             text = f"{name} can be read by others than its owner."

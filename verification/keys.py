@@ -11,6 +11,7 @@ from typing import Any
 
 from luxewin.environment import secret_file_fault
 from verification.onchain import ChainError
+from verification.published_accounts import ADDRESSES
 
 _HEX = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # of secp256k1
@@ -44,6 +45,15 @@ class KeySource:
             raise KeyFault(faults[0])
         parsed = self._parsed()
         return self._deciphered(parsed) if isinstance(parsed, dict) else parsed
+
+    def is_published(self) -> bool:
+        """Whether the key is one that development chains print; of a keystore by the address in it, undeciphered."""
+        from eth_account import Account
+
+        parsed = None if self.faults() else self._parsed()
+        if isinstance(parsed, dict):
+            return f"0x{str(parsed.get('address', '')).lower().removeprefix('0x')}" in ADDRESSES
+        return parsed is not None and Account.from_key(parsed).address.lower() in ADDRESSES
 
     def _parsed(self) -> str | dict[str, Any] | None:
         if self.text:

@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings as configured
 from django.contrib.auth import get_user_model
 
+from accounts.keys import new_key
 from luxewin.checks import production_is_safe, refuse_unsafe_settings
 
 
@@ -18,7 +19,9 @@ def _mail(host: str, *, password: str = "", use_tls: bool = False) -> dict[str, 
     return {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}}
 
 
-KEYS = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"  # RFC 8037
+KEYS = new_key()
+# Of RFC 8037 and RFC 8032.
+PRINTED = ("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "TM0Imyj_ltqdtsNG7BFOD1uKMZ81q6Yk2oz27U-4pvs")
 KEY = "kYb3mXq9vT1rLwZs7cNfJd5hPgE0uKaIoB4tVyM6xQ2eCjWn8R"
 LIVE, TEST = "sk_live_" + "a1" * 12, "sk_test_" + "a1" * 12
 SAFE: dict[str, Any] = {
@@ -73,6 +76,8 @@ UNSAFE = [
     ("E002", "rotate_keys", "JWT_SIGNING_KEYS", ""),
     ("E002", "rotate_keys", "JWT_SIGNING_KEYS", "j" * 43),
     ("E002", "rotate_keys", "JWT_SIGNING_KEYS", "s" * 50),
+    ("E002", "rotate_keys", "JWT_SIGNING_KEYS", PRINTED[0]),
+    ("E002", "rotate_keys", "JWT_SIGNING_KEYS", f"{KEYS},2026-01-01:{PRINTED[1]}"),
     ("E002", "rotate_keys", "JWT_SIGNING_KEYS", f"{KEYS},{KEYS}"),
     ("E002", "rotate_keys", "JWT_SIGNING_KEYS", f"2999-01-01:{KEYS}"),
     ("E002", "rotate_keys", "JWT_SIGNING_KEYS", f"tomorrow:{KEYS}"),

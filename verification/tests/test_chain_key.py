@@ -100,6 +100,37 @@ def test_the_checks_name_two_keys_and_files_that_others_can_read(settings, priva
     assert operator_key_is_usable() == []
 
 
+# The first of anvil's and Hardhat's accounts, and the second of Ganache's.
+PRINTED = [
+    "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
+    "6cbed15c793ce57650b9877cf6fa156fbef513c4e6134f022a85b1ffdd59b2a1",
+]
+
+
+@pytest.mark.parametrize("key", PRINTED)
+@pytest.mark.parametrize("form", ["hex", "file", "keystore"])
+def test_a_key_that_development_chains_print_is_refused_outside_development(key, form, settings, private):
+    settings.CHAIN_RPC_URLS = ["http://127.0.0.1:1"]
+    if form == "hex":
+        settings.CHAIN_OPERATOR_KEY = f"0x{key.upper()}"
+    else:
+        keystore = json.dumps(Account.encrypt(key, PASSWORD, kdf="pbkdf2", iterations=10))
+        settings.CHAIN_OPERATOR_KEY = ""
+        settings.CHAIN_OPERATOR_KEY_FILE = private("key", key if form == "file" else keystore)
+        settings.CHAIN_OPERATOR_KEY_PASSWORD_FILE = private("password", PASSWORD) if form == "keystore" else ""
+    assert operator_key_is_usable() == []
+    for name in ("staging", "production"):
+        settings.LUXEWIN_ENV = name
+        (fault,) = operator_key_is_usable()
+        assert (fault.id, key in str(fault)) == ("verification.E002", False)
+
+
+def test_a_key_of_ones_own_is_taken(settings):
+    settings.CHAIN_RPC_URLS, settings.CHAIN_OPERATOR_KEY = ["http://127.0.0.1:1"], KEY
+    settings.LUXEWIN_ENV = "production"
+    assert operator_key_is_usable() == []
+
+
 def test_check_says_what_is_wrong_and_not_what_the_key_is(settings):
     settings.CHAIN_RPC_URLS, settings.CHAIN_OPERATOR_KEY = ["http://127.0.0.1:1"], KEY + "00"
     with pytest.raises(CommandError, match=r"verification.E001.*CHAIN_OPERATOR_KEY is no private key") as caught:
