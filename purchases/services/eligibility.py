@@ -1,10 +1,10 @@
 """Open checkouts and payments of people who may not buy any more: what ends, what goes back, what finance looks at."""
 
-from collections.abc import Iterable
+from itertools import batched
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models.functions import Now
 
 from accounts import errors as accounts_errors
@@ -34,6 +34,8 @@ REFUND_REASONS = {
     accounts_errors.EmailNotVerified.code: "Your e-mail address was not verified when your payment arrived.",
     SpendLimitReached.code: "Your payment would have passed your monthly spending limit.",
 }
+# People whose standings are asked for in one statement.
+BATCH = 2_000
 # Ages and rules as they were when each was bought.
 OF_MINORS = """
     SELECT p.id, greatest(%(least)s, rule.minimum_age) FROM purchases_purchase AS p
@@ -89,7 +91,7 @@ def check_changed_person(user_id: UUID) -> None:
     note = EligibilityChange.objects.filter(pk=user_id).first()
     if note is None:
         return
-    with transaction.atomic():
+    with locking():
         # Whichever way they came by their address.
         carry_over_exclusion(User.objects.select_for_update(no_key=True).get(pk=user_id))
     end_checkouts(user_id)
@@ -104,17 +106,25 @@ def flag_purchases_of_minor(user_id: UUID) -> None:
         cursor.execute(OF_MINORS, {"buyer": user_id, "least": settings.MINIMUM_AGE})
         found = cursor.fetchall()
     for purchase_id, minimum in found:
-        flag_purchase(purchase_id, f"The buyer was under {minimum} when they bought.")
+        flag_purchase(
+            purchase_id, f"By the birth date and place known now, the buyer was under {minimum} when they bought."
+        )
 
 
 def note_blocked_buyers() -> int:
     """Notes people with an open checkout who may not buy any more although nothing of theirs has changed.
 
     That is by a rule of their country, by new terms, by a setting, or by the time. Returns how many were noted. Cost:
-    one query, whose work grows with the number of open checkouts, and one INSERT if somebody is found.
+    one query, and for every BATCH of people in a checkout another, with an INSERT where somebody is found. Each is a
+    transaction by itself.
     """
     open_ones = Purchase.objects.filter(status=Purchase.Status.PENDING, expires_at__gt=Now())
-    buyers: Iterable[UUID] = set(open_ones.values_list("buyer_id", flat=True))
-    blocked = sorted(key for key, standing in standings_of(buyers).items() if blockers(standing)) if buyers else []
-    EligibilityChange.objects.bulk_create([EligibilityChange(user_id=key) for key in blocked], ignore_conflicts=True)
-    return len(blocked)
+    others = open_ones.exclude(buyer__in=EligibilityChange.objects.values("pk"))
+    noted = 0
+    # In one order, as two workers may be at it.
+    for some in batched(sorted(set(others.values_list("buyer_id", flat=True))), BATCH):
+        blocked = [key for key, standing in sorted(standings_of(some).items()) if blockers(standing)]
+        notes = [EligibilityChange(user_id=key) for key in blocked]
+        EligibilityChange.objects.bulk_create(notes, ignore_conflicts=True)
+        noted += len(blocked)
+    return noted

@@ -16,7 +16,8 @@ def expire_purchase(purchase_id: UUID) -> None:
     """
     if not Purchase.objects.overdue().filter(pk=purchase_id).exists():
         return
-    payable = Payment.objects.filter(purchase=purchase_id, status__in=Payment.LIVE).exclude(intent_id=None).first()
+    live = Payment.objects.filter(purchase=purchase_id, status__in=Payment.LIVE).exclude(intent_id=None)
+    payable = live.select_related("purchase").first()
     if payable is None:
         # No client ever had an intent's secret, or its intent was cancelled: nobody can pay.
         release_hold(purchase_id)

@@ -39,7 +39,7 @@ def settle_purchase(purchase_id: UUID) -> Purchase:
     changed.
     """
     payable = Payment.objects.filter(purchase=purchase_id, status__in=Payment.LIVE).exclude(intent_id=None)
-    for payment in payable:
+    for payment in payable.select_related("purchase"):
         apply_intent(payment, gateway.retrieve_intent(str(payment.intent_id)))
     return Purchase.objects.for_display().get(pk=purchase_id)
 
@@ -50,7 +50,7 @@ def settle_intent(intent_id: str) -> None:
     It may be one whose id we never got to store, because whoever made it died: its metadata names its payment. What
     is none of ours is left alone. Raises ProviderUnavailable or Busy.
     """
-    payment = Payment.objects.filter(intent_id=intent_id).first()
+    payment = Payment.objects.select_related("purchase").filter(intent_id=intent_id).first()
     if payment and payment.status in ENDED:
         return
     intent = gateway.retrieve_intent(intent_id)
@@ -159,7 +159,7 @@ def _bank_refused(purchase: Purchase, payment: Payment) -> None:
 
 def end_payment(payment_id: str) -> None:
     """Cancels the intent of a payment that nothing is left for. Idempotent. Raises ProviderUnavailable."""
-    payment = Payment.objects.get(pk=payment_id)
+    payment = Payment.objects.select_related("purchase").get(pk=payment_id)
     if payment.status in Payment.LIVE:
         apply_intent(payment, gateway.cancel_intent(str(payment.intent_id)))
 

@@ -8,10 +8,12 @@ from django.utils import timezone
 
 from accounts.models import Notification, User
 from accounts.services import exclude_from_buying, pause_buying, set_spend_limit, update_profile
+from accounts.standing import standings_of
 from accounts.tests.guarding import publish, rule
 from luxewin.audit.models import AuditEntry
 from purchases import services
 from purchases.models import Payment, Purchase, Refund
+from purchases.services import eligibility
 from purchases.tests.books import check_books
 from purchases.tests.stage import bought, buy, counts, hold, pay, seated
 
@@ -109,6 +111,26 @@ def test_a_rule_that_is_set_for_later_ends_checkouts_when_its_time_comes(alice, 
     assert mine.status == "pending"
 
 
+def test_however_many_are_in_a_checkout_each_statement_asks_of_a_few(people, on_sale, run_tasks, monkeypatch):
+    asked = []
+
+    def ask(some):
+        asked.append(len(some))
+        return standings_of(some)
+
+    monkeypatch.setattr(eligibility, "standings_of", ask)
+    monkeypatch.setattr(eligibility, "BATCH", 2)
+    raffle = on_sale()
+    for buyer in people(5):
+        hold(buyer, raffle)
+    rule("GB", allowed=False)
+    assert services.note_blocked_buyers() == 5
+    assert services.note_blocked_buyers() == 0
+    assert asked == [2, 2, 1]
+    run_tasks()
+    assert set(Purchase.objects.values_list("status", flat=True)) == {"expired"}
+
+
 def test_a_lower_limit_ends_the_newest_checkouts_first(alice, on_sale, run_tasks):
     raffle, euros = on_sale(), on_sale(slug="euros", currency="eur")
     seated(alice, raffle, 1)
@@ -170,7 +192,7 @@ def test_what_a_minor_paid_goes_to_finance(alice, bob, on_sale, run_tasks):
     User.objects.filter(pk=alice.pk).update(date_of_birth=_years_ago(15))
     run_tasks()
     run_tasks()
-    assert _flags() == {mine.pk: ["The buyer was under 18 when they bought."]}
+    assert _flags() == {mine.pk: ["By the birth date and place known now, the buyer was under 18 when they bought."]}
     mine.refresh_from_db()
     assert mine.status == "paid"
     assert AuditEntry.objects.filter(action="purchase.flagged").count() == 1
@@ -182,7 +204,7 @@ def test_what_somebody_paid_before_they_came_of_age_goes_to_finance_too(alice, o
     Purchase.objects.filter(pk=before.pk).update(created_at=timezone.now() - timedelta(days=400))
     User.objects.filter(pk=alice.pk).update(date_of_birth=timezone.now().date() - timedelta(days=365 * 18 + 100))
     run_tasks()
-    assert _flags() == {before.pk: ["The buyer was under 18 when they bought."]}
+    assert _flags() == {before.pk: ["By the birth date and place known now, the buyer was under 18 when they bought."]}
     assert since.status == "paid"
 
 

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from accounts.models import User
 from luxewin.api.problems import Busy
 from purchases import services, tasks
 from purchases.models import Purchase, StripeNotice
@@ -17,17 +18,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def stuck(transactional_db):
-    """`with stuck(purchase):` somebody has it locked and does nothing."""
+    """`with stuck(row):` somebody has it locked and does nothing."""
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = '200ms'")
 
     @contextmanager
-    def hold(purchase):
+    def hold(row):
         locked, done = threading.Event(), threading.Event()
 
         def keep():
             with transaction.atomic():
-                Purchase.objects.select_for_update().get(pk=purchase.pk)
+                type(row).objects.select_for_update().get(pk=row.pk)
                 locked.set()
                 done.wait(60)
             connection.close()
@@ -89,3 +90,24 @@ def test_a_worker_gives_up_and_the_refund_is_noted_later(alice, on_sale, stuck, 
     assert f"refund {refund.pk} waits" in caplog.text
     run_tasks()
     assert Purchase.objects.get().status == "refunded"
+
+
+def test_a_worker_gives_up_and_the_checkouts_of_who_has_changed_are_checked_later(
+    alice, on_sale, stuck, run_tasks, caplog
+):
+    buy(alice, on_sale())
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    with stuck(alice):
+        tasks.check_changed_person(str(alice.pk))
+    assert "their checkouts are checked again" in caplog.text
+    assert Purchase.objects.get().status == "pending"
+    run_tasks()
+    assert Purchase.objects.get().status == "expired"
+
+
+def test_settling_waits_no_longer_for_the_person_than_for_the_purchase(api, alice, on_sale, stuck):
+    purchase = buy(alice, on_sale())
+    pay(purchase.payment.client_secret).raise_for_status()
+    with stuck(alice), pytest.raises(Busy):
+        services.settle_purchase(purchase.pk)
+    assert services.settle_purchase(purchase.pk).status == "paid"
