@@ -11,7 +11,9 @@ from accounts.models import User
 from accounts.privacy import held, retention
 from accounts.privacy.leaving import Obstacle, eraser, obstacle
 from accounts.privacy.own import audit_rows
+from accounts.services import remember_excluded_cards
 from luxewin.audit.models import AuditEntry
+from purchases import gateway, services
 from purchases.models import Dispute, Payment, PersonTally, PostalEntry, Purchase, Refund, SkillAttempt
 
 
@@ -51,14 +53,14 @@ def _tickets(user: User) -> Iterator[dict[str, Any]]:
 
 
 def _cards(user: User) -> Iterator[dict[str, Any]]:
-    """What is kept of them, attempts that failed included: the kind, the brand, the last digits."""
+    """All that is kept of them, attempts that failed included: kind, brand, digits, expiry, country, fingerprint."""
     paid = Payment.objects.filter(purchase__buyer=user).exclude(intent_id="").exclude(intent_id=None)
     purchases = dict(paid.values_list("intent_id", "purchase_id"))
     charges = Charge.objects.filter(payment_intent__in=purchases).order_by("created", "id")
     for intent, said in charges.values_list("payment_intent_id", "stripe_data").iterator(chunk_size=500):
         method = said.get("payment_method_details") or {}
         kind = method.get("type") or ""
-        facts = {name: value for name, value in (method.get(kind) or {}).items() if isinstance(value, str)}
+        facts = {name: value for name, value in (method.get(kind) or {}).items() if isinstance(value, str | int)}
         yield {"purchase": purchases[intent], "kind": kind} | facts
 
 
@@ -103,6 +105,14 @@ def _erase_what_was_written(user: User) -> None:
     PostalEntry.objects.filter(purchase__buyer=user).update(reference=erased)
     SkillAttempt.objects.filter(user=user).update(answer="")
     Payment.objects.filter(purchase__buyer=user).update(client_secret="")
+
+
+@eraser
+def _erase_cards(user: User) -> None:
+    """Of what was paid with the kind, the brand and the last digits stay; of an excluded person's, digests too."""
+    remember_excluded_cards(user, services.card_fingerprints_of(user))
+    paid = Payment.objects.filter(purchase__buyer=user).exclude(intent_id=None)
+    gateway.forget_cards([str(intent) for intent in paid.values_list("intent_id", flat=True)])
 
 
 def _register_rules() -> None:

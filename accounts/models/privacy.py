@@ -107,7 +107,7 @@ class FormerIdentifier(models.Model):
 
 
 class ExcludedAddress(models.Model):
-    """A mailbox or Supabase account of somebody who excluded themselves and is forgotten here, as a keyed digest."""
+    """A mailbox, Supabase account or card of somebody who is excluded and forgotten here, as a keyed digest."""
 
     digest = models.BinaryField(primary_key=True, max_length=32)
     until = models.DateTimeField(null=True, help_text="None: for good.")

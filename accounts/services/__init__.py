@@ -3,6 +3,7 @@
 from accounts.services.addresses import change_email_for, confirm_email_change, request_email_change
 from accounts.services.closing import close_account, reopen_account
 from accounts.services.deletion import carry_out_deletion, delete_account, keep_account, request_deletion
+from accounts.services.exclusions import are_excluded_cards, remember_excluded_cards
 from accounts.services.exports import latest_export, make_export, open_export, request_export
 from accounts.services.identities import log_in_with_supabase, unlink_identity
 from accounts.services.links import answer_link_request, request_link
@@ -37,6 +38,7 @@ __all__ = [
     "answer_challenge",
     "answer_link_request",
     "apply_rule",
+    "are_excluded_cards",
     "carry_out_deletion",
     "change_email_for",
     "change_password",
@@ -61,6 +63,7 @@ __all__ = [
     "pause_buying",
     "publish_terms",
     "register_user",
+    "remember_excluded_cards",
     "renew_recovery_codes",
     "reopen_account",
     "request_authenticator",

@@ -45,6 +45,28 @@ def remember_exclusion(user: User) -> None:
         ExcludedAddress.objects.get_or_create(digest=_digest(value, settings.SECRET_KEY), defaults=facts)
 
 
+def remember_excluded_cards(user: User, fingerprints: Iterable[str]) -> None:
+    """Keeps digests of what an excluded person paid with, as long as those of their addresses, which were kept before.
+
+    They exclude nobody, because a card may be shared: staff see them (`are_excluded_cards`).
+    """
+    kept = _matching(_current(user) | _former(user)).filter(Q(until=None) | Q(until__gt=Now())).first()
+    if kept is None:
+        return
+    for card in fingerprints:
+        facts = {"until": kept.until, "person": kept.person}
+        digest = _digest(f"card:{card}", settings.SECRET_KEY)
+        other, made = ExcludedAddress.objects.get_or_create(digest=digest, defaults=facts)
+        if not made and other.until and (kept.until is None or kept.until > other.until):
+            ExcludedAddress.objects.filter(pk=digest).update(**facts)
+
+
+def are_excluded_cards(fingerprints: Iterable[str]) -> bool:
+    """Whether somebody whose account is erased, and whose exclusion is in force, paid with one of these."""
+    kept = _matching(f"card:{card}" for card in fingerprints)
+    return kept.filter(Q(until=None) | Q(until__gt=Now())).exists()
+
+
 def forget_identifiers(user: User) -> None:
     """Removes what was kept of a person's former addresses and accounts elsewhere; call it after theirs are erased."""
     FormerIdentifier.objects.filter(user=user).delete()

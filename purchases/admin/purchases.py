@@ -189,8 +189,10 @@ class PurchaseAdmin(ReadOnlyAdmin):
     @admin.display(description="excluded people who used the same card")
     def likely_doubles(self, purchase: Purchase) -> Any:
         """Whoever excluded themselves may have come back as somebody else."""
-        people = services.excluded_people_with_same_card(purchase)
-        return format_html_join("", "<div>{}</div>", ([person.email] for person in people)) or "-"
+        lines = [person.email for person in services.excluded_people_with_same_card(purchase)]
+        if services.is_card_of_erased_excluded_person(purchase):
+            lines.append("Somebody whose account is deleted")
+        return format_html_join("", "<div>{}</div>", ([line] for line in lines)) or "-"
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
         """Finance."""

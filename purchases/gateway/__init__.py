@@ -27,7 +27,7 @@ from purchases.gateway.endpoints import (
 from purchases.gateway.events import EVENTS, know_account, lock_event, store_event
 from purchases.gateway.forgetting import erase_customer, forget_customer
 from purchases.gateway.mirrors import mirror_dispute, mirror_intent, mirror_refund
-from purchases.gateway.payers import keep_payers_out, without_payers
+from purchases.gateway.payers import forget_cards, keep_payers_out, without_payers
 from purchases.models import Payment, Purchase, Refund
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "erase_customer",
     "events_between",
     "find_refund",
+    "forget_cards",
     "forget_customer",
     "intents_between",
     "is_customer",

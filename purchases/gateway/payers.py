@@ -2,32 +2,49 @@
 
 Nothing here needs them, and what is never written down needs no forgetting: not in an event, not in a failed attempt
 within it, not in a card that belongs to nobody, nor in evidence of a dispute. Whoever needs them asks Stripe.
+
+What tells one card or bank account from another is written in one place alone, the charge that was paid with it, and
+only while its buyer's account lives: the archive has it, and the back office compares it with that of excluded people.
 """
 
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from django.apps import apps
+from django.db import transaction
 from django.db.models.signals import post_save, pre_save
-from djstripe.models import Account, Customer, Event, WebhookEventTrigger
+from djstripe.models import Account, BankAccount, Card, Charge, Customer, Event, WebhookEventTrigger
 
+from accounts.models import User
+from purchases.models import Payment
+
+# What tells a card, a bank account or its owner apart from others.
+CARD_TRACES = frozenset({"country", "exp_month", "exp_year", "fingerprint"})
 # Names of fields that are about a payer wherever they stand: in a charge, a method of any kind, a wallet, a dispute.
-PERSONAL = {
+PERSONAL = frozenset({
     *("address", "dob", "email", "name", "phone"),
     *("billing_address", "billing_details", "shipping", "shipping_address"),
     *("customer_address", "customer_details", "customer_email", "customer_name", "customer_phone", "receipt_email"),
     *("cashtag", "owner", "payer_details", "payer_email", "payer_name"),
     *("verified_address", "verified_email", "verified_name", "verified_phone"),
     "evidence",
-    # What would tell a card, an account or its owner apart: nothing here asks for it.
-    *("country", "exp_month", "exp_year", "fingerprint"),
-}
+})  # fmt: skip
+# Where a charge says what it was paid with.
+METHOD = "payment_method_details"
 
 
-def without_payers(said: Any) -> Any:
-    """A copy of what Stripe said, at any depth with null for every field of PERSONAL."""
+def without_payers(said: Any, *, names: frozenset[str] = PERSONAL | CARD_TRACES) -> Any:
+    """A copy of what Stripe said, at any depth with null for every field of `names`."""
     if isinstance(said, dict):
-        return {name: None if name in PERSONAL else without_payers(value) for name, value in said.items()}
-    return [without_payers(each) for each in said] if isinstance(said, list) else said
+        return {name: None if name in names else without_payers(value, names=names) for name, value in said.items()}
+    return [without_payers(each, names=names) for each in said] if isinstance(said, list) else said
+
+
+def forget_cards(intents: Iterable[str]) -> None:
+    """Takes what tells cards and bank accounts apart out of the charges of these intents. Cost: a query a charge."""
+    for charge in Charge.objects.filter(payment_intent__in=list(intents)):
+        Charge.objects.filter(pk=charge.pk).update(stripe_data=without_payers(charge.stripe_data))
 
 
 def keep_payers_out() -> None:
@@ -38,16 +55,44 @@ def keep_payers_out() -> None:
     for model in apps.get_app_config("djstripe").get_models():
         if model is not Account and hasattr(model, "stripe_data"):
             pre_save.connect(_clean, sender=model, dispatch_uid="purchases.payers")
+    post_save.connect(_look_again, sender=Charge, dispatch_uid="purchases.payers")
     pre_save.connect(_take_body, sender=WebhookEventTrigger, dispatch_uid="purchases.payers")
     post_save.connect(_give_body_back, sender=WebhookEventTrigger, dispatch_uid="purchases.payers")
 
 
 def _clean(sender: type[Any], instance: Any, **kwargs: Any) -> None:
-    instance.stripe_data = without_payers(instance.stripe_data)
-    if isinstance(instance, Event):
+    said = instance.stripe_data
+    instance.stripe_data = without_payers(said)
+    if isinstance(instance, Charge):
+        method = (said or {}).get(METHOD)
+        if method and _has_living_payer(instance.payment_intent_id):
+            instance.stripe_data[METHOD] = without_payers(method, names=PERSONAL)
+    elif isinstance(instance, Event):
         instance.data = without_payers(instance.data)
     elif isinstance(instance, Customer):
         instance.email = ""
+    elif isinstance(instance, BankAccount | Card):
+        instance.fingerprint = ""
+
+
+def _has_living_payer(intent_id: str | None) -> bool:
+    """Of a payment of ours, by somebody who is not erased."""
+    payment = Payment.objects.filter(intent_id=intent_id).select_related("purchase__buyer").first()
+    return payment is not None and not payment.purchase.buyer.is_deleted
+
+
+def _look_again(sender: type[Any], instance: Charge, **kwargs: Any) -> None:
+    """Its payer may be erased while a charge is written, by a transaction that does not see the charge yet."""
+    if instance.payment_intent_id:
+        transaction.on_commit(partial(_forget_card_of_erased, instance.payment_intent_id))
+
+
+def _forget_card_of_erased(intent_id: str) -> None:
+    with transaction.atomic():
+        # Waits for an erasure that is under way; of the charge, which is committed, one that comes later knows.
+        payers = User.objects.select_for_update(no_key=True).filter(purchases__payments__intent_id=intent_id)
+        if any(payer.is_deleted for payer in payers):
+            forget_cards([intent_id])
 
 
 def _take_body(sender: type[Any], instance: WebhookEventTrigger, **kwargs: Any) -> None:

@@ -1,7 +1,11 @@
 """Writes of purchases: hold, pay, enter, settle, expire, refund. The steps are described in `docs/architecture.md`."""
 
 from purchases.services.disputes import note_dispute
-from purchases.services.doubles import excluded_people_with_same_card
+from purchases.services.doubles import (
+    card_fingerprints_of,
+    excluded_people_with_same_card,
+    is_card_of_erased_excluded_person,
+)
 from purchases.services.eligibility import check_changed_person, end_checkouts, note_blocked_buyers
 from purchases.services.expiry import expire_purchase
 from purchases.services.flags import flag_purchase
@@ -39,6 +43,7 @@ __all__ = [
     "Comparison",
     "Difference",
     "begin_watching",
+    "card_fingerprints_of",
     "check_changed_person",
     "claim_stale_mirrors",
     "continue_reconciliation",
@@ -52,6 +57,7 @@ __all__ = [
     "fetch_missed_events",
     "flag_purchase",
     "hold_tickets",
+    "is_card_of_erased_excluded_person",
     "look_at",
     "mirror_batch",
     "note_blocked_buyers",
