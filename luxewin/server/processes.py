@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
-from gunicorn.errors import HaltServer
+from gunicorn.errors import AppImportError, HaltServer
 from uvicorn_worker import UvicornWorker
 
 from luxewin.processes import end_with_parent
@@ -171,11 +171,15 @@ class Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """The application, in a child."""
+        """The application, in a child. Raises AppImportError where it refuses to start, which ends the server."""
         import importlib
 
         module, _, name = self.application.partition(":")
-        return getattr(importlib.import_module(module), name)
+        try:
+            return getattr(importlib.import_module(module), name)
+        except SystemExit as refusal:
+            # gunicorn would take it for an end like any other, and start the child again and again.
+            raise AppImportError(refusal.code) from refusal
 
 
 def main(arguments: list[str], application: str = APPLICATION) -> NoReturn:

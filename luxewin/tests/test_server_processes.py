@@ -1,7 +1,9 @@
 """The server's processes: any of them can be killed, none outlives its parent, one port has one server."""
 
+import os
 import signal
 import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from django.conf import settings
 
 from luxewin.parts.processes import free_port
 from luxewin.stack import server_command
@@ -131,3 +134,15 @@ def _try(url: str) -> int:
         return httpx.get(url, timeout=PATIENCE).status_code
     except httpx.HTTPError:
         return 0
+
+
+def test_settings_that_are_refused_end_the_server_and_not_only_its_children(port):
+    """Red while gunicorn took the refusal for an end like any other: it started the children again without end."""
+    variables = {"PATH": os.environ["PATH"], "LUXEWIN_ENV": "production"}
+    command = [sys.executable, "-m", "luxewin.server", f"--port={port}", f"--workers={WORKERS}"]
+    ended = subprocess.run(
+        command, env=variables, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert ended.returncode not in {0, None}
+    assert "This process refuses to start (production)." in ended.stderr
+    assert "luxewin.E001" in ended.stderr
