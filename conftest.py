@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
+import django_ratelimit.core
 import hypothesis
 import pytest
 from django.contrib.auth.models import Group
@@ -116,6 +117,13 @@ def measured_clock() -> Iterator[None]:
 def clean_cache() -> None:
     """Rate limits of one test are not another's."""
     caches["default"].clear()
+
+
+@pytest.fixture
+def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rate limits a minute or an hour count as in one that does not end while the test runs, however long it takes."""
+    for unit in "mh":
+        monkeypatch.setitem(django_ratelimit.core._PERIODS, unit, 10**9)  # noqa: SLF001 (no setting says it)
 
 
 @pytest.fixture(autouse=True)

@@ -277,7 +277,7 @@ def test_a_name_that_cannot_be_kept_is_no_500(kind, project, db):
     assert _sign_in(project, project.person(user_metadata=said)).json()["user"]["display_name"] == kept
 
 
-def test_too_many_from_one_address_have_to_wait(project, db):
+def test_too_many_from_one_address_have_to_wait(one_window, project, db):
     answers = [client_of().post(SUPABASE, {"access_token": "x"}).status_code for _ in range(31)]
     assert answers == [401] * 30 + [429]
 
