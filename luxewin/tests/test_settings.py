@@ -10,7 +10,6 @@ import pytest
 from django.conf import settings as configured
 from django.contrib.auth import get_user_model
 
-from accounts.keys import new_key
 from luxewin.checks import production_is_safe, refuse_unsafe_settings
 
 
@@ -19,7 +18,8 @@ def _mail(host: str, *, password: str = "", use_tls: bool = False) -> dict[str, 
     return {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}}
 
 
-KEYS = new_key()
+# Of the tests alone; a new one each time would name tests otherwise in each process.
+KEYS = "8f0ZbkkMNp8eZWqWG607G33WOY_-NHGKKmfP34m8nZE"
 # Of RFC 8037 and RFC 8032.
 PRINTED = ("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "TM0Imyj_ltqdtsNG7BFOD1uKMZ81q6Yk2oz27U-4pvs")
 KEY = "kYb3mXq9vT1rLwZs7cNfJd5hPgE0uKaIoB4tVyM6xQ2eCjWn8R"
