@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib.admin import ModelAdmin, ShowFacets, SimpleListFilter
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import get_fields_from_path
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -75,7 +76,7 @@ class BackOfficeModelAdmin(ModelAdmin):
     def response_action(  # type: ignore[override]  # any further argument is Django's own affair
         self, request: HttpRequest, queryset: QuerySet[Any], **kwargs: Any
     ) -> HttpResponse | None:
-        """As Django's, for at most MOST_SELECTED rows; of more it says so and does nothing."""
+        """As Django's, for at most MOST_SELECTED rows named by keys; of anything else it says so and does nothing."""
         if self._selects_too_many(request, queryset):
             text = (
                 f"Nothing was done: more than {MOST_SELECTED} rows are selected, and an action takes {MOST_SELECTED} "
@@ -83,7 +84,20 @@ class BackOfficeModelAdmin(ModelAdmin):
             )
             self.message_user(request, text, "error")
             return HttpResponseRedirect(request.get_full_path())
+        if not all(map(self._can_be_key, request.POST.getlist(ACTION_CHECKBOX_NAME))):
+            self.message_user(request, "Nothing was done: the selection names what is no row of this list.", "error")
+            return HttpResponseRedirect(request.get_full_path())
         return super().response_action(request, queryset, **kwargs)
+
+    def _can_be_key(self, text: str) -> bool:
+        field: Any = self.opts.pk
+        while field.remote_field:
+            field = field.target_field
+        try:
+            field.run_validators(field.to_python(text))
+        except ValidationError:
+            return False
+        return "\x00" not in text
 
     def _selects_too_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> bool:
         if len(request.POST.getlist(ACTION_CHECKBOX_NAME)) > MOST_SELECTED:
