@@ -92,7 +92,10 @@ def test_sessions_that_staff_end_are_recorded_by_theirs(person, alice, api, sett
     desk = Client()
     desk.force_login(root)
     chosen = {"action": "end", "_selected_action": [str(each.pk) for each in alice.sessions.all()]}
-    assert desk.post("/admin/accounts/session/", chosen).status_code == 302
+    assert desk.post("/admin/accounts/session/", chosen).status_code == 200
+    assert not entries("session.ended")
+    confirmed = chosen | {"confirmed": "1", "reason": "Their phone was stolen."}
+    assert desk.post("/admin/accounts/session/", confirmed).status_code == 302
     assert [entry.actor for entry in entries("session.ended")] == [root.pk] * 2
     assert alice.sessions.filter(ended_at=None).count() == 0
 
