@@ -132,7 +132,7 @@ def test_opening_the_link_fetches_nothing_so_that_scanners_of_mail_do_not(alice,
     assert b"Download" in page.content
 
 
-@pytest.mark.parametrize("change", ["expired", "address", "password", "inactive", "removed", "garbled"])
+@pytest.mark.parametrize("change", ["expired", "address", "password", "removed", "garbled"])
 def test_a_link_that_is_over_opens_nothing(change, alice, ready):
     link = ready
     if change == "expired":
@@ -141,8 +141,6 @@ def test_a_link_that_is_over_opens_nothing(change, alice, ready):
         alice.email = "other@example.com"
     elif change == "password":
         alice.set_password("another good secret")
-    elif change == "inactive":
-        alice.is_active = False
     elif change == "removed":
         Export.objects.all().delete()
     else:
@@ -218,10 +216,16 @@ def test_an_archive_gives_way_to_other_work_but_not_for_ever(waiting):
 
 
 def test_the_audit_is_read_by_its_indexes_however_long_it_is(alice):
+    # Of a handful of rows PostgreSQL takes any index.
+    others = (
+        AuditEntry(action="raffle.closed", subject_type="raffles.raffle", subject_id=f"{n}") for n in range(5_000)
+    )
+    AuditEntry.objects.bulk_create(others)
     with connection.cursor() as cursor, CaptureQueriesContext(connection) as asked:
+        cursor.execute("ANALYZE audit_auditentry")
         cursor.execute("SET LOCAL enable_seqscan = off")
         list(AREAS["account/audit.json"].rows(alice))
-        statements = [each["sql"] for each in asked if "audit_auditentry" in each["sql"]]
+        statements = [each["sql"] for each in asked if 'FROM "audit_auditentry' in each["sql"]]
         assert len(statements) == 2
         for statement in statements:
             cursor.execute("EXPLAIN " + statement[statement.index("SELECT") :])

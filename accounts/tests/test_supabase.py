@@ -10,7 +10,6 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, connection, transaction
 
-from accounts import services
 from accounts.errors import SecondFactorRequired
 from accounts.links import verification_links
 from accounts.models import EmailChange, Identity, Notification, Preferences, Session, User
@@ -147,12 +146,12 @@ def test_what_the_person_writes_of_themselves_verifies_nothing(alice, project):
 
 
 def test_nobody_lies_in_wait_in_an_account_of_anothers_address(project, registration, db):
-    """Mallory registers Eve's address first, with a password, a session and a change of address under way."""
+    """Mallory registers Eve's address first, with a password, a session and a change of address of before."""
     mallory = registration(display_name="Mallory")
     assert client_of().post("/api/v1/auth/register", mallory).status_code == 201
     signed_in = client_of().post(LOGIN, {"email": mallory["email"], "password": mallory["password"]}).json()
     user = User.objects.get()
-    services.request_email_change(user, email="mallory@example.com", password=mallory["password"])
+    EmailChange.objects.create(user=user, email="mallory@example.com")
     Preferences.objects.filter(user=user).update(winner_name="full")
     link = verification_links.token_for(user)
 
@@ -313,7 +312,7 @@ def _at_once(call: Callable[[], Any]) -> list[Any]:
 @pytest.fixture
 def all_look_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody makes an account before everybody has found none, and nobody waits for their turn."""
-    monkeypatch.setattr(newcomers, "_take_turns", lambda email: None)
+    monkeypatch.setattr(newcomers, "take_turns", lambda key: None)
     looked, make = Barrier(MANY), identities._made
 
     def wait(person: Person) -> User:
