@@ -5,8 +5,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from luxewin.addresses import validate_public_url
 from luxewin.ids import uuid7
+from luxewin.public_urls import validate_public_url
 from luxewin.tasks.models import Claimable
 from raffles.querysets import RaffleQuerySet
 

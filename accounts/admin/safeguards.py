@@ -12,7 +12,7 @@ from django.urls import reverse
 from iso3166 import countries_by_alpha2
 
 from accounts import services
-from accounts.forms import AddressField
+from accounts.back_office.forms import AddressField
 from accounts.models import CountryRule, Safeguards, SpendLimit, Terms, TermsAcceptance, User
 from accounts.permissions import signed_in
 from luxewin.api.problems import Problem

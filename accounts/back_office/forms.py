@@ -5,12 +5,31 @@ from typing import Any
 from django import forms
 from rest_framework import serializers
 
+from accounts.addresses import MAX_LENGTH, AddressRefused, canonical_address
 from accounts.serializers.fields import PASSWORD_LENGTH
 from luxewin.api.problems import InvalidInput, Problem
 
 REASON = (
     "How they asked, and how you know that it was them. The audit keeps it for good, and they may read it: name nobody."
 )
+
+
+class AddressField(forms.EmailField):
+    """An e-mail address, in canonical form."""
+
+    # `canonical_address` is what looks at it.
+    default_validators = []
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MAX_LENGTH, **kwargs)
+
+    def clean(self, value: Any) -> str:
+        """In canonical form; raises ValidationError."""
+        text: str = super().clean(value)
+        try:
+            return canonical_address(text) if text else text
+        except AddressRefused as error:
+            raise forms.ValidationError(str(error), code="invalid") from error
 
 
 def reason_field(**options: Any) -> forms.CharField:

@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from accounts.back_office.filters import MonthFilter
-from accounts.forms import AddressField
+from accounts.back_office.forms import AddressField
 from accounts.models import User
 from accounts.permissions import signed_in
 from accounts.reasoned import reasoned

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from luxewin.addresses import validate_public_url
+from luxewin.public_urls import validate_public_url
 
 
 class Migration(migrations.Migration):

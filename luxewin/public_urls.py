@@ -1,4 +1,4 @@
-"""Addresses that others are sent to: whether a URL names a host of the public internet, and nothing but it."""
+"""URLs that others are sent to: whether one names a host of the public internet, and nothing but it."""
 
 import ipaddress
 import re
