@@ -52,10 +52,10 @@ def test_the_newest_seal_and_its_digest_come_first(desk):
 
 @pytest.mark.parametrize("by", ["subject", "actor", "request", "nobody", "no id"])
 def test_rows_are_found_by_the_whole_id_of_subject_actor_or_request(desk, alice, bob, by):
-    record("test.sought", alice, actor=bob)
-    AuditEntry(action="test.sought", subject_type="user", subject_id="other", request_id="request-1").save()
+    record("user.sought", alice, actor=bob)
+    AuditEntry(action="user.sought", subject_type="user", subject_id="other", request_id="request-1").save()
     words = {"subject": str(alice.pk), "actor": str(bob.pk), "request": "request-1", "nobody": "0" * 32, "no id": "al'"}
-    answer = desk.get(ROWS, {"q": words[by], "action": "test.sought"})
+    answer = desk.get(ROWS, {"q": words[by], "kind": "user"})
     assert answer.status_code == 200
     assert answer.context["cl"].result_count == (by in {"subject", "actor", "request"})
 
@@ -89,7 +89,7 @@ def test_all_rows_of_a_filter_are_exported_in_parts(desk, monkeypatch):
     monkeypatch.setattr("luxewin.audit.admin.AT_ONCE", 2)
     ids = write(5)
     everything = {"action": "export", "_selected_action": ids[:1], "select_across": "1"}
-    answer = desk.post(f"{ROWS}?action=test.written", everything)
+    answer = desk.post(f"{ROWS}?q=test.written", everything)
     lines = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
     assert [int(line["id"]) for line in lines] == ids
     assert {line["seal"] for line in lines} == {""}

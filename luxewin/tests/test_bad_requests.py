@@ -48,11 +48,12 @@ def test_the_token_that_all_these_differ_from_is_good(alice):
 def test_a_token_that_is_not_good_is_refused(kind, alice):
     client = client_of()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {TOKENS[kind](alice)}")
-    for path in ("/api/v1/users/profile", "/api/v1/raffles/list"):
-        response = client.get(path)
-        problem = assert_problem(response, 401)
-        assert problem["code"] in {"token_not_valid", "user_not_found", "authentication_failed"}
-        assert response["WWW-Authenticate"].startswith("Bearer")
+    response = client.get("/api/v1/users/profile")
+    problem = assert_problem(response, 401)
+    assert problem["code"] in {"token_not_valid", "user_not_found", "authentication_failed"}
+    assert response["WWW-Authenticate"].startswith("Bearer")
+    # What is there for anyone is there for whoever still sends it, too.
+    assert client.get("/api/v1/raffles/list").status_code == 200
 
 
 @pytest.mark.parametrize("header", ["Bearer", "Bearer a b", "Bearer  ", "Basic YTpi", "", "Token x"])
