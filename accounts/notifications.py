@@ -84,8 +84,8 @@ def compose(notification: Notification) -> EmailMessage:
     """The mail in the person's language and time zone: the template's first line is the subject.
 
     It greets by name, which is anything that somebody typed, at an address alone that was shown to be theirs.
-    The Message-ID is the same on every try. What can be switched off says how: by a header too, with which mail
-    programs do it themselves (RFC 8058).
+    It is signed with support's address, where answers go too. The Message-ID is the same on every try. What can be
+    switched off says how: by a header too, with which mail programs do it themselves (RFC 8058).
     """
     user = notification.user
     to = notification.context.get("to", user.email)
@@ -109,4 +109,6 @@ def compose(notification: Notification) -> EmailMessage:
             [f"mail/{preferences.language}/{notification.kind}.txt", f"mail/{notification.kind}.txt"], context
         )
     subject, _, body = text.partition("\n")
-    return EmailMessage(marked(subject.strip()), body.lstrip(), to=[to], headers=headers)
+    support = [settings.SUPPORT_EMAIL] if settings.SUPPORT_EMAIL else []
+    signed = "\n".join([body.strip(), "", "-- ", " · ".join(["LuxeWin", *support]), ""])
+    return EmailMessage(marked(subject.strip()), signed, to=[to], reply_to=support, headers=headers)

@@ -1,75 +1,103 @@
 """The pages of accounts: where the links of mails lead while no front end is configured, and the published keys.
 
-GET asks and POST acts: mail scanners follow links, and must not use one up.
+GET looks and asks, POST acts and leads on to what it did: mail scanners follow links and must not use one up, and a
+page that is loaded again must not send its form again. A link that was used or has expired says so before anything is
+asked.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect, render
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
+from rest_framework.exceptions import ValidationError
 
 from accounts import services
 from accounts.errors import LinkRefused
 from accounts.events import TITLES
 from accounts.keys import PUBLISHED_FOR, ring
-from luxewin.api.problems import InvalidInput
+from accounts.links import reset_links, unsubscribing_of, verification_links
+from accounts.models import LinkRequest
+from accounts.serializers.auth import AddressSerializer
+from accounts.views.answers import count_mails_to
+from luxewin.api.problems import InvalidInput, flatten
+from luxewin.api.ratelimits import count_request
+from luxewin.pages import page
 
-VERBS = ["GET", "HEAD", "POST"]
+MAX_TOKEN = 300
 
 
 @never_cache
-@require_http_methods(VERBS)
+@page("POST")
 def verify_email(request: HttpRequest) -> HttpResponse:
-    """Verifies an address, with the password of the registration or a new one."""
+    """Verify an address, with the password of the registration or a new one."""
 
-    def verify(token: str) -> Any:
+    def verify(token: str) -> str:
         given = {name: request.POST[name][:128] for name in ("password", "new_password") if request.POST.get(name)}
-        return services.verify_email(token=token, **given)
+        services.verify_email(token=token, **given)
+        return "verified"
 
-    return _page(request, "accounts/verify_email.html", verify)
+    return _by_link(request, "accounts/verify_email.html", verification_links.user_of, verify)
 
 
 @never_cache
-@require_http_methods(VERBS)
+@page("POST")
 def confirm_email(request: HttpRequest) -> HttpResponse:
-    """Says yes to a change of address for one of its sides."""
-    return _page(request, "accounts/confirm_email.html", services.confirm_email_change)
+    """Say yes to a change of address for one of its sides."""
+
+    def confirm(token: str) -> str:
+        return "changed" if services.confirm_email_change(token=token) else "half"
+
+    def check(token: str) -> None:
+        services.check_email_change_link(token=token)
+
+    return _by_link(request, "accounts/confirm_email.html", check, confirm)
 
 
 @never_cache
-@require_http_methods(VERBS)
+@page("POST")
 def reset_password(request: HttpRequest) -> HttpResponse:
-    """Takes a new password."""
+    """Take a new password."""
 
-    def reset(token: str) -> bool:
+    def reset(token: str) -> str:
         services.reset_password(token=token, password=request.POST.get("password", "")[:128])
-        return True
+        return "set"
 
-    return _page(request, "accounts/reset_password.html", reset)
+    return _by_link(request, "accounts/reset_password.html", reset_links.user_of, reset)
 
 
 @never_cache
-@require_http_methods(VERBS)
+@page("POST")
 def keep_account(request: HttpRequest) -> HttpResponse:
-    """Takes a deletion back."""
-    return _page(request, "accounts/keep_account.html", services.keep_account)
+    """Take a deletion back."""
+
+    def keep(token: str) -> str:
+        services.keep_account(token=token)
+        return "kept"
+
+    def check(token: str) -> None:
+        services.check_keeping_link(token=token)
+
+    return _by_link(request, "accounts/keep_account.html", check, keep)
 
 
 @never_cache
-@require_http_methods(VERBS)
-def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
-    """Gives the archive that a mailed link opens; by POST, so that scanners of mail do not fetch it."""
-    template = "accounts/export.html"
-    token = (request.POST if request.method == "POST" else request.GET).get("token", "")[:300]
-    if request.method != "POST":
-        return render(request, template, {"token": token})
+@page("POST")
+def export(request: HttpRequest) -> HttpResponseBase:
+    """Give the archive that a mailed link opens; by POST, so that scanners of mail do not fetch it."""
+    template, token = "accounts/export.html", _token(request)
     try:
+        if request.method != "POST":
+            archive = services.check_export_link(token=token)
+            return render(request, template, {"token": token, "archive": archive})
         archive, content = services.open_export(token=token)
     except LinkRefused as refusal:
-        return render(request, template, {"refused": refusal.detail}, status=refusal.status)
+        return _refused(request, template, refusal)
     answer = StreamingHttpResponse(content, content_type="application/zip")
     answer["Content-Disposition"] = f'attachment; filename="luxewin-{archive.created_at:%Y-%m-%d}.zip"'
     answer["Content-Length"] = str(archive.size)
@@ -78,20 +106,48 @@ def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 
 @csrf_exempt  # nosemgrep: forms-are-guarded (see below)
 @never_cache
-@require_http_methods(VERBS)
+@page("POST")
 def unsubscribe(request: HttpRequest) -> HttpResponse:
-    """Switches off what the link of a mail names: mail programs send the POST themselves (RFC 8058), without cookies.
+    """Switch off what the link of a mail names: mail programs send the POST themselves (RFC 8058), without cookies.
 
-    The token alone lets in, and lets nobody do anything else: no other site's page could know it.
+    The token alone lets in, and lets nobody do anything else: no other site's page could know it. Mail programs are
+    answered at once, for they follow no redirect; the page's own form leads on.
     """
-    token = request.GET.get("token", "")[:300]
-    if request.method != "POST":
-        return render(request, "accounts/unsubscribe.html")
+    template, token = "accounts/unsubscribe.html", request.GET.get("token", "")[:MAX_TOKEN]
+    if request.method != "POST" and "done" in request.GET:
+        return render(request, template, {"done": TITLES.get(request.GET["done"], "")})
     try:
+        if request.method != "POST":
+            _, event, _ = unsubscribing_of(token)
+            return render(request, template, {"title": TITLES[event]})
         event = services.unsubscribe(token=token)
     except LinkRefused as refusal:
-        return render(request, "accounts/unsubscribe.html", {"refused": refusal.detail}, status=refusal.status)
-    return render(request, "accounts/unsubscribe.html", {"done": TITLES[event]})
+        return _refused(request, template, refusal)
+    if "page" in request.POST:
+        return redirect(f"{request.path}?done={event}")
+    return render(request, template, {"done": TITLES[event]})
+
+
+@never_cache
+@page("POST")
+def forgot_password(request: HttpRequest) -> HttpResponse:
+    """Mail a link to set a new password; the answer never says who has an account."""
+    return _asking_for_link(request, LinkRequest.Kind.RESET, "accounts/forgot_password.html")
+
+
+@never_cache
+@page("POST")
+def resend_verification(request: HttpRequest) -> HttpResponse:
+    """Mail the link that verifies an address again; the answer never says who has an account."""
+    return _asking_for_link(request, LinkRequest.Kind.VERIFY, "accounts/resend_verification.html")
+
+
+@page()
+def login(request: HttpRequest) -> HttpResponse:
+    """Lead on to the site's own sign-in; without a front end, say where people can sign in."""
+    if settings.FRONTEND_URL:
+        return redirect(f"{settings.FRONTEND_URL}/login")
+    return render(request, "accounts/login.html")
 
 
 @require_safe
@@ -101,15 +157,46 @@ def jwks(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"keys": [key.jwk() for key in ring().living()]})
 
 
-def _page(request: HttpRequest, template: str, act: Any) -> HttpResponse:
-    asked = request.GET if request.method != "POST" else request.POST
-    token = asked.get("token", "")[:200]
-    if request.method != "POST":
-        return render(request, template, {"token": token})
+def _by_link(
+    request: HttpRequest, template: str, check: Callable[[str], Any], act: Callable[[str], str]
+) -> HttpResponse:
+    """The page of a mailed link. `check` and `act` raise LinkRefused; `act` says what was done, for the next page."""
+    token = _token(request)
     try:
-        return render(request, template, {"done": True, "result": act(token=token)})
+        if request.method == "POST":
+            return redirect(f"{request.path}?done={act(token)}")
+        if done := request.GET.get("done"):
+            return render(request, template, {"done": done})
+        check(token)
     except LinkRefused as refusal:
-        return render(request, template, {"refused": refusal.detail}, status=refusal.status)
+        return _refused(request, template, refusal)
     except InvalidInput as refusal:
         faults = [fault["detail"] for fault in refusal.data["errors"]]
         return render(request, template, {"token": token, "faults": faults}, status=refusal.status)
+    return render(request, template, {"token": token})
+
+
+def _token(request: HttpRequest) -> str:
+    return (request.POST if request.method == "POST" else request.GET).get("token", "")[:MAX_TOKEN]
+
+
+def _refused(request: HttpRequest, template: str, refusal: LinkRefused) -> HttpResponse:
+    # Who looks is told by a page like any other; who acts has not done it.
+    status = refusal.status if request.method == "POST" else 200
+    return render(request, template, {"refused": refusal.detail}, status=status)
+
+
+def _asking_for_link(request: HttpRequest, kind: LinkRequest.Kind, template: str) -> HttpResponse:
+    if request.method != "POST":
+        return render(request, template, {"done": "done" in request.GET})
+    given = request.POST.get("email", "")[:254]
+    try:
+        count_request(request, group=f"page of {kind}", key="ip", rate="60/h")
+        wanted = AddressSerializer(data={"email": given})
+        wanted.is_valid(raise_exception=True)
+    except ValidationError as refusal:
+        faults = [fault["detail"] for fault in flatten(refusal.detail)]
+        return render(request, template, {"email": given, "faults": faults}, status=400)
+    count_mails_to(wanted.validated_data["email"], request)
+    services.request_link(kind, **wanted.validated_data)
+    return redirect(f"{request.path}?done=asked")

@@ -1,6 +1,6 @@
 """What no process starts on: each check has a number and says what to set.
 
-E026 and the warnings hold everywhere; the others in production and in staging, which may use stand-ins all the same.
+E026, W001 and W002 hold everywhere; the others in production and in staging, which may use stand-ins all the same.
 """
 
 import difflib
@@ -20,6 +20,7 @@ from luxewin.environment import DEVELOPMENT, STAGING, is_open_to_all
 from luxewin.public_urls import host_fault, is_private_host, origin_fault, public_host_fault, split, url_fault
 from luxewin.strength import PUBLISHED_KEYS, is_weak
 
+SET_SENDER = "Set DEFAULT_FROM_EMAIL to NAME <no-reply@example.com>, with a domain of yours."
 # (number, whether the value is unsafe, what is wrong, what to set)
 _Rule = tuple[str, Callable[[], bool], str, str]
 _RULES: list[_Rule] = [
@@ -184,7 +185,7 @@ _RULES: list[_Rule] = [
         "E032",
         lambda: bool(public_host_fault(parseaddr(settings.DEFAULT_FROM_EMAIL)[1].partition("@")[2])),
         "DEFAULT_FROM_EMAIL is no address.",
-        "Set DEFAULT_FROM_EMAIL to NAME <no-reply@example.com>, with a domain of yours.",
+        SET_SENDER,
     ),
     (
         "E033",
@@ -326,6 +327,23 @@ def production_is_safe(**kwargs: Any) -> list[CheckMessage]:
         if number not in allowed and unsafe()
     ]
     return [*faults, *_signing_keys()]
+
+
+@register(Tags.security, deploy=True)
+def people_can_answer(**kwargs: Any) -> list[CheckMessage]:
+    """Of `check --deploy`: who mails come from, and whom people write to who need help."""
+    if settings.LUXEWIN_ENV == DEVELOPMENT:
+        return []
+    found: list[CheckMessage] = []
+    if "DEFAULT_FROM_EMAIL" not in os.environ:
+        said = f"DEFAULT_FROM_EMAIL is not set: mails come from {settings.DEFAULT_FROM_EMAIL}, which nobody owns."
+        found.append(Warning(said, hint=SET_SENDER, id="luxewin.W003"))
+    if public_host_fault(parseaddr(settings.SUPPORT_EMAIL)[1].partition("@")[2]):
+        said = "SUPPORT_EMAIL is no address: mails and pages that tell people to write to us do not say where."
+        found.append(
+            Warning(said, hint="Set SUPPORT_EMAIL to support@example.com, a mailbox of yours.", id="luxewin.W004")
+        )
+    return found
 
 
 def _signing_keys() -> list[CheckMessage]:

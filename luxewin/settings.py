@@ -89,6 +89,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.template.context_processors.csp",
                 "luxewin.staging.banner",
+                "luxewin.pages.site_links",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
@@ -283,6 +284,8 @@ MAILERS: dict[str, dict[str, Any]] = {
     }
 }
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "LuxeWin <no-reply@luxewin.example>")
+# Whom mails and pages tell people to write to; answers to mails go there.
+SUPPORT_EMAIL = env.text("SUPPORT_EMAIL", "" if _guarded else "support@luxewin.example")
 
 # --- The API ---------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -348,6 +351,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _tls
 ACCESS_COOKIE, REFRESH_COOKIE = ("__Host-access", "__Secure-refresh") if _tls else ("access", "refresh")
 SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "luxewin.api.problems.csrf_failed"
 # Whose pages may read answers, cookies included: the front end's, and those that are named. Not the back office, not
 # the webhooks, and not the pages that mails lead to.
 CORS_ALLOWED_ORIGINS = [*env.words("CORS_ALLOWED_ORIGINS"), *([FRONTEND_URL] if FRONTEND_URL else [])]

@@ -5,13 +5,15 @@ from django.urls import include, path
 from django.views.generic import TemplateView
 from drf_spectacular.views import SpectacularAPIView
 
-from accounts.pages import confirm_email, export, jwks, keep_account, reset_password, unsubscribe, verify_email
+from accounts import pages as account_pages
 from accounts.urls import ROUTES as ACCOUNTS
 from luxewin.api.documentation import RedocView, SwaggerView
 from luxewin.api.router import NamedActionRouter
 from luxewin.health import views as health
+from luxewin.pages import page
 from purchases.urls import ROUTES as PURCHASES
 from purchases.urls import urlpatterns as purchase_urls
+from raffles import pages as raffle_pages
 from raffles.urls import ROUTES as RAFFLES
 from verification import pages as draw_pages
 from verification.urls import ROUTES as VERIFICATION
@@ -21,14 +23,18 @@ for prefix, viewset, basename in (*ACCOUNTS, *RAFFLES, *PURCHASES, *VERIFICATION
     router.register(prefix, viewset, basename)
 
 urlpatterns = [
-    path("", TemplateView.as_view(template_name="index.html"), name="index"),
-    path("verify-email", verify_email, name="verify-email"),
-    path(".well-known/jwks.json", jwks, name="jwks"),
-    path("confirm-email", confirm_email, name="confirm-email"),
-    path("reset-password", reset_password, name="reset-password"),
-    path("unsubscribe", unsubscribe, name="unsubscribe"),
-    path("export", export, name="export"),
-    path("keep-account", keep_account, name="keep-account"),
+    path("", page()(TemplateView.as_view(template_name="index.html")), name="index"),
+    path("verify-email", account_pages.verify_email, name="verify-email"),
+    path(".well-known/jwks.json", account_pages.jwks, name="jwks"),
+    path("verify-email/resend", account_pages.resend_verification, name="resend-verification"),
+    path("login", account_pages.login, name="login"),
+    path("forgot-password", account_pages.forgot_password, name="forgot-password"),
+    path("confirm-email", account_pages.confirm_email, name="confirm-email"),
+    path("reset-password", account_pages.reset_password, name="reset-password"),
+    path("unsubscribe", account_pages.unsubscribe, name="unsubscribe"),
+    path("export", account_pages.export, name="export"),
+    path("keep-account", account_pages.keep_account, name="keep-account"),
+    path("raffles/<str:raffle>", raffle_pages.raffle, name="raffle"),
     path("verify", draw_pages.draws, name="draws"),
     path("verify/verifier.py", draw_pages.verifier, name="verifier"),
     path("verify/<str:raffle>", draw_pages.draw, name="draw"),
@@ -43,5 +49,6 @@ urlpatterns = [
 ]
 
 handler400 = "luxewin.api.problems.bad_request"
+handler403 = "luxewin.api.problems.permission_denied"
 handler404 = "luxewin.api.problems.not_found"
 handler500 = "luxewin.api.problems.server_error"

@@ -1,7 +1,9 @@
 """Reads of raffles."""
 
 from typing import Any, Self
+from uuid import UUID
 
+from django.core.validators import slug_re
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
@@ -22,6 +24,13 @@ class RaffleQuerySet(QuerySet[Any]):
     def for_display(self) -> Self:
         """All that a page of raffles shows, in two queries."""
         return self.with_phase().select_related("counter").prefetch_related("prizes")
+
+    def named(self, name: str) -> Self:
+        """The one with this id or slug; none for any other text."""
+        try:
+            return self.filter(pk=UUID(name))
+        except ValueError:
+            return self.filter(slug=name) if slug_re.fullmatch(name) else self.none()
 
     def due_to_close(self) -> Self:
         """Past their closing time, or sold out, and not yet closed."""

@@ -1,7 +1,6 @@
 """The API of raffles."""
 
 from typing import Any
-from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import Http404
@@ -19,6 +18,7 @@ from luxewin.api.ratelimits import limited
 from raffles import services
 from raffles.filters import RaffleFilter
 from raffles.models import Raffle
+from raffles.querysets import RaffleQuerySet
 from raffles.serializers import CancelSerializer, RaffleSerializer, RaffleWriteSerializer
 
 
@@ -53,7 +53,7 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         right = self.RIGHTS.get(self.action or "")
         return [holding(right)()] if right else [AllowAny()]
 
-    def get_queryset(self) -> QuerySet[Raffle]:
+    def get_queryset(self) -> RaffleQuerySet:
         """Drafts are seen by those who may change them."""
         sees_drafts = self.action != "list" and may(self.request, "raffles.change_raffle")
         raffles = Raffle.objects.all() if sees_drafts else Raffle.objects.public()
@@ -61,11 +61,7 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
 
     def get_object(self) -> Raffle:
         """By id or slug; 404 for anything else."""
-        wanted = self.kwargs["pk"]
-        try:
-            found = self.get_queryset().filter(pk=UUID(wanted)).first()
-        except ValueError:
-            found = self.get_queryset().filter(slug=wanted).first()
+        found = self.get_queryset().named(self.kwargs["pk"]).first()
         if found is None:
             raise Http404
         return found

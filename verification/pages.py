@@ -15,10 +15,10 @@ from django.core.validators import slug_re
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_safe
 
 from luxewin import money
 from luxewin.clock import database_now
+from luxewin.pages import page
 from verification.beacon import QUICKNET, QUICKNET_RELAYS
 from verification.models import ChainStep, Draw
 from verification.serializers import PickSerializer
@@ -31,17 +31,17 @@ UNASKED_ENTRIES = 20_000
 ENTRY_BYTES = 50  # a row of the entries file, about
 
 
-@require_safe
+@page()
 def draws(request: HttpRequest) -> HttpResponse:
     """Every promise ever made, newest first."""
     everything = Draw.objects.select_related("raffle").order_by("-sequence")
-    page = Paginator(everything, DRAWS_A_PAGE).get_page(request.GET.get("page"))
+    shown = Paginator(everything, DRAWS_A_PAGE).get_page(request.GET.get("page"))
     now = database_now()
-    rows = [{"draw": draw, "timeline": Timeline(draw, {}, now)} for draw in page]
-    return render(request, "verification/draws.html", {"page": page, "rows": rows})
+    rows = [{"draw": draw, "timeline": Timeline(draw, {}, now)} for draw in shown]
+    return render(request, "verification/draws.html", {"page": shown, "rows": rows})
 
 
-@require_safe
+@page()
 def draw(request: HttpRequest, raffle: str) -> HttpResponse:
     """One draw, by its raffle's id or slug."""
     found = Draw.objects.without_paths().of_raffle(raffle).first() if slug_re.fullmatch(raffle) else None
@@ -50,7 +50,7 @@ def draw(request: HttpRequest, raffle: str) -> HttpResponse:
     return render(request, "verification/draw.html", _everything(found))
 
 
-@require_safe
+@page()
 def verifier(request: HttpRequest) -> HttpResponse:
     """The stand-alone verifier, to download."""
     disposition = {"Content-Disposition": f'attachment; filename="{VERIFIER.name}"'}

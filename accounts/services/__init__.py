@@ -1,10 +1,21 @@
 """Writes of accounts."""
 
-from accounts.services.addresses import change_email_for, confirm_email_change, request_email_change
+from accounts.services.addresses import (
+    change_email_for,
+    check_email_change_link,
+    confirm_email_change,
+    request_email_change,
+)
 from accounts.services.closing import close_account, reopen_account
-from accounts.services.deletion import carry_out_deletion, delete_account, keep_account, request_deletion
+from accounts.services.deletion import (
+    carry_out_deletion,
+    check_keeping_link,
+    delete_account,
+    keep_account,
+    request_deletion,
+)
 from accounts.services.exclusions import are_excluded_cards, remember_excluded_cards
-from accounts.services.exports import latest_export, make_export, open_export, request_export
+from accounts.services.exports import check_export_link, latest_export, make_export, open_export, request_export
 from accounts.services.identities import log_in_with_supabase, unlink_identity
 from accounts.services.links import answer_link_request, request_link
 from accounts.services.mailboxes import give_mailbox
@@ -44,6 +55,9 @@ __all__ = [
     "change_password",
     "change_password_in_back_office",
     "change_rule",
+    "check_email_change_link",
+    "check_export_link",
+    "check_keeping_link",
     "close_account",
     "confirm_authenticator",
     "confirm_email_change",

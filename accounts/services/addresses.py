@@ -71,14 +71,18 @@ def change_email_for(person: User, *, email: str, actor: User, reason: str) -> N
         notify(known, "email_change_new", about=change.pk, to=email, change=change.pk.hex, email=email, by_staff=True)
 
 
+def check_email_change_link(*, token: str) -> None:
+    """Raise LinkRefused unless `confirm_email_change` would take this token now. Changes nothing; one query."""
+    change_id, side = change_of(token)
+    _check_unused(EmailChange.objects.filter(pk=change_id, user__is_active=True).first(), side)
+
+
 def confirm_email_change(*, token: str) -> bool:
     """Takes one side's yes; True if it was the second, and the address is changed. Raises LinkRefused."""
     change_id, side = change_of(token)
     try:
         with transaction.atomic():
-            change = _locked(change_id)
-            if change is None or getattr(change, f"{side}_confirmed_at"):
-                raise LinkRefused("This link was used, or another change was asked for since.")
+            change = _check_unused(_locked(change_id), side)
             setattr(change, f"{side}_confirmed_at", Now())
             change.save(update_fields=[f"{side}_confirmed_at"])
             record("user.email_change_confirmed", change.user, actor=change.user, after={"side": side})
@@ -88,6 +92,12 @@ def confirm_email_change(*, token: str) -> bool:
     except IntegrityError as error:
         raise LinkRefused("This address has an account of its own by now.") from error
     return True
+
+
+def _check_unused(change: EmailChange | None, side: str) -> EmailChange:
+    if change is None or getattr(change, f"{side}_confirmed_at"):
+        raise LinkRefused("This link was used, or another change was asked for since.")
+    return change
 
 
 def _locked(change_id: UUID) -> EmailChange | None:

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from accounts import attempts
@@ -67,21 +68,30 @@ def _request_deletion(user: User, actor: User, reason: str) -> Deletion:
     return deletion
 
 
+def check_keeping_link(*, token: str) -> None:
+    """Raise LinkRefused unless `keep_account` would take this token now. Changes nothing; one query."""
+    _waiting_for(token, Deletion.objects.select_related("user"))
+
+
 def keep_account(*, token: str) -> None:
     """Takes a deletion back with the token of its mail; the account is as it was, signed out.
 
     Raises LinkRefused, also if staff closed the account since.
     """
-    deletion_id, stamp = keeping_links.row_of(token)
     with transaction.atomic():
-        waiting = Deletion.objects.select_for_update(of=("self",)).select_related("user")
-        deletion = waiting.filter(pk=deletion_id, status=Deletion.Status.WAITING, can_be_kept=True).first()
-        if deletion is None or not keeping_links.is_of(stamp, deletion.user):
-            raise LinkRefused(REFUSED)
+        deletion = _waiting_for(token, Deletion.objects.select_for_update(of=("self",)).select_related("user"))
         deletion.status, deletion.ended_at = Deletion.Status.CANCELLED, Now()
         deletion.save(update_fields=["status", "ended_at"])
         User.objects.filter(pk=deletion.user_id).update(is_active=True)
         record("user.deletion_cancelled", deletion.user, actor=deletion.user)
+
+
+def _waiting_for(token: str, deletions: QuerySet[Deletion]) -> Deletion:
+    deletion_id, stamp = keeping_links.row_of(token)
+    deletion = deletions.filter(pk=deletion_id, status=Deletion.Status.WAITING, can_be_kept=True).first()
+    if deletion is None or not keeping_links.is_of(stamp, deletion.user):
+        raise LinkRefused(REFUSED)
+    return deletion
 
 
 def carry_out_deletion(deletion_id: UUID) -> None:

@@ -98,17 +98,23 @@ def _give_up(export: Export, why: str) -> None:
     Export.objects.filter(pk=export.pk).update(status=Export.Status.FAILED, error=why[:200])
 
 
+def check_export_link(*, token: str) -> Export:
+    """The archive that this token opens now; raises LinkRefused. Changes nothing; one query."""
+    export_id, stamp = export_links.row_of(token)
+    found = Export.objects.select_related("user").filter(pk=export_id, status=Export.Status.READY)
+    export = found.filter(expires_at__gt=Now()).first()
+    if export is None or not export_links.is_of(stamp, export.user):
+        raise LinkRefused(REFUSED)
+    return export
+
+
 def open_export(*, token: str) -> tuple[Export, Iterator[bytes]]:
     """The archive that a mailed link opens, a part at a time; every time is audited. Raises LinkRefused.
 
     The link dies with the archive, and when the address or the password changes. It opens the archive of a closed
     account too: what is held on a person is theirs to know until it is erased.
     """
-    export_id, stamp = export_links.row_of(token)
-    found = Export.objects.select_related("user").filter(pk=export_id, status=Export.Status.READY)
-    export = found.filter(expires_at__gt=Now()).first()
-    if export is None or not export_links.is_of(stamp, export.user):
-        raise LinkRefused(REFUSED)
+    export = check_export_link(token=token)
     record("user.export_fetched", export.user, after={"export": str(export.pk)})
     return export, _content(export)
 

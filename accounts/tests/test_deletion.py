@@ -92,7 +92,7 @@ def test_the_mailed_link_takes_it_back_once_and_only_by_its_button(owner, run_ta
     token, browser = _undo_link(), Client()
     with nothing_written():
         assert b"<button" in browser.get(f"/keep-account?token={token}").content
-    assert browser.post("/keep-account", {"token": token}).status_code == 200
+    assert browser.post("/keep-account", {"token": token}).status_code == 302
     assert browser.post("/keep-account", {"token": token}).status_code == 400
     assert Device("bearer").sign_in(owner.email, PASSWORD).status_code == 200
     _pass_time(run_tasks)

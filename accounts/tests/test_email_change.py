@@ -140,7 +140,7 @@ def test_the_page_of_the_links_changes_it_too_and_only_by_a_click(owner, change,
     for side, says in (("old", "Half way"), ("new", "Thank you")):
         token = change_token(change.pk.hex, side)
         assert token in Client().get("/confirm-email", {"token": token}).content.decode()
-        assert says in Client().post("/confirm-email", {"token": token}).content.decode()
+        assert says in Client().post("/confirm-email", {"token": token}, follow=True).content.decode()
     assert User.objects.get(pk=owner.pk).email == new
 
 

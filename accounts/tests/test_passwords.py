@@ -61,7 +61,7 @@ def test_the_page_of_the_link_sets_it_too_and_keeps_the_link_while_the_password_
     assert token in Client().get("/reset-password", {"token": token}).content.decode()
     weak = Client().post("/reset-password", {"token": token, "password": "short"})
     assert (weak.status_code, "too short" in weak.content.decode()) == (400, True)
-    assert Client().post("/reset-password", {"token": token, "password": NEW}).status_code == 200
+    assert Client().post("/reset-password", {"token": token, "password": NEW}).status_code == 302
     assert _can_sign_in(owner, NEW)
     assert Client().post("/reset-password", {"token": token, "password": PASSWORD}).status_code == 400
 

@@ -49,7 +49,7 @@ def test_the_link_leads_to_a_page_that_verifies_when_asked(real_mail, registrati
     assert page.status_code == 200
     # A mail scanner that follows the link uses nothing up.
     assert not User.objects.get(email=body["email"]).has_verified_email
-    assert Client().post("/verify-email", {"token": token, "password": body["password"]}).status_code == 200
+    assert Client().post("/verify-email", {"token": token, "password": body["password"]}).status_code == 302
     assert User.objects.get(email=body["email"]).has_verified_email
     assert Client().post("/verify-email", {"token": token, "password": body["password"]}).status_code == 400
 

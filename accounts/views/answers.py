@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -56,7 +57,7 @@ def refresh_token(request: Request) -> tuple[str, bool]:
 MAILS_TO_A_MAILBOX = "10/h"
 
 
-def count_mails_to(email: str, request: Request) -> None:
+def count_mails_to(email: str, request: Request | HttpRequest) -> None:
     """Counts a mail that anybody can have sent to this address; raises TooManyRequests beyond MAILS_TO_A_MAILBOX.
 
     One count for all that does so, by mailbox, and whether a mail goes out or not: so it tells nothing.

@@ -7,14 +7,19 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponsePermanentRedirect, JsonResponse
+from django.middleware.csrf import REASON_NO_CSRF_COOKIE
 from django.template.loader import render_to_string
+from django.urls import is_valid_path
+from django.utils.encoding import iri_to_uri
+from django.utils.http import escape_leading_slashes
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from luxewin.api.requests import current_request
 from luxewin.database import LOCKED, Outage, discard_connections, outage
+from luxewin.staging import banner
 
 log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
@@ -156,10 +161,55 @@ def _unavailable(error: Exception, found: Outage) -> Unavailable:
     return kind(found.detail, retry_after=found.retry_after)
 
 
-def _plain(status: int, code: str, detail: str) -> JsonResponse:
-    return JsonResponse(
-        document(status, code, HTTPStatus(status).phrase, detail), status=status, content_type=CONTENT_TYPE
-    )
+def refuse(
+    request: HttpRequest,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    title: str = "",
+    headers: dict[str, str] | None = None,
+    onward: tuple[str, str] | None = None,
+) -> HttpResponse:
+    """Refuse as a page where a browser asks for one outside the API, else by a problem document.
+
+    `title` is the status's phrase if empty. `onward` is the page's link, as (address, words); without it, the page of
+    a form that was sent, else the first page of the back office or of the site. Cost: no query and no session, so that
+    it works whatever is broken.
+    """
+    body = document(status, code, title or HTTPStatus(status).phrase, detail)
+    return _refusal(request, body, headers=headers, onward=onward)
+
+
+def _refusal(
+    request: HttpRequest,
+    body: dict[str, Any],
+    *,
+    headers: dict[str, str] | None = None,
+    onward: tuple[str, str] | None = None,
+) -> HttpResponse:
+    if not wants_page(request):
+        return JsonResponse(body, status=body["status"], content_type=CONTENT_TYPE, headers=headers)
+    address, words = onward or _onward(request)
+    # Without the request: no context processor may ask for a session or for the database now.
+    context = body | banner(request) | {"support": settings.SUPPORT_EMAIL, "address": address, "words": words}
+    return HttpResponse(render_to_string("error.html", context), status=body["status"], headers=headers)
+
+
+def wants_page(request: HttpRequest) -> bool:
+    """Whether it is to be answered with a page: a browser asks, and not the API or one of its neighbours."""
+    if request.path.startswith(("/api/", "/health/", "/.well-known/")):
+        return False
+    # The first of what is liked equally: who takes anything is no browser.
+    return request.get_preferred_type([CONTENT_TYPE, "application/json", "text/html"]) == "text/html"
+
+
+def _onward(request: HttpRequest) -> tuple[str, str]:
+    if request.method == "POST":
+        return request.get_full_path(), "Back to the form"
+    if request.path.startswith("/admin/"):
+        return "/admin/", "Back office"
+    return settings.FRONTEND_URL or "/", "LuxeWin"
 
 
 def _of_malformed(error: Exception) -> dict[str, Any]:
@@ -173,13 +223,39 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler400: a request that no view could read, or a session that the database could not store."""
     if found := outage(exception):
         return _try_later(request, _unavailable(exception, found))
-    body = _of_malformed(exception)
-    return JsonResponse(body, status=body["status"], content_type=CONTENT_TYPE)
+    return _refusal(request, _of_malformed(exception))
 
 
-def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
-    """Django's handler404: no such path."""
-    return _plain(404, "not_found", "Nothing is found at this path.")
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler403: a page of the back office that this person's roles do not open."""
+    return refuse(request, 403, "permission_denied", "Your account may not open this page or do this.")
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's CSRF_FAILURE_VIEW: says what the browser did not send, and leads back to the form."""
+    if reason == REASON_NO_CSRF_COOKIE:
+        detail = (
+            "Your browser did not send the cookie that guards this form against other sites. "
+            "Allow cookies for this site, open the page again and send the form once more. Nothing was changed."
+        )
+    else:
+        detail = (
+            "This form does not fit your browser's cookie any more: it was open for long, somebody signed in or out "
+            "since, or it came from another site. Open the page again and send it once more. Nothing was changed."
+        )
+    title = "The form could not be checked"
+    back = (request.get_full_path(), "Open the page again")
+    return refuse(request, 403, "csrf_failed", detail, title=title, onward=back)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler404: no such path. The address of a page with a slash at its end leads to the page."""
+    path = request.path.rstrip("/")
+    is_page = path and path != request.path and not path.startswith(("/api", "/admin", "/health"))
+    if is_page and request.method in {"GET", "HEAD"} and is_valid_path(path):
+        query = request.META.get("QUERY_STRING", "")
+        return HttpResponsePermanentRedirect(escape_leading_slashes(iri_to_uri(f"{path}?{query}" if query else path)))
+    return refuse(request, 404, "not_found", "Nothing is found at this path.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -192,14 +268,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return _try_later(request, error)
     if isinstance(error, Exception) and (found := outage(error)):
         return _try_later(request, _unavailable(error, found))
-    return _plain(500, "server_error", "Something went wrong on our side. Nothing was charged by this request.")
+    detail = "Something went wrong on our side. Nothing was charged by this request."
+    return refuse(request, 500, "server_error", detail)
 
 
 def _try_later(request: HttpRequest, refusal: Unavailable) -> HttpResponse:
-    """503 as a page for browsers, elsewhere as a problem document."""
-    body = document(refusal.status, refusal.code, refusal.title, refusal.detail)
     headers = {"Retry-After": str(refusal.retry_after)}
-    if request.path.startswith(("/api/", "/health/")) or not request.accepts("text/html"):
-        return JsonResponse(body, status=body["status"], content_type=CONTENT_TYPE, headers=headers)
-    # Without the request: no context processor may ask for a session now.
-    return HttpResponse(render_to_string("unavailable.html", body), status=body["status"], headers=headers)
+    return refuse(request, refusal.status, refusal.code, refusal.detail, title=refusal.title, headers=headers)

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from http import HTTPStatus
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 
 from luxewin import clock
-from luxewin.api.problems import CONTENT_TYPE, document
+from luxewin.api.problems import refuse
 
 DETAIL = "The clock of this server is wrong, so it takes no requests until it is set. Nothing was done; try again soon."
 RETRY_SECONDS = 15
@@ -26,6 +26,6 @@ class RightClockMiddleware:
         """Answer before anything of the request is looked at; health answers by itself."""
         if request.path.startswith("/health/") or not clock.is_off():
             return self.get_response(request)
-        body = document(HTTPStatus.SERVICE_UNAVAILABLE, "clock_wrong", "The server's clock is wrong", DETAIL)
         headers = {"Retry-After": str(RETRY_SECONDS), "Cache-Control": "no-store"}
-        return JsonResponse(body, status=body["status"], content_type=CONTENT_TYPE, headers=headers)
+        status, title = HTTPStatus.SERVICE_UNAVAILABLE, "The server's clock is wrong"
+        return refuse(request, status, "clock_wrong", DETAIL, title=title, headers=headers)

@@ -39,6 +39,13 @@ TABLE = [
     Row("get", "/", ANYONE),
     Row("get", "/verify-email", ANYONE),
     Row("post", "/verify-email", INPUT),
+    Row("get", "/verify-email/resend", ANYONE),
+    Row("post", "/verify-email/resend", INPUT),
+    Row("get", "/login", ANYONE),
+    Row("get", "/forgot-password", ANYONE),
+    Row("post", "/forgot-password", INPUT),
+    Row("get", "/raffles/{open}", ANYONE),
+    Row("get", "/raffles/{draft}", " ".join(["404"] * 9)),
     Row("get", "/.well-known/jwks.json", ANYONE),
     Row("get", "/confirm-email", ANYONE),
     Row("post", "/confirm-email", INPUT),
@@ -261,7 +268,10 @@ def test_a_trailing_slash_changes_nothing(cast, world):
 
 
 # What the views that are no viewsets answer to, where it is not GET.
-PAGES = ("verify-email", "confirm-email", "reset-password", "unsubscribe", "export", "keep-account")
+PAGES = (
+    *("verify-email", "verify-email/resend", "confirm-email", "reset-password", "forgot-password"),
+    *("unsubscribe", "export", "keep-account"),
+)
 VERBS = {"api/v1/webhooks/stripe": {"post"}} | {page: {"get", "post"} for page in PAGES}
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings as configured
 from django.contrib.auth import get_user_model
 
-from luxewin.checks import production_is_safe, refuse_unsafe_settings
+from luxewin.checks import people_can_answer, production_is_safe, refuse_unsafe_settings
 
 
 def _mail(host: str, *, password: str = "", use_tls: bool = False) -> dict[str, Any]:
@@ -195,6 +195,18 @@ def test_development_starts_all_the_same(number, says, name, value, production):
 def test_every_numbered_check_is_tried_here():
     source = (configured.BASE_DIR / "luxewin" / "checks.py").read_text()
     assert set(re.findall(r'"(?:luxewin\.)?(E\d{3})"', source)) == {number for number, *_ in UNSAFE} | {"E016", "E026"}
+
+
+def test_a_deploy_check_names_a_missing_sender_and_support_address(production, monkeypatch):
+    monkeypatch.delenv("DEFAULT_FROM_EMAIL", raising=False)
+    for address in ("", "support", "support@localhost"):
+        production.SUPPORT_EMAIL = address
+        assert [each.id for each in people_can_answer()] == ["luxewin.W003", "luxewin.W004"]
+    monkeypatch.setenv("DEFAULT_FROM_EMAIL", production.DEFAULT_FROM_EMAIL)
+    production.SUPPORT_EMAIL = "Support <support@example.com>"
+    assert people_can_answer() == []
+    production.LUXEWIN_ENV, production.SUPPORT_EMAIL = "development", ""
+    assert people_can_answer() == []
 
 
 @pytest.mark.parametrize("key", [TEST, TEST.replace("sk_", "rk_")])

@@ -18,6 +18,10 @@ from luxewin.tests.owasp.surface import document, operations
 INVENTORY = {
     "": "people: the first page",
     "verify-email": "people: a mailed link",
+    "verify-email/resend": "people: the page that mails that link again",
+    "login": "people: a mailed link",
+    "forgot-password": "people: a mailed link",
+    "raffles/<str:raffle>": "people: a mailed link",
     "confirm-email": "people: a mailed link",
     "reset-password": "people: a mailed link",
     "unsubscribe": "people: a mailed link, and their mail programs",
