@@ -79,6 +79,9 @@ class Lines(forms.CharField):
 class RaffleForm(forms.ModelForm):
     """A raffle's page."""
 
+    slug = forms.SlugField(
+        max_length=80, required=False, help_text="Part of the raffle's address; left empty, it is made from the title."
+    )
     choices = Lines(
         required=False,
         widget=forms.Textarea(attrs={"rows": 5}),
@@ -100,8 +103,8 @@ class RaffleForm(forms.ModelForm):
         return given
 
     def clean_slug(self) -> str:
-        """As in the API."""
-        slug: str = self.cleaned_data["slug"]
+        """As in the API. A draft whose slug is emptied keeps the one it has."""
+        slug: str = self.cleaned_data["slug"] or self.instance.slug
         if is_reserved(slug):
             raise forms.ValidationError(f"{slug} is reserved.", code="reserved")
         return slug

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import Preferences
+from accounts.names import initials
 from purchases.serializers import RaffleNameSerializer
 from verification.models import ChainStep, Draw, Outcome, Pick, held_prize, outcome_of
 
@@ -67,7 +68,7 @@ class PickSerializer(serializers.ModelSerializer):
             return ""
         if choice == Preferences.WinnerName.FULL:
             return person.display_name
-        return "".join(f"{word[0].upper()}." for word in person.display_name.split())
+        return initials(person.display_name)
 
 
 class DrawSerializer(serializers.ModelSerializer):

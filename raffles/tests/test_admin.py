@@ -57,6 +57,16 @@ def test_a_manager_writes_a_draft(desk, sheet):
     assert Raffle.objects.get().slug == "a-watch"
 
 
+def test_without_a_slug_the_title_gives_one_and_a_draft_keeps_its_own(desk, sheet):
+    sheet |= {"slug": "", "title": "手表"}
+    assert desk.post(f"{RAFFLES}add/", sheet).status_code == 302
+    raffle = Raffle.objects.get()
+    assert raffle.slug == "shoubiao"
+    assert desk.post(f"{RAFFLES}{raffle.pk}/change/", sheet | {"title": "Часы"}).status_code == 302
+    raffle.refresh_from_db()
+    assert (raffle.title, raffle.slug) == ("Часы", "shoubiao")
+
+
 @pytest.mark.parametrize(
     ("field", "value", "code"),
     [

@@ -66,6 +66,22 @@ def test_titles_give_free_slugs(mona, body):
         assert client.get(f"/api/v1/raffles/{slug}").json()["slug"] == slug
 
 
+TITLES = {
+    "Часы «Полёт»": "chasy-polet",
+    "手表": "shoubiao",
+    "Ρολόι": "roloi",
+    "시계": "sigye",
+    "€ 💎 5": "5",
+    "00000000-0000-7000-8000-000000000000": "00000000-0000-7000-8000-000000000000-2",
+    "💎": "raffle",
+}
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_titles_of_any_script_give_slugs_that_can_be_read(title, mona, body):
+    assert client_of(mona).post(CREATE, body(title=title)).json()["slug"] == TITLES[title]
+
+
 FAULTS = [
     ({"slug": "list"}, {"slug"}),
     ({"slug": "create"}, {"slug"}),
