@@ -104,6 +104,8 @@ def compose(notification: Notification) -> EmailMessage:
         headers |= {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
     preferences = getattr(user, "preferences", None) or Preferences()
     with translation.override(preferences.language), timezone.override(ZoneInfo(preferences.time_zone)):
+        if reason := context.get("reasons", {}).get(preferences.language):
+            context["reason"] = reason
         # English has no folder of its own, and stands in for what is not translated.
         text = render_to_string(
             [f"mail/{preferences.language}/{notification.kind}.txt", f"mail/{notification.kind}.txt"], context

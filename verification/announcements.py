@@ -1,5 +1,6 @@
 """Announcements: who is told of a draw's result, and of what became of it."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -16,25 +17,48 @@ BATCH = 200
 
 
 def tell_winners(draw: Draw) -> None:
-    """Tells each winner their prize, in the transaction that decides the draw."""
-    for pick in draw.picks.exclude(prize=None).select_related("draw__raffle", "prize", "purchase__buyer"):
-        _tell(pick, "draw_won", prize=str(pick.prize and pick.prize.name))
+    """Tell each winner all that they won, in one mail, in the transaction that decides the draw."""
+    won = draw.picks.exclude(prize=None).select_related("prize", "purchase__buyer").order_by("position")
+    for person, picks in _by_buyer(won).items():
+        wins = [{"prize": str(pick.prize and pick.prize.name), "ticket": pick.ticket} for pick in picks]
+        notify(person, "draw_won", about=draw.pk, **_facts(draw), **(wins[0] if len(wins) == 1 else {"wins": wins}))
 
 
 def tell_others(raffle_id: str) -> None:
-    """Tells everyone who took part and won nothing; BATCH people a transaction, nobody twice."""
+    """Tell alternates their place, and everyone else who won nothing that they did not; nobody twice.
+
+    In one mail each, BATCH people a transaction. Who won or was disqualified is told of that, and not of this.
+    """
     draw = Draw.objects.select_related("raffle").get(pk=UUID(raffle_id))
-    # Not by the role of their pick: an alternate can have stepped up before this runs.
-    winners = Award.objects.filter(pick__draw=draw).values("pick__purchase__buyer")
+    _tell_alternates(draw)
+    picked = draw.picks.values("purchase__buyer")
     taking_part = Purchase.objects.paid().filter(raffle=draw.pk).values("buyer")
-    people = User.objects.filter(pk__in=taking_part).exclude(pk__in=winners).order_by("pk")
+    people = User.objects.filter(pk__in=taking_part).exclude(pk__in=picked).order_by("pk")
     last = UUID(int=0)
     while batch := list(people.filter(pk__gt=last)[:BATCH]):
         with transaction.atomic():
             for person in batch:
-                notify(person, "draw_lost", about=draw.pk, raffle=draw.raffle.title, raffle_id=str(draw.pk))
+                notify(person, "draw_lost", about=draw.pk, **_facts(draw))
         last = batch[-1].pk
     UntoldDraw.objects.filter(pk=draw.pk).delete()
+
+
+def _tell_alternates(draw: Draw) -> None:
+    # Not by the role of their pick alone: an alternate can have stepped up, or out, before this runs.
+    winners = Award.objects.filter(pick__draw=draw).values("pick__purchase__buyer")
+    waiting = draw.picks.filter(prize=None, forfeit=None).exclude(purchase__buyer__in=winners)
+    prizes = draw.picks.exclude(prize=None).count()
+    with transaction.atomic():
+        for person, picks in _by_buyer(waiting.select_related("purchase__buyer").order_by("position")).items():
+            places = [{"place": pick.position - prizes, "ticket": pick.ticket} for pick in picks]
+            notify(person, "draw_alternate", about=draw.pk, places=places, **_facts(draw))
+
+
+def _by_buyer(picks: Iterable[Pick]) -> dict[User, list[Pick]]:
+    found: dict[User, list[Pick]] = {}
+    for pick in picks:
+        found.setdefault(pick.purchase.buyer, []).append(pick)
+    return found
 
 
 def tell_stepped_up(award: Award) -> None:
@@ -53,5 +77,9 @@ def tell_unawarded(draw: Draw, prize: Prize) -> None:
 
 
 def _tell(pick: Pick, kind: str, **news: Any) -> None:
-    facts = {"raffle": pick.draw.raffle.title, "raffle_id": str(pick.draw_id), "ticket": pick.ticket}
-    notify(pick.purchase.buyer, kind, about=f"{pick.draw_id}:{pick.position}", **facts, **news)
+    about = f"{pick.draw_id}:{pick.position}"
+    notify(pick.purchase.buyer, kind, about=about, ticket=pick.ticket, **_facts(pick.draw), **news)
+
+
+def _facts(draw: Draw) -> dict[str, str]:
+    return {"raffle": draw.raffle.title, "raffle_id": str(draw.pk)}

@@ -31,6 +31,9 @@ class RegisterSerializer(serializers.Serializer):
     date_of_birth = serializers.DateField()
     country = CountryField()
     region = RegionField()
+    language = serializers.ChoiceField(
+        choices=settings.LANGUAGES, required=False, help_text="Of mails; otherwise that of `Accept-Language`."
+    )
     terms_version = serializers.CharField(
         max_length=40, required=False, help_text="Of the terms in force (`auth/terms`), which are accepted with it."
     )

@@ -30,31 +30,33 @@ def register_user(
     date_of_birth: date,
     country: str,
     region: str = "",
+    language: str = "en",
     terms_version: str | None = None,
 ) -> None:
-    """Makes an account and mails its verification link; `terms_version` is what the person accepts with it.
+    """Make an account and mail its verification link; `terms_version` is what the person accepts with it.
 
+    `language`, one of settings.LANGUAGES, is that of the link's mail too.
     Where the address has an account already, its owner is mailed something else and nothing else differs: not the
     answer, and not the time. Cost: one Argon2 hash, always.
     """
     fields = {"display_name": display_name, "date_of_birth": date_of_birth, "country": country, "region": region}
     fields["password"] = make_password(password)
     try:
-        _register(email, fields, terms_version)
+        _register(email, fields, language, terms_version)
     except IntegrityError:
         # Addresses also come by a change of address and in the back office; the second look finds what they wrote.
-        _register(email, fields, terms_version)
+        _register(email, fields, language, terms_version)
 
 
 @transaction.atomic
-def _register(email: str, fields: dict[str, Any], terms_version: str | None) -> None:
+def _register(email: str, fields: dict[str, Any], language: str, terms_version: str | None) -> None:
     """While nobody has shown that an address is theirs, its newest registration stands, with a link of its own."""
     owner = make_room(email)
     if owner:
         notify(owner, "already_registered", about=f"{database_now():%Y-%m-%d}")
         return
     user = User.objects.create(email=email, **fields)
-    Preferences.objects.create(user=user)
+    Preferences.objects.create(user=user, language=language)
     if terms_version:
         accept_terms(user, version=terms_version, field="terms_version")
     notify(user, "verify_email", about=user.id)

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.core import mail
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
@@ -237,3 +238,26 @@ def test_the_audit_and_the_log_never_hold_the_password_or_the_link(registration,
     assert body["password"] not in kept
     assert token not in kept
     assert token.partition(".")[2] not in kept
+
+
+@pytest.mark.parametrize(
+    ("sent", "accepts", "subject"),
+    [
+        ({}, "", "Confirm your e-mail address"),
+        ({}, "de-AT,de;q=0.9,en;q=0.8", "Bestätigen Sie Ihre E-Mail-Adresse"),
+        ({}, "fr,\0;q=x,*;q=0.1" + "a" * 9_000, "Confirm your e-mail address"),
+        ({"language": "en"}, "de", "Confirm your e-mail address"),
+        ({"language": "de"}, "en", "Bestätigen Sie Ihre E-Mail-Adresse"),
+    ],
+)
+def test_the_first_mail_is_in_the_language_of_who_registers(sent, accepts, subject, registration, db, run_tasks):
+    answer = client_of().post("/api/v1/auth/register", registration(**sent), headers={"Accept-Language": accepts})
+    assert answer.status_code == 201, answer.content
+    run_tasks()
+    assert [message.subject for message in mail.outbox] == [subject]
+
+
+@pytest.mark.parametrize("language", ["fr", "", 5, None, ["de"], "de\0"])
+def test_a_language_that_no_mail_is_in_is_refused(language, registration, db):
+    answer = client_of().post("/api/v1/auth/register", registration(language=language))
+    assert_problem(answer, 400, "invalid", {"language"})

@@ -2,6 +2,7 @@
 
 from django.middleware.csrf import get_token
 from django.utils.cache import add_never_cache_headers
+from django.utils.translation import get_language_from_request
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny
@@ -48,9 +49,11 @@ class AuthViewSet(GenericViewSet):
     @action(detail=False, methods=["post"])
     @limited("60/h")
     def register(self, request: Request) -> Response:
-        """Makes an account and mails a verification link. The answer is the same if the address has an account."""
+        """Make an account and mail a link in `language`. The answer is the same where there is an account already."""
         data = valid(RegisterSerializer, request)
         count_mails_to(data["email"], request)
+        sent_by = request._request  # noqa: SLF001 DRF's public name for it
+        data.setdefault("language", get_language_from_request(sent_by))
         services.register_user(**data)
         return Response({"email": data["email"], "detail": "We sent you a mail. Open the link in it."}, status=201)
 

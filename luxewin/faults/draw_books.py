@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,7 +21,8 @@ ROAD = ("draw.promised", "draw.announced", "draw.frozen", "draw.committed", "dra
 VERIFIER_SECONDS = 60
 #: How the mails of each kind begin; in braces the prize.
 SUBJECTS = {
-    "draw_won": "You won: {}",
+    "draw_won": "You won",
+    "draw_alternate": "You are an alternate: ",
     "draw_lost": "The draw of ",
     "draw_disqualified": "Your ticket was disqualified: ",
     "draw_stepped_up": "You won after all: {}",
@@ -181,10 +182,15 @@ class DrawBooks:
             yield f"draw {self.draw.sequence}: {forfeits} picks were to be forfeited, {forfeited} are"
 
     def _told_wrongly(self) -> Iterator[str]:
-        winners = {row.email for row in self.picks if row.prize}
-        news = {
-            "draw_won": [(row.email, row.prize) for row in self.picks if row.prize],
-            "draw_lost": [(email, None) for email in self.buyers - winners],
+        won: defaultdict[str, list[str]] = defaultdict(list)
+        for row in self.picks:
+            won[row.email] += [row.prize] if row.prize else []
+        winners, picked = {email for email, prizes in won.items() if prizes}, set(won)
+        news: dict[str, list[tuple[str, str | None]]] = {
+            # One mail of all that somebody won, which names a prize by itself if it is the only one.
+            "draw_won": [(email, won[email][0] if len(won[email]) == 1 else None) for email in winners],
+            "draw_alternate": [(email, None) for email in picked - winners],
+            "draw_lost": [(email, None) for email in self.buyers - picked],
             "draw_disqualified": [(row.email, row.held) for row in self.picks if row.forfeit],
             "draw_stepped_up": [(row.email, row.held) for row in self.picks if row.held and not row.prize],
         }

@@ -32,11 +32,11 @@ def right() -> DrawBooks:
     sent = {"status": "sent", "attempts": 1}
     told = [
         SimpleNamespace(kind="draw_won", email="alice", prize="Watch", **sent),
-        SimpleNamespace(kind="draw_lost", email="bob", prize=None, **sent),
+        SimpleNamespace(kind="draw_alternate", email="bob", prize=None, **sent),
     ]
     mails = [
         {"to": [person], "subject": subject, "text": "/verify/raffle"}
-        for person, subject in (("alice", "You won: Watch"), ("bob", "The draw of a watch"))
+        for person, subject in (("alice", "You won: Watch"), ("bob", "You are an alternate: a watch"))
     ]
     taken = [SimpleNamespace(step=step, live=True, mined=True, hash=f"0x{step}") for step in STEPS]
     verdict = Verdict(0, "verified", [4, 0])

@@ -20,20 +20,6 @@ from purchases.services.spending import passes_limit
 
 # What was paid was bought under the terms of the moment when its checkout began.
 NOT_AT_SETTLEMENT = {accounts_errors.TermsNotAccepted.code}
-# What buyers read about money that came back, by the code of what kept them from buying when it came.
-REFUND_REASONS = {
-    accounts_errors.AccountInactive.code: "Your account was closed before your payment arrived.",
-    accounts_errors.SelfExcluded.code: "You excluded yourself from buying before your payment arrived.",
-    accounts_errors.Paused.code: "You paused buying before your payment arrived.",
-    accounts_errors.DuplicateAccount.code: "Another account has your mailbox; only that one may buy.",
-    accounts_errors.ProfileIncomplete.code: (
-        "Your profile does not say when you were born, or where you live. Without that we may not sell you tickets."
-    ),
-    accounts_errors.UnderAge.code: "By your date of birth you are too young to buy tickets where you live.",
-    accounts_errors.CountryNotAllowed.code: "We may not sell tickets where you live.",
-    accounts_errors.EmailNotVerified.code: "Your e-mail address was not verified when your payment arrived.",
-    SpendLimitReached.code: "Your payment would have passed your monthly spending limit.",
-}
 # People whose standings are asked for in one statement.
 BATCH = 2_000
 # Ages and rules as they were when each was bought.

@@ -12,6 +12,7 @@ from luxewin.audit.services import Actor, record, record_all
 from purchases import gateway
 from purchases.errors import NotRefundable, ProviderFailed, ProviderRefused
 from purchases.models import Dispute, Payment, Purchase, Refund
+from purchases.reasons import for_mails, of_cancelling
 from purchases.services.flags import add_evidence, flag_purchase
 from purchases.services.locking import locking
 from purchases.services.mirrors import About, note_change
@@ -80,7 +81,8 @@ def _void(purchase: Purchase, reason: str, actor: Actor | None = None) -> None:
     after = {"status": purchase.status, "reason": reason}
     record("purchase.void", purchase, actor=actor, before={"status": before}, after=after)
     if purchase.route == Purchase.Route.POSTAL:
-        notify(purchase.buyer, "free_entry_void", about=purchase.pk, raffle=purchase.raffle.title, reason=reason)
+        context = {"raffle": purchase.raffle.title} | for_mails(reason, purchase.raffle)
+        notify(purchase.buyer, "free_entry_void", about=purchase.pk, **context)
 
 
 def _lock_before_freeze(purchase_id: UUID) -> Purchase:
@@ -230,8 +232,9 @@ def _went_back(purchase: Purchase, refund: Refund) -> None:
     if purchase.status == Purchase.Status.REFUNDING and not others.exists():
         Purchase.objects.filter(pk=purchase.pk).update(status=Purchase.Status.REFUNDED)
         record("purchase.refunded", purchase, before={"status": "refunding"}, after={"status": "refunded"})
-    context = {"raffle": purchase.raffle.title, "reason": refund.reason, "currency": purchase.currency}
-    notify(purchase.buyer, "purchase_refunded", about=refund.pk, amount=refund.amount, **context)
+    context = {"raffle": purchase.raffle.title, "amount": refund.amount, "currency": purchase.currency}
+    context |= for_mails(refund.reason, purchase.raffle)
+    notify(purchase.buyer, "purchase_refunded", about=refund.pk, **context)
 
 
 def _came_back(purchase: Purchase, refund: Refund) -> None:
@@ -268,7 +271,7 @@ def refund_raffle(raffle_id: UUID) -> int:
     statements, and a few more for each purchase by the free route or in dispute. Raises Busy.
     """
     raffle = Raffle.objects.get(pk=raffle_id, status=Raffle.Status.CANCELLED)
-    reason = raffle.cancel_reason or "The raffle was cancelled."
+    reason = of_cancelling(raffle)
     # Whoever is still in the checkout is let go at once; if they pay all the same, that money goes back too.
     Purchase.objects.holding().filter(raffle=raffle).update(expires_at=Now())
     to_refund = Payment.objects.filter(status=Payment.Status.SUCCEEDED, refund=None)

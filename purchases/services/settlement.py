@@ -12,11 +12,11 @@ from accounts.notifications import notify
 from accounts.standing import Standing, keep_standing, standing_of
 from luxewin.audit.services import record
 from luxewin.tasks.queue import enqueue
-from purchases import gateway
+from purchases import gateway, reasons
 from purchases.gateway import Intent
 from purchases.models import Payment, Purchase
 from purchases.services.counters import count_hold, count_sale, lock_purchase, lower_tally, raise_tally
-from purchases.services.eligibility import REFUND_REASONS, blocker_of
+from purchases.services.eligibility import blocker_of
 from purchases.services.flags import add_evidence
 from purchases.services.holds import end_hold
 from purchases.services.locking import locking
@@ -26,8 +26,6 @@ from purchases.services.refunds import open_refund
 from raffles.models import Raffle
 
 log = logging.getLogger(__name__)
-TOO_LATE = "The payment came after the tickets were given back to the sale."
-TWICE = "The same tickets were paid twice."
 # Not FAILED: its intent can turn out to have been paid nevertheless.
 ENDED = (Payment.Status.SUCCEEDED, Payment.Status.CANCELED)
 
@@ -172,7 +170,7 @@ def _take_money(purchase: Purchase, payment: Payment, intent: Intent) -> None:
     is_held = purchase.status in Purchase.HOLDING
     if not is_held and purchase.status != Purchase.Status.EXPIRED:
         # Its tickets were paid by another payment: this money goes back, whatever became of them.
-        open_refund(purchase, payment, reason=TWICE, leaves=False)
+        open_refund(purchase, payment, reason=reasons.TWICE, leaves=False)
         return
     reason = _why_money_goes_back(purchase)
     if reason is None:
@@ -186,13 +184,19 @@ def _take_money(purchase: Purchase, payment: Payment, intent: Intent) -> None:
 def _why_money_goes_back(purchase: Purchase) -> str | None:
     """None if its buyer may buy, and the tickets of the purchase are held, or can be held again."""
     is_held = purchase.status in Purchase.HOLDING
-    if is_held and purchase.raffle.status == Raffle.Status.CANCELLED:
-        return TOO_LATE
+    if purchase.raffle.status == Raffle.Status.CANCELLED:
+        return reasons.of_cancelling(purchase.raffle) if is_held or _lost_by_cancelling(purchase) else reasons.TOO_LATE
     standing = standing_of(purchase.buyer_id)
     blocker = blocker_of(purchase, standing, is_paid=is_held)
     if blocker:
-        return REFUND_REASONS.get(blocker, TOO_LATE)
-    return None if is_held or _hold_again(purchase, standing) else TOO_LATE
+        return reasons.NOT_ELIGIBLE.get(blocker, reasons.TOO_LATE)
+    return None if is_held or _hold_again(purchase, standing) else reasons.TOO_LATE
+
+
+def _lost_by_cancelling(purchase: Purchase) -> bool:
+    """Whether its hold ended with the cancelled raffle, or could have been had again but for that."""
+    raffle = purchase.raffle
+    return raffle.closed_at is None or bool(raffle.cancelled_at and purchase.expires_at >= raffle.cancelled_at)
 
 
 def _flag(purchase: Purchase, faults: list[str], intent: Intent) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 import stripe
+from django.core import mail
 from django.utils import timezone
 
 from accounts.models import Notification
@@ -171,4 +172,7 @@ def test_a_raffle_cancelled_meanwhile_lets_go_and_sends_back_what_comes(debited,
     bank(purchase)
     hear()
     assert states(purchase) == ("refunded", "succeeded")
+    assert Refund.objects.get().reason == "The watch was stolen."
+    (told,) = [message for message in mail.outbox if "on its way back" in message.subject]
+    assert "The raffle was cancelled. The watch was stolen." in told.body
     assert len(stripe.Refund.list(payment_intent=purchase.payment.intent_id).data) == 1

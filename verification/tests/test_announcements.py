@@ -29,8 +29,10 @@ def test_winners_and_others_are_each_told_once(selling, people, run_tasks):
     run_tasks()
     winner = Pick.objects.get(position=1).purchase.buyer
     news = {(note.user, note.kind) for note in Notification.objects.filter(kind__startswith="draw_")}
-    others = {(buyer, "draw_lost") for buyer in buyers[:3] if buyer != winner}
-    assert news == others | {(winner, "draw_won")}
+    alternate = Pick.objects.get(position=2).purchase.buyer
+    picked = {(winner, "draw_won")} | ({(alternate, "draw_alternate")} - {(winner, "draw_alternate")})
+    others = {(buyer, "draw_lost") for buyer in buyers[:3] if buyer not in {winner, alternate}}
+    assert news == others | picked
     mailed = [message.to[0] for message in mail.outbox if raffle.title in message.subject + message.body]
     assert {each.email for each, _ in news} <= set(mailed)
     told = [message for message in mail.outbox if message.to == [winner.email] and "A watch" in message.body]
@@ -57,6 +59,42 @@ def test_those_who_won_nothing_are_told_although_the_first_try_failed(selling, p
     run_tasks()
     assert Notification.objects.filter(kind="draw_lost").count() == 2
     assert not UntoldDraw.objects.exists()
+
+
+def test_somebody_with_many_picks_gets_one_mail(selling, people, run_tasks):
+    raffle = selling(prizes=[{"name": f"Prize {number}"} for number in range(1, 21)], alternates=20)
+    buyers = people(2)
+    for buyer in buyers:
+        seated(buyer, raffle, 20)
+    closed(raffle)
+    advance_to(raffle, State.DRAWN)
+    run_tasks()
+    news = [message for message in mail.outbox if f"/verify/{raffle.pk}" in message.body]
+    mails = {message.to[0]: message for message in news}
+    assert len(news) == len(mails) == 2
+    for buyer in buyers:
+        won = Pick.objects.filter(purchase__buyer=buyer).exclude(prize=None).select_related("prize")
+        assert f"{len(won)} prizes" in mails[buyer.email].subject
+        for pick in won:
+            assert f"    {pick.prize.name} (ticket {pick.ticket})\n" in mails[buyer.email].body
+
+
+@pytest.mark.parametrize(("language", "says"), [("en", "alternate number"), ("de", "Ersatzlos Nummer")])
+def test_alternates_are_told_their_place_and_not_that_they_lost(language, says, selling, people, run_tasks):
+    raffle = selling(prizes=[{"name": "A watch"}], alternates=7)
+    buyers = people(2)
+    Preferences.objects.update(language=language, switched_off={"draws": ["email"]})
+    for buyer in buyers:
+        seated(buyer, raffle, 4)
+    closed(raffle)
+    advance_to(raffle, State.DRAWN)
+    run_tasks()
+    waiting = Pick.objects.exclude(purchase__buyer=Pick.objects.get(position=1).purchase.buyer)
+    news = [message for message in mail.outbox if f"/verify/{raffle.pk}" in message.body]
+    (told,) = [message for message in news if message.to == [waiting[0].purchase.buyer.email]]
+    assert len(waiting) == 4
+    for pick in waiting:
+        assert f" {pick.ticket}: {says} {pick.position - 1}\n" in told.body
 
 
 def test_winners_are_named_as_they_chose(selling, people, client):
