@@ -8,7 +8,7 @@ _measures: list[Callable[[UUID], dict[str, int]]] = []
 
 
 def register(measure: Callable[[UUID], dict[str, int]]) -> None:
-    """Adds a room's: `measure` gives what a person spent there this month, by currency, in the minor unit."""
+    """Adds a room's: `measure` gives what a person spent there this month, by currency, in Stripe's unit."""
     _measures.append(measure)
 
 

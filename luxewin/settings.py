@@ -305,7 +305,8 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "LuxeWin (staging)" if LUXEWIN_ENV == STAGING else "LuxeWin",
-    "DESCRIPTION": "Luxury raffles with a draw that anyone can verify. Money is in the currency's minor unit.",
+    "DESCRIPTION": "Luxury raffles with a draw that anyone can verify. Money is an integer in Stripe's unit: "
+    "500 is 5.00 GBP, 5 ISK or UGX, 500 JPY or MGA, 0.500 KWD.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,

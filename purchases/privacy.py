@@ -13,6 +13,7 @@ from accounts.privacy.leaving import Obstacle, eraser, obstacle
 from accounts.privacy.own import audit_rows
 from accounts.services import remember_excluded_cards
 from luxewin.audit.models import AuditEntry
+from luxewin.money import as_text
 from purchases import gateway, services
 from purchases.models import Dispute, Payment, PersonTally, PostalEntry, Purchase, Refund, SkillAttempt
 
@@ -48,7 +49,8 @@ def _tickets(user: User) -> Iterator[dict[str, Any]]:
             about
             | {"status": each.status}
             | tickets
-            | {"amount": each.amount, "currency": each.currency, "paid_at": each.paid_at}
+            | {"price": as_text(each.amount, each.currency), "amount": each.amount, "currency": each.currency}
+            | {"paid_at": each.paid_at}
         )
 
 

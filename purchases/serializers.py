@@ -49,7 +49,7 @@ class PurchaseSerializer(serializers.Serializer):
     id = serializers.UUIDField()
     raffle = RaffleNameSerializer()
     quantity = serializers.IntegerField()
-    amount = serializers.IntegerField(help_text="In the currency's minor unit.")
+    amount = serializers.IntegerField(help_text="In Stripe's unit, as the price of the raffle.")
     currency = serializers.CharField()
     status = serializers.ChoiceField(choices=Purchase.Status.choices)
     route = serializers.ChoiceField(choices=Purchase.Route.choices)

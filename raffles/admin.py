@@ -28,7 +28,7 @@ class PrizeInline(admin.TabularInline):
     extra = 0
 
     def get_fields(self, request: HttpRequest, obj: Raffle | None = None) -> Any:
-        """The value in the minor unit where it is edited, with its currency where it is read."""
+        """The value as a number where it is edited, with its currency where it is read."""
         return ["position", "name", "description", "retail_value" if _is_draft(obj) else "worth"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Raffle | None = None) -> list[str]:

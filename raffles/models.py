@@ -44,10 +44,12 @@ class Raffle(Claimable):
     category = models.CharField(max_length=10, choices=Category.choices)
     image_url = models.URLField(blank=True, validators=[validate_public_url])
     ticket_price = models.PositiveIntegerField(
-        validators=[MinValueValidator(1)], help_text="In the currency's minor unit: 500 is 5.00 GBP."
+        validators=[MinValueValidator(1)], help_text="In Stripe's unit: 500 is 5.00 GBP, 500 JPY, 0.500 KWD, 5 ISK."
     )
     currency = models.CharField(
-        max_length=3, validators=[RegexValidator(r"^[a-z]{3}$")], help_text="ISO 4217, lower case."
+        max_length=3,
+        validators=[RegexValidator(r"^[a-z]{3}$")],
+        help_text="ISO 4217, lower case; one that Stripe charges.",
     )
     capacity = models.PositiveIntegerField(validators=[MinValueValidator(1)], help_text="How many tickets there are.")
     max_per_person = models.PositiveIntegerField(validators=[MinValueValidator(1)])
@@ -108,7 +110,7 @@ class Prize(models.Model):
     position = models.PositiveSmallIntegerField(validators=[MinValueValidator(1)])
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True, max_length=4_000)
-    retail_value = models.PositiveBigIntegerField(null=True, blank=True, help_text="In the raffle's minor unit.")
+    retail_value = models.PositiveBigIntegerField(null=True, blank=True, help_text="In the unit of the ticket price.")
 
     class Meta:
         ordering = ["position"]

@@ -13,6 +13,7 @@ from raffles.phases import Phase
 from raffles.slugs import is_reserved
 
 MAX_PRIZES = 50
+UNIT = "In Stripe's unit: 500 is 5.00 GBP, 5 ISK or UGX, 500 JPY or MGA, 0.500 KWD."
 MAX_DELAY_SECONDS = 7 * 24 * 3600
 
 
@@ -71,7 +72,7 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
 
     slug = serializers.SlugField(max_length=80, required=False)
     description = serializers.CharField(max_length=10_000, required=False, allow_blank=True)
-    ticket_price = WholeNumber(min_value=1, max_value=MAX_PRICE)
+    ticket_price = WholeNumber(min_value=1, max_value=MAX_PRICE, help_text=UNIT)
     currency = CurrencyField()
     capacity = WholeNumber(min_value=1, max_value=MAX_TICKETS)
     max_per_person = WholeNumber(min_value=1, max_value=MAX_TICKETS)

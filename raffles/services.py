@@ -19,6 +19,7 @@ from raffles.errors import TermsFixed, WrongPhase
 from raffles.models import Prize, Raffle, TicketCounter
 from raffles.signals import raffle_cancelled, raffle_closed, raffle_published
 from raffles.slugs import is_reserved
+from raffles.terms import currency_faults, price_faults
 
 SYMBOLS = regex.compile(r"\p{S}+")
 
@@ -202,5 +203,6 @@ def _faults_of_draft(raffle: Raffle) -> list[dict[str, str]]:
         ("capacity", "too_small", "There are fewer tickets than prizes.", lambda: raffle.capacity < len(positions)),
     ]
     found = [(field, code, detail) for field, code, detail, broken in rules if broken()]
+    found += [*currency_faults(raffle.currency), *price_faults(raffle.ticket_price, raffle.currency)]
     found += questions.faults(raffle.question, raffle.choices, raffle.answer)
     return [{"field": field, "code": code, "detail": detail} for field, code, detail in found]

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from luxewin.money import is_currency
+from luxewin.currencies import CURRENCIES, is_currency
+from luxewin.money import as_text
 from raffles import questions
 from raffles.models import MAX_PRICE, MAX_TICKETS
 from raffles.questions import Fault
@@ -17,11 +18,39 @@ def faults(terms: Mapping[str, Any]) -> Iterator[Fault]:
     for name, most in MOST.items():
         if value[name] and value[name] > most:
             yield name, "max_value", f"At most {most}."
-    if value["currency"] and not is_currency(value["currency"]):
-        yield "currency", "unknown_currency", f"{value['currency']} is not an ISO 4217 code."
+    yield from currency_faults(value["currency"])
+    yield from price_faults(value["ticket_price"], value["currency"])
     if value["closes_at"] and value["opens_at"] and value["closes_at"] <= value["opens_at"]:
         yield "closes_at", "before_opening", "Must be after the opening."
     for name in ("min_tickets", "max_per_person"):
         if terms.get(name) and value["capacity"] and terms[name] > value["capacity"]:
             yield name, "above_capacity", "Must not exceed the capacity."
     yield from questions.faults(terms.get("question") or "", terms.get("choices") or [], terms.get("answer") or "")
+
+
+def currency_faults(currency: str | None) -> Iterator[Fault]:
+    """Why nothing can be sold in it. None breaks no rule."""
+    if currency and not is_currency(currency):
+        yield "currency", "unknown_currency", f"No card can be charged in {currency}."
+
+
+def price_faults(price: int | None, currency: str | None) -> Iterator[Fault]:
+    """Why one ticket cannot be paid for by card: everybody may buy a single one. None breaks no rule."""
+    known = CURRENCIES.get((currency or "").lower())
+    if not price or known is None:
+        return
+    if price % known.multiple:
+        lower = price - price % known.multiple
+        near = " or ".join(str(each) for each in (lower, lower + known.multiple) if each)
+        yield (
+            "ticket_price",
+            "not_a_multiple",
+            f"In {known.code.upper()} it must be a multiple of {known.multiple}: {near}.",
+        )
+    if price < known.minimum:
+        least = as_text(known.minimum, known.code)
+        yield (
+            "ticket_price",
+            "below_minimum_charge",
+            f"At least {known.minimum}, which is {least}: no card can pay less.",
+        )

@@ -16,7 +16,7 @@ from luxewin.clock import database_now
 MAX_BYTES = 64 * 1024 * 1024
 README = """LuxeWin: everything that is held on {email}, as of {now:%Y-%m-%d %H:%M} UTC
 
-One file for each kind of thing: JSON, a list of objects, times in UTC as RFC 3339, money in the currency's minor unit.
+One file for each kind of thing: JSON, a list of objects, times in UTC as RFC 3339, money in Stripe's unit.
 What belongs to other people, passwords, and the secrets of signing in are left out.
 
 {files}

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from accounts.addresses import MAX_LENGTH, AddressRefused, canonical_address
 from accounts.models.safeguards import REGION
 from luxewin.clock import database_now
-from luxewin.money import is_currency
+from luxewin.currencies import is_currency
 
 CODE_LENGTH, PASSWORD_LENGTH = 40, 128
 NAME_LENGTH = 80
@@ -71,16 +71,16 @@ class BirthDateField(serializers.DateField):
 
 
 class CurrencyField(serializers.CharField):
-    """An ISO 4217 code, in lower case as Stripe writes it."""
+    """The ISO 4217 code of a currency in which cards can be charged, in lower case as Stripe writes it."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_length=3, max_length=3, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        """Lower case; refuses codes that name no currency."""
+        """Lower case; refuses what is not in the table of `luxewin.currencies`."""
         code = super().to_internal_value(data).lower()
         if not is_currency(code):
-            raise serializers.ValidationError(f"{code} is not an ISO 4217 code.", code="unknown_currency")
+            raise serializers.ValidationError(f"No card can be charged in {code}.", code="unknown_currency")
         return code
 
 

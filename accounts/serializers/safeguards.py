@@ -29,7 +29,7 @@ class ReasonSerializer(serializers.Serializer):
 
 
 class SpendLimitSerializer(serializers.Serializer):
-    """A limit of a calendar month (UTC), in the currency's minor unit."""
+    """A limit of a calendar month (UTC), in Stripe's unit, as the prices of raffles."""
 
     currency = serializers.CharField()
     limit = serializers.IntegerField(allow_null=True, help_text="Null: none.")
@@ -69,7 +69,7 @@ class LimitSerializer(serializers.Serializer):
 
     currency = CurrencyField()
     limit = WholeNumber(
-        min_value=0, max_value=MAX_LIMIT, allow_null=True, help_text="In the minor unit; null: none, after 24 hours."
+        min_value=0, max_value=MAX_LIMIT, allow_null=True, help_text="In Stripe's unit; null: none, after 24 hours."
     )
 
 

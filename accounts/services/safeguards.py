@@ -80,7 +80,7 @@ def exclude_from_buying(
 
 
 def set_spend_limit(user: User, *, currency: str, limit: int | None) -> None:
-    """What this person spends in a calendar month (UTC) at most, in the currency's minor unit; None: no limit.
+    """What this person spends in a calendar month (UTC) at most, in Stripe's unit; None: no limit.
 
     A lower one counts at once and ends a raise that waits; a higher one counts after RAISE_AFTER_HOURS, until when the
     limit in force, set again, withdraws it. Raises EmailNotVerified.

@@ -14,7 +14,7 @@ register = template.Library()
 
 @register.filter
 def money(amount: Any, currency: str) -> str:
-    """An amount in the minor unit; an empty text where a context has none. Contexts must name the currency."""
+    """An amount in Stripe's unit; an empty text where a context has none. Contexts must name the currency."""
     return as_text(amount, currency) if isinstance(amount, int) else ""
 
 

@@ -160,7 +160,7 @@ def test_what_is_not_the_manager_s_cannot_be_written(field, mona, draft):
 def test_a_published_raffle_keeps_its_terms_and_only_its_description_changes(mona, on_sale):
     raffle, client = on_sale(), client_of(mona)
     refusal = client.patch(
-        f"/api/v1/raffles/{raffle.pk}", {"ticket_price": 1, "prizes": [{"name": "B"}], "description": "x"}
+        f"/api/v1/raffles/{raffle.pk}", {"ticket_price": 600, "prizes": [{"name": "B"}], "description": "x"}
     )
     assert assert_problem(refusal, 409, "terms_fixed")["fields"] == ["ticket_price", "prizes"]
     assert client.patch(f"/api/v1/raffles/{raffle.pk}", {"description": "x"}).json()["description"] == "x"

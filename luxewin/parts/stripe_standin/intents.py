@@ -6,6 +6,7 @@ from typing import Any
 
 from localstripe.resources import PaymentIntent, PaymentMethod, store, try_convert_to_bool, try_convert_to_int
 
+from luxewin.currencies import CURRENCIES
 from luxewin.parts.stripe_standin.charges import Payment
 from luxewin.parts.stripe_standin.customers import Buyer
 from luxewin.parts.stripe_standin.errors import StripeError, missing, unexpected_state, unknown_parameter
@@ -16,6 +17,7 @@ from luxewin.parts.stripe_standin.lists import Page, page, shelves
 from luxewin.parts.stripe_standin.methods import DISPUTED
 
 TEXTS = ("description", "receipt_email", "setup_future_usage", "statement_descriptor", "statement_descriptor_suffix")
+MAX_AMOUNT = 99_999_999
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 CANCELABLE = ("requires_payment_method", "requires_capture", "requires_confirmation", "requires_action")
 # What clients send with a confirmation and what makes no difference here.
@@ -54,6 +56,7 @@ class Intent(PaymentIntent):
             data["payment_method"] = PaymentMethod._api_retrieve(data["payment_method"]).id
         if data.get("customer"):
             data["customer"] = Buyer._named(data["customer"])
+        _demand_chargeable(try_convert_to_int(data.get("amount")), data.get("currency"))
         super().__init__(**data)
         for name, value in texts.items():
             setattr(self, name, value)
@@ -126,6 +129,7 @@ class Intent(PaymentIntent):
             changes["amount"] = try_convert_to_int(changes["amount"])
             if not isinstance(changes["amount"], int) or changes["amount"] <= 0:
                 raise StripeError(400, "Invalid integer: amount", code="parameter_invalid_integer", param="amount")
+        _demand_chargeable(changes.get("amount", self.amount), changes.get("currency", self.currency))
         if changes.get("customer"):
             changes["customer"] = Buyer._named(changes["customer"])
         if "payment_method" in changes:
@@ -258,6 +262,26 @@ class Intent(PaymentIntent):
         self.payment_method = None
         tell("charge.failed", self.latest_charge)
         tell("payment_intent.payment_failed", self)
+
+
+def _demand_chargeable(amount: Any, currency: Any) -> None:
+    """Refuse what Stripe refuses of an amount; what is no amount or no currency at all is localstripe's to refuse."""
+    if not isinstance(currency, str) or not isinstance(amount, int) or amount <= 0:
+        return
+    known = CURRENCIES.get(currency.lower())
+    if known is None:
+        supported = ", ".join(sorted(CURRENCIES))
+        message = f"Invalid currency: {currency.lower()}. Stripe currently supports these currencies: {supported}"
+        raise StripeError(400, message, param="currency")
+    if amount > MAX_AMOUNT:
+        message = f"Amount must be no more than {MAX_AMOUNT} in {known.code}."
+        raise StripeError(400, message, code="amount_too_large", param="amount")
+    if amount < known.minimum:
+        message = f"Amount must be at least {known.minimum} in {known.code}."
+        raise StripeError(400, message, code="amount_too_small", param="amount")
+    if amount % known.multiple:
+        message = f"Invalid amount: {known.code} amounts must be evenly divisible by {known.multiple}."
+        raise StripeError(400, message, code="parameter_invalid_integer", param="amount")
 
 
 def _decline(charge: Payment) -> dict[str, Any]:
