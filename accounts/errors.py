@@ -276,3 +276,10 @@ class NoTerms(Problem):
     status = 404
     code = "no_terms"
     title = "No terms"
+
+
+class SpendLimitReached(Problem):
+    """The person would spend more than they want to this month: `limit`, `spent` and `left` of it in `currency`."""
+
+    code = "spend_limit_reached"
+    title = "Monthly spend limit reached"

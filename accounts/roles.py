@@ -65,6 +65,7 @@ _STRIPE = (
     "purchases.view_reconciliation",
     "purchases.view_stalemirror",
     "purchases.view_unstoredevent",
+    "purchases.view_setasideevent",
 )
 
 ROLES: dict[str, tuple[str, ...]] = {

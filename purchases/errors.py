@@ -1,6 +1,10 @@
 """What purchases refuse, and what to do next."""
 
+from accounts.errors import SpendLimitReached
 from luxewin.api.problems import Problem, Unavailable
+
+# Shown by accounts too, and refused here.
+__all__ = ["SpendLimitReached"]
 
 
 class RaffleNotFound(Problem):
@@ -44,13 +48,6 @@ class LimitReached(Problem):
 
     code = "limit_reached"
     title = "Limit per person reached"
-
-
-class SpendLimitReached(Problem):
-    """The person would spend more than they want to this month: `limit`, `spent` and `left` of it in `currency`."""
-
-    code = "spend_limit_reached"
-    title = "Monthly spend limit reached"
 
 
 class WrongAnswer(Problem):

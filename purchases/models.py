@@ -176,15 +176,23 @@ class Payment(models.Model):
 
 
 class Refund(Claimable):
-    """Money of one payment on its way back, all of it."""
+    """Money of one payment on its way back: all that is left of it when Stripe is asked."""
 
     class Status(models.TextChoices):
         REQUESTED = "requested", "Requested"  # decided, Stripe not asked yet or not answering
+        WAITING = (
+            "waiting",
+            "Waiting for a dispute",
+        )  # Stripe sends nothing back while the cardholder's bank has the case
         PENDING = "pending", "Pending"  # Stripe has it under way
         SUCCEEDED = "succeeded", "Succeeded"
         FAILED = "failed", "Failed"  # Stripe refused, or the bank sent it back; finance looks
+        CLOSED = "closed", "Closed"  # nothing is left to send: a lost dispute, a refund by hand or a void took it
 
     OPEN: ClassVar[list[str]] = ["requested", "pending"]
+    DONE: ClassVar[list[str]] = ["succeeded", "closed"]
+    # Of these Stripe has nothing under way.
+    UNSENT: ClassVar[list[str]] = ["requested", "waiting", "failed"]
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     payment = models.OneToOneField(Payment, models.PROTECT, related_name="refund")
@@ -224,6 +232,8 @@ class Dispute(models.Model):
 
     # Of which Stripe says nothing else any more.
     CLOSED: ClassVar[list[str]] = ["won", "lost", "warning_closed", "prevented"]
+    # The charge cannot be refunded meanwhile; while a bank only inquires (`warning_…`) it can.
+    BLOCKING: ClassVar[list[str]] = ["needs_response", "under_review"]
 
     stripe_id = models.CharField(max_length=255, primary_key=True)
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="disputes")
@@ -277,6 +287,19 @@ class SkillAttempt(models.Model):
         return f"{self.at:%Y-%m-%d %H:%M:%S}, {'right' if self.correct else 'wrong'}"
 
 
+class CustomerChange(Claimable):
+    """This person's address changed, and Stripe's customer of theirs has not been told since.
+
+    Written by a trigger of the table of people (migration 0013), so that no way of changing an address is missed.
+    """
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+")
+    noted_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.user_id} changed at {self.noted_at:%Y-%m-%d %H:%M:%S}"
+
+
 class StripeNotice(Claimable):
     """Stripe had news of this object, and nobody has looked at it since: a receiver's word that survives any crash."""
 
@@ -327,6 +350,25 @@ class UnstoredEvent(Claimable):
     class Meta:
         ordering = ["-made_at"]
         indexes = [models.Index(fields=["claimed_until"], name="unstored_due")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
+
+
+class SetAsideEvent(models.Model):
+    """An event that Stripe signed and that is none of ours: of a type that we do not ask for, or of another account.
+
+    Nothing follows from it. It is kept for a while, to see what an endpoint at Stripe is subscribed to.
+    """
+
+    event_id = models.CharField(max_length=255, primary_key=True)
+    type = models.CharField(max_length=250)
+    account = models.CharField(max_length=255, blank=True, help_text="Whose it is, if not ours.")
+    content = models.TextField(help_text="As JSON, without what names a payer.")
+    noted_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-noted_at"]
 
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"

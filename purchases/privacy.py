@@ -36,6 +36,7 @@ def register() -> None:
     )
     held.register("purchases/cards.json", "the cards and accounts that you paid with", _cards)
     held.register("purchases/audit.json", "what became of your purchases", _audit, "audit.AuditEntry")
+    held.leave_out("a note, gone within seconds, that Stripe is to be told an address", "purchases.CustomerChange")
     held.leave_out("Stripe's records, which Stripe answers for; what they say of a payment is in ours", "djstripe.*")
     _register_rules()
 
@@ -88,7 +89,7 @@ def _money_under_way(user: User) -> Iterable[Obstacle]:
     """Nobody is forgotten while they, their bank or we owe each other anything."""
     for purchase in Purchase.objects.filter(buyer=user, status__in=STATUSES):
         yield Obstacle(f"purchase_{purchase.status}", STATUSES[Purchase.Status(purchase.status)], str(purchase.pk))
-    refunds = Refund.objects.filter(payment__purchase__buyer=user).exclude(status=Refund.Status.SUCCEEDED)
+    refunds = Refund.objects.filter(payment__purchase__buyer=user).exclude(status__in=Refund.DONE)
     for refund in refunds.exclude(payment__purchase__status=Purchase.Status.REFUNDING).select_related("payment"):
         yield Obstacle("refund_open", "A refund is not through.", str(refund.payment.purchase_id))
     disputes = Dispute.objects.filter(payment__purchase__buyer=user).exclude(status__in=Dispute.CLOSED)

@@ -19,10 +19,13 @@ from raffles.signals import raffle_cancelled
 
 def connect() -> None:
     """Called once, when the app is ready."""
+    # dj-stripe's own handlers call Stripe inside the transaction and may write older state over newer. All of them: our
+    # endpoint can be subscribed to any type, at Stripe's dashboard.
+    own = [handler for name, handler in vars(event_handlers).items() if name.startswith("handle_")]
+    for signal in WEBHOOK_SIGNALS.values():
+        for handler in own:
+            signal.disconnect(handler, sender=Event)
     for name in gateway.EVENTS:
-        # dj-stripe's own handlers call Stripe inside the transaction and may write older state over newer.
-        for handler in (event_handlers.handle_other_event, event_handlers.handle_charge_dispute_event):
-            WEBHOOK_SIGNALS[name].disconnect(handler, sender=Event)
         WEBHOOK_SIGNALS[name].connect(RECEIVERS[name.rpartition(".")[0]], dispatch_uid=f"purchases.{name}")
     webhook_pre_process.connect(on_delivery, dispatch_uid="purchases.delivery")
     raffle_cancelled.connect(on_raffle_cancelled, dispatch_uid="purchases.raffle_cancelled")

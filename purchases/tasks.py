@@ -14,7 +14,16 @@ from luxewin.tasks.queue import enqueue
 from luxewin.tasks.sweeps import enqueue_due, sweep
 from purchases import gateway, services
 from purchases.errors import ProviderRefused, ProviderUnavailable
-from purchases.models import Purchase, Reconciliation, Refund, StripeNotice, StripeWatch, UnstoredEvent
+from purchases.models import (
+    CustomerChange,
+    Purchase,
+    Reconciliation,
+    Refund,
+    SetAsideEvent,
+    StripeNotice,
+    StripeWatch,
+    UnstoredEvent,
+)
 from raffles.models import Raffle
 
 log = logging.getLogger(__name__)
@@ -23,6 +32,8 @@ LEASE = timedelta(seconds=60)
 BANK_LEASE = timedelta(minutes=30)
 # Between two looks through Stripe's events.
 PAUSE = timedelta(seconds=15)
+# As long as Stripe keeps an event.
+SET_ASIDE = timedelta(days=30)
 # Longer than a stretch of a comparison can take.
 COMPARISON_LEASE = timedelta(minutes=5)
 
@@ -49,6 +60,12 @@ def find_blocked_buyers() -> int:
 def carry_out_open_refunds() -> int:
     """Finds refunds that Stripe was not asked for yet."""
     return enqueue_due(Refund.objects.filter(status=Refund.Status.REQUESTED), execute_refund, lease=LEASE)
+
+
+@sweep(every=30)
+def follow_disputed_refunds() -> int:
+    """Finds refunds that a dispute holds up, in case Stripe's event of its end never comes."""
+    return enqueue_due(Refund.objects.filter(status=Refund.Status.WAITING), execute_refund, lease=BANK_LEASE)
 
 
 @sweep(every=30)
@@ -101,6 +118,18 @@ def resume_cancelled_raffles() -> int:
     return enqueue_due(owing, refund_raffle, lease=LEASE)
 
 
+@sweep(every=5)
+def update_customers() -> int:
+    """Finds people whose address changed: Stripe has their former one."""
+    return enqueue_due(CustomerChange.objects.all(), update_customer, lease=LEASE)
+
+
+@sweep(every=3600)
+def forget_set_aside_events() -> int:
+    """Removes events that were set aside SET_ASIDE ago."""
+    return SetAsideEvent.objects.filter(noted_at__lt=Now() - SET_ASIDE).delete()[0]
+
+
 @sweep(every=60)
 def erase_customers() -> int:
     """Finds people who are forgotten here and whom Stripe still knows."""
@@ -115,6 +144,14 @@ def erase_customer(deletion_id: str) -> None:
         gateway.erase_customer(User.objects.get(deletions=UUID(deletion_id)))
     except ProviderUnavailable as error:
         log.error("Stripe does not answer, the customer of deletion %s waits: %s", deletion_id, error.__cause__)  # noqa: TRY400
+
+
+def update_customer(user_id: str) -> None:
+    """One person; if Stripe does not answer the note stays, and the sweep comes back to it."""
+    try:
+        services.update_changed_customer(UUID(user_id))
+    except ProviderUnavailable as error:
+        log.error("Stripe does not answer, the customer of %s keeps the old address: %s", user_id, error.__cause__)  # noqa: TRY400
 
 
 def look_at(object_id: str) -> None:

@@ -15,6 +15,7 @@ from luxewin.currencies import is_currency
 CODE_LENGTH, PASSWORD_LENGTH = 40, 128
 NAME_LENGTH = 80
 EARLIEST_BIRTH = date(1900, 1, 1)
+CURRENCY = re.compile(r"[a-z]{3}")
 # What a mail program makes a link of, what ends a line, and what is not seen but turns the words around it.
 ODD = re.compile(r"://|www\.|[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", re.IGNORECASE)
 
@@ -82,6 +83,17 @@ class CurrencyField(serializers.CharField):
         if not is_currency(code):
             raise serializers.ValidationError(f"No card can be charged in {code}.", code="unknown_currency")
         return code
+
+
+class LimitCurrencyField(CurrencyField):
+    """The same, or one in which the person has a limit from before: it must be possible to take that back."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """In lower case."""
+        code = data.lower() if isinstance(data, str) else ""
+        if CURRENCY.fullmatch(code) and self.context["request"].user.spend_limits.filter(currency=code).exists():
+            return code
+        return super().to_internal_value(data)
 
 
 class AddressField(serializers.CharField):

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from rest_framework import serializers
 
+from accounts.errors import SpendLimitReached
 from accounts.models import SpendLimit, Terms
-from accounts.serializers.fields import CurrencyField, PasswordField
+from accounts.serializers.fields import LimitCurrencyField, PasswordField
 from accounts.services.safeguards import (
     MAX_EXCLUSION_MONTHS,
     MAX_PAUSE_HOURS,
@@ -16,6 +17,8 @@ from accounts.services.safeguards import (
 from accounts.spending import spent_by
 from accounts.standing import Standing, reasons, standing_of
 from luxewin.api.fields import WholeNumber
+from luxewin.currencies import is_currency
+from luxewin.money import as_text
 
 # What a column of the database holds; nobody's limit is as high.
 MAX_LIMIT = 10**15
@@ -26,6 +29,7 @@ class ReasonSerializer(serializers.Serializer):
 
     code = serializers.CharField()
     detail = serializers.CharField()
+    currency = serializers.CharField(allow_null=True, help_text="In which alone it does; null: whatever the currency.")
 
 
 class SpendLimitSerializer(serializers.Serializer):
@@ -50,7 +54,12 @@ class AcceptedTermsSerializer(serializers.Serializer):
 class SafeguardsSerializer(serializers.Serializer):
     """Whether one may buy, and what one has set up for oneself."""
 
-    may_buy = serializers.BooleanField(help_text="Whether nothing of `reasons` is in the way; limits aside.")
+    may_buy = serializers.BooleanField(help_text="Whether something can be bought, in some currency.")
+    may_buy_in = serializers.ListField(
+        child=serializers.CharField(),
+        allow_null=True,
+        help_text="The only currencies in which monthly limits leave something; null: no limit is in force.",
+    )
     reasons = ReasonSerializer(many=True)
     minimum_age = serializers.IntegerField(help_text="Where one lives.")
     old_enough = serializers.BooleanField(allow_null=True, help_text="Null while the date of birth is not known.")
@@ -67,7 +76,7 @@ class SafeguardsSerializer(serializers.Serializer):
 class LimitSerializer(serializers.Serializer):
     """A monthly limit that is wanted."""
 
-    currency = CurrencyField()
+    currency = LimitCurrencyField()
     limit = WholeNumber(
         min_value=0, max_value=MAX_LIMIT, allow_null=True, help_text="In Stripe's unit; null: none, after 24 hours."
     )
@@ -105,15 +114,19 @@ class AcceptSerializer(serializers.Serializer):
 def safeguards_of(user_id: UUID) -> dict[str, Any]:
     """All that `SafeguardsSerializer` shows. Cost: one statement, three with a limit."""
     standing = standing_of(user_id)
-    found = reasons(standing)
+    limits = _limits(standing)
+    found = [{"code": each.code, "detail": each.detail, "currency": None} for each in reasons(standing)]
+    may_buy_in = _with_room(limits) if standing.is_limited else None
+    found += _spent(limits, may_buy_in)
     shown = {name: getattr(standing, name) for name in ("minimum_age", "paused_until", "excluded_until")}
     shown |= {
-        "may_buy": not found,
+        "may_buy": all(each["currency"] for each in found),
+        "may_buy_in": may_buy_in,
         "reasons": found,
         "old_enough": None if standing.age is None else standing.age >= standing.minimum_age,
         "country_allowed": standing.is_allowed,
         "excluded_forever": standing.excluded_forever,
-        "spend_limits": _limits(standing),
+        "spend_limits": limits,
         "terms": {
             "version": standing.terms_version,
             "url": standing.terms_url,
@@ -121,6 +134,29 @@ def safeguards_of(user_id: UUID) -> dict[str, Any]:
         },
     }
     return dict(SafeguardsSerializer(shown).data)
+
+
+def _with_room(limits: list[dict[str, Any]]) -> list[str]:
+    """Currencies that cards are charged in and that have a limit with something left, or one that was taken back."""
+    return [each["currency"] for each in limits if each["left"] != 0 and is_currency(each["currency"])]
+
+
+def _spent(limits: list[dict[str, Any]], may_buy_in: list[str] | None) -> list[dict[str, Any]]:
+    """Why limits leave nothing: in one currency, and in any."""
+    code = SpendLimitReached.code
+    found: list[dict[str, Any]] = [
+        {
+            "code": code,
+            "detail": f"Of your limit of {as_text(each['limit'], each['currency'])} a month nothing is left.",
+            "currency": each["currency"],
+        }
+        for each in limits
+        if each["left"] == 0
+    ]
+    if may_buy_in == []:
+        text = "You have monthly limits: nothing is left in their currencies, and nothing can be bought in others."
+        found.append({"code": code, "detail": text, "currency": None})
+    return found
 
 
 def _limits(standing: Standing) -> list[dict[str, Any]]:

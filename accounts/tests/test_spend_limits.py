@@ -125,10 +125,41 @@ def test_no_limit_where_there_is_none_changes_nothing(alice):
         ({"currency": "gbp", "limit": "5"}, {"limit"}),
         ({"currency": "gbp", "limit": 10**30}, {"limit"}),
         ({"currency": "g\u0000p", "limit": 1.5}, {"currency", "limit"}),
+        ({"currency": "xxx", "limit": 5000}, {"currency"}),
+        ({"currency": "XAU", "limit": 0}, {"currency"}),
+        ({"currency": 5, "limit": 0}, {"currency"}),
     ],
-    ids=["nothing", "no currency", "two wrong", "text", "huge", "a NUL and a fraction"],
+    ids=["nothing", "no currency", "two wrong", "text", "huge", "a NUL and a fraction", "no money", "gold", "number"],
 )
 def test_every_fault_is_named(body, fields, alice):
     client = client_of(alice)
     with nothing_written():
         assert_problem(client.patch(URL, body), 400, "invalid", fields)
+
+
+def standing(alice):
+    shown = client_of(alice).get(URL).json()
+    return shown["may_buy"], shown["may_buy_in"], [(each["code"], each["currency"]) for each in shown["reasons"]]
+
+
+def test_what_may_be_bought_is_told_by_currency(limit, alice):
+    assert standing(alice) == (True, None, [])
+    limit(5000)
+    assert standing(alice) == (True, ["gbp"], [])
+    limit(4000, "eur")
+    assert standing(alice) == (True, ["gbp"], [("spend_limit_reached", "eur")])
+    a_day_later(alice)
+    assert standing(alice) == (True, ["eur", "gbp"], [])
+
+
+def test_whoever_can_buy_nothing_in_any_currency_is_told(limit, alice):
+    limit(0)
+    assert standing(alice) == (False, [], [("spend_limit_reached", "gbp"), ("spend_limit_reached", None)])
+
+
+def test_a_limit_from_before_in_what_nobody_charges_is_told_and_can_be_taken_back(limit, alice):
+    SpendLimit.objects.create(user=alice, currency="xxx", amount=5000)
+    assert standing(alice) == (False, [], [("spend_limit_reached", None)])
+    limit(None, "XXX")
+    a_day_later(alice)
+    assert standing(alice) == (True, None, [])

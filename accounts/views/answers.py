@@ -75,6 +75,6 @@ def asked_for_link(kind: LinkRequest.Kind, request: Request) -> Response:
 
 def valid(serializer: type[Serializer], request: Request) -> dict[str, Any]:
     """The request's body, checked; raises ValidationError with every fault."""
-    checked = serializer(data=request.data)
+    checked = serializer(data=request.data, context={"request": request})
     checked.is_valid(raise_exception=True)
     return checked.validated_data

@@ -169,6 +169,7 @@ LISTS = {
     "purchases.SkillAttempt": {"managers", "support", "auditors"},
     "purchases.StaleMirror": {"finance", "auditors"},
     "purchases.UnstoredEvent": {"finance", "auditors"},
+    "purchases.SetAsideEvent": {"finance", "auditors"},
     "raffles.Raffle": STAFF,
     "verification.ChainAccount": STAFF,
     "verification.Draw": STAFF,

@@ -15,8 +15,8 @@ from django_q.models import OrmQ
 from djstripe.models import Event, WebhookEndpoint, WebhookEventTrigger
 
 from luxewin.tests.asking import assert_problem, client_of, nothing_written
-from purchases import gateway
-from purchases.models import Payment, Purchase, StripeNotice
+from purchases import gateway, services
+from purchases.models import Payment, Purchase, SetAsideEvent, StripeNotice
 from purchases.tests.stage import at_once
 
 
@@ -173,6 +173,60 @@ def test_an_old_signature_is_refused(endpoint):
     signature = stripe.WebhookSignature.generate_signature_header(body, endpoint.secret, timestamp=1_700_000_000)
     with nothing_written():
         assert_problem(_send(endpoint, body, signature=signature), 400, "wrong_signature")
+
+
+@pytest.mark.parametrize(("ahead", "status"), [(290, 200), (400, 400), (10**9, 400)])
+def test_a_signature_from_the_future_is_refused(ahead, status, endpoint):
+    body = json.dumps(_event())
+    later = int(time.time()) + ahead
+    signature = stripe.WebhookSignature.generate_signature_header(body, endpoint.secret, timestamp=later)
+    assert _send(endpoint, body, signature=signature).status_code == status
+
+
+NOT_OURS = {
+    "a customer": {"type": "customer.updated", "data": {"object": {"id": "cus_1", "object": "customer"}}},
+    "a deleted customer": {"type": "customer.deleted", "data": {"object": {"id": "cus_1", "object": "customer"}}},
+    "a checkout": {"type": "checkout.session.completed", "data": {"object": {"id": "cs_1", "customer": None}}},
+    "an account": {"type": "account.updated", "data": {"object": {"id": "acct_1", "object": "account"}}},
+    "a charge": {"type": "charge.succeeded", "data": {"object": {"id": "ch_1", "object": "charge"}}},
+    "a type nobody knows": {"type": "moon.risen", "data": {"object": {"id": "moon_1"}}},
+    "a connected account's": {"account": "acct_other"},
+    "a connected account's, live": {"account": "acct_other", "livemode": True},
+    "no object": {"data": {"object": None}},
+    "nothing": {"data": {}},
+    "an object without an id": {"data": {"object": {"object": "payment_intent"}}},
+    "a list": {"data": {"object": []}},
+    "a thin one": {
+        "object": "v2.core.event",
+        "type": "v1.billing.meter.no_meter_found",
+        "data": None,
+        "livemode": None,
+    },
+}
+
+
+@pytest.mark.parametrize("kind", NOT_OURS)
+def test_what_we_did_not_ask_for_is_acknowledged_and_set_aside(kind, endpoint, monkeypatch):
+    monkeypatch.setattr(stripe.default_http_client, "request_with_retries", lambda *_, **__: 1 / 0)
+    before, event = OrmQ.objects.count(), _event(**NOT_OURS[kind])
+    for _ in range(2):
+        assert _send(endpoint, json.dumps(event)).status_code == 200
+    kept = SetAsideEvent.objects.get()
+    assert (kept.event_id, kept.type, kept.account) == (event["id"], event["type"], event.get("account", ""))
+    assert (Event.objects.count(), OrmQ.objects.count()) == (0, before)
+
+
+def test_what_is_set_aside_names_nobody(endpoint):
+    person = {"id": "cus_1", "email": "alice@example.com", "name": "Alice", "address": {"line1": "1 High Street"}}
+    _send(endpoint, json.dumps(_event(type="customer.created", data={"object": person})))
+    kept = SetAsideEvent.objects.get().content
+    assert not any(word in kept for word in ("alice", "Alice", "High Street"))
+
+
+def test_an_event_stored_from_before_of_a_type_we_do_not_ask_for_can_be_replayed(endpoint, monkeypatch):
+    monkeypatch.setattr(stripe.default_http_client, "request_with_retries", lambda *_, **__: 1 / 0)
+    data = {"object": {"id": "cus_1", "object": "customer"}}
+    services.replay_event(Event(id="evt_old", type="customer.updated", data=data))
 
 
 def test_an_endpoint_that_is_not_ours_is_not_found(endpoint):

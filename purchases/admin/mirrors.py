@@ -15,7 +15,7 @@ from purchases import services
 from purchases.admin.labels import price
 from purchases.errors import ProviderUnavailable
 from purchases.gateway import EVENTS
-from purchases.models import StaleMirror, UnstoredEvent
+from purchases.models import SetAsideEvent, StaleMirror, UnstoredEvent
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +134,15 @@ class UnstoredEventAdmin(ReadOnlyAdmin):
     def has_refund_permission(self, request: HttpRequest) -> bool:
         """Finance."""
         return request.user.has_perm("purchases.refund_purchase")
+
+
+@admin.register(SetAsideEvent)
+class SetAsideEventAdmin(ReadOnlyAdmin):
+    """Stripe's events that were acknowledged and that nothing follows from; gone after 30 days."""
+
+    list_display = ["noted_at", "type", "account", "event_id"]
+    search_fields = ["event_id", "account"]
+    fields = ["event_id", "type", "account", "noted_at"]
 
 
 @admin.register(StaleMirror)

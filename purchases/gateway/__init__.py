@@ -25,10 +25,10 @@ from purchases.gateway.endpoints import (
     register_webhook,
 )
 from purchases.gateway.events import EVENTS, know_account, lock_event, store_event
-from purchases.gateway.forgetting import erase_customer, forget_customer
+from purchases.gateway.forgetting import erase_customer, forget_customer, update_customer
 from purchases.gateway.mirrors import mirror_dispute, mirror_intent, mirror_refund
 from purchases.gateway.payers import forget_cards, keep_payers_out, without_payers
-from purchases.models import Payment, Purchase, Refund
+from purchases.models import Dispute, Payment, Purchase, Refund
 
 __all__ = [
     "EVENTS",
@@ -36,6 +36,7 @@ __all__ = [
     "TIMEOUT_SECONDS",
     "Endpoint",
     "Intent",
+    "Rest",
     "StripeDispute",
     "StripeRefund",
     "cancel_intent",
@@ -62,12 +63,15 @@ __all__ = [
     "mirror_refund",
     "ping",
     "recorded_endpoints",
+    "refundable",
     "refunds_between",
     "register_webhook",
     "retrieve_dispute",
     "retrieve_intent",
     "retrieve_refund",
     "store_event",
+    "update_customer",
+    "without_payers",
 ]
 
 
@@ -107,6 +111,16 @@ class StripeRefund:
     attempt: int | None
     #: Stripe documents refunds without one.
     has_charge: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What Stripe could send back of a payment, right now."""
+
+    #: Of what came, neither refunded nor taken by a lost dispute.
+    left: int
+    #: Nothing can go back before a dispute has ended.
+    is_disputed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +264,18 @@ def find_refund(refund: Refund, intent_id: str) -> StripeRefund | None:
             if (said.refund, said.attempt) == (refund.pk, refund.attempt):
                 return said
     return None
+
+
+def refundable(intent_id: str) -> Rest:
+    """What is left of an intent's money. Cost: two requests."""
+    with calling():
+        charge: Any = stripe.PaymentIntent.retrieve(intent_id, expand=["latest_charge"]).latest_charge
+        disputes = stripe.Dispute.list(payment_intent=intent_id, limit=100).data
+        lost = sum(each.amount for each in disputes if each.status == "lost")
+        return Rest(
+            left=charge.amount_captured - charge.amount_refunded - lost if charge else 0,
+            is_disputed=any(each.status in Dispute.BLOCKING for each in disputes),
+        )
 
 
 def retrieve_refund(refund_id: str) -> StripeRefund:

@@ -1,4 +1,4 @@
-"""Stripe's customer of somebody who is forgotten: deleted there, and in dj-stripe's record here an id alone."""
+"""Stripe's customer of somebody: with the newest address, or forgotten, and then an id alone in dj-stripe's record."""
 
 import stripe
 from django.conf import settings
@@ -14,6 +14,22 @@ def forget_customer(user: User) -> None:
     Customer.objects.filter(subscriber=user).update(subscriber=None)
     # Under the same key Stripe would answer with the deleted one.
     IdempotencyKey.objects.filter(action=f"customer:create:{user.pk}").delete()
+
+
+def update_customer(user: User) -> None:
+    """Gives the person's customer at Stripe the address they have now. May be repeated.
+
+    A customer that was deleted at Stripe is forgotten. Raises ProviderUnavailable and ProviderRefused.
+    """
+    # Of the other mode there is no key here that could ask.
+    for customer in Customer.objects.filter(subscriber=user, livemode=settings.STRIPE_LIVE_MODE):
+        try:
+            with calling():
+                stripe.Customer.modify(customer.id, email=user.email)
+        except ProviderRefused as error:
+            if error.data.get("provider_code") != MISSING:
+                raise
+            forget_customer(user)
 
 
 def erase_customer(user: User) -> None:

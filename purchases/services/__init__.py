@@ -1,5 +1,6 @@
 """Writes of purchases: hold, pay, enter, settle, expire, refund. The steps are described in `docs/architecture.md`."""
 
+from purchases.services.customers import update_changed_customer
 from purchases.services.disputes import note_dispute
 from purchases.services.doubles import (
     card_fingerprints_of,
@@ -35,6 +36,7 @@ from purchases.services.refunds import (
 )
 from purchases.services.replay import replay_event, stored_events
 from purchases.services.review import resolve_review
+from purchases.services.set_aside import set_event_aside
 from purchases.services.settlement import settle_intent, settle_purchase
 from purchases.services.spending import spent_this_month
 
@@ -72,10 +74,12 @@ __all__ = [
     "request_refund",
     "resolve_review",
     "retry_refund",
+    "set_event_aside",
     "settle_intent",
     "settle_purchase",
     "spent_this_month",
     "store_kept_event",
     "stored_events",
+    "update_changed_customer",
     "void_purchase",
 ]

@@ -1,4 +1,4 @@
-"""Disputes: recorded and flagged; what to do about one is for finance to decide."""
+"""Disputes: recorded and flagged; what to do about one is for finance to decide. A refund waits for its end."""
 
 import logging
 
@@ -6,9 +6,10 @@ from django.db.models.functions import Now
 
 from luxewin.audit.services import record
 from purchases import gateway
-from purchases.models import Dispute, Payment, Purchase
+from purchases.models import Dispute, Payment, Purchase, Refund
 from purchases.services.locking import locking
 from purchases.services.mirrors import About, note_change
+from purchases.services.moves import request_again
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 def note_dispute(dispute_id: str) -> None:
     """Records a dispute as Stripe has it now and flags its purchase, which keeps its tickets. Idempotent.
 
+    With its end a refund that it held up, or that failed, is asked for again: of what the dispute left of the money.
     A dispute of a payment that is none of ours is left alone. Raises ProviderUnavailable or Busy.
     """
     said = gateway.retrieve_dispute(dispute_id)
@@ -46,3 +48,7 @@ def note_dispute(dispute_id: str) -> None:
         after = {"dispute": said.id, "status": said.status, "reason": said.reason, "amount": said.amount}
         record("purchase.disputed", purchase, before={"status": before.status} if before else {}, after=after)
         note_change((About.DISPUTE, said.id), (About.INTENT, str(payment.intent_id)))
+        if said.status in Dispute.CLOSED:
+            held_up = Refund.objects.filter(payment=payment, status__in=[Refund.Status.WAITING, Refund.Status.FAILED])
+            for refund in held_up.select_for_update(no_key=True):
+                request_again(refund)

@@ -14,17 +14,21 @@ def add_evidence(purchase: Purchase, faults: list[str], **facts: Any) -> None:
     purchase.review_evidence = kept | facts | {"faults": [*kept.get("faults", []), *faults]}
 
 
-def flag_purchase(purchase_id: UUID, fault: str, *, refunds: dict[str, int] | None = None) -> None:
-    """Notes a fault on the purchase, whose status stays; the same fault once.
-
-    `refunds` are those that somebody made at Stripe by hand: amounts by Stripe's ids.
-    """
+def flag_purchase(purchase_id: UUID, fault: str) -> None:
+    """Notes a fault on the purchase, whose status stays; the same fault once. Raises Busy."""
     with locking():
-        purchase = Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
-        evidence = purchase.review_evidence or {}
-        if fault in evidence.get("faults", []):
-            return
-        facts = {"refunds": evidence.get("refunds", {}) | refunds} if refunds else {}
-        add_evidence(purchase, [fault], **facts)
-        purchase.save(update_fields=["review_evidence"])
-        record("purchase.flagged", purchase, after={"fault": fault})
+        add_flag(Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id), fault)
+
+
+def add_flag(purchase: Purchase, fault: str, **facts: dict[str, Any]) -> bool:
+    """Notes a fault on a locked purchase, in the caller's transaction; False if it was noted before.
+
+    Each of `facts` is added to the evidence of its name.
+    """
+    evidence = purchase.review_evidence or {}
+    if fault in evidence.get("faults", []):
+        return False
+    add_evidence(purchase, [fault], **{name: evidence.get(name, {}) | more for name, more in facts.items()})
+    purchase.save(update_fields=["review_evidence"])
+    record("purchase.flagged", purchase, after={"fault": fault})
+    return True

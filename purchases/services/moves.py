@@ -27,6 +27,15 @@ def record_refund(refund: Refund, *, before: str | None, actor: Actor | None = N
     record(f"refund.{refund.status}", refund, actor=actor, before=known, after=refund_facts(refund))
 
 
+def request_again(refund: Refund, *, actor: Actor | None = None) -> None:
+    """Has a locked refund that Stripe has nothing under way of asked for anew, in the caller's transaction."""
+    before = {"status": refund.status, "attempt": refund.attempt}
+    refund.status, refund.stripe_id, refund.error = Refund.Status.REQUESTED, None, ""
+    refund.attempt, refund.claimed_until = refund.attempt + 1, None
+    refund.save(update_fields=["status", "stripe_id", "error", "attempt", "claimed_until", "updated_at"])
+    record("refund.retried", refund, actor=actor, before=before, after=refund_facts(refund))
+
+
 def refund_facts(refund: Refund) -> dict[str, object]:
     """What the audit keeps of a refund."""
     facts = {"status": refund.status, "payment": str(refund.payment_id), "amount": refund.amount}

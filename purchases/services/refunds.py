@@ -1,27 +1,30 @@
-"""Refunds of whole purchases, before the entries are frozen."""
+"""Refunds of whole purchases, before the entries are frozen: of what is left where some went back by another way."""
 
 import logging
+from collections.abc import Collection
 from time import monotonic
 from uuid import UUID
 
-from django.db.models import F, Prefetch, Q
+from django.db.models import F, Prefetch, Q, Sum
 from django.db.models.functions import Now
 
 from accounts.notifications import notify
 from luxewin.audit.services import Actor, record, record_all
 from purchases import gateway
 from purchases.errors import NotRefundable, ProviderFailed, ProviderRefused
-from purchases.models import Dispute, Payment, Purchase, Refund
+from purchases.models import Payment, Purchase, Refund
 from purchases.reasons import for_mails, of_cancelling
-from purchases.services.flags import add_evidence, flag_purchase
+from purchases.services.flags import add_evidence, add_flag
 from purchases.services.locking import locking
 from purchases.services.mirrors import About, note_change
-from purchases.services.moves import record_refund, refund_facts
+from purchases.services.moves import record_refund, refund_facts, request_again
 from raffles.models import Raffle
 
 log = logging.getLogger(__name__)
 BATCH = 200
 BUDGET_SECONDS = 45  # shorter than the sweep's claim on the raffle
+ASKED_FOR = (Refund.Status.REQUESTED, Refund.Status.WAITING)
+NOTHING_LEFT = "The money went back by another way: a lost dispute, or refunds made at Stripe by hand."
 NO_PAYMENT = "paid by card, but no payment is known that could be refunded"
 
 
@@ -50,29 +53,47 @@ def void_purchase(purchase_id: UUID, *, reason: str, actor: Actor | None = None)
     """
     with locking():
         purchase = _lock_before_freeze(purchase_id)
-        if not (purchase.status == Purchase.Status.PAID or _is_stuck(purchase)) or _money_stays(purchase):
+        payments = list(purchase.payments.filter(_of_its_tickets(purchase), status=Payment.Status.SUCCEEDED))
+        possible = purchase.status == Purchase.Status.PAID or _is_stuck(purchase)
+        if not possible or _money_stays(purchase, payments):
             raise NotRefundable(
                 "Only a free entry, or a purchase whose money is gone by a lost dispute or a refund made at Stripe, can"
                 f" be voided; this is {purchase.status}."
             )
+        for refund in Refund.objects.filter(payment__in=payments, status__in=Refund.UNSENT):
+            _close(refund, "The purchase is void.", actor)
         _void(purchase, reason, actor)
     return purchase
 
 
 def _is_stuck(purchase: Purchase) -> bool:
-    """Stripe refuses its refunds, for example because the money went back by hand before."""
+    """Nothing of its refunds is under way: Stripe refuses them, or a dispute holds them up."""
     refunds = Refund.objects.filter(payment__purchase=purchase)
-    return purchase.status == Purchase.Status.REFUNDING and not refunds.exclude(status=Refund.Status.FAILED).exists()
+    return purchase.status == Purchase.Status.REFUNDING and not refunds.filter(status__in=Refund.OPEN).exists()
 
 
-def _money_stays(purchase: Purchase) -> bool:
-    """Cost: one query if it was disputed."""
-    by_hand = sum((purchase.review_evidence or {}).get("refunds", {}).values())
-    return not (
-        purchase.route == Purchase.Route.POSTAL
-        or by_hand >= purchase.amount
-        or (purchase.disputed_at and Dispute.objects.filter(payment__purchase=purchase, status="lost").exists())
+def _of_its_tickets(purchase: Purchase) -> Q:
+    """Payments that stand for the tickets of a purchase: another's refund is its own matter."""
+    return Q(refund=None) if purchase.status == Purchase.Status.PAID else ~Q(refund__status__in=Refund.DONE)
+
+
+def _money_stays(purchase: Purchase, payments: Collection[Payment]) -> bool:
+    """Whether something is left of the money of a purchase. Cost: a query a payment if it was disputed."""
+    if purchase.route == Purchase.Route.POSTAL:
+        return False
+    return not payments or any(_left(purchase, each) > 0 for each in payments)
+
+
+def _left(purchase: Purchase, payment: Payment) -> int:
+    """What neither a lost dispute nor refunds made by hand took of a payment, as far as we know. Cost: as above."""
+    evidence = purchase.review_evidence or {}
+    # Those that were noted before it was kept which payment they are of count for each.
+    of = evidence.get("refunded_payments", {})
+    by_hand = sum(
+        amount for key, amount in evidence.get("refunds", {}).items() if of.get(key) in {None, str(payment.pk)}
     )
+    lost = payment.disputes.filter(status="lost").aggregate(Sum("amount"))["amount__sum"] if purchase.disputed_at else 0
+    return purchase.amount - by_hand - (lost or 0)
 
 
 def _void(purchase: Purchase, reason: str, actor: Actor | None = None) -> None:
@@ -131,37 +152,113 @@ def execute_refund(refund_id: UUID) -> None:
     Also for a refund that had succeeded: a bank can send it back days later. Raises ProviderUnavailable; a sweep comes
     back to it.
     """
-    refund = Refund.objects.select_related("payment").get(pk=refund_id)
-    if refund.stripe_id is None and refund.status not in Refund.OPEN:
+    refund = Refund.objects.select_related("payment__purchase").get(pk=refund_id)
+    if refund.stripe_id is None and refund.status not in ASKED_FOR:
         return
     try:
         answer = gateway.retrieve_refund(refund.stripe_id) if refund.stripe_id else _ask_for(refund)
     except ProviderRefused as error:
         _refused(refund, error.detail)
         return
-    _note(refund.pk, answer)
+    if answer:
+        _note(refund.pk, answer)
 
 
-def _ask_for(refund: Refund) -> gateway.StripeRefund:
-    """Stripe's answer to the request for a refund that we know no id of.
+def _ask_for(refund: Refund) -> gateway.StripeRefund | None:
+    """Stripe's answer to the request for a refund that we know no id of; None if there is nothing to ask for now.
 
     Where Stripe itself failed it repeats that answer for the key, for a day. Then the next try looks whether the refund
     was made nevertheless, and only if not asks under another key. Should it turn up still later, Stripe refuses the
-    second: each is of all the money.
+    second: each is of all the money that is left. How much that is Stripe is asked where somebody else took some of it,
+    or may have: by our books, or because Stripe refuses.
     """
-    intent_id = str(refund.payment.intent_id)
-    if refund.spent_keys and (made := gateway.find_refund(refund, intent_id)):
+    payment = refund.payment
+    if refund.spent_keys and (made := gateway.find_refund(refund, str(payment.intent_id))):
         return made
+    taken = (payment.purchase.review_evidence or {}).get("refunds") or payment.purchase.disputed_at
+    if not taken:
+        try:
+            return _create(refund)
+        except ProviderRefused as error:
+            log.warning("refund %s is refused, what is left is looked up: %s", refund.pk, error.detail)
+    return _ask_for_the_rest(refund)
+
+
+def _create(refund: Refund) -> gateway.StripeRefund:
     try:
-        return gateway.create_refund(refund, intent_id)
+        return gateway.create_refund(refund, str(refund.payment.intent_id))
     except ProviderFailed:
         # By whoever is first: others of this key wait for the same sweep.
         Refund.objects.filter(pk=refund.pk, spent_keys=refund.spent_keys).update(spent_keys=F("spent_keys") + 1)
         raise
-    except ProviderRefused:
-        if made := gateway.find_refund(refund, intent_id):
-            return made
-        raise
+
+
+def _ask_for_the_rest(refund: Refund) -> gateway.StripeRefund | None:
+    """The same once it is known what is left. Raises ProviderRefused if Stripe refuses that too."""
+    intent_id = str(refund.payment.intent_id)
+    if made := gateway.find_refund(refund, intent_id):
+        return made
+    rest = gateway.refundable(intent_id)
+    if rest.is_disputed:
+        _change_unsent(refund, status=Refund.Status.WAITING)
+        return None
+    if rest.left <= 0:
+        # Unless it was our own refund that took it, just now.
+        made = gateway.find_refund(refund, intent_id)
+        if made is None:
+            _nothing_left(refund)
+        return made
+    changed = _change_unsent(refund, status=Refund.Status.REQUESTED, amount=rest.left)
+    return _create(changed) if changed else None
+
+
+def _change_unsent(asked: Refund, *, status: Refund.Status, amount: int | None = None) -> Refund | None:
+    """The refund with this status and amount; None if somebody else has taken it further since it was read.
+
+    Another amount is another request, which needs a key of its own.
+    """
+    with locking():
+        refund = Refund.objects.select_for_update(no_key=True, of=("self",)).select_related("payment").get(pk=asked.pk)
+        if refund.status not in ASKED_FOR or refund.stripe_id or refund.attempt != asked.attempt:
+            return None
+        before, amount = refund.status, amount or refund.amount
+        if (before, refund.amount) == (status, amount):
+            return refund
+        if refund.amount != amount:
+            refund.amount, refund.spent_keys = amount, refund.spent_keys + 1
+        refund.status = status
+        refund.save(update_fields=["status", "amount", "spent_keys", "updated_at"])
+        record_refund(refund, before=before)
+    return refund
+
+
+def _nothing_left(asked: Refund) -> None:
+    """Others took the money: a lost dispute, or refunds made by hand at Stripe."""
+    with locking():
+        purchase = Purchase.objects.select_for_update(no_key=True).get(pk=asked.payment.purchase_id)
+        refund = Refund.objects.select_for_update(no_key=True).get(pk=asked.pk)
+        if refund.status in ASKED_FOR and refund.stripe_id is None and refund.attempt == asked.attempt:
+            _close(refund, NOTHING_LEFT)
+            _end_refunding(purchase, NOTHING_LEFT)
+
+
+def _close(refund: Refund, why: str, actor: Actor | None = None) -> None:
+    """Ends a refund of a locked purchase that there is no money for."""
+    before, refund.status, refund.error, refund.claimed_until = refund.status, Refund.Status.CLOSED, why[:200], None
+    refund.save(update_fields=["status", "error", "claimed_until", "updated_at"])
+    record_refund(refund, before=before, actor=actor)
+
+
+def _end_refunding(purchase: Purchase, reason: str) -> None:
+    """Takes a locked purchase whose refunds are all over to its end: refunded, or void where we sent nothing back."""
+    refunds = Refund.objects.filter(payment__purchase=purchase)
+    if purchase.status != Purchase.Status.REFUNDING or refunds.exclude(status__in=Refund.DONE).exists():
+        return
+    if refunds.filter(status=Refund.Status.SUCCEEDED).exists():
+        Purchase.objects.filter(pk=purchase.pk).update(status=Purchase.Status.REFUNDED)
+        record("purchase.refunded", purchase, before={"status": "refunding"}, after={"status": "refunded"})
+    else:
+        _void(purchase, reason)
 
 
 def _refused(asked: Refund, why: str) -> None:
@@ -169,7 +266,7 @@ def _refused(asked: Refund, why: str) -> None:
     with locking():
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=asked.payment.purchase_id)
         refund = Refund.objects.select_for_update(no_key=True).get(pk=asked.pk)
-        if refund.status in Refund.OPEN and refund.attempt == asked.attempt:
+        if refund.status in {*Refund.OPEN, *ASKED_FOR} and refund.attempt == asked.attempt:
             before, refund.status, refund.error = refund.status, Refund.Status.FAILED, why[:200]
             refund.save(update_fields=["status", "error", "updated_at"])
             record_refund(refund, before=before)
@@ -187,11 +284,26 @@ def note_refund(stripe_id: str) -> None:
     refund = Refund.objects.filter(ours).first()
     if refund:
         _note(refund.pk, said)
-    elif said.refund is None and STATUSES[said.status] != Refund.Status.FAILED:
+    elif said.refund is None:
         payment = Payment.objects.filter(intent_id=said.intent_id).first() if said.intent_id else None
         if payment:
-            fault = f"refund {said.id} of {said.amount} {said.currency} was made by hand"
-            flag_purchase(payment.purchase_id, fault, refunds={said.id: said.amount})
+            _note_by_hand(payment, said)
+
+
+def _note_by_hand(payment: Payment, said: gateway.StripeRefund) -> None:
+    """Flags a purchase of which somebody sent money back at Stripe, and closes our own refund if nothing is left."""
+    with locking():
+        purchase = Purchase.objects.select_for_update(no_key=True).get(pk=payment.purchase_id)
+        of, what = {said.id: str(payment.pk)}, f"refund {said.id} of {said.amount} {said.currency}"
+        if STATUSES[said.status] == Refund.Status.FAILED:
+            if said.id in (purchase.review_evidence or {}).get("refunds", {}):
+                add_flag(purchase, f"{what}, made by hand, failed", refunds={said.id: 0}, refunded_payments=of)
+            return
+        add_flag(purchase, f"{what} was made by hand", refunds={said.id: said.amount}, refunded_payments=of)
+        unsent = Refund.objects.filter(payment=payment, status__in=Refund.UNSENT).select_for_update(no_key=True).first()
+        if unsent and _left(purchase, payment) <= 0:
+            _close(unsent, NOTHING_LEFT)
+            _end_refunding(purchase, NOTHING_LEFT)
 
 
 STATUSES = {
@@ -202,7 +314,14 @@ STATUSES = {
     "canceled": Refund.Status.FAILED,
 }
 # A refund only ever moves on along these: what was said of it before comes late and counts no more.
-PROGRESS = (Refund.Status.REQUESTED, Refund.Status.PENDING, Refund.Status.SUCCEEDED, Refund.Status.FAILED)
+PROGRESS = (
+    Refund.Status.REQUESTED,
+    Refund.Status.WAITING,
+    Refund.Status.PENDING,
+    Refund.Status.SUCCEEDED,
+    Refund.Status.FAILED,
+    Refund.Status.CLOSED,
+)
 
 
 def _note(refund_id: UUID, answer: gateway.StripeRefund) -> None:
@@ -228,10 +347,7 @@ def _note(refund_id: UUID, answer: gateway.StripeRefund) -> None:
 
 
 def _went_back(purchase: Purchase, refund: Refund) -> None:
-    others = Refund.objects.filter(payment__purchase=purchase).exclude(status=Refund.Status.SUCCEEDED)
-    if purchase.status == Purchase.Status.REFUNDING and not others.exists():
-        Purchase.objects.filter(pk=purchase.pk).update(status=Purchase.Status.REFUNDED)
-        record("purchase.refunded", purchase, before={"status": "refunding"}, after={"status": "refunded"})
+    _end_refunding(purchase, refund.reason)
     context = {"raffle": purchase.raffle.title, "amount": refund.amount, "currency": purchase.currency}
     context |= for_mails(refund.reason, purchase.raffle)
     notify(purchase.buyer, "purchase_refunded", about=refund.pk, **context)
@@ -256,11 +372,7 @@ def retry_refund(refund_id: UUID, *, actor: Actor | None = None) -> Refund:
         refund = Refund.objects.select_for_update(no_key=True, of=("self",)).get(pk=refund_id)
         if refund.status != Refund.Status.FAILED:
             raise NotRefundable(f"Only a failed refund can be tried again, this one is {refund.status}.")
-        refund.status, refund.stripe_id, refund.error = Refund.Status.REQUESTED, None, ""
-        refund.attempt, refund.claimed_until = refund.attempt + 1, None
-        refund.save(update_fields=["status", "stripe_id", "error", "attempt", "claimed_until", "updated_at"])
-        before = {"status": Refund.Status.FAILED, "attempt": refund.attempt - 1}
-        record("refund.retried", refund, actor=actor, before=before, after=refund_facts(refund))
+        request_again(refund, actor=actor)
     return refund
 
 
@@ -295,9 +407,10 @@ def _leave_together(batch: list[Purchase], reason: str) -> None:
     """Takes these paid purchases, which are locked, out of their raffle, each by its way."""
     refunds: list[Refund] = []
     for purchase in batch:
-        if not _money_stays(purchase):
+        payments = purchase.payments.all()
+        if not _money_stays(purchase, payments):
             _void(purchase, reason)
-        elif payments := purchase.payments.all():
+        elif payments:
             refunds.append(Refund(payment=payments[0], amount=purchase.amount, reason=reason[:200]))
             payments[0].purchase = purchase
         else:

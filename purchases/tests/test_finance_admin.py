@@ -141,14 +141,20 @@ def test_what_needs_a_look_is_found(alice, bob, fiona, on_sale, desk, own_stripe
     disputed, failed, plain = bought(alice, raffle), bought(bob, raffle), bought(bob, raffle)
     dispute = own_stripe("disputes", payment_intent=disputed.payment.intent_id)
     services.note_dispute(dispute["id"])
-    stripe.Refund.create(payment_intent=failed.payment.intent_id)
-    services.request_refund(failed.pk, reason="It went back by hand before.")
+    own_stripe("faults", path="^/v1/refunds$", method="POST", status=400, times=2)
+    services.request_refund(failed.pk, reason="They asked.")
     run_tasks()
     expected = {"review": reviewed, "flagged": reviewed, "disputed": disputed, "refund_failed": failed}
     for attention, purchase in expected.items():
         listed = desk(fiona).get(f"{PURCHASES}?attention={attention}").context["cl"].queryset
         assert list(listed) == [purchase], attention
     assert plain in desk(fiona).get(PURCHASES).context["cl"].queryset
+    page = desk(fiona).get(PURCHASES).content.decode()
+    assert (page.count("Paid, disputed"), page.count("refund failed")) == (1, 1)
+    stripe.Dispute.modify(dispute["id"], evidence={"uncategorized_text": "winning_evidence"}, submit=True)
+    services.note_dispute(dispute["id"])
+    assert not desk(fiona).get(f"{PURCHASES}?attention=disputed").context["cl"].queryset
+    assert "Paid, disputed" not in desk(fiona).get(PURCHASES).content.decode()
 
 
 def test_a_purchase_s_page_shows_its_money_and_no_secret(alice, fiona, on_sale, desk, own_stripe, run_tasks):

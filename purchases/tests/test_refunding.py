@@ -75,15 +75,15 @@ def test_a_refund_that_stripe_did_not_hear_of_is_taken_up_again(alice, on_sale, 
     assert tasks.carry_out_open_refunds() == 0
 
 
-def test_a_refund_that_stripe_refuses_is_failed_and_says_why(alice, on_sale, caplog):
+def test_a_refund_that_stripe_refuses_is_failed_and_says_why(alice, on_sale, caplog, trouble):
     purchase = bought(alice, on_sale())
-    stripe.Refund.create(payment_intent=purchase.payment.intent_id)  # by hand, in Stripe's dashboard
+    trouble("^/v1/refunds$", method="POST", status=400, times=2)
     refund = services.request_refund(purchase.pk, reason="Too late.")
     tasks.execute_refund(str(refund.pk))
     refund.refresh_from_db()
     assert (refund.status, statuses()) == ("failed", ["refunding"])
-    assert "already been refunded" in refund.error
-    assert "already been refunded" in caplog.text
+    assert "ordered as a fault" in refund.error
+    assert "ordered as a fault" in caplog.text
     assert AuditEntry.objects.filter(action="purchase.refund_failed", subject_id=purchase.pk).count() == 1
 
 

@@ -129,5 +129,6 @@ def test_money_sent_back_by_hand_is_flagged_when_stripe_tells(own_stripe, alice,
     assert purchase.review_evidence == {
         "faults": [f"refund {made.id} of 200 gbp was made by hand"],
         "refunds": {made.id: 200},
+        "refunded_payments": {made.id: str(purchase.payment.pk)},
     }
     assert AuditEntry.objects.filter(action="purchase.flagged").count() == 1

@@ -7,6 +7,7 @@ from localstripe.resources import Refund, StripeObject, try_convert_to_int
 
 from luxewin.parts.stripe_standin.balance import Movement
 from luxewin.parts.stripe_standin.charges import Payment
+from luxewin.parts.stripe_standin.disputes import OPEN
 from luxewin.parts.stripe_standin.errors import StripeError, missing_reference, unknown_parameter
 from luxewin.parts.stripe_standin.events import tell
 from luxewin.parts.stripe_standin.expanding import expanded
@@ -131,9 +132,11 @@ def _charge_of(charge: str | None, payment_intent: str | None) -> Payment:
 
 def _allowed(payment: Payment, amount: Any) -> int:
     """The amount to refund. Raises StripeError where Stripe refuses it."""
-    left = payment.amount - payment.amount_refunded
+    dispute = payment._dispute
+    lost = dispute.amount if dispute and dispute.status == "lost" else 0
+    left = payment.amount - payment.amount_refunded - lost
     amount = try_convert_to_int(amount) if amount is not None else left
-    if payment._dispute and payment._dispute.status != "won":
+    if dispute and (dispute.status in OPEN or (lost and left <= 0)):
         message = f"Charge {payment.id} has been charged back; cannot issue a refund."
         raise StripeError(400, message, code="charge_disputed")
     if not payment.paid:

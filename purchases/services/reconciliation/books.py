@@ -75,7 +75,7 @@ REFUNDS = """
     SELECT format('purchase %%s: it is %%s, and its refunds are %%s', id, status, coalesce(states, 'none'))
     FROM (
         SELECT purchase.id, purchase.status, string_agg(refund.status, ', ') AS states,
-            coalesce(bool_and(refund.status = 'succeeded'), false) AS all_back
+            coalesce(bool_and(refund.status IN ('succeeded', 'closed')), false) AS all_back
         FROM purchases_purchase AS purchase
         LEFT JOIN purchases_payment AS payment ON payment.purchase_id = purchase.id
         LEFT JOIN purchases_refund AS refund ON refund.payment_id = payment.id

@@ -191,6 +191,8 @@ class Comparison:
     def _refund(self, refund: Refund | None, said: gateway.StripeRefund) -> Iterator[Difference]:
         if refund is None:
             yield from self._unknown_refund(said)
+        elif refund.status == Refund.Status.CLOSED and STATUSES[said.status] == Refund.Status.FAILED:
+            return
         elif refund.status != STATUSES[said.status]:
             refund.refresh_from_db(fields=["status"])
             said = gateway.retrieve_refund(said.id)
@@ -211,7 +213,8 @@ class Comparison:
         if STATUSES[said.status] == Refund.Status.FAILED:
             return  # nothing went back
         payment = Payment.objects.filter(intent_id=said.intent_id).select_related("purchase").first()
-        if payment is None or payment.purchase.status == "void":
+        # Of both nothing is left: what went back by hand is accounted for.
+        if payment is None or payment.purchase.status in {"void", "refunded"}:
             return
         facts = f"{said.amount} {said.currency}, {said.status}"
         text = f"refund {said.id} ({facts}) of {_name(payment)}: not in our books"

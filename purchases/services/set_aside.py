@@ -1,0 +1,18 @@
+"""Events of Stripe's that nothing follows from."""
+
+import json
+from typing import Any
+
+from purchases import gateway
+from purchases.models import SetAsideEvent
+
+
+def set_event_aside(event: dict[str, Any]) -> None:
+    """Keeps a signed event, once, without what names a payer. Cost: one statement."""
+    kept = SetAsideEvent(
+        event_id=event["id"][:255],
+        type=event["type"][:250],
+        account=str(event.get("account") or "")[:255],
+        content=json.dumps(gateway.without_payers(event)),
+    )
+    SetAsideEvent.objects.bulk_create([kept], ignore_conflicts=True)
