@@ -16,6 +16,7 @@ from accounts.events import OPTIONAL, event_of
 from accounts.links import change_token, export_links, keeping_links, reset_links, unsubscribe_token, verification_links
 from accounts.models import Notification, Preferences, User
 from accounts.standing import allows_marketing, standings_of
+from luxewin.lines import one_line
 from luxewin.staging import marked
 
 # Tokens are made when the mail is: what is stored opens nothing.
@@ -84,14 +85,15 @@ def compose(notification: Notification) -> EmailMessage:
     """The mail in the person's language and time zone: the template's first line is the subject.
 
     It greets by name, which is anything that somebody typed, at an address alone that was shown to be theirs.
+    Whatever a context says stands on one line: a mail with an odd character in its subject could never be sent.
     It is signed with support's address, where answers go too. The Message-ID is the same on every try. What can be
     switched off says how: by a header too, with which mail programs do it themselves (RFC 8058).
     """
     user = notification.user
     to = notification.context.get("to", user.email)
-    context = notification.context | {
+    context = _on_lines(notification.context) | {
         # Who has not shown that the address is theirs may have typed the name for somebody else to read.
-        "name": user.display_name if user.has_verified_email and to == user.email else "",
+        "name": one_line(user.display_name) if user.has_verified_email and to == user.email else "",
         "site": settings.FRONTEND_URL or settings.PUBLIC_URL,
         "backend": settings.PUBLIC_URL,
     }
@@ -114,3 +116,12 @@ def compose(notification: Notification) -> EmailMessage:
     support = [settings.SUPPORT_EMAIL] if settings.SUPPORT_EMAIL else []
     signed = "\n".join([body.strip(), "", "-- ", " · ".join(["LuxeWin", *support]), ""])
     return EmailMessage(marked(subject.strip()), signed, to=[to], reply_to=support, headers=headers)
+
+
+def _on_lines(value: Any) -> Any:
+    """A context with each of its texts on one line."""
+    if isinstance(value, dict):
+        return {key: _on_lines(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_on_lines(each) for each in value]
+    return one_line(value) if isinstance(value, str) else value

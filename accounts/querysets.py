@@ -50,3 +50,8 @@ class NotificationQuerySet(QuerySet[Any]):
     def waiting(self) -> Self:
         """Not sent and not given up."""
         return self.filter(status=self.model.Status.WAITING)
+
+    def send_again(self) -> int:
+        """Let what was given up wait anew, with all its attempts; returns how many messages that is."""
+        failed = self.filter(status=self.model.Status.FAILED)
+        return failed.update(status=self.model.Status.WAITING, attempts=0, claimed_until=None)

@@ -10,6 +10,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from accounts.back_office.forms import Line
 from accounts.models import User
 from accounts.permissions import signed_in
 from luxewin.api.problems import Problem
@@ -22,7 +23,7 @@ SHOWN = 20
 class ReasonForm(forms.Form):
     """Why; `reaches` says who will read it."""
 
-    reason = forms.CharField(
+    reason = Line(
         max_length=200,
         widget=forms.TextInput(attrs={"class": "vLargeTextField", "autofocus": True}),
     )

@@ -43,6 +43,8 @@ _PEOPLE = (
     "accounts.view_preferences",
     "accounts.view_notification",
 )
+# What a person is told can have been given up: its kind and status, and that it is sent again.
+_MESSAGES = ("accounts.view_notification", "accounts.resend_notification")
 _PRIVACY = ("accounts.view_export", "accounts.view_deletion", "accounts.view_retentionrule")
 # What people may ask for in writing.
 _REQUESTS = ("accounts.start_export", "accounts.start_deletion")
@@ -63,6 +65,7 @@ _STRIPE = (
     "djstripe.view_event",
     "djstripe.view_webhookeventtrigger",
     "purchases.view_reconciliation",
+    "purchases.view_settleddifference",
     "purchases.view_stalemirror",
     "purchases.view_unstoredevent",
     "purchases.view_setasideevent",
@@ -74,6 +77,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_DRAWS,
         *_SKILL,
         *_RULES,
+        *_MESSAGES,
         "accounts.add_countryrule",
         "accounts.add_terms",
         "raffles.add_raffle",
@@ -87,7 +91,14 @@ ROLES: dict[str, tuple[str, ...]] = {
         "verification.forfeit_pick",
         "verification.claim_award",
     ),
-    FINANCE: (*_RAFFLES, *_DRAWS, *_PURCHASES, *_STRIPE, "purchases.refund_purchase"),
+    FINANCE: (
+        *_RAFFLES,
+        *_DRAWS,
+        *_PURCHASES,
+        *_STRIPE,
+        "purchases.refund_purchase",
+        "purchases.add_settleddifference",
+    ),
     # Support reads the post. Whoever publishes raffles does not enter letters, and finance alone withdraws them.
     SUPPORT: (
         *_RAFFLES,
@@ -98,6 +109,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_PRIVACY,
         *_TASKS,
         *_REQUESTS,
+        *_MESSAGES,
         "purchases.add_postalentry",
         "accounts.add_safeguards",
     ),

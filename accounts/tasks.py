@@ -9,10 +9,12 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from accounts import services
+from accounts.alerts import alert_staff
 from accounts.models import Deletion, Export, LinkRequest, Notification, RetentionRule
 from accounts.notifications import compose, is_wanted
 from accounts.services import answer_link_request
 from luxewin.api import ratelimits
+from luxewin.clock import database_now
 from luxewin.tasks.queue import is_work_waiting
 from luxewin.tasks.sweeps import enqueue_due, sweep
 
@@ -53,8 +55,17 @@ def deliver_notification(notification_id: str) -> None:
         about = (notification_id, notification.kind, notification.attempts)
         log.exception("notification %s (%s, attempt %s) cannot be sent", *about)
         _put_off(notification, error)
+        _alert(notification, error)
     else:
         rows.update(status=Notification.Status.SENT, sent_at=Now(), error="", claimed_until=None)
+
+
+def _alert(notification: Notification, error: Exception) -> None:
+    """Tell staff, once a day for each kind: nobody else can put right what cannot be written or was given up."""
+    if notification.kind != "mail_failed":
+        about = f"{notification.kind}:{database_now():%Y-%m-%d}"
+        reason = f"{type(error).__name__}: {error}"[:200]
+        alert_staff("mail_failed", about=about, told=notification.kind, id=str(notification.pk), reason=reason)
 
 
 def _put_off(notification: Notification, error: Exception) -> None:
@@ -65,6 +76,8 @@ def _put_off(notification: Notification, error: Exception) -> None:
     Notification.objects.waiting().filter(pk=notification.pk).update(
         status=status, error=said, claimed_until=Now() + pause
     )
+    if given_up:
+        _alert(notification, error)
 
 
 @sweep(every=1)

@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 
 from luxewin.clock import UpdatedAtField
 from luxewin.ids import uuid7
+from luxewin.lines import LineField
 from luxewin.tasks.models import Claimable
 from purchases.querysets import PurchaseQuerySet
 from raffles.models import Raffle
@@ -197,7 +198,7 @@ class Refund(Claimable):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     payment = models.OneToOneField(Payment, models.PROTECT, related_name="refund")
     amount = models.PositiveBigIntegerField()
-    reason = models.CharField(max_length=200)
+    reason = LineField(max_length=200)
     attempt = models.PositiveSmallIntegerField(default=1)
     spent_keys = models.PositiveIntegerField(
         default=0, help_text="Idempotency keys of this attempt for which Stripe keeps an answer of its own failure."
@@ -256,7 +257,7 @@ class PostalEntry(models.Model):
 
     purchase = models.OneToOneField(Purchase, models.PROTECT, primary_key=True, related_name="postal_entry")
     raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="+")
-    reference = models.CharField(max_length=64, help_text="What staff wrote on the letter; once per raffle.")
+    reference = LineField(max_length=64, help_text="What staff wrote on the letter; once per raffle.")
     received_on = models.DateField()
     entered_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
@@ -400,3 +401,18 @@ class Reconciliation(Claimable):
 
     def __str__(self) -> str:
         return f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M}: {len(self.remaining)} left"
+
+
+class SettledDifference(models.Model):
+    """A difference that finance has dealt with in another way: comparisons name it no more, as long as it stays so."""
+
+    text = models.CharField(max_length=400, unique=True, help_text="As a comparison names it, up to what was done.")
+    reason = LineField(max_length=200)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-at"]
+
+    def __str__(self) -> str:
+        return self.text

@@ -38,6 +38,7 @@ def register() -> None:
     held.register("purchases/audit.json", "what became of your purchases", _audit, "audit.AuditEntry")
     held.leave_out("a note, gone within seconds, that Stripe is to be told an address", "purchases.CustomerChange")
     held.leave_out("Stripe's records, which Stripe answers for; what they say of a payment is in ours", "djstripe.*")
+    held.leave_out("which differences with Stripe staff settled; it names no buyer", "purchases.SettledDifference")
     _register_rules()
 
 

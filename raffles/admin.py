@@ -14,6 +14,7 @@ from accounts.models import User
 from accounts.permissions import signed_in
 from accounts.reasoned import reasoned
 from luxewin.api.problems import Problem
+from luxewin.lines import validate_one_line
 from luxewin.money import as_text
 from raffles import services, terms
 from raffles.models import Prize, Raffle
@@ -62,13 +63,20 @@ class Lines(forms.CharField):
 
     widget = forms.Textarea
 
+    def validate(self, value: list[str]) -> None:  # type: ignore[override]
+        """Each is text on one line."""
+        super().validate(value)  # type: ignore[arg-type]
+        for line in value:
+            validate_one_line(line)
+
     def prepare_value(self, value: Any) -> Any:
         """A list from the database, text from a browser."""
         return "\n".join(value) if isinstance(value, list) else value
 
     def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
         """Without blank lines."""
-        lines = value if isinstance(value, list) else (value or "").splitlines()
+        # Only where the browser does: what else `splitlines` splits on is refused within a line.
+        lines = value if isinstance(value, list) else (value or "").replace("\r\n", "\n").split("\n")
         return [line.strip() for line in lines if line.strip()]
 
     def has_changed(self, initial: Any, data: Any) -> bool:

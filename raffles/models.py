@@ -6,6 +6,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from luxewin.ids import uuid7
+from luxewin.lines import LineField
 from luxewin.public_urls import validate_public_url
 from luxewin.tasks.models import Claimable
 from raffles.querysets import RaffleQuerySet
@@ -39,7 +40,7 @@ class Raffle(Claimable):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     slug = models.SlugField(max_length=80, unique=True)
-    title = models.CharField(max_length=120)
+    title = LineField(max_length=120)
     description = models.TextField(blank=True, max_length=10_000)
     category = models.CharField(max_length=10, choices=Category.choices)
     image_url = models.URLField(blank=True, validators=[validate_public_url])
@@ -64,9 +65,9 @@ class Raffle(Claimable):
     delay_seconds = models.PositiveIntegerField(
         help_text="From the commitment of the entries to the beacon round that decides."
     )
-    question = models.CharField(max_length=300, blank=True, help_text="A question of skill that every buyer answers.")
+    question = LineField(max_length=300, blank=True, help_text="A question of skill that every buyer answers.")
     choices = models.JSONField(default=list, blank=True, help_text="Answers to choose from; none: the buyer writes.")
-    answer = models.CharField(max_length=200, blank=True, help_text="The right answer; never shown to buyers.")
+    answer = LineField(max_length=200, blank=True, help_text="The right answer; never shown to buyers.")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT, editable=False)
     published_at = models.DateTimeField(null=True, editable=False)
     closed_at = models.DateTimeField(
@@ -75,7 +76,7 @@ class Raffle(Claimable):
     frozen_at = models.DateTimeField(null=True, editable=False, help_text="When its entries were fixed for good.")
     drawn_at = models.DateTimeField(null=True, editable=False)
     cancelled_at = models.DateTimeField(null=True, editable=False)
-    cancel_reason = models.CharField(max_length=200, blank=True, editable=False)
+    cancel_reason = LineField(max_length=200, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = RaffleQuerySet.as_manager()
@@ -108,7 +109,7 @@ class Prize(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     raffle = models.ForeignKey(Raffle, models.CASCADE, related_name="prizes")
     position = models.PositiveSmallIntegerField(validators=[MinValueValidator(1)])
-    name = models.CharField(max_length=120)
+    name = LineField(max_length=120)
     description = models.TextField(blank=True, max_length=4_000)
     retail_value = models.PositiveBigIntegerField(null=True, blank=True, help_text="In the unit of the ticket price.")
 

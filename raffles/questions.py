@@ -26,8 +26,11 @@ def faults(question: str, choices: Sequence[str], answer: str) -> Iterator[Fault
         yield "answer", "required", "A question needs its right answer."
     if len(right) > MAX_ANSWER:
         yield "answer", "max_length", f"At most {MAX_ANSWER} characters."
-    if not choices:
-        return
+    if choices:
+        yield from _faults_of_choices(choices, possible, right)
+
+
+def _faults_of_choices(choices: Sequence[str], possible: Sequence[str], right: str) -> Iterator[Fault]:
     if not MIN_CHOICES <= len(choices) <= MAX_CHOICES:
         yield "choices", "count", f"There must be {MIN_CHOICES} to {MAX_CHOICES} choices, or none."
     if not all(possible):

@@ -6,7 +6,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from accounts.serializers.fields import CurrencyField
-from luxewin.api.fields import WholeNumber
+from luxewin.api.fields import Line, WholeNumber
 from raffles import questions, terms
 from raffles.models import MAX_PRICE, MAX_TICKETS, Prize, Raffle
 from raffles.phases import Phase
@@ -79,14 +79,14 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
     min_tickets = WholeNumber(min_value=0, max_value=MAX_TICKETS, required=False)
     alternates = WholeNumber(min_value=0, max_value=MAX_PRIZES, required=False)
     delay_seconds = WholeNumber(min_value=1, max_value=MAX_DELAY_SECONDS, required=False)
-    question = serializers.CharField(max_length=300, required=False, allow_blank=True)
+    question = Line(max_length=300, required=False, allow_blank=True)
     choices = serializers.ListField(
-        child=serializers.CharField(max_length=questions.MAX_ANSWER),
+        child=Line(max_length=questions.MAX_ANSWER),
         max_length=questions.MAX_CHOICES,
         required=False,
         help_text="Answers to choose from; none: the buyer writes.",
     )
-    answer = serializers.CharField(max_length=questions.MAX_ANSWER, required=False, allow_blank=True, write_only=True)
+    answer = Line(max_length=questions.MAX_ANSWER, required=False, allow_blank=True, write_only=True)
     prizes = PrizeSerializer(many=True, allow_empty=False, max_length=MAX_PRIZES)  # type: ignore[call-arg]
 
     class Meta:
@@ -125,4 +125,4 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
 class CancelSerializer(serializers.Serializer):
     """Why a raffle is cancelled; the reason is public."""
 
-    reason = serializers.CharField(max_length=200)
+    reason = Line(max_length=200)

@@ -14,6 +14,7 @@ from django.utils.text import slugify
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import Actor, record
 from luxewin.clock import database_now
+from luxewin.lines import one_line
 from raffles import questions
 from raffles.errors import TermsFixed, WrongPhase
 from raffles.models import Prize, Raffle, TicketCounter
@@ -124,7 +125,7 @@ def void_raffle(raffle_id: UUID, *, reason: str) -> None:
 
 
 def _cancel(raffle: Raffle, reason: str, actor: Actor | None) -> None:
-    before = raffle.status
+    before, reason = raffle.status, one_line(reason)
     raffle.status, raffle.cancelled_at, raffle.cancel_reason = Raffle.Status.CANCELLED, Now(), reason[:200]
     raffle.save(update_fields=["status", "cancelled_at", "cancel_reason"])
     TicketCounter.objects.filter(pk=raffle.pk).update(selling=False)

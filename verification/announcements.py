@@ -6,11 +6,11 @@ from uuid import UUID
 
 from django.db import transaction
 
+from accounts.alerts import alert_staff
 from accounts.models import User
 from accounts.notifications import notify
 from purchases.models import Purchase
 from raffles.models import Prize
-from verification.alerts import alert_staff
 from verification.models import Award, Draw, Forfeit, Pick, UntoldDraw
 
 BATCH = 200

@@ -2,9 +2,14 @@
 
 from django.conf import settings
 from django.contrib import admin
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from accounts.back_office.filters import known
 from accounts.models import Notification
+from accounts.permissions import signed_in
+from luxewin.audit.services import record_all
 from luxewin.tasks.admin import ReadOnlyAdmin
 
 
@@ -24,3 +29,18 @@ class NotificationAdmin(ReadOnlyAdmin):
     # The context of some kinds holds a sign-in link.
     exclude = ["context"]
     ordering = ["-created_at"]
+    actions = ["send_again"]
+
+    @admin.action(description="Send the selected messages again that were given up", permissions=["resend"])
+    def send_again(self, request: HttpRequest, selected: QuerySet[Notification]) -> None:
+        """Once what kept them from being sent was put right."""
+        failed = list(selected.filter(status=Notification.Status.FAILED))
+        with transaction.atomic():
+            sent = Notification.objects.filter(pk__in=[each.pk for each in failed]).send_again()
+            changes = [(each, {"kind": each.kind}) for each in failed]
+            record_all("notification.sent_again", changes, actor=signed_in(request))
+        self.message_user(request, f"{sent} of the selected messages had been given up, and will be sent again.")
+
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        """Support and raffle managers."""
+        return request.user.has_perm("accounts.resend_notification")

@@ -12,7 +12,7 @@ from django.urls import reverse
 from iso3166 import countries_by_alpha2
 
 from accounts import services
-from accounts.back_office.forms import AddressField
+from accounts.back_office.forms import AddressField, Line
 from accounts.models import CountryRule, Safeguards, SpendLimit, Terms, TermsAcceptance, User
 from accounts.permissions import signed_in
 from luxewin.api.problems import Problem
@@ -37,7 +37,7 @@ class WishForm(forms.Form):
 
     email = AddressField(help_text="Of the person's account. Be sure that it is them who asks.")
     wish = forms.ChoiceField(choices=WISHES)
-    reason = forms.CharField(
+    reason = Line(
         max_length=200,
         widget=forms.TextInput(attrs={"class": "vLargeTextField"}),
         help_text="How they asked, and how you know that it was them. The audit keeps it for good: name nobody here.",

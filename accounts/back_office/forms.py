@@ -8,6 +8,7 @@ from rest_framework import serializers
 from accounts.addresses import MAX_LENGTH, AddressRefused, canonical_address
 from accounts.serializers.fields import PASSWORD_LENGTH
 from luxewin.api.problems import InvalidInput, Problem
+from luxewin.lines import validate_one_line
 
 REASON = (
     "How they asked, and how you know that it was them. The audit keeps it for good, and they may read it: name nobody."
@@ -32,10 +33,16 @@ class AddressField(forms.EmailField):
             raise forms.ValidationError(str(error), code="invalid") from error
 
 
-def reason_field(**options: Any) -> forms.CharField:
+class Line(forms.CharField):
+    """Text on one line: see `luxewin.lines`."""
+
+    default_validators = [validate_one_line]
+
+
+def reason_field(**options: Any) -> Line:
     """Why staff do it."""
     widget = forms.TextInput(attrs={"class": "vLargeTextField"})
-    return forms.CharField(max_length=200, widget=widget, help_text=REASON, **options)
+    return Line(max_length=200, widget=widget, help_text=REASON, **options)
 
 
 def password_field(*, autocomplete: str = "new-password", **options: Any) -> forms.CharField:

@@ -68,6 +68,7 @@ class Notification(Claimable):
     objects = NotificationQuerySet.as_manager()
 
     class Meta:
+        permissions = [("resend_notification", "Can send a message again that was given up")]
         indexes = [
             models.Index(
                 fields=["claimed_until"], condition=models.Q(status="waiting"), name="accounts_notification_waiting"

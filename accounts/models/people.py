@@ -14,6 +14,7 @@ from accounts.addresses import mailbox_key
 from accounts.models.fields import CanonicalEmailField, MailboxKeyField
 from luxewin.audit.services import record
 from luxewin.ids import uuid7
+from luxewin.lines import LineField
 
 # Of people who are forgotten: a domain that never exists (RFC 2606).
 NOWHERE = "@deleted.invalid"
@@ -68,7 +69,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         editable=False,
         help_text="What all addresses of one mailbox have in common: an account each. Empty: another has it.",
     )
-    display_name = models.CharField(max_length=80)
+    display_name = LineField(max_length=80)
     date_of_birth = models.DateField(null=True, blank=True)
     country = models.CharField(max_length=2, blank=True, help_text="ISO 3166-1 alpha-2.")
     region = models.CharField(

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from accounts.models.people import User
 from luxewin.ids import uuid7
+from luxewin.lines import LineField
 from luxewin.tasks.models import Claimable
 
 
@@ -122,7 +123,7 @@ class RetentionRule(Claimable):
 
     what = models.CharField(max_length=40, primary_key=True)
     keep_days = models.PositiveIntegerField()
-    why = models.CharField(max_length=300, help_text="The legal basis of keeping it so long, and no longer.")
+    why = LineField(max_length=300, help_text="The legal basis of keeping it so long, and no longer.")
     ran_at = models.DateTimeField(null=True, editable=False, help_text="When it was last carried out to the end.")
 
     class Meta:

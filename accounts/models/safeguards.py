@@ -10,6 +10,7 @@ from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Now
 
 from accounts.models.people import User
+from luxewin.lines import LineField
 from luxewin.tasks.models import Claimable
 
 REGION = r"^[A-Z]{2}-[A-Z0-9]{1,3}$"
@@ -81,7 +82,7 @@ class CountryRule(models.Model):
     minimum_age = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="Where it is higher than MINIMUM_AGE."
     )
-    reason = models.CharField(max_length=200, help_text="Shown to those whom it keeps from buying.")
+    reason = LineField(max_length=200, help_text="Shown to those whom it keeps from buying.")
     effective_from = models.DateTimeField(help_text="In UTC.")
 
     class Meta:
@@ -102,7 +103,7 @@ class CountryRule(models.Model):
 class Terms(models.Model):
     """A version of the terms of sale. Whoever buys must have accepted the newest in force; none ever changes."""
 
-    version = models.CharField(max_length=40, unique=True, help_text="For example 2026-11.")
+    version = LineField(max_length=40, unique=True, help_text="For example 2026-11.")
     url = models.URLField(help_text="Where this version can be read for good.")
     effective_from = models.DateTimeField(unique=True, help_text="In UTC; what was bought before stays as it is.")
     published_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -11,13 +11,14 @@ from accounts.addresses import MAX_LENGTH, AddressRefused, canonical_address
 from accounts.models.safeguards import REGION
 from luxewin.clock import database_now
 from luxewin.currencies import is_currency
+from luxewin.lines import ODD
 
 CODE_LENGTH, PASSWORD_LENGTH = 40, 128
 NAME_LENGTH = 80
 EARLIEST_BIRTH = date(1900, 1, 1)
 CURRENCY = re.compile(r"[a-z]{3}")
-# What a mail program makes a link of, what ends a line, and what is not seen but turns the words around it.
-ODD = re.compile(r"://|www\.|[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", re.IGNORECASE)
+# What a mail program makes a link of.
+WEB_ADDRESS = re.compile(r"://|www\.", re.IGNORECASE)
 
 
 class NameField(serializers.CharField):
@@ -29,7 +30,7 @@ class NameField(serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
         """On one line, and without an address of the web."""
         name: str = super().to_internal_value(data)
-        if ODD.search(name):
+        if WEB_ADDRESS.search(name) or ODD.search(name):
             raise serializers.ValidationError("No web address, line break or control character.", code="odd_name")
         return name
 

@@ -6,14 +6,17 @@ from datetime import timedelta
 from email import message_from_bytes
 
 import pytest
+from django.core import mail
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import Notification
+from accounts import tasks
+from accounts.models import Notification, User
 from accounts.notifications import compose, notify
 from accounts.tasks import deliver_notification, deliver_waiting_notifications
 from accounts.tests.catching import mails_to
 from luxewin import settings as roof
+from luxewin.audit.models import AuditEntry
 
 LOST = {"raffle": "A fine watch", "raffle_id": "1"}
 
@@ -143,3 +146,59 @@ def test_a_name_with_a_line_break_cannot_write_headers(alice):
     notify(alice, "draw_won", about="x", prize="A\r\nBcc: all@example.com\n", ticket=1, raffle="R", raffle_id="1")
     parsed = message_from_bytes(compose(Notification.objects.select_related("user").get()).message().as_bytes())
     assert parsed["Bcc"] is None
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\r", "\n", "\u202e"])
+def test_what_is_stored_already_is_put_on_one_line_and_sent(odd, alice):
+    User.objects.filter(pk=alice.pk).update(display_name=f"Al{odd}ice")
+    notify(alice, "draw_won", about="x", raffle=f"A{odd}raffle", raffle_id="1", prize=f"A{odd}watch", ticket=1)
+    deliver_notification(str(Notification.objects.get().pk))
+    (sent,) = mail.outbox
+    assert sent.subject == "You won: A watch"
+    assert "Hello Al ice,\n" in sent.body
+    assert "ticket 1 of A raffle was picked" in sent.body
+    assert Notification.objects.get().status == Notification.Status.SENT
+
+
+def test_a_mail_that_cannot_be_composed_alarms_staff_once_a_day_and_its_kind(alice, bob, mona, charlie):
+    User.objects.filter(pk=charlie.pk).update(is_superuser=True)
+    for person in (alice, bob):
+        notify(person, "export_ready", about="x")  # of no export
+    for told in Notification.objects.all():
+        for _ in range(2):
+            deliver_notification(str(told.pk))
+    alarms = Notification.objects.filter(kind="mail_failed")
+    assert {alarm.user for alarm in alarms} == {mona, charlie}
+    assert alarms.count() == 2
+    deliver_notification(str(alarms[0].pk))
+    (sent,) = mail.outbox
+    assert "export_ready" in sent.body
+    assert "KeyError" in sent.body
+
+
+def test_an_alarm_that_cannot_be_written_raises_no_further_one(mona, monkeypatch):
+    notify(mona, "mail_failed", about="x")
+    monkeypatch.setattr(tasks, "compose", lambda _: 1 / 0)
+    deliver_notification(str(Notification.objects.get().pk))
+    assert Notification.objects.count() == 1
+
+
+def test_a_message_that_is_given_up_because_of_the_mail_server_alarms_staff(mail_is_away, alice, mona):
+    told = _told(alice)
+    for _ in range(Notification.MAX_ATTEMPTS):
+        deliver_notification(str(told.pk))
+    assert [alarm.user for alarm in Notification.objects.filter(kind="mail_failed")] == [mona]
+
+
+def test_support_sends_again_what_was_given_up(alice, sam, client):
+    told, waiting = _told(alice), Notification.objects.create(user=alice, kind="draw_lost", dedupe_key="w", attempts=3)
+    Notification.objects.filter(pk=told.pk).update(status="failed", attempts=12, error="BadHeaderError")
+    client.force_login(sam)
+    chosen = {"action": "send_again", "_selected_action": [str(told.pk), str(waiting.pk)]}
+    page = client.post("/admin/accounts/notification/", chosen, follow=True).content.decode()
+    assert "1 of the selected messages had been given up" in page
+    assert set(Notification.objects.values_list("status", "attempts")) == {("waiting", 0), ("waiting", 3)}
+    entry = AuditEntry.objects.get(action="notification.sent_again")
+    assert (entry.actor, entry.subject_id) == (sam.pk, str(told.pk))
+    deliver_notification(str(told.pk))
+    assert len(mail.outbox) == 1

@@ -5,6 +5,8 @@ from uuid import UUID
 
 from rest_framework import serializers
 
+from luxewin.lines import validate_one_line
+
 
 class WholeNumber(serializers.IntegerField):
     """An integer given as a JSON number: `"2"` and `2.0` are wrong types, not twos."""
@@ -14,6 +16,12 @@ class WholeNumber(serializers.IntegerField):
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Line(serializers.CharField):
+    """Text on one line: see `luxewin.lines`."""
+
+    default_validators = [validate_one_line]
 
 
 class Identifier(serializers.UUIDField):

@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from accounts.back_office.filters import MonthFilter
-from accounts.back_office.forms import AddressField
+from accounts.back_office.forms import AddressField, Line
 from accounts.models import User
 from accounts.permissions import signed_in
 from accounts.reasoned import reasoned
@@ -55,9 +55,7 @@ class LetterForm(RaffleForm):
 
     email = AddressField(help_text="Of the entrant's account: what the letter says must match it.")
     quantity = forms.IntegerField(min_value=1, max_value=MAX_QUANTITY, initial=1)
-    reference = forms.CharField(
-        max_length=postal_files.MAX_REFERENCE, help_text="What you wrote on the letter; once per raffle."
-    )
+    reference = Line(max_length=postal_files.MAX_REFERENCE, help_text="What you wrote on the letter; once per raffle.")
     received_on = forms.DateField(widget=AdminDateWidget)
 
     def __init__(self, *args: Any, actor: User, **kwargs: Any) -> None:

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 
 from accounts.back_office.filters import MonthFilter, known
+from accounts.back_office.forms import Line
 from accounts.models import User
 from accounts.permissions import signed_in
 from accounts.reasoned import reasoned
@@ -15,7 +17,7 @@ from luxewin.api.problems import Problem
 from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import services
 from purchases.admin.labels import link, numbers, price, price_of, purchase_label
-from purchases.models import Dispute, Payment, Purchase, Reconciliation, Refund
+from purchases.models import Dispute, Payment, Purchase, Reconciliation, Refund, SettledDifference
 from raffles.models import Raffle
 
 # Stripe's words.
@@ -326,3 +328,35 @@ class ReconciliationAdmin(ReadOnlyAdmin):
     def left(self, run: Reconciliation) -> int:
         """To be looked at by a person."""
         return len(run.remaining)
+
+
+class SettledDifferenceForm(forms.ModelForm):
+    """One of the differences that the newest finished comparison left."""
+
+    text = forms.ChoiceField(label="Difference")
+    reason = Line(max_length=200, help_text="How it was dealt with. The audit keeps it for good: name nobody here.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        newest = Reconciliation.objects.exclude(finished_at=None).first()
+        lines = dict.fromkeys(map(services.key_of, newest.remaining if newest else []))
+        self.fields["text"].choices = [(line, line) for line in lines]  # type: ignore[attr-defined]
+
+
+@admin.register(SettledDifference)
+class SettledDifferenceAdmin(ReadOnlyAdmin):
+    """What finance dealt with in another way: the comparisons with Stripe name it no more."""
+
+    form = SettledDifferenceForm
+    list_display = ["at", "text", "reason", "by"]
+    list_select_related = ["by"]
+    fields = ["text", "reason"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Finance."""
+        return request.user.has_perm("purchases.add_settleddifference")
+
+    def save_model(self, request: HttpRequest, obj: SettledDifference, form: Any, change: bool) -> None:
+        """Through the service, so that the audit has it."""
+        settled = services.settle_difference(obj.text, reason=obj.reason, actor=signed_in(request))
+        obj.pk = settled.pk

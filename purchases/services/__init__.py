@@ -23,8 +23,11 @@ from purchases.services.reconciliation import (
     continue_reconciliation,
     faults_of_the_books,
     fetch_missed_events,
+    key_of,
     order_reconciliation,
+    settle_difference,
     store_kept_event,
+    unsettled,
 )
 from purchases.services.refunds import (
     execute_refund,
@@ -60,6 +63,7 @@ __all__ = [
     "flag_purchase",
     "hold_tickets",
     "is_card_of_erased_excluded_person",
+    "key_of",
     "look_at",
     "mirror_batch",
     "note_blocked_buyers",
@@ -75,11 +79,13 @@ __all__ = [
     "resolve_review",
     "retry_refund",
     "set_event_aside",
+    "settle_difference",
     "settle_intent",
     "settle_purchase",
     "spent_this_month",
     "store_kept_event",
     "stored_events",
+    "unsettled",
     "update_changed_customer",
     "void_purchase",
 ]

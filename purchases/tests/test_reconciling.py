@@ -284,6 +284,33 @@ def test_money_that_finance_looks_at_is_not_reported_again(alice, on_sale):
     assert not reconcile()[1]
 
 
+def test_what_finance_has_settled_is_named_no_more_until_it_changes(alice, bob, fiona, audrey, on_sale, client):
+    mine, other = bought(alice, on_sale()), bought(bob, on_sale())
+    for purchase in (mine, other):
+        stripe.Refund.create(payment_intent=purchase.payment.intent_id, amount=100)
+    lines, remain = reconcile()
+    assert remain
+    named = [line for line in lines if "made by hand" in line]
+    assert len(named) == 2
+    now = timezone.now()
+    Reconciliation.objects.create(since=now, until=now, reached=now, finished_at=now, remaining=named)
+    add, settled = "/admin/purchases/settleddifference/add/", services.key_of(named[0])
+    client.force_login(audrey)
+    assert client.get(add).status_code == 403
+    client.force_login(fiona)
+    assert client.post(add, {"text": "refund of somebody's", "reason": "Goodwill."}).status_code == 200
+    assert client.post(add, {"text": settled, "reason": "Good\u2028will."}).status_code == 200
+    assert client.post(add, {"text": settled, "reason": "Goodwill."}).status_code == 302
+    lines, remain = reconcile()
+    assert [line for line in lines if "made by hand" in line] == [named[1]]
+    assert remain
+    assert [line for line in reconcile("--dry-run")[0] if line.startswith("refund ")] == [services.key_of(named[1])]
+    entry = AuditEntry.objects.get(action="difference.settled")
+    assert (entry.actor, entry.after) == (fiona.pk, {"difference": settled, "reason": "Goodwill."})
+    services.settle_difference(named[1], reason="Goodwill too.", actor=fiona)
+    assert not reconcile()[1]
+
+
 def test_what_cannot_be_compared_is_printed_and_keeps_no_other(alice, bob, on_sale, monkeypatch):
     raffle = on_sale()
     broken, fine = buy(alice, raffle), buy(bob, raffle)

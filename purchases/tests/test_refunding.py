@@ -87,7 +87,7 @@ def test_a_refund_that_stripe_refuses_is_failed_and_says_why(alice, on_sale, cap
     assert AuditEntry.objects.filter(action="purchase.refund_failed", subject_id=purchase.pk).count() == 1
 
 
-def test_nobody_leaves_a_frozen_draw_neither_in_code_nor_in_the_database(alice, on_sale, run_tasks):
+def test_nobody_leaves_a_frozen_draw_neither_in_code_nor_in_the_database(alice, bob, on_sale, run_tasks):
     raffle = on_sale(capacity=2)
     purchase = seated(alice, raffle, 2)
     assert raffle_services.close_raffle(raffle.pk)
@@ -96,7 +96,8 @@ def test_nobody_leaves_a_frozen_draw_neither_in_code_nor_in_the_database(alice, 
     with pytest.raises(NotRefundable, match="frozen"):
         services.request_refund(purchase.pk, reason="Bad luck ahead.")
     rows = Purchase.objects.filter(pk=purchase.pk)
-    for change in ({"status": "refunding"}, {"first_ticket": 9}, {"quantity": 1}, {"entry_id": raffle.pk}):
+    facts = {"first_ticket": 9, "quantity": 1, "entry_id": raffle.pk, "buyer": bob, "amount": 1, "route": "postal"}
+    for change in ({"status": "refunding"}, {"currency": "eur"}, *({name: value} for name, value in facts.items())):
         with pytest.raises(IntegrityError, match="frozen"), transaction.atomic():
             rows.update(**change)
     assert rows.get().status == "paid"

@@ -126,3 +126,23 @@ def test_the_database_refuses_a_price_that_one_payment_cannot_carry(draft):
     raffle = draft(ticket_price=MAX_PRICE)
     with pytest.raises(IntegrityError, match="raffle_price"):
         Raffle.objects.filter(pk=raffle.pk).update(ticket_price=MAX_PRICE + 1)
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\x85", "\x0b", "\u202e"])
+def test_text_that_is_no_line_is_refused_at_its_field(odd, desk, sheet):
+    text = f"A{odd}watch"
+    question = {"question": text, "choices": f"{text}\r\nNo", "answer": text}
+    prize = {"prizes-TOTAL_FORMS": "1", "prizes-0-position": "1", "prizes-0-name": text, "prizes-0-description": ""}
+    page = desk.post(f"{RAFFLES}add/", sheet | question | prize | {"title": text}).context
+    assert page["adminform"].form.errors.keys() == {"title", "question", "choices", "answer"}
+    assert page["inline_admin_formsets"][0].formset.errors[0].keys() == {"name"}
+    assert not Raffle.objects.exists()
+
+
+def test_a_reason_is_one_line(desk, on_sale):
+    raffle = on_sale()
+    chosen = {"action": "cancel", "_selected_action": [str(raffle.pk)], "confirmed": "1"}
+    page = desk.post(RAFFLES, chosen | {"reason": "The watch\u2028was stolen."}).content.decode()
+    assert "U+2028 is character 10" in page
+    raffle.refresh_from_db()
+    assert raffle.status == "published"

@@ -202,3 +202,13 @@ def test_a_cancellation_needs_a_reason(reason, mona, on_sale):
         assert response.json()["cancel_reason"] == "5.5"
     else:
         assert_problem(response, 400, "invalid", {"reason"})
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\x85", "\x0b", "\r", "\u202e"])
+def test_text_that_is_no_line_is_refused_at_its_field(mona, body, odd):
+    text = f"A{odd}watch"
+    question = {"question": text, "choices": [text, "No"], "answer": text}
+    answer = client_of(mona).post(CREATE, body(title=text, prizes=[{"name": text}], **question))
+    faults = {fault["field"] for fault in answer.json()["errors"] if fault["code"] == "odd_character"}
+    assert faults == {"title", "question", "choices.0", "answer", "prizes.0.name"}
+    assert not Raffle.objects.exists()

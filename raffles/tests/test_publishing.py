@@ -1,5 +1,6 @@
 """Publishing fixes the terms, in code and in the database."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from luxewin.api.problems import InvalidInput
 from luxewin.audit.models import AuditEntry
 from raffles import services
 from raffles.errors import TermsFixed, WrongPhase
-from raffles.models import Raffle
+from raffles.models import Prize, Raffle, TicketCounter
 
 
 def test_a_published_raffle_is_counted_promised_and_audited(on_sale, mona):
@@ -70,3 +71,48 @@ def test_the_database_itself_keeps_the_audit(on_sale):
     for change in (lambda rows: rows.delete(), lambda rows: rows.update(action="nothing")):
         with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
             change(AuditEntry.objects.all())
+
+
+def test_no_prize_leaves_a_published_raffle_by_moving_to_a_draft(on_sale, draft):
+    prize, other = on_sale().prizes.first(), draft(prizes=[])
+    with pytest.raises(IntegrityError, match="fixed"), transaction.atomic():
+        Prize.objects.filter(pk=prize.pk).update(raffle=other)
+    own = draft().prizes.last()
+    Prize.objects.filter(pk=own.pk).update(raffle=other)
+    with pytest.raises(IntegrityError, match="fixed"), transaction.atomic():
+        Prize.objects.filter(pk=own.pk).update(raffle=prize.raffle, position=9)
+
+
+@pytest.mark.parametrize("closed_at", [None, timezone.now()])
+def test_the_time_of_the_closing_is_fixed(on_sale, closed_at):
+    raffle = on_sale(closes_at=timezone.now() + timedelta(seconds=0.2))
+    time.sleep(0.3)
+    assert services.close_raffle(raffle.pk)
+    for _ in range(2):
+        with pytest.raises(IntegrityError, match="closing is fixed"), transaction.atomic():
+            Raffle.objects.filter(pk=raffle.pk).update(closed_at=closed_at)
+        services.mark_frozen(raffle.pk)
+
+
+def test_no_closing_is_written_into_a_frozen_raffle(on_sale):
+    raffle = on_sale()
+    services.mark_frozen(raffle.pk)
+    with pytest.raises(IntegrityError, match="closing is fixed"), transaction.atomic():
+        Raffle.objects.filter(pk=raffle.pk).update(closed_at=timezone.now())
+
+
+def test_time_and_reason_of_a_cancellation_are_fixed(on_sale):
+    raffle = services.cancel_raffle(on_sale().pk, reason="The watch\u2028was stolen.")
+    assert raffle.cancel_reason == "The watch was stolen."
+    for change in ({"cancel_reason": "Another"}, {"cancelled_at": timezone.now()}):
+        with pytest.raises(IntegrityError, match="cancellation are fixed"), transaction.atomic():
+            Raffle.objects.filter(pk=raffle.pk).update(**change)
+
+
+@pytest.mark.parametrize("change", [{"capacity": 101}, {"capacity": 99}])
+def test_the_capacity_of_the_counter_is_fixed(on_sale, change):
+    raffle = on_sale(capacity=100)
+    counters = TicketCounter.objects.filter(pk=raffle.pk)
+    with pytest.raises(IntegrityError, match="capacity"), transaction.atomic():
+        counters.update(**change)
+    assert counters.update(capacity=100, held=3, sold=4)

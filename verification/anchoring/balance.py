@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from django.db.models import Q
 
+from accounts.alerts import alert_staff
 from luxewin.clock import database_now
 from verification import doors
-from verification.alerts import alert_staff
 from verification.models import ChainAccount, Draw
 from verification.onchain import ChainError, ChainTooDear
 

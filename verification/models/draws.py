@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from luxewin.lines import LineField
 from luxewin.tasks.models import Claimable
 from purchases.models import Purchase
 from raffles.models import Prize, Raffle
@@ -81,7 +82,7 @@ class Draw(Claimable):
         help_text="Seconds that the round must be overdue before the draw can be declared void, and again from then on."
     )
     void_declared_at = models.DateTimeField(null=True)
-    void_reason = models.CharField(max_length=200, blank=True, help_text="Public.")
+    void_reason = LineField(max_length=200, blank=True, help_text="Public.")
     # When the next step can be tried, for states that wait for a time (the beacon's round).
     due_at = models.DateTimeField(db_default=Now())
     trouble = models.CharField(max_length=300, blank=True, help_text="Why the last step could not be taken.")

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from luxewin.lines import LineField
 from raffles.models import Prize
 from verification.models.draws import Pick
 
@@ -20,7 +21,7 @@ class Forfeit(models.Model):
 
     pick = models.OneToOneField(Pick, models.PROTECT, related_name="forfeit")
     kind = models.CharField(max_length=12, choices=Kind.choices)
-    reason = models.CharField(max_length=MAX_REASON, help_text="Public: anyone reads it beside the pick.")
+    reason = LineField(max_length=MAX_REASON, help_text="Public: anyone reads it beside the pick.")
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     at = models.DateTimeField(db_default=Now())
 

@@ -7,8 +7,8 @@ from typing import Any
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
+from accounts.alerts import alert_staff
 from luxewin.audit.services import Actor, record
-from verification.alerts import alert_staff
 from verification.errors import StepStuck
 from verification.models import Draw
 

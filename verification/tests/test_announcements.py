@@ -8,6 +8,8 @@ from django.utils import timezone
 from accounts.models import Notification, Preferences
 from purchases.models import Purchase
 from purchases.tests.stage import seated
+from raffles.models import Prize, Raffle
+from raffles.services import publish_raffle
 from verification import announcements, tasks
 from verification.models import Draw, Pick, UntoldDraw
 
@@ -112,3 +114,18 @@ def test_winners_are_named_as_they_chose(selling, people, client):
     for pick in shown:
         assert pick["name"] == ("" if pick["role"] == "alternate" else expected[entries[pick["entry_id"]]])
     assert [pick["role"] for pick in shown] == ["winner"] * 3 + ["alternate"]
+
+
+def test_a_prize_and_a_title_with_odd_characters_from_before_reach_winner_and_buyers(draft, people, run_tasks):
+    raffle = draft(prizes=[{"name": "?"}], alternates=0)
+    # As it could be written once: no service writes it today.
+    Raffle.objects.filter(pk=raffle.pk).update(title="A\u2028title\x85here")
+    Prize.objects.filter(raffle=raffle).update(name="A\u2028watch\x0bof gold")
+    publish_raffle(raffle.pk)
+    for buyer in people(2):
+        seated(buyer, raffle, 1)
+    closed(raffle)
+    advance_to(raffle, State.DRAWN)
+    run_tasks()
+    assert set(Notification.objects.values_list("status", flat=True)) == {Notification.Status.SENT}
+    assert {"You won: A watch of gold", "The draw of A title here"} <= {message.subject for message in mail.outbox}

@@ -40,7 +40,7 @@ class Command(BaseCommand):
             raise CommandError("--since lies in the future.")
         comparison = services.Comparison(repair=not dry_run)
         repaired = remaining = 0
-        for difference in _differences(comparison, start, end):
+        for difference in services.unsettled(_differences(comparison, start, end)):
             self.stdout.write(str(difference))
             repaired, remaining = repaired + difference.repaired, remaining + (not difference.repaired)
         looked = f"{comparison.compared} objects since {start:%Y-%m-%d %H:%M} UTC compared"

@@ -13,7 +13,7 @@ from luxewin.clock import database_now
 from purchases.models import Reconciliation, StripeWatch
 from purchases.services.reconciliation.books import faults_of_the_books
 from purchases.services.reconciliation.comparison import Comparison
-from purchases.services.reconciliation.differences import Difference
+from purchases.services.reconciliation.differences import Difference, unsettled
 from purchases.services.reconciliation.missed import begin_watching
 from purchases.services.reconciliation.stretches import Stretches
 
@@ -63,7 +63,7 @@ def continue_reconciliation(run_id: int) -> None:
 
 
 def _keep(run: Reconciliation, differences: Iterable[Difference]) -> None:
-    for difference in differences:
+    for difference in unsettled(differences):
         if difference.repaired:
             run.repaired += 1
         else:
