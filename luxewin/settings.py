@@ -371,6 +371,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 LANGUAGE_CODE = "en"
 # Mails are written in these: templates/mail, and a folder beside it for each but the first.
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+# Dates are typed as ISO 8601 has them: 01/12/2026 is one day in London and another in New York.
+FORMAT_MODULE_PATH = ["luxewin.formats"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"

@@ -6,26 +6,57 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.html import format_html_join
 
 from accounts.models import User
 from accounts.permissions import signed_in
 from accounts.reasoned import reasoned
 from luxewin.api.problems import Problem
+from luxewin.clock import database_now
+from luxewin.currencies import is_currency
 from luxewin.lines import validate_one_line
-from luxewin.money import as_text
-from raffles import services, terms
+from luxewin.money import amount_of, as_input, as_text
+from raffles import services, terms, words
 from raffles.models import Prize, Raffle
 from raffles.phases import Phase
 from raffles.slugs import is_reserved
+
+
+def _price(text: str, currency: str) -> int:
+    """In Stripe's unit; raises ValidationError. Of a currency that is at fault itself only the form is looked at."""
+    try:
+        return amount_of(text, currency if is_currency(currency) else "gbp")
+    except ValueError as error:
+        raise forms.ValidationError(str(error), code="invalid") from error
+
+
+class PrizeForm(forms.ModelForm):
+    """A prize of a draft; its value is typed in the raffle's currency."""
+
+    retail_value = forms.CharField(required=False, label="Retail value", help_text="In the raffle's currency: 4500.00.")
+
+    def __init__(self, *args: Any, raffle: Raffle, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.raffle = raffle
+        if isinstance(value := self.initial.get("retail_value"), int) and is_currency(raffle.currency):
+            self.initial["retail_value"] = as_input(value, raffle.currency)
+
+    def clean_retail_value(self) -> int | None:
+        """In Stripe's unit. The raffle has its currency by now: its own form is validated first."""
+        text: str = self.cleaned_data["retail_value"]
+        return _price(text, self.raffle.currency) if text else None
 
 
 class PrizeInline(admin.TabularInline):
     """The prizes of a draft can be edited, those of a published raffle only read."""
 
     model = Prize
+    form = PrizeForm
     extra = 0
 
     def get_fields(self, request: HttpRequest, obj: Raffle | None = None) -> Any:
@@ -84,24 +115,53 @@ class Lines(forms.CharField):
         return self.to_python(initial) != self.to_python(data)
 
 
+class CurrencyField(forms.CharField):
+    """A code of ISO 4217, in whatever case."""
+
+    def to_python(self, value: Any) -> str:
+        """In lower case, as Stripe writes it."""
+        return super().to_python(value).lower()
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Compares the codes."""
+        return self.to_python(initial) != self.to_python(data)
+
+
 class RaffleForm(forms.ModelForm):
     """A raffle's page."""
 
     slug = forms.SlugField(
         max_length=80, required=False, help_text="Part of the raffle's address; left empty, it is made from the title."
     )
+    ticket_price = forms.CharField(label="Price per ticket", help_text="In the currency's main unit, for example 5.00.")
+    currency = CurrencyField(min_length=3, max_length=3, help_text="GBP, EUR, USD or another code of ISO 4217.")
     choices = Lines(
         required=False,
         widget=forms.Textarea(attrs={"rows": 5}),
         help_text="Answers to choose from, one a line; none: the buyer writes.",
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        price, currency = self.initial.get("ticket_price"), self.initial.get("currency", "")
+        if isinstance(price, int) and is_currency(currency):
+            self.initial |= {"ticket_price": as_input(price, currency), "currency": currency.upper()}
+
     def clean(self) -> dict[str, Any]:
         """The rules of the API; only a draft's page has the terms."""
         super().clean()
+        if text := self.cleaned_data.get("ticket_price"):
+            self._read_price(text)
         for field, code, detail in list(terms.faults(self.cleaned_data)):
             self.add_error(field, forms.ValidationError(detail, code=code))
         return self.cleaned_data
+
+    def _read_price(self, text: str) -> None:
+        """Into Stripe's unit, now that the currency is read."""
+        try:
+            self.cleaned_data["ticket_price"] = _price(text, self.cleaned_data.get("currency", ""))
+        except forms.ValidationError as fault:
+            self.add_error("ticket_price", fault)
 
     def clean_delay_seconds(self) -> int:
         """At least what this installation promises."""
@@ -175,6 +235,11 @@ class RaffleAdmin(admin.ModelAdmin):
         ("State", {"fields": tuple(facts)}),
     ]
 
+    def get_formset_kwargs(self, request: HttpRequest, obj: Raffle, inline: Any, prefix: str) -> dict[str, Any]:
+        """With the raffle, for its currency."""
+        made: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
+        return made | {"form_kwargs": {"raffle": obj}}
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Raffle]:
         """With phase and counter, in one query."""
         return Raffle.objects.with_phase().select_related("counter").order_by(*self.get_ordering(request))
@@ -202,7 +267,7 @@ class RaffleAdmin(admin.ModelAdmin):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """What this installation promises unless told otherwise."""
-        return {"delay_seconds": settings.DRAW_DELAY_SECONDS, "currency": "gbp"} | super().get_changeform_initial_data(
+        return {"delay_seconds": settings.DRAW_DELAY_SECONDS, "currency": "GBP"} | super().get_changeform_initial_data(
             request
         )
 
@@ -258,18 +323,62 @@ class RaffleAdmin(admin.ModelAdmin):
         """The counter."""
         return str(raffle.counter) if hasattr(raffle, "counter") else "-"
 
-    @admin.action(
-        description="Publish the selected drafts (their terms are fixed from then on)", permissions=["publish"]
-    )
-    def publish(self, request: HttpRequest, raffles: QuerySet[Raffle]) -> None:
-        """One by one; a draft that cannot be sold says why and stays a draft."""
-        for raffle in raffles:
-            try:
+    def response_add(self, request: HttpRequest, obj: Raffle, post_url_continue: str | None = None) -> HttpResponse:
+        """With how prices and times were understood."""
+        self._echo(request, obj)
+        return super().response_add(request, obj, post_url_continue)
+
+    def response_change(self, request: HttpRequest, obj: Raffle) -> HttpResponse:
+        """With how prices and times were understood, while they can be changed."""
+        if _is_draft(obj):
+            self._echo(request, obj)
+        return super().response_change(request, obj)
+
+    def _echo(self, request: HttpRequest, raffle: Raffle) -> None:
+        opens, closes = words.moment(raffle.opens_at), words.moment(raffle.closes_at)
+        text = f"{as_text(raffle.ticket_price, raffle.currency)} a ticket, on sale from {opens} until {closes}."
+        self.message_user(request, text, messages.INFO)
+
+    @admin.action(description="Publish the selected drafts…", permissions=["publish"])
+    def publish(self, request: HttpRequest, raffles: QuerySet[Raffle]) -> HttpResponse | None:
+        """Shows the terms of each draft in words; with `confirmed` publishes those that are as they were shown."""
+        agreed = dict(each.split(" ", 1) for each in request.POST.getlist("terms") if " " in each)
+        asks_again = [raffle for raffle in raffles if not self._publish(request, raffle, agreed)]
+        if not asks_again:
+            return None
+        now = database_now()
+        drafts = [
+            {
+                "raffle": raffle,
+                "terms": list(words.in_words(raffle, now)),
+                "digest": words.digest(raffle),
+                "faults": services.faults_of_draft(raffle),
+                "changed": str(raffle.pk) in agreed,
+            }
+            for raffle in asks_again
+        ]
+        context = self.admin_site.each_context(request) | {
+            "title": "Publish: read what will be fixed",
+            "opts": self.opts,
+            "raffles": drafts,
+            "field": ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/publish.html", context)
+
+    def _publish(self, request: HttpRequest, raffle: Raffle, agreed: dict[str, str]) -> bool:
+        """Whether nothing is left to ask: it was published, or it says why it is not."""
+        try:
+            with transaction.atomic():
+                # As it stands from here on: nobody changes it between what was read and what is fixed.
+                raffle = Raffle.objects.select_for_update(no_key=True).get(pk=raffle.pk)
+                if _is_draft(raffle) and agreed.get(str(raffle.pk)) != words.digest(raffle):
+                    return False
                 services.publish_raffle(raffle.pk, actor=signed_in(request))
-                self.message_user(request, f"{raffle} is published.", messages.SUCCESS)
-            except Problem as problem:
-                faults = "; ".join(fault["detail"] for fault in problem.data.get("errors", []))
-                self.message_user(request, f"{raffle}: {problem.detail} {faults}", messages.ERROR)
+            self.message_user(request, f"{raffle} is published.", messages.SUCCESS)
+        except Problem as problem:
+            faults = "; ".join(fault["detail"] for fault in problem.data.get("errors", []))
+            self.message_user(request, f"{raffle}: {problem.detail} {faults}", messages.ERROR)
+        return True
 
     def has_publish_permission(self, request: HttpRequest) -> bool:
         """Raffle managers."""

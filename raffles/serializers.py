@@ -6,7 +6,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from accounts.serializers.fields import CurrencyField
-from luxewin.api.fields import Line, WholeNumber
+from luxewin.api.fields import Line, Moment, WholeNumber
 from raffles import questions, terms
 from raffles.models import MAX_PRICE, MAX_TICKETS, Prize, Raffle
 from raffles.phases import Phase
@@ -78,6 +78,8 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
     max_per_person = WholeNumber(min_value=1, max_value=MAX_TICKETS)
     min_tickets = WholeNumber(min_value=0, max_value=MAX_TICKETS, required=False)
     alternates = WholeNumber(min_value=0, max_value=MAX_PRIZES, required=False)
+    opens_at = Moment()
+    closes_at = Moment()
     delay_seconds = WholeNumber(min_value=1, max_value=MAX_DELAY_SECONDS, required=False)
     question = Line(max_length=300, required=False, allow_blank=True)
     choices = serializers.ListField(

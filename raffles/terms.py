@@ -1,6 +1,7 @@
 """Rules between the terms of a raffle: the same for the API and the back office."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from luxewin.currencies import CURRENCIES, is_currency
@@ -9,6 +10,8 @@ from raffles import questions
 from raffles.models import MAX_PRICE, MAX_TICKETS
 from raffles.questions import Fault
 
+# Years that every time zone, language and program that shows or adds to them can count.
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 MOST = {"ticket_price": MAX_PRICE, "capacity": MAX_TICKETS}
 
 
@@ -20,12 +23,19 @@ def faults(terms: Mapping[str, Any]) -> Iterator[Fault]:
             yield name, "max_value", f"At most {most}."
     yield from currency_faults(value["currency"])
     yield from price_faults(value["ticket_price"], value["currency"])
-    if value["closes_at"] and value["opens_at"] and value["closes_at"] <= value["opens_at"]:
-        yield "closes_at", "before_opening", "Must be after the opening."
+    yield from _faults_of_times(value)
     for name in ("min_tickets", "max_per_person"):
         if terms.get(name) and value["capacity"] and terms[name] > value["capacity"]:
             yield name, "above_capacity", "Must not exceed the capacity."
     yield from questions.faults(terms.get("question") or "", terms.get("choices") or [], terms.get("answer") or "")
+
+
+def _faults_of_times(value: Mapping[str, Any]) -> Iterator[Fault]:
+    for name in ("opens_at", "closes_at"):
+        if value[name] and not EARLIEST <= value[name] < LATEST:
+            yield name, "out_of_range", f"Must lie in the years {EARLIEST:%Y} to {LATEST.year - 1}."
+    if value["closes_at"] and value["opens_at"] and value["closes_at"] <= value["opens_at"]:
+        yield "closes_at", "before_opening", "Must be after the opening."
 
 
 def currency_faults(currency: str | None) -> Iterator[Fault]:

@@ -11,14 +11,17 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import DateField, DateTimeField, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
 
 # Rows that one action takes. A confirmation page carries their keys, and Django reads 1,000 form fields at most.
 MOST_SELECTED = 200
 # Rows that a list counts, and pages through: counting all of a large table takes seconds.
 MOST_COUNTED = 10_000
 # What the links of Django's own filters ask of a column that they list.
+# How days are typed (`luxewin.formats`).
+ISO_DAY = "YYYY-MM-DD"
 FILTER_LOOKUPS = ("", "__exact", "__isnull", "__isempty", "__gte", "__lt", "__lte")
 
 
@@ -47,6 +50,15 @@ class BackOfficeModelAdmin(ModelAdmin):
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
     list_max_show_all = MOST_SELECTED
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """As Django's; a day or time says in which form it is typed, and in which time zone."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(db_field, DateField) and field is not None:
+            is_time = isinstance(db_field, DateTimeField)
+            form = f"{ISO_DAY} and HH:MM, in {timezone.get_current_timezone_name()}." if is_time else f"{ISO_DAY}."
+            field.help_text = f"{field.help_text.removeprefix('In UTC').lstrip('.; ')} {form}".strip()
+        return field
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:  # type: ignore[override]
         """Whether the query string may say this: Django lets it ask about any column of the model, hidden or not."""

@@ -1,5 +1,6 @@
 """Fields of the API that DRF does not have."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,21 @@ class Line(serializers.CharField):
     """Text on one line: see `luxewin.lines`."""
 
     default_validators = [validate_one_line]
+
+
+class Moment(serializers.DateTimeField):
+    """A time with its offset from UTC: without one nobody knows which of a day's 38 noons is meant."""
+
+    default_error_messages = {"no_offset": "Give the offset from UTC: 2026-12-01T09:00:00Z, or …+01:00."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**({"help_text": "With its offset from UTC."} | kwargs))
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        """In UTC; refuses a time without an offset."""
+        if value.utcoffset() is None:
+            self.fail("no_offset")
+        return super().enforce_timezone(value)
 
 
 class Identifier(serializers.UUIDField):

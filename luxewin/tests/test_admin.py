@@ -40,7 +40,7 @@ def form() -> Callable[..., dict[str, Any]]:
             "category": "watch",
             "description": "",
             "image_url": "",
-            "ticket_price": 500,
+            "ticket_price": "5.00",
             "currency": "gbp",
             "capacity": 100,
             "max_per_person": 10,
@@ -92,6 +92,11 @@ def _messages(response: Any) -> str:
     return " ".join(str(message) for message in response.context["messages"])
 
 
+def _agreed(page: Any) -> dict[str, Any]:
+    """What the page sends that shows in words what is about to be fixed."""
+    return {"confirmed": "1", "terms": [f"{each['raffle'].pk} {each['digest']}" for each in page.context["raffles"]]}
+
+
 def test_a_manager_writes_a_draft_with_its_prizes_and_publishes_it(mona, desk, form):
     client = desk(mona)
     response = client.post(f"{RAFFLES}add/", form(), follow=True)
@@ -99,12 +104,13 @@ def test_a_manager_writes_a_draft_with_its_prizes_and_publishes_it(mona, desk, f
     raffle = Raffle.objects.get()
     assert [prize.name for prize in raffle.prizes.all()] == ["The watch"]
     assert AuditEntry.objects.get(action="raffle.created").actor == mona.pk
-    response = client.post(RAFFLES, {"action": "publish", "_selected_action": [str(raffle.pk)]}, follow=True)
+    chosen = {"action": "publish", "_selected_action": [str(raffle.pk)]}
+    response = client.post(RAFFLES, chosen | _agreed(client.post(RAFFLES, chosen)), follow=True)
     assert "is published" in _messages(response)
     raffle.refresh_from_db()
     assert raffle.draw.sequence == 1
     assert client.get(f"{RAFFLES}{raffle.pk}/change/").status_code == 200
-    again = client.post(RAFFLES, {"action": "publish", "_selected_action": [str(raffle.pk)]}, follow=True)
+    again = client.post(RAFFLES, chosen, follow=True)
     assert "Only a draft can be published" in _messages(again)
 
 
@@ -123,7 +129,7 @@ def test_a_manager_changes_a_draft_and_the_change_is_audited(mona, desk, form, d
             f"prizes-{number}-description": "",
             f"prizes-{number}-retail_value": "",
         }
-    response = desk(mona).post(f"{RAFFLES}{raffle.pk}/change/", form(ticket_price=900, **rows), follow=True)
+    response = desk(mona).post(f"{RAFFLES}{raffle.pk}/change/", form(ticket_price="9.00", **rows), follow=True)
     assert response.status_code == 200
     raffle.refresh_from_db()
     assert raffle.ticket_price == 900

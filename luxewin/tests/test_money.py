@@ -3,7 +3,7 @@
 import pytest
 
 from luxewin.currencies import CURRENCIES, is_currency
-from luxewin.money import as_text
+from luxewin.money import amount_of, as_input, as_text
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,34 @@ def test_what_is_no_money_or_is_charged_by_nobody_is_no_currency():
 def test_the_smallest_charge_of_each_can_be_charged():
     assert all(each.minimum > 0 and each.minimum % each.multiple == 0 for each in CURRENCIES.values())
     assert {each.decimals for each in CURRENCIES.values()} == {0, 2, 3}
+
+
+TYPED = [
+    *(("5", "gbp", 500), ("5.00", "gbp", 500), ("5,00", "eur", 500), ("5.5", "gbp", 550), ("0.99", "gbp", 99)),
+    *(("£1,250", "gbp", 125_000), ("1.250,00 EUR", "eur", 125_000), ("1\u2019250.50", "eur", 125_050)),
+    *(("1 250,50 €", "eur", 125_050), ("1,250,000.00", "usd", 125_000_000), ("1.234.567", "eur", 123_456_700)),
+    *(("GBP 12", "gbp", 1200), ("\uff11\uff12.\uff15\uff10", "gbp", 1250), ("500", "jpy", 500), ("1,250", "jpy", 1250)),
+    *(("¥1.250", "jpy", 1250), ("1.250", "kwd", 1250), ("1\u202f250,5", "gbp", 125_050)),
+]
+
+
+@pytest.mark.parametrize(("typed", "currency", "amount"), TYPED)
+def test_an_amount_is_read_as_people_type_it(typed, currency, amount):
+    assert amount_of(typed, currency) == amount
+    assert amount_of(as_input(amount, currency), currency) == amount
+
+
+@pytest.mark.parametrize(
+    ("typed", "currency"),
+    [
+        *((text, "gbp") for text in ("", "five", "-5", "+5", "5.", ".5", "5.001", "1.250", "1,25,00", "12345,678.00")),
+        *(
+            (text, "gbp")
+            for text in ("€5", "12 EUR", "0,999", "1 2", "5.0 0", "1e5", "\u0665", "9" * 31, "5\x00", "½", "5²")
+        ),
+        *(("5.00", "jpy"), ("$5", "eur"), ("5.0001", "kwd")),
+    ],
+)
+def test_what_can_be_read_in_two_ways_or_none_says_what_to_type(typed, currency):
+    with pytest.raises(ValueError, match="Type an amount such as 1250"):
+        amount_of(typed, currency)

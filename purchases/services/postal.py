@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from itertools import batched
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -27,6 +27,8 @@ from raffles.models import Raffle
 from raffles.phases import Phase
 
 BATCH = 1_000
+# How far the calendars that are furthest ahead of UTC, and furthest behind, are from it.
+EARLIEST_ZONE, LATEST_ZONE = timedelta(hours=14), timedelta(hours=12)
 # Who writes a letter buys nothing: what they spend does not matter, and the rules of the free route are the raffle's.
 NOT_FOR_LETTERS = {account_errors.TermsNotAccepted.code}
 NUMBER = """
@@ -171,7 +173,7 @@ def faults_of(raffle: Raffle, letters: Sequence[Mapping[str, Any]], actor: User)
     Letters are mappings with the names of `Letter`; what could not be read is missing and was told elsewhere. Cost:
     four queries.
     """
-    today = database_now().date()
+    now = database_now()
     standings = standings_of({letter["entrant"].pk for letter in letters if letter.get("entrant")})
     yield from _room(raffle, sum(letter.get("quantity", 0) for letter in letters))
     yield from _references(raffle, [letter.get("reference") for letter in letters])
@@ -181,7 +183,7 @@ def faults_of(raffle: Raffle, letters: Sequence[Mapping[str, Any]], actor: User)
             yield from _entrant(place, entrant, actor)
             yield from _safeguards(place, entrant, standings[entrant.pk])
         if received_on := letter.get("received_on"):
-            yield from _date(place, received_on, raffle, today)
+            yield from _date(place, received_on, raffle, now)
 
 
 def _room(raffle: Raffle, quantity: int) -> Iterator[Fault]:
@@ -241,10 +243,14 @@ def _barriers(standing: Standing) -> list[Problem]:
     return [each for each in reasons(standing) if each.code not in NOT_FOR_LETTERS]
 
 
-def _date(place: int, received_on: date, raffle: Raffle, today: date) -> Iterator[Fault]:
-    """Entering is only possible during the sale, so a letter that has come has come before the closing."""
-    if received_on > today:
+def _date(place: int, received_on: date, raffle: Raffle, now: datetime) -> Iterator[Fault]:
+    """A day that has begun nowhere on Earth yet, or that was over everywhere when the raffle was published.
+
+    Staff write the day of their own calendar on a letter. Entering is only possible during the sale, so a letter that
+    has come has come before the closing.
+    """
+    if received_on > (now + EARLIEST_ZONE).date():
         yield Fault(place, "received_on", errors.WrongDate("This day is yet to come."))
-    if raffle.published_at and received_on < raffle.published_at.date():
-        text = f"The raffle was not published before {raffle.published_at.date()}."
+    if raffle.published_at and received_on < (raffle.published_at - LATEST_ZONE).date():
+        text = f"The raffle was not published before {raffle.published_at:%Y-%m-%d} (UTC)."
         yield Fault(place, "received_on", errors.WrongDate(text))

@@ -24,6 +24,7 @@ from purchases.services.mirrors import About, note_change
 from purchases.services.moves import move_payment
 from purchases.services.refunds import open_refund
 from raffles.models import Raffle
+from raffles.terms import LATEST
 
 log = logging.getLogger(__name__)
 # Not FAILED: its intent can turn out to have been paid nevertheless.
@@ -127,7 +128,8 @@ def _wait_for_bank(purchase: Purchase, payment: Payment) -> None:
         note_change((About.INTENT, str(payment.intent_id)))
     raffle = purchase.raffle
     if purchase.status == Purchase.Status.PENDING and raffle.status == Raffle.Status.PUBLISHED:
-        last_moment = raffle.closes_at + timedelta(seconds=settings.HOLD_SECONDS)
+        # A raffle from before times had bounds may close in the last year that can be counted.
+        last_moment = min(raffle.closes_at, LATEST) + timedelta(seconds=settings.HOLD_SECONDS)
         purchase.status, purchase.expires_at = Purchase.Status.PROCESSING, max(purchase.expires_at, last_moment)
         purchase.save(update_fields=["status", "expires_at"])
         record("purchase.processing", purchase, before={"status": "pending"}, after={"status": purchase.status})

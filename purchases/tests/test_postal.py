@@ -11,6 +11,7 @@ from accounts.notifications import compose
 from accounts.privacy.leaving import ERASERS
 from luxewin.api.problems import Busy
 from luxewin.audit.models import AuditEntry
+from luxewin.clock import database_now
 from luxewin.tests.asking import nothing_written
 from luxewin.tests.searching import tables_with
 from purchases import errors, services
@@ -162,11 +163,17 @@ def test_nobody_is_entered_who_is_not_active_or_enters_themselves(bob, sam, on_s
     assert counts(raffle) == (0, 0)
 
 
-@pytest.mark.parametrize("days", [1, -1], ids=["tomorrow", "before publication"])
+@pytest.mark.parametrize("days", [2, -2], ids=["yet to come", "before publication"])
 def test_a_letter_comes_neither_in_the_future_nor_before_its_raffle(bob, sam, on_sale, days):
     raffle = on_sale()
     with nothing_written(), pytest.raises(errors.WrongDate):
         enter(sam, raffle, bob, received_on=today() + timedelta(days=days))
+
+
+@pytest.mark.parametrize("hours", [14, -12], ids=["Kiritimati", "Baker Island"])
+def test_a_letter_has_the_day_of_the_calendar_of_whoever_received_it(bob, sam, on_sale, hours):
+    day = (database_now() + timedelta(hours=hours)).date()
+    assert enter(sam, on_sale(), bob, received_on=day).postal_entry.received_on == day
 
 
 def test_letters_get_their_numbers_in_their_order_or_none_is_entered(alice, bob, sam, on_sale):

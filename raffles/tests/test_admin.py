@@ -9,6 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from luxewin.audit.models import AuditEntry
+from luxewin.money import as_input, as_text
+from raffles import words
 from raffles.models import MAX_PRICE, Raffle
 
 RAFFLES = "/admin/raffles/raffle/"
@@ -146,3 +148,93 @@ def test_a_reason_is_one_line(desk, on_sale):
     assert "U+2028 is character 10" in page
     raffle.refresh_from_db()
     assert raffle.status == "published"
+
+
+def _errors(page):
+    return {name: [each["code"] for each in faults] for name, faults in page.errors.get_json_data().items()}
+
+
+@pytest.mark.parametrize("day", ["01/12/2026", "12/01/2026", "1.12.2026", "Dec 1 2026", "26-12-01", "20261201"])
+def test_days_are_typed_year_first_and_in_no_other_way(day, desk, sheet):
+    page = desk.post(f"{RAFFLES}add/", sheet | {"opens_at_0": day})
+    assert _errors(page.context["adminform"].form) == {"opens_at": ["invalid"]}
+    assert "YYYY-MM-DD and HH:MM, in UTC." in page.content.decode()
+    assert not Raffle.objects.exists()
+
+
+@pytest.mark.parametrize("year", ["0001", "1999", "2100", "9999"])
+def test_years_that_nobody_can_count_with_are_refused(year, desk, sheet):
+    days = {"opens_at_0": f"{year}-01-01", "closes_at_0": f"{year}-12-31"}
+    form = desk.post(f"{RAFFLES}add/", sheet | days).context["adminform"].form
+    assert _errors(form) == {"opens_at": ["out_of_range"], "closes_at": ["out_of_range"]}
+
+
+@pytest.mark.parametrize(
+    ("typed", "currency", "amount"),
+    [("5", "gbp", 500), ("5.00", "GBP", 500), ("5,5", "eur", 550), ("£1,250", "gbp", 125_000), ("500", "jpy", 500)],
+)
+def test_prices_are_typed_as_people_write_them_and_echoed(typed, currency, amount, desk, sheet):
+    prize = {"prizes-TOTAL_FORMS": "1", "prizes-0-position": "1", "prizes-0-name": "It", "prizes-0-retail_value": typed}
+    page = desk.post(f"{RAFFLES}add/", sheet | prize | {"ticket_price": typed, "currency": currency}, follow=True)
+    raffle = Raffle.objects.get()
+    assert (raffle.ticket_price, raffle.currency) == (amount, currency.lower())
+    assert raffle.prizes.get().retail_value == amount
+    told = " ".join(map(str, page.context["messages"]))
+    assert f"{as_text(amount, currency)} a ticket, on sale from {words.moment(raffle.opens_at)} until" in told
+    shown = desk.get(f"{RAFFLES}{raffle.pk}/change/").content.decode()
+    assert shown.count(f'value="{as_input(amount, currency)}"') == 2
+    rows = {"prizes-INITIAL_FORMS": "1", "prizes-0-id": raffle.prizes.get().pk, "prizes-0-raffle": raffle.pk}
+    as_shown = {"ticket_price": as_input(amount, currency), "currency": currency.upper(), "title": "Another"}
+    desk.post(f"{RAFFLES}{raffle.pk}/change/", sheet | prize | rows | as_shown)
+    changed = AuditEntry.objects.get(action="raffle.updated").after
+    assert changed == {"title": "Another"}
+
+
+@pytest.mark.parametrize("typed", ["5.001", "1.250", "-5", "five", "€5", "5 USD", "5.", "1e3"])
+def test_what_is_no_price_in_its_currency_is_refused(typed, desk, sheet):
+    prize = {"prizes-TOTAL_FORMS": "1", "prizes-0-position": "1", "prizes-0-name": "It", "prizes-0-retail_value": typed}
+    page = desk.post(f"{RAFFLES}add/", sheet | prize | {"ticket_price": typed}).context
+    assert _errors(page["adminform"].form) == {"ticket_price": ["invalid"]}
+    assert page["inline_admin_formsets"][0].formset.errors[0].keys() == {"retail_value"}
+
+
+def test_before_publication_a_page_says_in_words_what_will_be_fixed(desk, draft):
+    opens = timezone.now() - timedelta(minutes=1)
+    raffle = draft(
+        opens_at=opens, min_tickets=10, prizes=[{"name": "A watch", "retail_value": 450_000}],
+        question="Which is a city?", choices=["Rome", "Po"], answer="Rome",
+    )  # fmt: skip
+    chosen = {"action": "publish", "_selected_action": [str(raffle.pk)]}
+    page = desk.post(RAFFLES, chosen)
+    text = html.unescape(page.content.decode())
+    for said in (
+        *(
+            "5.00 GBP",
+            "100: 500.00 GBP if all are sold",
+            f"At once: {words.moment(opens)} has passed",
+            "A watch, worth",
+        ),
+        *("4,500.00 GBP", "Below 10 tickets everyone is refunded", "1 day on sale", "Rome | Po", "Reserve winners"),
+        *("UTC", "3 seconds after the entries are fixed", "nobody can change any of this"),
+    ):
+        assert said in text
+    raffle.refresh_from_db()
+    assert raffle.status == "draft"
+    shown = page.context["raffles"][0]
+    confirmed = chosen | {"confirmed": "1", "terms": f"{raffle.pk} {shown['digest']}"}
+    for outdated in (chosen | {"confirmed": "1"}, confirmed | {"terms": f"{raffle.pk} 00"}):
+        assert desk.post(RAFFLES, outdated).context["raffles"]
+    Raffle.objects.filter(pk=raffle.pk).update(ticket_price=50)
+    assert "Somebody changed it since you read it." in desk.post(RAFFLES, confirmed).content.decode()
+    raffle.refresh_from_db()
+    assert raffle.status == "draft"
+    again = desk.post(RAFFLES, chosen).context["raffles"][0]
+    told = desk.post(RAFFLES, chosen | {"confirmed": "1", "terms": f"{raffle.pk} {again['digest']}"}, follow=True)
+    assert "is published" in told.content.decode()
+
+
+def test_the_page_names_what_keeps_a_draft_from_being_published(desk, draft):
+    raffle = draft(capacity=1, closes_at=timezone.now())
+    page = desk.post(RAFFLES, {"action": "publish", "_selected_action": [str(raffle.pk)]})
+    assert [fault["code"] for fault in page.context["raffles"][0]["faults"]] == ["in_the_past", "too_small"]
+    assert "There are fewer tickets than prizes." in page.content.decode()

@@ -212,3 +212,24 @@ def test_text_that_is_no_line_is_refused_at_its_field(mona, body, odd):
     faults = {fault["field"] for fault in answer.json()["errors"] if fault["code"] == "odd_character"}
     assert faults == {"title", "question", "choices.0", "answer", "prizes.0.name"}
     assert not Raffle.objects.exists()
+
+
+@pytest.mark.parametrize("time", ["2030-12-01T09:00:00", "2030-12-01", "2030-12-01 09:00"])
+def test_a_time_needs_its_offset(mona, body, time):
+    answer = client_of(mona).post(CREATE, body(opens_at=time, closes_at=time))
+    faults = {(fault["field"], fault["code"]) for fault in answer.json()["errors"]}
+    assert faults == {("opens_at", "no_offset"), ("closes_at", "no_offset")}
+    assert not Raffle.objects.exists()
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "1999-12-31T23:59:59Z", "2100-01-01T00:00:00Z"])
+def test_a_time_lies_in_years_that_can_be_counted_with(mona, body, time):
+    answer = client_of(mona).post(CREATE, body(opens_at=time))
+    assert {fault["field"] for fault in answer.json()["errors"]} == {"opens_at"} | (
+        {"closes_at"} if time.startswith("21") else set()
+    )
+
+
+def test_a_time_is_stored_as_the_moment_that_its_offset_makes(mona, body):
+    made = client_of(mona).post(CREATE, body(closes_at="2030-12-01T09:00:00+01:00"))
+    assert made.json()["closes_at"] == "2030-12-01T08:00:00Z"

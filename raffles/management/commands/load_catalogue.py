@@ -6,6 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from luxewin.api.problems import Problem
+from luxewin.money import as_text
+from raffles import words
 from raffles.catalogues import CatalogueError, load_catalogue
 
 SHIPPED = Path(__file__).resolve().parent.parent.parent / "catalogue" / "luxury.json"
@@ -36,6 +38,8 @@ class Command(BaseCommand):
             raise CommandError("\n".join([f"{file}: {error.detail}", *faults])) from error
         for raffle in created:
             self.stdout.write(f"{'published' if publish else 'drafted'}  {raffle.slug}")
+            price, opens, closes = as_text(raffle.ticket_price, raffle.currency), raffle.opens_at, raffle.closes_at
+            self.stdout.write(f"           {price} a ticket, from {words.moment(opens)} until {words.moment(closes)}")
         for slug in existing:
             self.stdout.write(f"exists     {slug}")
         self.stdout.write(self.style.SUCCESS(f"{len(created)} raffles loaded, {len(existing)} existed."))

@@ -1,0 +1,63 @@
+"""The terms of a raffle in words, for whoever is about to fix them."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from luxewin.money import as_text
+from raffles.models import Raffle
+
+UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+
+
+def in_words(raffle: Raffle, now: datetime) -> Iterator[tuple[str, str]]:
+    """Each term with its name, as pairs; amounts with their currency, times with weekday and zone. Cost: one query."""
+    price, currency = raffle.ticket_price, raffle.currency
+    yield "Title", raffle.title
+    yield "Address", raffle.slug
+    yield "Ticket price", as_text(price, currency)
+    yield "Tickets", f"{raffle.capacity:,}: {as_text(price * raffle.capacity, currency)} if all are sold"
+    yield "Tickets per person at most", f"{min(raffle.max_per_person, raffle.capacity):,}"
+    least = f"Below {raffle.min_tickets:,} tickets everyone is refunded, and no draw is held"
+    yield "Tickets at least", least if raffle.min_tickets else "None: the draw is held however few are sold"
+    at_once = raffle.opens_at <= now
+    opens = f"At once: {moment(raffle.opens_at)} has passed" if at_once else moment(raffle.opens_at)
+    yield "On sale from", opens if at_once else f"{opens}, {span(raffle.opens_at - now)} from now"
+    on_sale = raffle.closes_at - max(raffle.opens_at, now)
+    closes = f"{moment(raffle.closes_at)}, {span(on_sale)} on sale"
+    yield "Until", closes if on_sale > timedelta() else f"{moment(raffle.closes_at)}, which has passed"
+    yield "Wait before the draw", f"{span(timedelta(seconds=raffle.delay_seconds))} after the entries are fixed"
+    for prize in raffle.prizes.all():
+        worth = "" if prize.retail_value is None else f", worth {as_text(prize.retail_value, currency)}"
+        yield f"Prize {prize.position}", f"{prize.name}{worth}"
+    yield "Reserve winners", str(raffle.alternates) if raffle.alternates else "None"
+    yield "Question", raffle.question or "None"
+    if raffle.question:
+        yield "Answers to choose from", " | ".join(raffle.choices) or "None: the buyer writes"
+        yield "Right answer", raffle.answer
+
+
+def digest(raffle: Raffle) -> str:
+    """What changes with any of the terms or prizes: whoever agreed to them agreed to these. Cost: one query."""
+    terms = [repr(getattr(raffle, name)) for name in Raffle.TERMS]
+    prizes = raffle.prizes.values_list("position", "name", "description", "retail_value")
+    return hashlib.sha256(repr((terms, list(prizes))).encode()).hexdigest()
+
+
+def moment(at: datetime) -> str:
+    """`Tuesday 1 December 2026, 09:00 UTC`."""
+    local = timezone.localtime(at)
+    return f"{date_format(local, 'l j F Y, H:i')} {local:%Z}"
+
+
+def span(length: timedelta) -> str:
+    """`2 days and 4 hours`: the two largest units."""
+    left, parts = max(0, round(length.total_seconds())), []
+    for seconds, name in UNITS:
+        count, left = divmod(left, seconds)
+        if count:
+            parts.append(f"{count:,} {name}{'' if count == 1 else 's'}")
+    return " and ".join(parts[:2]) or "0 seconds"
