@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import unicodedata
 from typing import Any
 
 import httpx
@@ -21,6 +22,8 @@ SLOTS = Slots(16)
 # What whoever guesses passwords of this site tries first; PASSWORD_WORDS adds an operator's own names.
 CONTEXT_WORDS = ("luxewin", "luxe", "raffle", "ticket", "winner", "prize", "jackpot", "admin", "password", "welcome")
 LEFT_WITHOUT_THEM = 8
+# Begins the salts of hashes of folded passwords; the random part after it has all of its 128 bits.
+FOLDED = "nf."
 # zxcvbn's score of 0 to 4, and how much of a password it looks at: its time grows with the square.
 SAFE_SCORE, LOOKED_AT = 3, 72
 
@@ -35,11 +38,35 @@ class Argon2Hasher(Argon2PasswordHasher):
     memory_cost = 47_104
     parallelism = 1
 
+    def salt(self) -> str:
+        """Begins with FOLDED: what is hashed under it is the folded password."""
+        return FOLDED + super().salt()
+
+    def encode(self, password: str, salt: str) -> str:
+        """Hash it, folded where the salt says so."""
+        return super().encode(fold(password) if salt.startswith(FOLDED) else password, salt)
+
+    def verify(self, password: str, encoded: str) -> bool:
+        """Hash once, as when it was set: an old hash is of the very characters that were typed then."""
+        return super().verify(fold(password) if self._is_folded(encoded) else password, encoded)
+
+    def must_update(self, encoded: str) -> bool:
+        """An old hash is replaced when its password is next given."""
+        return not self._is_folded(encoded) or super().must_update(encoded)
+
+    def _is_folded(self, encoded: str) -> bool:
+        return str(self.decode(encoded)["salt"]).startswith(FOLDED)
+
+
+def fold(password: str) -> str:
+    """The same for all ways in which keyboards write the same letters: accents in one code or two, wide letters."""
+    return unicodedata.normalize("NFKC", password)
+
 
 def faults_of(password: str, person: Any) -> list[ErrorDetail]:
-    """Everything that the validators of the settings find wrong with a new password of this person."""
+    """Everything that the validators of the settings find wrong with a new password of this person, once folded."""
     try:
-        password_validation.validate_password(password, person)
+        password_validation.validate_password(fold(password), person)
     except ValidationError as error:
         return [ErrorDetail(fault.messages[0], fault.code) for fault in error.error_list]
     return []

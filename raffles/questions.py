@@ -1,5 +1,6 @@
 """Questions of skill: how an answer is compared, and what a question has to be."""
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
@@ -9,9 +10,30 @@ MAX_ANSWER = 200
 type Fault = tuple[str, str, str]
 
 
+# What phones put for the apostrophe, the quotation mark and the hyphen of a keyboard.
+LIKE_KEYS = str.maketrans(
+    dict.fromkeys("\u2018\u2019\u201a\u201b\u02b9\u02bb\u02bc\u2032\u00b4\u0060\uff07", "'")
+    | dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\uff02", '"')
+    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2043\ufe58\ufe63\uff0d", "-")
+)
+# Joiners, marks of direction, soft hyphens; and what chooses between a sign and its picture.
+UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f]")
+
+
 def normalised(answer: str) -> str:
-    """Without regard to case, spaces and how a letter is encoded; the right answer is stored like this."""
-    return " ".join(unicodedata.normalize("NFKC", answer).casefold().split())
+    """As it is compared, and as the right answer is stored: whatever keyboard and however careful a hand typed it.
+
+    Without regard to case, spaces, how a letter is encoded, the kind of apostrophe, quotation mark or dash, what is not
+    seen, and points at its end. An answer of nothing but these is left with them.
+    """
+    text = unicodedata.normalize("NFKC", answer.translate(LIKE_KEYS)).casefold()
+    text = unicodedata.normalize("NFKC", text).translate(LIKE_KEYS)
+    seen = "".join(each for each in UNSEEN.sub("", text) if unicodedata.category(each) != "Cf")
+    words = " ".join(re.sub(r"\s*-[\s-]*", "-", seen).split())
+    bare = words.rstrip(" .,;")
+    if len(bare) > 2 and bare[0] == bare[-1] and bare[0] in "'\"":
+        bare = bare[1:-1].strip(" .,;")
+    return bare or words
 
 
 def faults(question: str, choices: Sequence[str], answer: str) -> Iterator[Fault]:

@@ -7,7 +7,7 @@ from accounts.authority import check_reason, lock_for_staff
 from accounts.links import reset_links
 from accounts.models import EmailChange, User
 from accounts.notifications import notify
-from accounts.passwords import faults_of
+from accounts.passwords import faults_of, fold
 from accounts.services.linking import end_links, stop_linking
 from accounts.services.newcomers import claim
 from accounts.services.signing_in import confirm_password
@@ -90,7 +90,7 @@ def set_password_for(person: User, *, password: str | None, actor: User, reason:
 
 def _check_change(user: User, current_password: str, new_password: str) -> None:
     confirm_password(user, current_password, field="current_password")
-    if new_password == current_password:
+    if fold(new_password) == fold(current_password):
         raise InvalidInput.of("new_password", "same_password", "This is your password already.")
     check_new_password(new_password, user, field="new_password")
 

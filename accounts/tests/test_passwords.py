@@ -8,6 +8,7 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Barrier, Thread
 
+import argon2
 import pytest
 from django.db import connection
 from django.test import Client
@@ -17,7 +18,7 @@ from accounts import services
 from accounts.errors import LinkRefused
 from accounts.links import reset_links, verification_links
 from accounts.models import Notification, Session, User
-from accounts.passwords import faults_of
+from accounts.passwords import Argon2Hasher, faults_of
 from accounts.tests.catching import mails_to, token_in
 from accounts.tokens import open_session
 from luxewin.audit.models import AuditEntry
@@ -279,3 +280,53 @@ def test_nobody_is_asked_unless_the_setting_says_so(breaches, registration, sett
     settings.BREACHED_PASSWORDS_URL = ""
     assert client_of().post(REGISTER, registration(password=NEW)).status_code == 201
     assert breaches.asked == []
+
+
+COMPOSED, APART = "r\u00e9sum\u00e9 of a qui\u0301et horse", "re\u0301sume\u0301 of a qui\u0301et horse"
+
+
+@pytest.mark.parametrize(("first", "then"), [(COMPOSED, APART), (APART, COMPOSED), (NEW, f"\uff51{NEW[1:]}")])
+def test_a_password_is_the_same_from_every_keyboard(owner, first, then):
+    owner.set_password(first)
+    owner.save()
+    assert _can_sign_in(owner, then)
+    assert _can_sign_in(owner, first)
+    assert not _can_sign_in(owner, first + ".")
+
+
+def test_an_old_hash_works_once_as_it_was_typed_and_then_from_every_keyboard(owner):
+    old = Argon2Hasher().encode(APART, "of-before-the-folding")
+    User.objects.filter(pk=owner.pk).update(password=old)
+    open_session(owner, user_agent="")
+    assert not _can_sign_in(owner, COMPOSED)
+    assert _can_sign_in(owner, APART)
+    new = User.objects.get(pk=owner.pk).password
+    assert new != old
+    assert _can_sign_in(owner, COMPOSED)
+    assert User.objects.get(pk=owner.pk).password == new
+    # A hash that is renewed is no new password.
+    assert Session.objects.alive().filter(user=owner).count() == 3
+
+
+def test_a_wrong_password_and_an_old_hash_cost_one_hash(owner, monkeypatch):
+    User.objects.filter(pk=owner.pk).update(password=Argon2Hasher().encode(NEW, "of-before-the-folding"))
+    hashed = []
+    verify = argon2.PasswordHasher.verify
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", lambda *given: hashed.append(1) or verify(*given))
+    assert not _can_sign_in(owner, APART)
+    assert len(hashed) == 1
+
+
+def test_another_way_to_type_the_old_password_is_no_new_one(owner):
+    owner.set_password(COMPOSED)
+    owner.save()
+    answer = client_of(owner).post(CHANGE, {"current_password": COMPOSED, "new_password": APART})
+    assert assert_problem(answer, 400, "invalid", {"new_password"})["errors"][0]["code"] == "same_password"
+
+
+def test_what_is_short_or_common_once_folded_is_refused(owner):
+    assert {fault.code for fault in faults_of("pa\uff53\uff53word12", owner)} & {
+        "password_too_common",
+        "password_of_site",
+    }
+    assert "password_too_short" in {fault.code for fault in faults_of("e\u0301" * 9, owner)}

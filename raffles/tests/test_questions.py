@@ -1,12 +1,14 @@
 """The question of skill: what it must be, who sees the right answer, and that it is fixed once published."""
 
 import json
+from importlib import import_module
 from io import StringIO
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
 from luxewin.api.problems import InvalidInput
@@ -140,6 +142,55 @@ def test_the_promise_of_the_draw_does_not_mention_it(on_sale):
 )
 def test_answers_that_read_alike_are_alike(one, other):
     assert normalised(one) == normalised(other)
+
+
+@pytest.mark.parametrize(
+    ("typed", "right"),
+    [
+        *(("Rock \u2019n\u2019 roll", "rock 'n' roll"), ("Rock \u00b4n` roll", "rock 'n' roll")),
+        *((f"Rolls{dash}Royce", "Rolls-Royce") for dash in "\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d"),
+        *(("Rolls - Royce", "Rolls-Royce"), ("1914 \u2013 1918", "1914-1918"), ("\u22125", "-5")),
+        *(("Wait\u2026 what", "Wait... what"), ("Rome.", "Rome"), ("Rome\u2026", "Rome"), ("Rome. ", "Rome")),
+        *((f"Ro{unseen}me", "Rome") for unseen in "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\ufe0f"),
+        *(("\u201cRome\u201d", "Rome"), ("\u201eRome\u201c", "Rome"), ("Rome\u200b", " rome")),
+        *(("say \u201chi\u201d twice", 'say "hi" twice'), ("caf\u00e9", "cafe\u0301")),
+    ],
+)
+def test_an_answer_counts_however_a_phone_writes_it(typed, right):
+    assert normalised(typed) == normalised(right)
+    assert normalised(normalised(typed)) == normalised(typed)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("5", "-5"),
+        ("5", "5!"),
+        ("1.5", "15"),
+        ("caf\u00e9", "cafe"),
+        ("C", "C#"),
+        ("2", "1/2"),
+        ("...", ""),
+        ("a", "a'"),
+    ],
+)
+def test_answers_that_differ_in_more_than_their_typing_stay_different(one, other):
+    assert normalised(one) != normalised(other)
+
+
+def test_what_was_stored_before_is_compared_as_answers_are_now(on_sale):
+    raffle = on_sale(**QUESTION | {"choices": [], "answer": "x"})
+    guard = "ALTER TABLE raffles_raffle {} TRIGGER raffle_terms_are_fixed"
+    with connection.schema_editor() as editor:
+        editor.execute(guard.format("DISABLE"))
+        Raffle.objects.filter(pk=raffle.pk).update(answer="rolls\u2010royce.")
+        editor.execute(guard.format("ENABLE"))
+    with connection.schema_editor() as editor:
+        import_module("raffles.migrations.0009_answers_as_typed").compare_as_typed(apps, editor)
+    raffle.refresh_from_db()
+    assert raffle.answer == "rolls-royce"
+    with pytest.raises(IntegrityError, match="fixed"), transaction.atomic():
+        Raffle.objects.filter(pk=raffle.pk).update(answer="x")
 
 
 def _load(path):
