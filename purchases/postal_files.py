@@ -1,13 +1,12 @@
 """Postal files: many free entries at once, from CSV. All faults are found before anything is written."""
 
-import csv
 import re
 from collections.abc import Callable, Iterator
 from datetime import date
-from io import StringIO
 from typing import Any
 
 from accounts.models import User
+from luxewin import tables
 from luxewin.api.problems import Problem
 from purchases.models import Purchase
 from purchases.services import enter_letters
@@ -72,31 +71,18 @@ def _rows(data: bytes) -> dict[int, dict[str, str]]:
     if len(data) > MAX_BYTES:
         raise PostalFileError([f"the file is larger than {MAX_BYTES} bytes"])
     try:
-        text = data.decode("utf-8-sig")
-        if "\0" in text:
-            raise PostalFileError(["the file has a NUL character: it is not CSV"])
-        # Strict: an unclosed quote would make one cell of all that follows.
-        table = list(csv.reader(StringIO(text, newline=""), strict=True))
-    except UnicodeDecodeError as error:
-        raise PostalFileError(["the file is not UTF-8: save it as “CSV UTF-8”"]) from error
-    except csv.Error as error:
-        raise PostalFileError([f"the file cannot be read: {error}"]) from error
-    heading = [name.strip().lower() for name in table[0]] if table else []
-    rows = {number: row for number, row in enumerate(table[1:], start=2) if any(map(str.strip, row))}
+        heading, rows = tables.read(tables.decode(data))
+    except tables.TableError as error:
+        raise PostalFileError(error.faults) from error
     if faults := list(_faults_of_table(heading, rows)):
         raise PostalFileError(faults)
-    return {number: dict(zip(heading, map(str.strip, row), strict=True)) for number, row in rows.items()}
+    return {number: dict(zip(heading, row, strict=True)) for number, row in rows.items()}
 
 
 def _faults_of_table(heading: list[str], rows: dict[int, list[str]]) -> Iterator[str]:
     yield from (f"row 1: the column {name} is missing" for name in COLUMNS if name not in heading)
     yield from (f"row 1: there is no column {name or 'without a name'}" for name in heading if name not in COLUMNS)
     yield from (f"row 1: the column {name} stands there twice" for name in COLUMNS if heading.count(name) > 1)
-    yield from (
-        f"row {number}: has {len(row)} cells, the heading {len(heading)}"
-        for number, row in rows.items()
-        if len(row) != len(heading)
-    )
     if not rows:
         yield "the file has no rows"
     if len(rows) > MAX_ROWS:

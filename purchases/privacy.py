@@ -1,6 +1,7 @@
 """What purchases hold on people, what stands in the way of forgetting them, and what is taken away."""
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC
 from typing import Any
 
 from django.db.models import CharField, QuerySet, Value
@@ -13,15 +14,21 @@ from accounts.privacy.leaving import Obstacle, eraser, obstacle
 from accounts.privacy.own import audit_rows
 from accounts.services import remember_excluded_cards
 from luxewin.audit.models import AuditEntry
-from luxewin.money import as_text
+from luxewin.money import as_input
 from purchases import gateway, services
 from purchases.models import Dispute, Payment, PersonTally, PostalEntry, Purchase, Refund, SkillAttempt
+
+TICKETS = (
+    *("raffle", "purchase", "entry", "status", "first", "last", "count"),
+    *("amount", "currency", "paid_at_utc"),
+)
 
 
 def register() -> None:
     """Called once, when the app is ready."""
     held.register_rows("purchases/purchases.json", "what you bought and entered", Purchase, by="buyer")
-    held.register("purchases/tickets.csv", "your tickets, for a spreadsheet", _tickets, "purchases.Purchase")
+    tickets = "your tickets, for a spreadsheet"
+    held.register("purchases/tickets.csv", tickets, _tickets, "purchases.Purchase", columns=TICKETS)
     of_purchase = "purchase__buyer"
     held.register_rows("purchases/payments.json", "how it was paid", Payment, "client_secret", by=of_purchase)
     held.register_rows("purchases/refunds.json", "what was paid back", Refund, by="payment__purchase__buyer")
@@ -43,17 +50,22 @@ def register() -> None:
 
 
 def _tickets(user: User) -> Iterator[dict[str, Any]]:
+    """A row for each purchase, with the columns of TICKETS."""
     bought = Purchase.objects.filter(buyer=user).select_related("raffle").order_by("pk")
     for each in bought.iterator(chunk_size=500):
         tickets: dict[str, Any] = each.tickets or {"first": "", "last": "", "count": each.quantity}
-        about: dict[str, Any] = {"raffle": each.raffle.title, "purchase": each.pk, "entry": each.entry_id}
-        yield (
-            about
-            | {"status": each.status}
-            | tickets
-            | {"price": as_text(each.amount, each.currency), "amount": each.amount, "currency": each.currency}
-            | {"paid_at": each.paid_at}
-        )
+        values = {
+            "raffle": each.raffle.title,
+            "purchase": each.pk,
+            "entry": each.entry_id,
+            "status": each.status,
+            **tickets,
+            "amount": as_input(each.amount, each.currency),
+            "currency": each.currency.upper(),
+            # In a form that spreadsheet programs read as a time.
+            "paid_at_utc": each.paid_at and f"{each.paid_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+        }
+        yield {name: values[name] for name in TICKETS}
 
 
 def _cards(user: User) -> Iterator[dict[str, Any]]:

@@ -1,16 +1,15 @@
 """Catalogue files: many raffles at once, from JSON or CSV. All faults are found before anything is written."""
 
-import csv
 import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 from django.utils.dateparse import parse_duration
 
+from luxewin import tables
 from luxewin.api.problems import flatten
 from luxewin.audit.services import Actor
 from luxewin.clock import database_now
@@ -21,6 +20,8 @@ from raffles.serializers import RaffleWriteSerializer
 WHOLE_NUMBERS = ("ticket_price", "capacity", "max_per_person", "min_tickets", "alternates", "delay_seconds")
 FIELDS = {*RaffleWriteSerializer.Meta.fields, "opens_in", "closes_in"}
 MAX_BYTES = 20_000_000
+# Endings of files from spreadsheet programs.
+TABLES = {".csv", ".tsv", ".tab"}
 
 
 class CatalogueError(ValueError):
@@ -47,16 +48,19 @@ def load_catalogue(path: Path, *, publish: bool = False, actor: Actor | None = N
 
 
 def _rows(path: Path) -> list[Any]:
-    """The file's rows. JSON is a list of raffles as `raffles/create` takes them; CSV has the same names as columns,
-    prizes and choices separated by `|`."""
+    """The file's rows. JSON is a list of raffles as `raffles/create` takes them. CSV (`luxewin.tables`) has the same
+    names as columns, prizes and choices separated by `|`."""
     if path.stat().st_size > MAX_BYTES:
         raise CatalogueError([f"the file is larger than {MAX_BYTES} bytes"])
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        return _csv_rows(text) if path.suffix.lower() == ".csv" else _json_rows(text)
+        if path.suffix.lower() in TABLES:
+            return _csv_rows(tables.decode(path.read_bytes()))
+        return _json_rows(path.read_text(encoding="utf-8-sig"))
+    except tables.TableError as error:
+        raise CatalogueError(error.faults) from error
     except CatalogueError:
         raise
-    except (ValueError, csv.Error, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         # Not UTF-8, not JSON, or a number of thousands of digits: each is a ValueError.
         raise CatalogueError([f"the file cannot be read: {error}"]) from error
 
@@ -69,8 +73,11 @@ def _json_rows(text: str) -> list[Any]:
 
 
 def _csv_rows(text: str) -> list[dict[str, Any]]:
-    reader = csv.DictReader(StringIO(text, newline=""), restkey="surplus")
-    return [_typed({key: value for key, value in row.items() if value}) for row in reader]
+    heading, rows = tables.read(text)
+    if twice := sorted({name for name in heading if heading.count(name) > 1}):
+        raise CatalogueError([f"the column {name} stands there twice" for name in twice])
+    cells = (zip(heading, row, strict=True) for row in rows.values())
+    return [_typed({name: cell for name, cell in row if cell}) for row in cells]
 
 
 def _typed(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The archive of an export: a ZIP of a file for each area of what is held, written without holding it in memory."""
 
-import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
@@ -11,12 +10,14 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from accounts.models import User
 from accounts.privacy.held import AREAS
+from luxewin import tables
 from luxewin.clock import database_now
 
 MAX_BYTES = 64 * 1024 * 1024
 README = """LuxeWin: everything that is held on {email}, as of {now:%Y-%m-%d %H:%M} UTC
 
-One file for each kind of thing: JSON, a list of objects, times in UTC as RFC 3339, money in Stripe's unit.
+One file for each kind of thing: JSON, a list of objects, times in UTC as RFC 3339, money in Stripe's unit (500 is
+5.00 GBP). In CSV files, which are for spreadsheets, money is in the currency's main unit.
 What belongs to other people, passwords, and the secrets of signing in are left out.
 
 {files}
@@ -56,7 +57,7 @@ def write_archive(user: User, file: IO[bytes]) -> None:
         for area in AREAS.values():
             with archive.open(area.name, "w") as raw, io.TextIOWrapper(raw, "utf-8", newline="") as text:
                 rows = _bounded(area.rows(user), file)
-                (_write_csv if area.name.endswith(".csv") else _write_json)(rows, text)
+                _write_csv(area.columns, rows, text) if area.columns else _write_json(rows, text)
 
 
 def _bounded(rows: Iterable[dict[str, Any]], file: IO[bytes]) -> Iterator[dict[str, Any]]:
@@ -74,10 +75,5 @@ def _write_json(rows: Iterable[dict[str, Any]], text: IO[str]) -> None:
     text.write("\n]\n")
 
 
-def _write_csv(rows: Iterable[dict[str, Any]], text: IO[str]) -> None:
-    writer = None
-    for row in rows:
-        if writer is None:
-            writer = csv.DictWriter(text, row)
-            writer.writeheader()
-        writer.writerow(row)
+def _write_csv(columns: Iterable[str], rows: Iterable[dict[str, Any]], text: IO[str]) -> None:
+    text.writelines(tables.lines(columns, (row.values() for row in rows)))

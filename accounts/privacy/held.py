@@ -19,6 +19,8 @@ class Area:
     about: str
     rows: Rows
     models: frozenset[str]
+    #: Of a CSV file: its heading, in the order of each row's values. JSON has none.
+    columns: tuple[str, ...] = ()
 
 
 AREAS: dict[str, Area] = {}
@@ -26,9 +28,9 @@ AREAS: dict[str, Area] = {}
 LEFT_OUT: dict[str, str] = {}
 
 
-def register(name: str, about: str, rows: Rows, *models: str) -> None:
-    """Has exports contain a file `name`, JSON or CSV by its ending, of these rows; `models` are labels."""
-    AREAS[name] = Area(name, about, rows, frozenset(models))
+def register(name: str, about: str, rows: Rows, *models: str, columns: tuple[str, ...] = ()) -> None:
+    """Has exports contain a file `name` of these rows: CSV if it has columns, else JSON. `models` are labels."""
+    AREAS[name] = Area(name, about, rows, frozenset(models), columns)
 
 
 def leave_out(reason: str, *models: str) -> None:

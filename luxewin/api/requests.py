@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 #: In `META` of a request whose body has not been read yet: a view that would read it answers 100 (Continue), and gets
 #: the request again with its body. `luxewin.asgi` names the paths that are asked so.
 ASKED_FIRST = "luxewin.asked_first"
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """The audit in the back office: to read and to take along, never to write."""
 
-import csv
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, cast
@@ -10,6 +9,7 @@ from django.contrib import admin
 from django.db.models import BigIntegerField, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, StreamingHttpResponse
 
+from luxewin import tables
 from luxewin.audit.canonical import COLUMNS, read_rows
 from luxewin.audit.models import AuditEntry, Seal
 from luxewin.audit.services import Actor, record
@@ -43,7 +43,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     list_display = ["at", "action", "subject_type", "subject_id", "actor", "address", "seal"]
     list_filter = ["at", KindFilter]
-    search_fields = ["subject_id"]
+    search_fields = ["subject_id__exact"]
     search_help_text = "The whole id of a subject, of who acted, or of a request; or an action."
     ordering = ["-id"]
     actions = ["export"]
@@ -85,23 +85,16 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         user = cast("Actor", request.user)
         record("audit.exported", request.user, actor=user, after={"rows": chosen.count()})
         headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
-        return StreamingHttpResponse(_lines(chosen), content_type="text/csv; charset=utf-8", headers=headers)
+        return StreamingHttpResponse(
+            tables.lines([*COLUMNS, "seal"], _rows(chosen)), content_type="text/csv; charset=utf-8", headers=headers
+        )
 
     # Unlike other actions it takes any number of rows.
     export.is_streamed = True  # type: ignore[attr-defined]
 
 
-class _Line:
-    """A file for the csv module that hands back what it is given."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def _lines(chosen: Any) -> Iterator[str]:
+def _rows(chosen: Any) -> Iterator[list[Any]]:
     """A bounded number of rows is in memory at a time."""
-    writer: Any = csv.writer(_Line())
-    yield writer.writerow([*COLUMNS, "seal"])
     last = 0
     # Each batch is a statement of its own: who reads slowly keeps no statement, no cursor and no snapshot.
     while part := list(chosen.filter(id__gt=last)[:AT_ONCE]):
@@ -109,7 +102,7 @@ def _lines(chosen: Any) -> Iterator[str]:
         rows = read_rows([entry_id for entry_id, _ in part])
         for entry_id, number in part:
             if entry_id in rows:
-                yield writer.writerow([*rows[entry_id].values.values(), number])
+                yield [*rows[entry_id].values.values(), number]
 
 
 @admin.register(Seal)

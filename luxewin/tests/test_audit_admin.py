@@ -76,7 +76,7 @@ def test_an_export_holds_each_row_as_it_is_sealed_and_is_itself_recorded(desk, a
     chosen = {"action": "export", "_selected_action": ids[:2]}
     answer = desk.post(ROWS, chosen)
     assert answer.headers["Content-Type"].startswith("text/csv")
-    lines = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    lines = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))
     rows = canonical.read_rows(ids)
     for line, entry_id in zip(lines, ids[:2], strict=True):
         assert line.pop("seal") == "1"
@@ -90,6 +90,6 @@ def test_all_rows_of_a_filter_are_exported_in_parts(desk, monkeypatch):
     ids = write(5)
     everything = {"action": "export", "_selected_action": ids[:1], "select_across": "1"}
     answer = desk.post(f"{ROWS}?q=test.written", everything)
-    lines = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    lines = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))
     assert [int(line["id"]) for line in lines] == ids
     assert {line["seal"] for line in lines} == {""}

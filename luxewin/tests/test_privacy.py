@@ -90,10 +90,17 @@ def test_an_archive_has_what_every_room_holds(on_sale, alice, bob):
     assert [row["entry_id"] for row in files["draws/proofs.json"]] == [str(mine.entry_id)]
     assert files["purchases/audit.json"]
     assert len(files["draws/picks.json"]) == Pick.objects.filter(purchase=mine).count()
-    line = _archive(alice)["purchases/tickets.csv"].splitlines()[1]
-    assert f"{mine.first_ticket},{mine.first_ticket + 2},3" in line
+    heading, line = _archive(alice)["purchases/tickets.csv"].splitlines()
+    assert heading == "\ufeffraffle,purchase,entry,status,first,last,count,amount,currency,paid_at_utc"
+    assert f"paid,{mine.first_ticket},{mine.first_ticket + 2},3,15.00,GBP,{mine.paid_at:%Y-%m-%d %H:%M:%S}" in line
     assert "Bob" not in json.dumps(files)
     assert str(bob.pk) not in json.dumps(files)
+
+
+def test_tickets_are_a_table_for_a_spreadsheet_whatever_a_raffle_is_called(on_sale, alice, bob):
+    seated(alice, on_sale(title='=HYPERLINK("https://evil.example")'), 1)
+    assert _archive(alice)["purchases/tickets.csv"].splitlines()[1].startswith("\"'=HYPERLINK(")
+    assert len(_archive(bob)["purchases/tickets.csv"].splitlines()) == 1
 
 
 def test_a_long_history_is_written_without_holding_it(on_sale, alice, django_assert_max_num_queries):

@@ -18,6 +18,7 @@ from accounts.back_office.forms import AddressField, Line
 from accounts.models import User
 from accounts.permissions import signed_in
 from accounts.reasoned import reasoned
+from luxewin import tables
 from luxewin.api.problems import Problem
 from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import postal_files, services
@@ -56,7 +57,7 @@ class LetterForm(RaffleForm):
     email = AddressField(help_text="Of the entrant's account: what the letter says must match it.")
     quantity = forms.IntegerField(min_value=1, max_value=MAX_QUANTITY, initial=1)
     reference = Line(max_length=postal_files.MAX_REFERENCE, help_text="What you wrote on the letter; once per raffle.")
-    received_on = forms.DateField(widget=AdminDateWidget)
+    received_on = forms.DateField(widget=AdminDateWidget, help_text="YYYY-MM-DD.")
 
     def __init__(self, *args: Any, actor: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -79,7 +80,9 @@ class LetterForm(RaffleForm):
 class FileForm(RaffleForm):
     """A file of letters."""
 
-    file = forms.FileField(help_text=f"CSV in UTF-8 with the columns {', '.join(postal_files.COLUMNS)}.")
+    file = forms.FileField(
+        help_text=f"CSV in UTF-8, as Excel saves it, with the columns {', '.join(postal_files.COLUMNS)}."
+    )
 
 
 def withdraw(entry: PostalEntry, reason: str, actor: User) -> str:
@@ -176,7 +179,7 @@ class PostalEntryAdmin(ReadOnlyAdmin):
             "tickets": sum(letter.quantity for letter in letters),
             "people": len({letter.entrant.pk for letter in letters}),
         }
-        sealed = signing.dumps({"raffle": str(raffle.pk), "text": data.decode()}, salt=SALT, compress=True)
+        sealed = signing.dumps({"raffle": str(raffle.pk), "text": tables.decode(data)}, salt=SALT, compress=True)
         return self._page(request, "review", sealed=sealed, **facts)
 
     def enter_file(self, request: HttpRequest) -> HttpResponse:

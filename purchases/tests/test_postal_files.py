@@ -55,13 +55,23 @@ def test_a_file_is_entered_in_its_order_whatever_the_order_of_its_columns(alice,
     assert list(entries) == [("R-1", date.fromisoformat(today)), ("R, 2", date.fromisoformat(today))]
 
 
+@pytest.mark.parametrize("separator", [";", "\t", ","], ids=["semicolon", "tab", "comma"])
+@pytest.mark.parametrize("first", ["", "sep={0}\r\n", "{0}{0}{0}\r\n"], ids=["plain", "named", "blank"])
+def test_a_file_as_excel_saves_it_is_entered(separator, first, bob, sam, on_sale, today):
+    lines = ["REFERENCE;Email;QUANTITY;Received On;;", ";;;;;", f"R-1;bob@example.com;2;{today};;", "", ";;;;;"]
+    text = first.format(separator) + "\r\n".join(line.replace(";", separator) for line in lines) + "\r\n"
+    postal_files.load_letters(f"\ufeff{text}".encode(), raffle=fresh(on_sale()), actor=sam)
+    entry = PostalEntry.objects.get()
+    assert (entry.reference, str(entry.received_on), entry.purchase.quantity) == ("R-1", today, 2)
+
+
 def test_all_faults_of_all_rows_are_named_at_once(alice, bob, sam, on_sale, refused, today):
     raffle = on_sale(capacity=20, max_per_person=5)
     old = {"entrant": alice, "quantity": 1, "reference": "OLD", "received_on": date.fromisoformat(today)}
     services.enter_postal(raffle_id=raffle.pk, actor=sam, **old)
     hold(alice, raffle, 2)
     User.objects.filter(pk=bob.pk).update(is_active=False)
-    tomorrow = date.fromisoformat(today) + timedelta(days=1)
+    tomorrow = date.fromisoformat(today) + timedelta(days=2)
     rows = [
         f"A,nobody@example.com,1.5,{today}",  # row 2
         f"A,alice@example.com,2,{today}",
@@ -102,9 +112,10 @@ TABLES = {
     "empty rows only": (HEAD.encode() + b",,,\n\n , ,,\n", "the file has no rows"),
     "a column missing": (b"reference,email,quantity\nA,b@c.de,1\n", "the column received_on is missing"),
     "an unknown column": (b"reference,email,quantity,received_on,name\n", "there is no column name"),
-    "a nameless column": (b"reference,email,quantity,received_on,\n", "there is no column without a name"),
+    "a nameless column": (b"reference,,email,quantity,received_on\n", "there is no column without a name"),
+    "cells beyond the heading": (HEAD.encode() + b"A,b@c.de,1,2026-01-31,more\n", "row 2: has 5 cells, the heading 4"),
     "a column twice": (b"reference,email,quantity,received_on,email\n", "the column email stands there twice"),
-    "semicolons": (b"reference;email;quantity;received_on\n", "no column reference;email;quantity;received_on"),
+    "bars": (b"reference|email|quantity|received_on\n", "no column reference|email|quantity|received_on"),
     "too few cells": (HEAD.encode() + b"A,b@c.de\n", "row 2: has 2 cells, the heading 4"),
     "not UTF-8": (HEAD.encode() + "É,b@c.de,1,2026-01-01".encode("latin-1"), "not UTF-8"),
     "UTF-16": (HEAD.encode("utf-16"), "not UTF-8"),

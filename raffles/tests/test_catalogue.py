@@ -194,3 +194,18 @@ def test_if_one_raffle_cannot_be_published_none_is_written(file, db):
     rows = [ROW, ROW | {"slug": "over", "opens_in": "-P2D", "closes_in": "-P1D"}]
     with nothing_written(), pytest.raises(CommandError, match="closes_at"):
         _load(file(rows), "--publish")
+
+
+@pytest.mark.parametrize(("separator", "name"), [(";", "c.csv"), ("\t", "c.tsv"), ("\t", "c.csv")])
+def test_a_csv_as_excel_saves_it_loads(separator, name, file, db):
+    heading = HEAD.strip().upper().replace(",", separator) + 2 * separator
+    row = "watch;A watch;watch;500;GBP;100;10;PT0S;P1D;The watch;;".replace(";", separator)
+    blank = 11 * separator
+    _load(file(f"\ufeff{blank}\r\n{heading}\r\n{blank}\r\n{row}\r\n\r\n{blank}", name))
+    assert [prize.name for prize in Raffle.objects.get(slug="watch").prizes.all()] == ["The watch"]
+
+
+def test_what_was_loaded_is_echoed_with_price_and_times(file, db):
+    told = _load(file([ROW]))
+    assert "5.00 GBP a ticket, from " in told
+    assert told.count(" UTC") == 2

@@ -1,0 +1,107 @@
+"""Tables in files: read as spreadsheet programs save them, written so that they open them and run nothing."""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from io import StringIO
+from typing import Any
+
+SEPARATORS = ",;\t"
+# Excel's own first line, which names the separator and is no row.
+SEPARATOR_LINE = re.compile('"?sep=([,;\t])"?', re.IGNORECASE)
+# What a spreadsheet program takes for the beginning of a formula, wide forms included.
+FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+BOM = "\ufeff"
+
+
+class TableError(ValueError):
+    """The file is no table; `faults` says why, in words for whoever made it."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+def decode(data: bytes) -> str:
+    """The text of a file in UTF-8, with or without a byte order mark. Raises TableError."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TableError(["the file is not UTF-8: save it as “CSV UTF-8”"]) from error
+    if "\0" in text:
+        raise TableError(["the file has a NUL character: it is not CSV"])
+    return text
+
+
+def read(text: str) -> tuple[list[str], dict[int, list[str]]]:
+    """The heading, in small letters, and the cells of each row by its number as a spreadsheet program counts.
+
+    Takes commas, semicolons and tabs, whichever the heading has most of; passes over blank rows, and over columns and
+    cells to the right of the heading in which nothing stands. Cells are stripped. A table without a heading has an
+    empty one. Raises TableError on a file that is no CSV, and naming each row whose cells are not as many.
+    """
+    first, _, rest = text.partition("\n")
+    told = SEPARATOR_LINE.fullmatch(first.strip())
+    try:
+        # Strict: an unclosed quote would make one cell of all that follows.
+        reader = csv.reader(
+            StringIO(rest if told else text, newline=""), delimiter=told[1] if told else _separator(text), strict=True
+        )
+        numbered = enumerate(
+            ([cell.strip().replace("\r\n", "\n") for cell in row] for row in reader), start=2 if told else 1
+        )
+        rows = {number: row for number, row in numbered if any(row)}
+    except csv.Error as error:
+        raise TableError([f"the file cannot be read: {error}"]) from error
+    heading = [_name(cell) for cell in _trimmed(rows.pop(next(iter(rows))))] if rows else []
+    width = len(heading)
+    fitting = {number: row[:width] if not any(row[width:]) else row for number, row in rows.items()}
+    wrong = {number: row for number, row in fitting.items() if len(row) != width}
+    if wrong and heading:
+        raise TableError([f"row {number}: has {len(row)} cells, the heading {width}" for number, row in wrong.items()])
+    return heading, fitting
+
+
+def _separator(text: str) -> str:
+    """Of the first line in which anything stands; what is quoted does not count."""
+    line = next((line for line in text.splitlines() if line.strip(f" {SEPARATORS}")), "")
+    bare = re.sub('"[^"]*"', "", line)
+    return max(SEPARATORS, key=bare.count)
+
+
+def _name(cell: str) -> str:
+    """`Received On` is `received_on`."""
+    return re.sub(r"[\s-]+", "_", cell.lower())
+
+
+def _trimmed(row: list[str]) -> list[str]:
+    while row and not row[-1]:
+        row = row[:-1]
+    return row
+
+
+class _Line:
+    """A file for the csv module that hands back what it is given."""
+
+    def write(self, line: str) -> str:
+        """The line."""
+        return line
+
+
+def lines(heading: Iterable[str], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
+    """A table as the lines of a file that spreadsheet programs open as it is: with a byte order mark, no formula in it.
+
+    What would be taken for a formula begins with an apostrophe, which those programs do not show. Numbers stay numbers.
+    """
+    writer: Any = csv.writer(_Line())
+    yield BOM + writer.writerow(heading)
+    for row in rows:
+        yield writer.writerow([_plain(cell) for cell in row])
+
+
+def _plain(cell: Any) -> Any:
+    if cell is None or isinstance(cell, int | float | Decimal):
+        return cell
+    text = str(cell)
+    return f"'{text}" if FORMULA.match(text.lstrip(" ")) else text
