@@ -42,7 +42,7 @@ def read(text: str) -> tuple[list[str], dict[int, list[str]]]:
     empty one. Raises TableError on a file that is no CSV, and naming each row whose cells are not as many.
     """
     first, _, rest = text.partition("\n")
-    told = SEPARATOR_LINE.fullmatch(first.strip())
+    told = SEPARATOR_LINE.fullmatch(first.rstrip("\r"))
     try:
         # Strict: an unclosed quote would make one cell of all that follows.
         reader = csv.reader(

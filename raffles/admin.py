@@ -120,7 +120,7 @@ class CurrencyField(forms.CharField):
 
     def to_python(self, value: Any) -> str:
         """In lower case, as Stripe writes it."""
-        return super().to_python(value).lower()
+        return (super().to_python(value) or "").lower()
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Compares the codes."""
@@ -145,7 +145,7 @@ class RaffleForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         price, currency = self.initial.get("ticket_price"), self.initial.get("currency", "")
         if isinstance(price, int) and is_currency(currency):
-            self.initial |= {"ticket_price": as_input(price, currency), "currency": currency.upper()}
+            self.initial["ticket_price"], self.initial["currency"] = as_input(price, currency), currency.upper()
 
     def clean(self) -> dict[str, Any]:
         """The rules of the API; only a draft's page has the terms."""

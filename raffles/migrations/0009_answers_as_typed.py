@@ -5,15 +5,16 @@ from django.db import migrations
 from raffles.questions import normalised
 
 # The answer is one of the terms that a trigger keeps: how it is written down for comparing is none.
-GUARD = "ALTER TABLE raffles_raffle {} TRIGGER raffle_terms_are_fixed"
+WITHOUT_GUARD = "ALTER TABLE raffles_raffle DISABLE TRIGGER raffle_terms_are_fixed"
+WITH_GUARD = "ALTER TABLE raffles_raffle ENABLE TRIGGER raffle_terms_are_fixed"
 
 
 def compare_as_typed(apps, schema_editor):
     raffles = apps.get_model("raffles", "Raffle").objects
-    schema_editor.execute(GUARD.format("DISABLE"))
+    schema_editor.execute(WITHOUT_GUARD)
     for key, answer in raffles.exclude(answer="").values_list("pk", "answer"):
         raffles.filter(pk=key).update(answer=normalised(answer)[:200])
-    schema_editor.execute(GUARD.format("ENABLE"))
+    schema_editor.execute(WITH_GUARD)
 
 
 class Migration(migrations.Migration):
