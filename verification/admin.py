@@ -168,7 +168,7 @@ class DrawAdmin(ReadOnlyAdmin):
 
     list_display = ["sequence", "raffle", "state", "tickets", "entries", "round", "trouble"]
     list_filter = ["state"]
-    search_fields = ["raffle__title", "manifest_hash", "root"]
+    search_fields = ["raffle__title", "manifest_hash__exact", "root__exact"]
     list_select_related = ["raffle"]
     fieldsets = [
         (None, {"fields": ["raffle", ("sequence", "state"), "due_at", "trouble"]}),

@@ -11,6 +11,6 @@ class IdentityAdmin(ReadOnlyAdmin):
     """Which account elsewhere opens which account here, and since when."""
 
     list_display = ["created_at", "provider", "subject", "user", "email"]
-    search_fields = ["user__email", "email", "subject"]
+    search_fields = ["user__email", "email", "subject__exact"]
     list_select_related = ["user"]
     ordering = ["-created_at"]

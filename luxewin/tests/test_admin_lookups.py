@@ -7,13 +7,16 @@ from uuid import uuid4
 import pytest
 from django.contrib import admin
 from django.contrib.admin.options import ModelAdmin
+from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import FieldDoesNotExist
+from django.db.models import CharField, EmailField, TextField
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from accounts.back_office.model_admin import BackOfficeModelAdmin
 from accounts.models import User
 from purchases.models import Payment, Purchase, SkillAttempt
+from purchases.tests.stage import hold
 
 # Columns that no page shows, to some or to all, and no list may find, sort or filter by.
 HIDDEN = {
@@ -181,3 +184,30 @@ def test_the_links_of_every_filter_still_work(checkout, desk):
                 assert desk.get(address + choice["query_string"]).status_code == 200, choice
                 followed += 1
     assert followed > 60
+
+
+def _found(client, page, term):
+    return list(client.get(f"/admin/{page}/", {"q": term}).context["cl"].result_list)
+
+
+def test_ids_numbers_and_addresses_are_searched_by_the_whole(desk, alice, on_sale):
+    purchase = hold(alice, on_sale(title="A watch"))
+    Payment.objects.create(purchase=purchase, attempt=2, status="failed", intent_id="pi_33abc")
+    parts = [str(purchase.pk)[:2], str(purchase.pk)[-4:], str(purchase.entry_id)[:8], "33", "pi_33", "alice", "example"]
+    for page in ("purchases/purchase", "purchases/payment"):
+        assert {part: _found(desk, page, part) for part in parts} == {part: [] for part in parts}
+        for whole in (str(purchase.pk), purchase.pk.hex, "pi_33abc", "ALICE@example.com"):
+            assert _found(desk, page, whole), whole
+    assert _found(desk, "purchases/purchase", str(purchase.entry_id)) == [purchase]
+    assert _found(desk, "purchases/purchase", "watc") == [purchase]
+
+
+@pytest.mark.parametrize(("model", "page"), REGISTERED, ids=NAMES)
+def test_no_search_looks_for_a_part_of_an_id(model, page):
+    for name in page.get_search_fields(_request(is_superuser=True)):
+        if not name.endswith(("__exact", "__iexact")):
+            field = get_fields_from_path(model, name)[-1]
+            assert isinstance(field, (CharField, TextField)), name
+            assert not isinstance(field, EmailField), name
+            assert not field.primary_key, name
+            assert not field.name.endswith("_id"), name

@@ -24,7 +24,7 @@ class MirrorAdmin(ReadOnlyAdmin):
     """What dj-stripe recorded of Stripe. The raw data stays out: it holds client secrets and people's cards."""
 
     list_display = ["created", "id"]
-    search_fields = ["id"]
+    search_fields = ["id__exact"]
     ordering = ["-created"]
     exclude = ["stripe_data", "metadata"]
 
@@ -33,7 +33,7 @@ class CustomerAdmin(MirrorAdmin):
     """Whom Stripe knows."""
 
     list_display = ["created", "id", "subscriber"]
-    search_fields = ["id", "subscriber__email"]
+    search_fields = ["id__exact", "subscriber__email"]
     list_select_related = ["subscriber"]
     # An address is not recorded.
     exclude = [*MirrorAdmin.exclude, "email"]
@@ -63,7 +63,7 @@ class EventAdmin(MirrorAdmin):
 
     list_display = ["created", "type", "about", "id"]
     list_filter = [("type", known(lambda: EVENTS))]
-    search_fields = ["id", "data__object__id"]
+    search_fields = ["id__exact", "data__object__id__iexact"]
     exclude = [*MirrorAdmin.exclude, "data"]
     readonly_fields = ["about"]
     actions = ["replay"]
@@ -106,7 +106,7 @@ class UnstoredEventAdmin(ReadOnlyAdmin):
 
     list_display = ["made_at", "type", "error", "tries", "next_try", "event_id"]
     list_filter = [("type", known(lambda: EVENTS))]
-    search_fields = ["event_id"]
+    search_fields = ["event_id__exact"]
     # Not the content: it may hold a client secret.
     fields = ["event_id", "type", "made_at", "noted_at", "error", "tries", "next_try"]
     readonly_fields = ["next_try"]
@@ -151,7 +151,7 @@ class StaleMirrorAdmin(ReadOnlyAdmin):
 
     list_display = ["object_id", "about", "noted_at", "tries", "due_at", "error"]
     list_filter = ["about"]
-    search_fields = ["object_id"]
+    search_fields = ["object_id__exact"]
     ordering = ["-tries", "noted_at"]
 
 

@@ -128,7 +128,8 @@ class PurchaseAdmin(ReadOnlyAdmin):
 
     list_display = ["created_at", "state", "price", "tickets", "buyer", "title"]
     list_filter = [AttentionFilter, "status", "route", ("currency", known(currencies)), ("created_at", MonthFilter)]
-    search_fields = ["id", "entry_id", "buyer__email", "raffle__title", "payments__intent_id"]
+    search_fields = ["id", "entry_id", "buyer__email", "raffle__title", "payments__intent_id__exact"]
+    search_help_text = "A whole id (of a purchase, entry or payment) or e-mail address, or part of a raffle's title."
     list_select_related = ["raffle", "buyer"]
     fieldsets = [
         (None, {"fields": ["raffle", "buyer", "route", "tickets", "price", "state", "evidence", "likely_doubles"]}),
@@ -217,7 +218,7 @@ class PaymentAdmin(ReadOnlyAdmin):
 
     list_display = ["created_at", "status", "price", "buyer", "of", "attempt", "intent_id"]
     list_filter = ["status", ("purchase__currency", known(currencies)), ("created_at", MonthFilter)]
-    search_fields = ["intent_id", "purchase__id", "purchase__buyer__email"]
+    search_fields = ["intent_id__exact", "purchase__id", "purchase__buyer__email"]
     list_select_related = ["purchase__buyer", "purchase__raffle"]
     fields = ["of", "buyer", "price", "status", "attempt", "intent_id", "calling_since", "created_at", "updated_at"]
     readonly_fields = ["of", "buyer", "price", "updated_at"]
@@ -261,7 +262,10 @@ class RefundAdmin(OfPaymentAdmin):
 
     list_display = ["created_at", "status", "price", "buyer", "of", "reason", "error"]
     list_filter = ["status", ("payment__purchase__currency", known(currencies)), ("created_at", MonthFilter)]
-    search_fields = ["payment__purchase__id", "payment__purchase__buyer__email", "payment__intent_id", "stripe_id"]
+    search_fields = [
+        *("payment__purchase__id", "payment__purchase__buyer__email"),
+        *("payment__intent_id__exact", "stripe_id__exact"),
+    ]
     fields = [
         *("of", "buyer", "payment", "price", "reason", "status", "error", "attempt", "stripe_id"),
         *("created_at", "updated_at"),
@@ -301,7 +305,10 @@ class DisputeAdmin(OfPaymentAdmin):
         ("reason", known(lambda: DISPUTE_REASONS)),
         ("opened_at", MonthFilter),
     ]
-    search_fields = ["stripe_id", "payment__intent_id", "payment__purchase__id", "payment__purchase__buyer__email"]
+    search_fields = [
+        *("payment__purchase__id", "payment__purchase__buyer__email"),
+        *("payment__intent_id__exact", "stripe_id__exact"),
+    ]
     fields = ["of", "buyer", "payment", "price", "status", "reason", "stripe_id", "opened_at", "updated_at"]
     readonly_fields = ["of", "buyer", "price", "updated_at"]
 
