@@ -102,6 +102,8 @@ TEMPLATES = [
 # connections. `luxewin.asgi` asks for the pool before the settings are read.
 DATABASE_POOL = env.flag("DATABASE_POOL", False)
 DATABASES = {"default": env.database("DATABASE_URL", "postgresql:///luxewin")}
+# Set where a pooler such as PgBouncer gives each transaction another connection: nothing of ours may outlast one.
+DATABASE_TRANSACTION_POOLER = env.flag("DATABASE_TRANSACTION_POOLER", False)
 # Seconds after which the server stops a statement, gives up a wait for a lock, and ends a transaction in which nothing
 # happens; 0 leaves it to the server's own settings. luxewin.database.statement_timeout asks for more, by name.
 DATABASE_STATEMENT_SECONDS = env.integer("DATABASE_STATEMENT_SECONDS", 15, most=86_400)
@@ -110,16 +112,20 @@ DATABASE_IDLE_SECONDS = env.integer("DATABASE_IDLE_SECONDS", 60, most=86_400)
 DATABASES["default"] |= {
     "CONN_MAX_AGE": 0 if DATABASE_POOL else 60,
     "CONN_HEALTH_CHECKS": True,
+    # A cursor that the server keeps is on another connection by its next page: rows would be missing, or others'.
+    "DISABLE_SERVER_SIDE_CURSORS": DATABASE_TRANSACTION_POOLER,
     "OPTIONS": DATABASES["default"].get("OPTIONS", {})
     | {"connect_timeout": 5, "application_name": "luxewin"}
     # A machine that vanished is noticed after a minute instead of two hours.
     | {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3},
 }
-# Behind PgBouncer in transaction mode, which refuses such options, all three are 0, and are set at the server.
-if _limits := session_options(
-    statement_timeout=DATABASE_STATEMENT_SECONDS,
-    lock_timeout=DATABASE_LOCK_SECONDS,
-    idle_in_transaction_session_timeout=DATABASE_IDLE_SECONDS,
+# PgBouncer in transaction mode refuses such options: there they are set at the server.
+if not DATABASE_TRANSACTION_POOLER and (
+    _limits := session_options(
+        statement_timeout=DATABASE_STATEMENT_SECONDS,
+        lock_timeout=DATABASE_LOCK_SECONDS,
+        idle_in_transaction_session_timeout=DATABASE_IDLE_SECONDS,
+    )
 ):
     # What DATABASE_URL says itself comes after ours, and wins.
     _given = DATABASES["default"]["OPTIONS"].get("options", "")
