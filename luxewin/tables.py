@@ -41,6 +41,8 @@ def read(text: str) -> tuple[list[str], dict[int, list[str]]]:
     cells to the right of the heading in which nothing stands. Cells are stripped. A table without a heading has an
     empty one. Raises TableError on a file that is no CSV, and naming each row whose cells are not as many.
     """
+    if not text.strip(f"\r\n {SEPARATORS}"):
+        return [], {}
     first, _, rest = text.partition("\n")
     told = SEPARATOR_LINE.fullmatch(first.rstrip("\r"))
     try:
