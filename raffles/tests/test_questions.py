@@ -186,7 +186,7 @@ def test_what_was_stored_before_is_compared_as_answers_are_now(on_sale):
         Raffle.objects.filter(pk=raffle.pk).update(answer="rolls\u2010royce.")
         editor.execute(guard.format("ENABLE"))
     with connection.schema_editor() as editor:
-        import_module("raffles.migrations.0009_answers_as_typed").compare_as_typed(apps, editor)
+        import_module("raffles.migrations.0010_answers_as_typed").compare_as_typed(apps, editor)
     raffle.refresh_from_db()
     assert raffle.answer == "rolls-royce"
     with pytest.raises(IntegrityError, match="fixed"), transaction.atomic():

@@ -18,5 +18,5 @@ def compare_as_typed(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("raffles", "0008_fixed_once_public")]
+    dependencies = [("raffles", "0009_fixed_once_public")]
     operations = [migrations.RunPython(compare_as_typed, migrations.RunPython.noop, elidable=True)]
