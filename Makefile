@@ -24,8 +24,9 @@ $(UV): .ci/uv.txt
 	@.bootstrap/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.txt
 
 .venv/.synced: .ci/requirements.txt .python-version | $(UV)
+	@echo "Installing Python and the packages into .venv, once; the first time takes a minute or two."
 	@$(UV) venv --quiet --allow-existing .venv
-	@$(UV) pip sync --quiet --require-hashes .ci/requirements.txt
+	@$(UV) pip sync --require-hashes .ci/requirements.txt
 	@touch $@
 
 setup: .venv/.synced ## install what is missing
@@ -63,6 +64,6 @@ requirements: $(UV) ## compile the pinned requirements anew (add ARGS=--upgrade 
 noble: setup ## bundle the browser's library anew from verification/browser/package-lock.json
 	@$(PYTHON) -m verification.browser.build
 
-clean: ## remove environments and the data of embedded parts
-	@if [ -x $(PYTHON) ]; then $(PYTHON) -c 'from pathlib import Path; from luxewin import parts; [parts.erase(state) for state in Path(".luxewin").glob("*") if (state / "supervisor.lock").exists()]'; fi
+clean: ## remove environments and the data of embedded parts, root's in /var/tmp too
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -c 'from pathlib import Path; from luxewin import parts; [parts.erase(state) for state in Path(".luxewin").glob("*") if (state / "supervisor.lock").exists()]; from luxewin.parts.postgres import erase_orphans; [print(f"removed {each}, whose folder is gone") for each in erase_orphans()]'; fi
 	@rm -rf .luxewin .venv .bootstrap bench/.venv

@@ -1,4 +1,4 @@
-"""Bench room: the command line, `python -m bench [--only NAME,…] [--json FILE] [--full] [--list]`."""
+"""Bench room: the command line, `python -m bench [--only NAME,…] [--json FILE] [--smallest | --full] [--list]`."""
 
 import argparse
 import json
@@ -8,10 +8,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.ground import Ground
+from bench.ground import Ground, Size
 from bench.registry import BenchError, Figure, Measurement, chosen
 from luxewin.launch import STATE
 from luxewin.parts import PartError
+from luxewin.progress import progress
 
 MISUSED, FAILED = 2, 1
 EXPLANATION = (
@@ -25,8 +26,12 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make bench", description="measures the product beside its yardsticks")
     parser.add_argument("--only", default="", metavar="NAME,…", help="these measurements; all without it")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write {NAME: {value, unit, yardstick, ratio}} there")
-    parser.add_argument(
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument(
         "--full", action="store_true", help="whole backlogs: 100,000 events, 10,000 refunds; about an hour"
+    )
+    sizes.add_argument(
+        "--smallest", action="store_true", help="only to see that measurements run; the figures mean nothing"
     )
     parser.add_argument("--list", action="store_true", help="name the measurements and say what each is")
     options = parser.parse_args(argv)
@@ -39,21 +44,23 @@ def main(argv: Sequence[str]) -> int:
         for each in measurements:
             print(f"{each.name}  [{each.unit}]\n    {each.summary}")
         return 0
-    return _run(measurements, options.json, full=options.full)
+    size = Size.FULL if options.full else Size.SMALLEST if options.smallest else Size.USUAL
+    return _run(measurements, options.json, size)
 
 
-def _run(measurements: Sequence[Measurement], file: Path | None, *, full: bool) -> int:
+def _run(measurements: Sequence[Measurement], file: Path | None, size: Size) -> int:
     """What was measured before one fails is still shown and written."""
     figures: dict[Measurement, Figure] = {}
     failure: Exception | None = None
     # Others' work disturbs both sides, but not alike: whoever reads the figures should know of it.
     print(f"{os.cpu_count()} cores, load average before the start {os.getloadavg()[0]:.1f} (should be near 0)")
     try:
-        with Ground(STATE / "bench", full=full) as ground:
+        with Ground(STATE / "bench", size=size) as ground:
             for each in measurements:
                 started = time.monotonic()
                 print(f"{each.name}: {each.summary}", flush=True)
-                figures[each] = each.run(ground)
+                with progress(each.name):
+                    figures[each] = each.run(ground)
                 print(f"{each.name}: {figures[each].ratio:.2f}, took {time.monotonic() - started:.0f} s", flush=True)
     except (BenchError, PartError) as error:
         failure = error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import shop
-from bench.ground import Ground, alternate, number
+from bench.ground import Ground, number
 from bench.load import CONNECTIONS
 from bench.registry import BenchError, Figure, measurement
 from luxewin.parts import postgres
@@ -49,9 +49,9 @@ def hold_vs_pgbench(ground: Ground) -> Figure:
     """
     raffle, database = shop.raffle(ground), ground.database()
     product = shop.purchases(ground, shop.instant_server(ground), raffle)
-    pgbench = Pgbench(database, ground.run_product("bench.product.hold_script", raffle, str(shop.BUYERS)))
+    pgbench = Pgbench(database, ground.run_product("bench.product.hold_script", raffle, str(shop.buyers(ground))))
     before = number(database, shop.HELD, raffle)
-    figure = Figure(*alternate(product.rate, pgbench.rate, rounds=ROUNDS, seconds=SECONDS))
+    figure = Figure(*ground.alternate(product.rate, pgbench.rate, rounds=ROUNDS, seconds=SECONDS))
     written = number(database, shop.HELD, raffle) - before
     if written < product.answered + pgbench.done:
         raise BenchError(f"{product.answered} + {pgbench.done} holds were answered, but the database has {written}")

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench import shop
-from bench.ground import Ground
+from bench.ground import Ground, Size
 from bench.registry import BenchError, Figure, measurement
 
 # The most that a process may grow by after its warm-up: nothing is kept of what is done.
 GROWTH_MB = 20
-# Purchases of the warm-up and of each round, which need a raffle each; with --full the last figures of the list.
-SETTLE = {False: [100, 300, 300, 300], True: [10_000, 30_000, 30_000, 30_000]}
-REFUND = {False: [100, 300, 300, 300], True: [1_000, 10_000, 10_000, 10_000]}
+# Purchases of the warm-up and of each round, which need a raffle each; with --full the last of the list.
+SETTLE = {Size.SMALLEST: [3, 3], Size.USUAL: [100, 300, 300, 300], Size.FULL: [10_000, 30_000, 30_000, 30_000]}
+REFUND = {Size.SMALLEST: [3, 3], Size.USUAL: [100, 300, 300, 300], Size.FULL: [1_000, 10_000, 10_000, 10_000]}
 SEED_SECONDS, WORK_SECONDS = 900, 14_400
 
 
@@ -25,7 +25,7 @@ def settle_events(ground: Ground) -> Figure:
     are enqueued and not made. What a webhook takes until then (signature, dj-stripe's event) and the queue's own work
     are not in it. Fails if memory is not flat, or if the two sides left different books.
     """
-    return _worked_off(ground, "settle", "open", SETTLE[ground.full])
+    return _worked_off(ground, "settle", "open", SETTLE[ground.size])
 
 
 @measurement(unit="refunds/s")
@@ -35,7 +35,7 @@ def refund_batch(ground: Ground) -> Figure:
 
     The rest is as in settle_events.
     """
-    return _worked_off(ground, "refund", "paid", REFUND[ground.full])
+    return _worked_off(ground, "refund", "paid", REFUND[ground.size])
 
 
 def _worked_off(ground: Ground, kind: str, state: str, sizes: list[int]) -> Figure:

@@ -8,13 +8,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.ground import Ground
+from bench.ground import Ground, Size
 from bench.product.held import bare
 from bench.registry import BenchError, Figure, measurement
 from luxewin.launch import PROJECT
 
-SIZES = [10_000, 100_000, 1_000_000]
-ROUNDS = 3
+SIZES = {Size.SMALLEST: [100, 1_000], Size.USUAL: [10_000, 100_000, 1_000_000]}
+SIZES[Size.FULL] = SIZES[Size.USUAL]
+ROUNDS = {Size.SMALLEST: 1, Size.USUAL: 3, Size.FULL: 3}
 MOST_MB = 1024**3 / 1e6
 GROWTH_MB = 20  # while a file of 46 MB is streamed
 SECONDS = 1_800
@@ -28,8 +29,10 @@ def draw_1e6(ground: Ground) -> Figure:
 
     Smaller draws show how it grows. Fails if the process takes more than a GiB; PostgreSQL's memory is its own.
     """
-    found = {size: _product(ground, "again", _raffle(ground, size), str(ROUNDS)) for size in SIZES}
-    largest = found[SIZES[-1]]
+    found = {
+        size: _product(ground, "again", _raffle(ground, size), str(ROUNDS[ground.size])) for size in SIZES[ground.size]
+    }
+    largest = found[SIZES[ground.size][-1]]
     if largest["memory"] > MOST_MB:
         raise BenchError(f"the process took {largest['memory']:.0f} MB, more than {MOST_MB:.0f}")
     note = "; ".join(
@@ -53,7 +56,7 @@ def verify_1e6(ground: Ground) -> Figure:
     start to its end, beside two million bare SHA-256 of the lengths that the tree hashes.
     """
     _asked(ground)
-    pairs = [(_verified(_folder(ground)), bare(SIZES[-1])) for _ in range(ROUNDS + 1)]
+    pairs = [(_verified(_folder(ground)), bare(SIZES[ground.size][-1])) for _ in range(ROUNDS[ground.size] + 1)]
     values, yardsticks = zip(*pairs[1:], strict=True)  # the first warms up
     return Figure(values, yardsticks)
 
@@ -71,7 +74,7 @@ def _raffle(ground: Ground, entries: int) -> str:
 @cache
 def _asked(ground: Ground) -> dict[str, float]:
     """What the largest draw was asked once it was held; its two files are in the folder then."""
-    raffle = _raffle(ground, SIZES[-1])
+    raffle = _raffle(ground, SIZES[ground.size][-1])
     _product(ground, "once", raffle)
     found: dict[str, float] = _product(ground, "ask", raffle, str(_folder(ground)))
     return found

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -27,12 +28,19 @@ READY_SECONDS = 120  # on a machine that is busy otherwise
 QUIET = {"CHAIN_RPC_URL": "", "HOLD_SECONDS": "86400"}
 
 
+class Size(StrEnum):
+    """How much a measurement does."""
+
+    SMALLEST = "smallest"  # enough to see that it still runs; its figures mean nothing
+    USUAL = "usual"
+    FULL = "full"  # whole backlogs, where a measurement has some
+
+
 class Ground:
     """The product's stack with its data in a folder of its own, empty at the start of each run."""
 
-    def __init__(self, state: Path, *, full: bool = False) -> None:
-        """`full`: where a measurement has a small and a whole size, the whole."""
-        self.state, self.full = state, full
+    def __init__(self, state: Path, *, size: Size = Size.USUAL) -> None:
+        self.state, self.size = state, size
         self._ends = ExitStack()
 
     def __enter__(self) -> Self:
@@ -51,6 +59,28 @@ class Ground:
     def stack(self) -> Stack:
         """Parts, server and worker, as `make run` has them, but for the reload and with PROCESSES web processes."""
         return self._ends.enter_context(Stack(self.state, fresh=True, web_processes=PROCESSES, environment=QUIET))
+
+    @property
+    def is_smallest(self) -> bool:
+        """Whether it is only to be seen that measurements run."""
+        return self.size == Size.SMALLEST
+
+    def alternate(
+        self, ours: Callable[[float], float], theirs: Callable[[float], float], *, rounds: int, seconds: float
+    ) -> tuple[list[float], list[float]]:
+        """A warm-up of each, then `rounds` samples of each, taken in turn so that both meet the same disturbances.
+
+        Each callable measures for so many seconds. Who goes first changes from round to round.
+        """
+        if self.is_smallest:
+            rounds, seconds = 1, 1
+        else:
+            ours(seconds), theirs(seconds)
+        samples: tuple[list[float], list[float]] = ([], [])
+        for turn in range(rounds):
+            for side in (0, 1) if turn % 2 == 0 else (1, 0):
+                samples[side].append((ours, theirs)[side](seconds))
+        return samples
 
     def another_server(self, name: str, environment: Mapping[str, str]) -> str:
         """The address of a second server of the product on the same database, with some variables set otherwise."""
@@ -134,18 +164,3 @@ def number(database: str, query: str, *values: object) -> int:
     if row is None:
         raise BenchError(f"no row: {query}")
     return int(row[0])
-
-
-def alternate(
-    ours: Callable[[float], float], theirs: Callable[[float], float], *, rounds: int, seconds: float
-) -> tuple[list[float], list[float]]:
-    """A warm-up of each, then `rounds` samples of each, taken in turn so that both meet the same disturbances.
-
-    Each callable measures for so many seconds. Who goes first changes from round to round.
-    """
-    ours(seconds), theirs(seconds)
-    samples: tuple[list[float], list[float]] = ([], [])
-    for turn in range(rounds):
-        for side in (0, 1) if turn % 2 == 0 else (1, 0):
-            samples[side].append((ours, theirs)[side](seconds))
-    return samples

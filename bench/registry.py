@@ -38,8 +38,8 @@ class Figure:
 
     @property
     def ratio(self) -> float:
-        """Value by yardstick: of a rate, above 1 means that the product does more."""
-        return self.value / self.yardstick
+        """Value by yardstick: of a rate, above 1 means that the product does more. 0 where the yardstick is 0."""
+        return self.value / self.yardstick if self.yardstick else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,23 +10,30 @@ from bench.load import Target
 from luxewin.parts.processes import free_port
 
 # A person may send 120 purchases a minute. The limit stays on; so many people stay below it at up to 1,200 a second.
+RAFFLES = 200  # as the peer has
 BUYERS = 600
+FEW = 20  # of both, where it is only to be seen that measurements run
 HELD = "SELECT held FROM raffles_ticketcounter WHERE raffle_id = %s"
 
 
 @cache
 def raffle(ground: Ground) -> str:
     """The id of the product's first raffle, after all were made."""
-    return ground.run_product("bench.product.seed", "raffles")
+    return ground.run_product("bench.product.seed", "raffles", str(FEW if ground.is_smallest else RAFFLES))
+
+
+def buyers(ground: Ground) -> int:
+    """How many people buy."""
+    return FEW if ground.is_smallest else BUYERS
 
 
 def purchases(ground: Ground, url: str, raffle_id: str, database: str = "", *, connections: int = 16) -> Target:
-    """POST purchases/create of a server, one ticket of the raffle, by BUYERS who signed in just now.
+    """POST purchases/create of a server, one ticket of the raffle, by buyers who signed in just now.
 
     `database` is the address of the server's, if it is another than the stack's.
     """
     environment = {"DATABASE_URL": database} if database else {}
-    tokens = ground.run_product("bench.product.seed", "buyers", str(BUYERS), environment=environment)
+    tokens = ground.run_product("bench.product.seed", "buyers", str(buyers(ground)), environment=environment)
     body = json.dumps({"raffle": raffle_id, "quantity": 1})
     return Target(f"{url}/api/v1/purchases/create", body, tokens, connections=connections)
 

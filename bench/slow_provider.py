@@ -7,7 +7,7 @@ from typing import Self
 import psycopg
 
 from bench import shop
-from bench.ground import Ground, alternate, number
+from bench.ground import Ground, number
 from bench.registry import BenchError, Figure, measurement
 
 ROUNDS, SECONDS = 3, 5
@@ -61,7 +61,7 @@ def create_slow_provider(ground: Ground) -> Figure:
     slow = shop.purchases(ground, server, raffle, database, connections=BUYING)
     instant = shop.purchases(ground, shop.instant_server(ground), shop.raffle(ground), connections=BUYING)
     with Connections(database) as connections:
-        samples = alternate(slow.rate, instant.rate, rounds=ROUNDS, seconds=SECONDS)
+        samples = ground.alternate(slow.rate, instant.rate, rounds=ROUNDS, seconds=SECONDS)
     if connections.highest > MOST_CONNECTIONS:
         raise BenchError(f"the server used {connections.highest} database connections, not {MOST_CONNECTIONS} at most")
     if (held := number(database, shop.HELD, raffle)) < slow.answered:

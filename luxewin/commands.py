@@ -3,6 +3,8 @@
 import sys
 
 from django.core.management import BaseCommand, ManagementUtility
+from django.db import ProgrammingError
+from psycopg.errors import UndefinedTable
 
 from luxewin import clock
 
@@ -26,5 +28,13 @@ class _ByTheRightClock(ManagementUtility):
 
 
 def execute_from_command_line(argv: list[str]) -> None:
-    """Run the command of `argv`, unless it may write and this process's clock is wrong."""
-    _ByTheRightClock(argv).execute()
+    """Run the command of `argv`, unless it may write and this process's clock is wrong.
+
+    Ends the process with a sentence where the database has no tables yet.
+    """
+    try:
+        _ByTheRightClock(argv).execute()
+    except ProgrammingError as error:
+        if not isinstance(error.__cause__, UndefinedTable):
+            raise
+        sys.exit("The database has no tables yet: run `manage.py migrate` first, or `make run` or `make demo`.")

@@ -6,9 +6,11 @@ running `make run`, or starts its own for as long as the command lasts.
 
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from luxewin.environment import DEVELOPMENT, environment_name
+from luxewin.progress import progress
 
 PROJECT = Path(__file__).resolve().parent.parent
 STATE = PROJECT / ".luxewin"
@@ -23,6 +25,19 @@ NEED_NO_SETTINGS = frozenset({"help", "version", "check", "diffsettings", "--hel
 def state_dir() -> Path:
     """Where the embedded parts of daily work keep their data; LUXEWIN_STATE names another folder."""
     return Path(os.environ.get("LUXEWIN_STATE") or STATE / "run")
+
+
+def data_dir(command: str) -> Path:
+    """Whose data a command works on: those of `make run`, or of `make demo` where that runs alone or alone ever ran."""
+    run, demo = state_dir(), STATE / "demo"
+    if command in {"run", "demo"} or os.environ.get("LUXEWIN_STATE") or not (demo / "postgres").exists():
+        return run
+    from luxewin import parts
+
+    if parts.attached(run) is None and (parts.attached(demo) is not None or not (run / "postgres").exists()):
+        sys.stderr.write(f"This works on the data of `make demo`, in {demo}.\n")
+        return demo
+    return run
 
 
 def main(argv: list[str]) -> None:
@@ -43,7 +58,8 @@ def main(argv: list[str]) -> None:
         # Only the production dependencies are installed: then the variables have to be set.
         _execute(argv)
         return
-    running = parts.attached(state_dir())
+    state = data_dir(argv[1])
+    running = parts.attached(state)
     if running is not None:
         os.environ.update(
             {name: value for name, value in running.items() if not {name, f"{name}_FILE"} & os.environ.keys()}
@@ -54,7 +70,9 @@ def main(argv: list[str]) -> None:
         _execute(argv)
         return
     try:
-        with parts.running(state_dir()) as environment:
+        with ExitStack() as ends:
+            with progress(f"starting the embedded parts in {state}"):
+                environment = ends.enter_context(parts.running(state))
             os.environ.update(environment)
             _execute(argv)
     except parts.PartError as error:

@@ -80,6 +80,7 @@ def bare(kind: str, backlog: dict[str, Any]) -> None:
 def books(raffle_id: str) -> dict[str, object]:
     """What became of a raffle's backlog; both sides have to come to the same."""
     from django.db.models import CharField, Count
+    from django.db.models.fields.json import KT
     from django.db.models.functions import Cast
 
     from accounts.models import Notification
@@ -93,6 +94,7 @@ def books(raffle_id: str) -> dict[str, object]:
     raffle = Raffle.objects.get(pk=raffle_id)
     purchases = Purchase.objects.filter(raffle=raffle)
     names = purchases.annotate(name=Cast("pk", CharField())).values("name")
+    succeeded = AuditEntry.objects.filter(action="payment.succeeded").annotate(purchase=KT("after__purchase"))
     return {
         "counter": Raffle.objects.values_list("counter__held", "counter__sold").get(pk=raffle_id),
         "tickets": purchases.aggregate(Count("first_ticket", distinct=True)),
@@ -100,7 +102,7 @@ def books(raffle_id: str) -> dict[str, object]:
         "payments": by_status(Payment.objects.filter(purchase__raffle=raffle)),
         "refunds": by_status(Refund.objects.filter(payment__purchase__raffle=raffle)),
         "audit": AuditEntry.objects.filter(subject_type="purchase", subject_id__in=names).count(),
-        "audit of payments": AuditEntry.objects.filter(action="payment.succeeded", after__purchase__in=names).count(),
+        "audit of payments": succeeded.filter(purchase__in=names).count(),
         "notifications": Notification.objects.filter(context__raffle=raffle.title).count(),
     }
 

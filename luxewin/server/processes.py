@@ -184,12 +184,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 def main(arguments: list[str], application: str = APPLICATION) -> NoReturn:
     """Serve until a signal ends it. Exits 1 with one line if nobody can listen there."""
-    parser = argparse.ArgumentParser(prog="manage.py serve", description="serves the product over HTTP")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8000, help="port to listen at (8000)")
-    parser.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, help="processes (one a core)")
-    parser.add_argument("--threads", type=_positive, default=64, help="requests each works on at once (64)")
-    options = parser.parse_args(arguments)
+    options = options_of(arguments)
     os.environ["WEB_THREADS"] = str(options.threads)
     try:
         listener = _listen(options.host, options.port)
@@ -199,6 +194,16 @@ def main(arguments: list[str], application: str = APPLICATION) -> NoReturn:
     _allow_open_files()
     Parent(Server(application, listener, options.workers)).run()
     sys.exit(1)
+
+
+def options_of(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line of `serve`; ends the process, with a message, on a wrong one."""
+    parser = argparse.ArgumentParser(prog="manage.py serve", description="serves the product over HTTP")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen at (8000)")
+    parser.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, help="processes (one a core)")
+    parser.add_argument("--threads", type=_positive, default=64, help="requests each works on at once (64)")
+    return parser.parse_args(arguments)
 
 
 def _positive(text: str) -> int:

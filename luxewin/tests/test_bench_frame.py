@@ -13,6 +13,7 @@ from accounts.models import User
 from bench.__main__ import MISUSED, as_json, main, table
 from bench.against_pgbench import Pgbench
 from bench.backlogs import GROWTH_MB, in_flat_memory
+from bench.ground import Ground, Size
 from bench.product import hold_script, numbers, provider
 from bench.registry import BenchError, Figure, chosen, known
 from bench.slow_provider import USED, Connections
@@ -55,6 +56,23 @@ def test_listing_names_what_there_is_and_measures_nothing(capsys: pytest.Capture
     assert main(["--list"]) == 0
     listed = capsys.readouterr().out
     assert all(f"{name}  [" in listed for name in FIRST)
+
+
+def test_the_smallest_run_takes_one_sample_of_each_side(tmp_path) -> None:
+    taken: list[tuple[str, float]] = []
+
+    def side(name: str) -> Callable[[float], float]:
+        return lambda seconds: taken.append((name, seconds)) or 2.0
+
+    for size, expected in ((Size.SMALLEST, 2), (Size.USUAL, 8)):
+        taken.clear()
+        with Ground(tmp_path, size=size) as ground:
+            assert ground.alternate(side("ours"), side("theirs"), rounds=3, seconds=5)[0][0] == 2.0
+        assert len(taken) == expected
+
+
+def test_nothing_by_nothing_is_no_fault_of_the_frame() -> None:
+    assert Figure(values=[1.0], yardsticks=[0.0]).ratio == 0.0
 
 
 def test_a_figure_is_the_medians_and_their_ratio() -> None:

@@ -3,15 +3,19 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import ProgrammingError
+from psycopg.errors import UndefinedTable
 
 from luxewin import commands, launch, parts
 from luxewin.launch import PROJECT
+from luxewin.progress import progress
 from purchases import gateway
 
 
@@ -112,3 +116,50 @@ def test_a_plain_check_needs_no_part_and_no_variable(tmp_path: Path) -> None:
         command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.returncode, (tmp_path / "state").exists()) == (0, False), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("there", "running", "expected"),
+    [
+        ({"demo"}, None, "demo"),
+        ({"demo", "run"}, None, "run"),
+        ({"demo", "run"}, "demo", "demo"),
+        ({"demo", "run"}, "run", "run"),
+        ({"run"}, None, "run"),
+        (set(), None, "run"),
+    ],
+)
+def test_a_command_works_on_the_demo_s_data_where_there_are_no_others(
+    there, running, expected, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.delenv("LUXEWIN_STATE", raising=False)
+    monkeypatch.setattr(launch, "STATE", tmp_path)
+    monkeypatch.setattr(parts, "attached", lambda state: {} if state.name == running else None)
+    for name in there:
+        (tmp_path / name / "postgres").mkdir(parents=True)
+    assert launch.data_dir("verify_draw") == tmp_path / expected
+    assert ("make demo" in capsys.readouterr().err) is (expected == "demo")
+    assert launch.data_dir("run") == tmp_path / "run"
+    monkeypatch.setenv("LUXEWIN_STATE", str(tmp_path / "own"))
+    assert launch.data_dir("verify_draw") == tmp_path / "own"
+
+
+def test_work_that_takes_long_says_so_and_on_standard_error(monkeypatch, capsys):
+    monkeypatch.setattr("luxewin.progress.PAUSE_SECONDS", 0.01)
+    with progress("waiting"):
+        time.sleep(0.2)
+    told = capsys.readouterr()
+    assert told.err.startswith("… waiting, for 0 s\n")
+    assert told.out == ""
+    with progress("nothing"):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_a_command_on_an_empty_database_says_what_to_run_first(monkeypatch):
+    def empty(self) -> None:
+        raise ProgrammingError("no") from UndefinedTable("no")
+
+    monkeypatch.setattr(commands.ManagementUtility, "execute", empty)
+    with pytest.raises(SystemExit, match=r"manage.py migrate"):
+        commands.execute_from_command_line(["manage.py", "verify_draw", "x"])

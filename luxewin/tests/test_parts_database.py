@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -94,3 +95,21 @@ def test_its_tools_can_be_called(supervisor: parts.Supervisor) -> None:
     assert b"PostgreSQL database dump" in subprocess.run(dump, check=True, capture_output=True).stdout
     with pytest.raises(parts.PartError, match="no program pg_dance"):
         postgres.binary("pg_dance")
+
+
+def test_what_deleted_folders_left_outside_is_removed_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(postgres, "OUT_OF_ROOT", tmp_path)
+    monkeypatch.setattr(postgres.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(postgres.pwd, "getpwnam", lambda name: SimpleNamespace(pw_uid=os.getuid()))
+    (tmp_path / "kept").mkdir()
+    for name, folder in (("gone", "gone"), ("kept", "kept"), ("used", "gone"), ("unnamed", None)):
+        home = tmp_path / f"luxewin-{name}"
+        (home / "data").mkdir(parents=True)
+        if folder:
+            (home / postgres.OWNER).write_text(str(tmp_path / folder))
+    (tmp_path / "luxewin-used" / "data" / "postmaster.pid").touch()
+    (tmp_path / "another").mkdir()
+    (tmp_path / "luxewin-link").symlink_to(tmp_path / "another")
+    assert postgres.erase_orphans() == [tmp_path / "luxewin-gone"]
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"kept", "another", "luxewin-kept", "luxewin-used", "luxewin-unnamed", "luxewin-link"}

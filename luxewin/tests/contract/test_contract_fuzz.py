@@ -29,6 +29,8 @@ from luxewin.tests.contract.world import BODIES, IDS, NEEDED, ROLES, World
 
 # Random requests over all operations; the boundaries come on top, about 40 for each.
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4200"))
+# Of fewer random requests to an operation, all may well be refused.
+ENOUGH = 40
 SEED = int(os.environ["FUZZ_SEED"]) if "FUZZ_SEED" in os.environ else None
 # What a server calls.
 APPLICATION = get_wsgi_application()
@@ -70,7 +72,9 @@ def test_an_operation_answers_as_described(label, world, record_property):
     _many(label, check)()
     good = sum(count for status, count in answers.items() if status < 300)
     record_property("contract", [label, cases, answers.total(), good])
-    assert good or label in NEVER, f"{label} never succeeded: give it real values in world.py. {answers}"
+    assert good or label in NEVER or _per_operation() < ENOUGH, (
+        f"{label} never succeeded: give it real values in world.py. {answers}"
+    )
 
 
 def _many(label: str, check: Callable[[Case], None]) -> Callable[[], None]:
@@ -84,7 +88,7 @@ def _many(label: str, check: Callable[[Case], None]) -> Callable[[], None]:
     schema.config.generation.update(with_security_parameters=False)
     (operation,) = (result.ok() for result in schema.include(name=label).get_all_operations())
     limits = settings(
-        max_examples=-(-EXAMPLES // len(OPERATIONS)),
+        max_examples=_per_operation(),
         derandomize=SEED is None,
         database=None,
         deadline=None,
@@ -92,6 +96,10 @@ def _many(label: str, check: Callable[[Case], None]) -> Callable[[], None]:
     )
     config = HypothesisTestConfig(project=schema.config, modes=list(HypothesisTestMode), settings=limits, seed=SEED)
     return create_test(operation=operation, test_func=limits(check), config=config)
+
+
+def _per_operation() -> int:
+    return max(1, -(-EXAMPLES // len(OPERATIONS)))
 
 
 def _ask(case: Case, headers: dict[str, str]) -> int:
