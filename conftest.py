@@ -39,7 +39,7 @@ DO $$ DECLARE
 BEGIN
     FOR name IN SELECT format('%I', tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN
         ('auth_group', 'auth_group_permissions', 'auth_permission', 'django_content_type', 'django_migrations',
-         'accounts_retentionrule')
+         'accounts_retentionrule', 'purchases_lapsewait')
     LOOP
         EXECUTE 'SELECT EXISTS (SELECT FROM ' || name || ')' INTO has_rows;
         IF has_rows THEN filled := filled || name; END IF;

@@ -65,6 +65,21 @@ class TooManyAnswers(Problem):
     title = "Too many wrong answers"
 
 
+class TooManyLapsedHolds(Problem):
+    """The person let too many holds run out within a day; `try_again_at` says from when on they can hold tickets."""
+
+    status = 429
+    code = "too_many_lapsed_holds"
+    title = "Too many holds ran out"
+
+
+class NotHeld(Problem):
+    """No tickets that wait to be paid: they are paid, or a bank works on it, or they are given back already."""
+
+    code = "not_held"
+    title = "Not held"
+
+
 class AmountTooLarge(Problem):
     """More than one card payment can carry."""
 

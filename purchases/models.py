@@ -76,6 +76,12 @@ class Purchase(Claimable):
     created_at = models.DateTimeField(db_default=Now())
     paid_at = models.DateTimeField(null=True)
     review_evidence = models.JSONField(null=True, help_text="What did not match, as Stripe said it.")
+    lapsed_at = models.DateTimeField(
+        null=True, help_text="When the hold ran out, or was let go late, without a payment."
+    )
+    bank_refusals = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="How often a bank refused, after days, what was to pay for it."
+    )
     disputed_at = models.DateTimeField(null=True, help_text="When the cardholder first disputed the payment.")
 
     # What Stripe.js needs while it can be paid: `for_display()` reads it, opening a payment sets it.
@@ -101,6 +107,7 @@ class Purchase(Claimable):
                 fields=["expires_at"], condition=Q(status__in=["pending", "processing"]), name="purchase_holding"
             ),
             models.Index(fields=["buyer", "-id"], name="purchase_of_buyer"),
+            models.Index(fields=["buyer", "lapsed_at"], condition=Q(lapsed_at__isnull=False), name="purchase_lapsed"),
         ]
 
     def __str__(self) -> str:
@@ -117,6 +124,23 @@ class Purchase(Claimable):
     def payment(self) -> "Payment":
         """The newest attempt to pay for it. Cost: one query. Raises Payment.DoesNotExist for a free entry."""
         return self.payments.latest("attempt")
+
+
+class LapseWait(models.Model):
+    """How long somebody waits before they can hold tickets again, by how many of their holds lapsed within a day.
+
+    The row with the most lapses that the person reaches counts, from the newest lapse on. The trigger of migration 0017
+    reads it.
+    """
+
+    lapses = models.PositiveSmallIntegerField(primary_key=True)
+    wait = models.DurationField()
+
+    class Meta:
+        ordering = ["lapses"]
+
+    def __str__(self) -> str:
+        return f"{self.lapses} lapses: {self.wait}"
 
 
 class Payment(models.Model):

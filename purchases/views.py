@@ -58,7 +58,7 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
         `profile_incomplete`, `under_age`, `country_not_allowed`, `terms_not_accepted`; `users/safeguards` shows them
         all at once), 409 for what does not fit (`spend_limit_reached`, `limit_reached`, `sold_out`, `not_enough_left`,
         `raffle_not_open`, `raffle_closed`, `amount_too_large`, `wrong_answer`, `request_in_flight`), 429
-        `too_many_answers`, 503 `busy` and `payment_provider_unavailable`.
+        `too_many_answers` and `too_many_lapsed_holds` (`try_again_at`), 503 `busy` and `payment_provider_unavailable`.
         """
         serializer = CreateSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -87,3 +87,14 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
         serializer.is_valid(raise_exception=True)
         purchase = get_object_or_404(self.get_queryset(), pk=serializer.validated_data["purchase"])
         return Response(shown(services.settle_purchase(purchase.pk)))
+
+    @extend_schema(request=None, responses=PurchaseSerializer)
+    @action(detail=True, methods=["post"])
+    @limited("120/m", key="user_or_ip")
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Gives tickets that wait to be paid back to the sale: `expired`, or `paid` if the payment came first.
+
+        409 `not_held` for any others. Who does it within half of the time given to pay does not wait for it later.
+        """
+        purchase = get_object_or_404(self.get_queryset(), pk=pk)
+        return Response(shown(services.cancel_purchase(purchase.pk, actor=signed_in(request))))

@@ -225,7 +225,7 @@ class RaffleAdmin(admin.ModelAdmin):
                     ("ticket_price", "currency"),
                     ("capacity", "max_per_person", "min_tickets"),
                     ("opens_at", "closes_at"),
-                    ("alternates", "delay_seconds"),
+                    ("alternates", "delay_seconds", "debit_percent"),
                     "question",
                     "choices",
                     "answer",

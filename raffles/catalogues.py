@@ -17,7 +17,15 @@ from raffles import services
 from raffles.models import Raffle
 from raffles.serializers import RaffleWriteSerializer
 
-WHOLE_NUMBERS = ("ticket_price", "capacity", "max_per_person", "min_tickets", "alternates", "delay_seconds")
+WHOLE_NUMBERS = (
+    "ticket_price",
+    "capacity",
+    "max_per_person",
+    "min_tickets",
+    "alternates",
+    "delay_seconds",
+    "debit_percent",
+)
 FIELDS = {*RaffleWriteSerializer.Meta.fields, "opens_in", "closes_in"}
 MAX_BYTES = 20_000_000
 # Endings of files from spreadsheet programs.

@@ -1,6 +1,6 @@
 """A raffle, its prizes, and the narrow row that counts its tickets."""
 
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -35,7 +35,7 @@ class Raffle(Claimable):
 
     TERMS = (
         *("slug", "title", "ticket_price", "currency", "capacity", "max_per_person", "min_tickets"),
-        *("alternates", "opens_at", "closes_at", "delay_seconds", "question", "choices", "answer"),
+        *("alternates", "opens_at", "closes_at", "delay_seconds", "question", "choices", "answer", "debit_percent"),
     )
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -68,6 +68,12 @@ class Raffle(Claimable):
     question = LineField(max_length=300, blank=True, help_text="A question of skill that every buyer answers.")
     choices = models.JSONField(default=list, blank=True, help_text="Answers to choose from; none: the buyer writes.")
     answer = LineField(max_length=200, blank=True, help_text="The right answer; never shown to buyers.")
+    debit_percent = models.PositiveSmallIntegerField(
+        default=20,
+        db_default=20,
+        validators=[MaxValueValidator(100)],
+        help_text="Of the tickets, how many per cent at most are held for payments that a bank takes days over.",
+    )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT, editable=False)
     published_at = models.DateTimeField(null=True, editable=False)
     closed_at = models.DateTimeField(
@@ -92,6 +98,7 @@ class Raffle(Claimable):
             models.CheckConstraint(condition=Q(max_per_person__gte=1), name="raffle_max_per_person"),
             models.CheckConstraint(condition=Q(min_tickets__lte=F("capacity")), name="raffle_min_tickets"),
             models.CheckConstraint(condition=Q(closes_at__gt=F("opens_at")), name="raffle_closes_after_opening"),
+            models.CheckConstraint(condition=Q(debit_percent__lte=100), name="raffle_debit_percent"),
             models.CheckConstraint(condition=Q(question="") | ~Q(answer=""), name="raffle_question_has_answer"),
         ]
         indexes = [

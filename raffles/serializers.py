@@ -58,6 +58,7 @@ class RaffleSerializer(serializers.ModelSerializer):
                 "opens_at",
                 "closes_at",
                 "delay_seconds",
+                "debit_percent",
                 "question",
                 "choices",
                 "tickets",
@@ -81,6 +82,12 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
     opens_at = Moment()
     closes_at = Moment()
     delay_seconds = WholeNumber(min_value=1, max_value=MAX_DELAY_SECONDS, required=False)
+    debit_percent = WholeNumber(
+        min_value=0,
+        max_value=100,
+        required=False,
+        help_text="Of the tickets, how many per cent at most are held for payments that a bank takes days over.",
+    )
     question = Line(max_length=300, required=False, allow_blank=True)
     choices = serializers.ListField(
         child=Line(max_length=questions.MAX_ANSWER),
@@ -96,7 +103,7 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
         fields = [
             *("slug", "title", "description", "category", "image_url", "ticket_price", "currency", "capacity"),
             *("max_per_person", "min_tickets", "alternates", "opens_at", "closes_at", "delay_seconds", "prizes"),
-            *("question", "choices", "answer"),
+            *("question", "choices", "answer", "debit_percent"),
         ]
 
     def validate_slug(self, value: str) -> str:

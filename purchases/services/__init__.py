@@ -8,7 +8,7 @@ from purchases.services.doubles import (
     is_card_of_erased_excluded_person,
 )
 from purchases.services.eligibility import check_changed_person, end_checkouts, note_blocked_buyers
-from purchases.services.expiry import expire_purchase
+from purchases.services.expiry import cancel_purchase, expire_purchase
 from purchases.services.flags import flag_purchase
 from purchases.services.holds import hold_tickets
 from purchases.services.mirrors import claim_stale_mirrors, mirror_batch, note_change
@@ -48,6 +48,7 @@ __all__ = [
     "Comparison",
     "Difference",
     "begin_watching",
+    "cancel_purchase",
     "card_fingerprints_of",
     "check_changed_person",
     "claim_stale_mirrors",

@@ -2,10 +2,22 @@
 
 from uuid import UUID
 
+from luxewin.audit.services import Actor
 from purchases import gateway
 from purchases.models import Payment, Purchase
-from purchases.services.holds import release_hold
+from purchases.services.holds import let_go, release_hold
 from purchases.services.settlement import apply_intent
+
+
+def cancel_purchase(purchase_id: UUID, *, actor: Actor | None = None) -> Purchase:
+    """Gives tickets that wait to be paid back to the sale, by their buyer's wish; returns the purchase as it is then.
+
+    If it was paid meanwhile it is settled instead. Idempotent. Raises NotHeld, Busy, and ProviderUnavailable, after
+    which a sweep ends the hold.
+    """
+    let_go(purchase_id, actor=actor)
+    expire_purchase(purchase_id)
+    return Purchase.objects.for_display().get(pk=purchase_id)
 
 
 def expire_purchase(purchase_id: UUID) -> None:

@@ -8,12 +8,15 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
+from django.db.models import Exists, F, OuterRef
+from django.db.models.functions import Now
 
 from accounts.models import User
 from luxewin.api.idempotency import IdempotencyKey, KeyReused
 from luxewin.api.requests import current_request
-from luxewin.audit.services import RECORD, record
+from luxewin.audit.services import RECORD, Actor, record
 from luxewin.ids import uuid7
+from purchases.errors import NotHeld
 from purchases.models import Payment, Purchase
 from purchases.services.counters import count_release, lock_purchase, lower_tally
 from purchases.services.locking import locking
@@ -73,9 +76,9 @@ def hold_tickets(
 
     `session` is the one in which the buyer asks, if any. Raises AccountInactive, SessionEnded, EmailNotVerified,
     the barriers of `accounts.standing`, SpendLimitReached, RaffleNotFound, RaffleNotOpen, RaffleClosed, SoldOut,
-    NotEnoughLeft, LimitReached, AmountTooLarge, WrongAnswer, TooManyAnswers, InvalidInput without an answer where one
-    is needed, KeyReused or Busy; then nothing is held. Cost: one statement, which locks the person, their spend limits
-    if there are any, their tally, the purchase and the raffle's counter, in that order.
+    NotEnoughLeft, LimitReached, AmountTooLarge, WrongAnswer, TooManyAnswers, TooManyLapsedHolds, InvalidInput without
+    an answer where one is needed, KeyReused or Busy; then nothing is held. Cost: one statement, which locks the
+    person, their spend limits if there are any, their tally, the purchase and the raffle's counter, in that order.
     """
     payment = Payment()
     identifiers = (uuid7(), uuid4(), payment.id)
@@ -138,10 +141,39 @@ def release_hold(purchase_id: UUID) -> bool:
     return True
 
 
+def let_go(purchase_id: UUID, *, actor: Actor | None = None) -> None:
+    """Makes a hold overdue by its buyer's wish; whoever calls expires it. Raises NotHeld where no hold can be let go.
+
+    Idempotent.
+    """
+    with locking():
+        purchase = lock_purchase(purchase_id)
+        if purchase.status == Purchase.Status.EXPIRED:
+            return
+        if purchase.status != Purchase.Status.PENDING:
+            raise NotHeld(f"Only tickets that wait to be paid can be let go, these are {purchase.status}.")
+        if Purchase.objects.filter(pk=purchase.pk, expires_at__gt=Now()).update(expires_at=Now()):
+            record("purchase.checkout_ended", purchase, actor=actor, after={"because": "let_go"})
+
+
 def end_hold(purchase: Purchase, status: Purchase.Status) -> None:
     """Takes a locked purchase that holds tickets to `status` and its tickets back; in the caller's transaction."""
+    if (purchase.status, status) == (Purchase.Status.PENDING, Purchase.Status.EXPIRED):
+        _note_lapse(purchase)
     before, purchase.status, purchase.claimed_until = purchase.status, status, None
     purchase.save(update_fields=["status", "claimed_until", "review_evidence"])
     lower_tally(purchase)
     record(f"purchase.{status}", purchase, before={"status": before}, after={"status": status})
     count_release(purchase.raffle_id, purchase.quantity)
+
+
+def _note_lapse(purchase: Purchase) -> None:
+    """Notes a hold that kept tickets from others for at least half its time, while it could have been paid.
+
+    One that ended with its raffle, was never payable, or whose payment is under way, is none.
+    """
+    half = timedelta(seconds=settings.HOLD_SECONDS) / 2
+    payable = Exists(Payment.objects.filter(purchase=OuterRef("pk")).exclude(intent_id=None))
+    paid = Exists(Payment.objects.filter(purchase=OuterRef("pk"), status__in=["processing", "succeeded"]))
+    held = Purchase.objects.overdue().filter(payable, ~paid, pk=purchase.pk, expires_at__gte=F("created_at") + half)
+    held.filter(raffle__status=Raffle.Status.PUBLISHED).update(lapsed_at=Now())

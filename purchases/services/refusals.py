@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import psycopg
@@ -14,7 +15,7 @@ from luxewin.api.problems import Busy, Problem
 from luxewin.database import LOCKED, outage
 from purchases import errors
 from purchases.models import PersonTally
-from purchases.services.skill import no_answer, too_many_answers
+from purchases.services.skill import no_answer, to_wait_for, too_many_answers
 from purchases.services.spending import limit_reached
 from raffles.models import MAX_PRICE, Raffle
 from raffles.phases import Phase
@@ -108,6 +109,16 @@ def not_available(raffle: Raffle, quantity: int) -> Problem:
     return errors.NotEnoughLeft(f"You asked for {quantity}, {counter.left} are left.", left=counter.left)
 
 
+def _too_many_lapsed_holds(until: str) -> errors.TooManyLapsedHolds:
+    """`until`: from when on tickets can be held again, as an ISO time."""
+    at = datetime.fromisoformat(until)
+    text = (
+        f"Too many of your reservations ran out unpaid. You can reserve tickets again from {at:%Y-%m-%d %H:%M} UTC on."
+        " Let go of what you do not want to buy."
+    )
+    return to_wait_for(at, errors.TooManyLapsedHolds(text, try_again_at=at))
+
+
 def _not_available(raffle: Raffle, asked: Asked) -> Problem:
     return not_available(raffle, asked.quantity)
 
@@ -118,6 +129,7 @@ PERSONAL: dict[str, Callable[[str], Problem]] = {
     SessionEnded.code: lambda _: SessionEnded("This session has ended. Sign in again."),
     EmailNotVerified.code: lambda _: EmailNotVerified("Open the link in the mail we sent you, then try again."),
     errors.TooManyAnswers.code: too_many_answers,
+    errors.TooManyLapsedHolds.code: _too_many_lapsed_holds,
 }
 OF_BUYER = {AccountInactive.code, SessionEnded.code, EmailNotVerified.code, *BARRIERS}
 ABOUT_THE_RAFFLE: dict[str, Callable[[Raffle, Asked], Exception]] = {

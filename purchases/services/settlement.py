@@ -15,6 +15,7 @@ from luxewin.tasks.queue import enqueue
 from purchases import gateway, reasons
 from purchases.gateway import Intent
 from purchases.models import Payment, Purchase
+from purchases.services.bank_debits import is_on_sale, is_refused_too_often, may_wait
 from purchases.services.counters import count_hold, count_sale, lock_purchase, lower_tally, raise_tally
 from purchases.services.eligibility import blocker_of
 from purchases.services.flags import add_evidence
@@ -122,30 +123,41 @@ def _is_over(purchase: Purchase) -> bool:
 
 
 def _wait_for_bank(purchase: Purchase, payment: Payment) -> None:
-    """A method whose bank takes days: the tickets stay held, but no draw waits for it."""
-    if payment.status != Payment.Status.PROCESSING:
+    """A method whose bank takes days: the tickets stay held within the bounds of `may_wait`; no draw waits for it."""
+    is_news = payment.status != Payment.Status.PROCESSING
+    if is_news:
         move_payment(payment, Payment.Status.PROCESSING)
         note_change((About.INTENT, str(payment.intent_id)))
     raffle = purchase.raffle
-    if purchase.status == Purchase.Status.PENDING and raffle.status == Raffle.Status.PUBLISHED:
+    if purchase.status == Purchase.Status.PENDING and may_wait(purchase):
         # A raffle from before times had bounds may close in the last year that can be counted.
         last_moment = min(raffle.closes_at, LATEST) + timedelta(seconds=settings.HOLD_SECONDS)
-        purchase.status, purchase.expires_at = Purchase.Status.PROCESSING, max(purchase.expires_at, last_moment)
+        purchase.status, purchase.expires_at = Purchase.Status.PROCESSING, last_moment
         purchase.save(update_fields=["status", "expires_at"])
         record("purchase.processing", purchase, before={"status": "pending"}, after={"status": purchase.status})
         notify(purchase.buyer, "purchase_processing", about=payment.id, raffle=raffle.title)
     elif purchase.status in Purchase.HOLDING and _is_over(purchase):
         end_hold(purchase, Purchase.Status.EXPIRED)
+    elif purchase.status == Purchase.Status.PENDING and is_news:
+        until = purchase.expires_at.isoformat()
+        notify(purchase.buyer, "purchase_processing", about=payment.id, raffle=raffle.title, until=until)
 
 
 def _bank_refused(purchase: Purchase, payment: Payment) -> None:
-    """The bank said no after all: the intent can be paid again, and the buyer gets the usual time for it.
+    """The bank said no after all: the intent can be paid again, and the buyer gets the usual time for it once.
 
-    Where the tickets are gone by then, or the buyer may not buy any more, nobody is to pay it.
+    Where the tickets are gone by then, the sale is over, or the buyer may not buy any more, nobody is to pay it.
+    Tickets that were not held for the bank keep the time that they have.
     """
     move_payment(payment, Payment.Status.OPEN)
     note_change((About.INTENT, str(payment.intent_id)))
-    if purchase.status == Purchase.Status.PROCESSING and not blocker_of(purchase, standing_of(purchase.buyer_id)):
+    purchase.bank_refusals += 1
+    purchase.save(update_fields=["bank_refusals"])
+    if purchase.status == Purchase.Status.PENDING:
+        return
+    is_welcome = is_on_sale(purchase.raffle_id) and not is_refused_too_often(purchase)
+    is_held = purchase.status == Purchase.Status.PROCESSING
+    if is_held and is_welcome and not blocker_of(purchase, standing_of(purchase.buyer_id)):
         purchase.status = Purchase.Status.PENDING
         purchase.expires_at = Now() + timedelta(seconds=settings.HOLD_SECONDS)
         purchase.save(update_fields=["status", "expires_at"])
@@ -153,7 +165,7 @@ def _bank_refused(purchase: Purchase, payment: Payment) -> None:
         notify(purchase.buyer, "payment_failed", about=payment.id, raffle=purchase.raffle.title)
     else:
         enqueue(end_payment, str(payment.pk))
-        if purchase.status == Purchase.Status.PROCESSING:
+        if is_held:
             end_hold(purchase, Purchase.Status.EXPIRED)
 
 

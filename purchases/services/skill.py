@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from luxewin.api.problems import InvalidInput
+from luxewin.api.problems import InvalidInput, Problem
 from luxewin.clock import database_now
 from purchases.errors import TooManyAnswers, WrongAnswer
 from raffles.models import Raffle
@@ -21,9 +21,11 @@ def wrong_answer(raffle: Raffle) -> WrongAnswer:
 def too_many_answers(until: str) -> TooManyAnswers:
     """`until`: from when on an answer is heard again, as an ISO time; each wrong one is forgotten after a day."""
     at = datetime.fromisoformat(until)
-    problem = TooManyAnswers(
-        f"You answered wrongly too often in one day. You can answer again from {at:%Y-%m-%d %H:%M} UTC on.",
-        try_again_at=at,
-    )
+    text = f"You answered wrongly too often in one day. You can answer again from {at:%Y-%m-%d %H:%M} UTC on."
+    return to_wait_for(at, TooManyAnswers(text, try_again_at=at))
+
+
+def to_wait_for[P: Problem](at: datetime, problem: P) -> P:
+    """The same with the seconds until then. Cost: one query."""
     problem.retry_after = max(1, int((at - database_now()).total_seconds()) + 1)
     return problem

@@ -73,7 +73,10 @@ class Buying(RuleBasedStateMachine):
         self.rolled_back.__enter__()
         self.watch = Watch()
         self.people = [self.world.person("ann"), self.world.person("ben")]
+        # Each pays by debit once: which of two is held for a bank is a matter of the order in which they are looked at.
+        self.debited: set[int] = set()
         terms = {"capacity": CAPACITY, "max_per_person": LIMIT, "ticket_price": PRICE, "currency": "eur"}
+        terms |= {"debit_percent": 100}
         self.raffle = self.world.on_sale(**terms)
         for person in self.people:
             gateway.customer_of(person)
@@ -141,12 +144,16 @@ class Buying(RuleBasedStateMachine):
     def _pay(self, able: list[tuple[Entry, int]], which: int, method: str) -> None:
         entry, number = able[which % len(able)]
         attempt = entry.attempts[number]
+        if "Debit" in method and entry.person in self.debited:
+            method = GOOD
         answer = confirm(self.told[entry].secrets[number], method)
         if attempt.intent != "open":
             assert answer.status_code == 400
             return
         assert answer.status_code == (402 if method.endswith("Declined") else 200), answer.text
         attempt.intent, attempt.debit_fails = METHODS[method], "failed" in method
+        if "Debit" in method:
+            self.debited.add(entry.person)
         self._something_happened()
 
     @precondition(lambda self: self.told)

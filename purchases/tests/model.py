@@ -141,16 +141,21 @@ class Model:
             self._end_if_over(entry)
         elif attempt.intent == "processing":
             attempt.status = "processing"
-            if entry.status == "pending" and not self.cancelled:
+            if entry.status == "pending" and not self.cancelled and not self.closed:
                 entry.status, entry.overdue = "processing", False
             else:
                 self._end_if_over(entry)
         elif attempt.status == "processing":
             attempt.status = "open"
+            self._bank_refuses(entry, attempt)
+
+    def _bank_refuses(self, entry: Entry, attempt: Attempt) -> None:
+        if entry.status == "processing" and not self.cancelled and not self.closed:
+            entry.status, entry.overdue = "pending", False
+        elif entry.status != "pending":
+            attempt.unwanted = True
             if entry.status == "processing":
-                entry.status, entry.overdue = "pending", False
-            else:
-                attempt.unwanted = True
+                entry.status = "expired"
 
     def _end_if_over(self, entry: Entry) -> None:
         if entry.status in HOLDING and entry.overdue:

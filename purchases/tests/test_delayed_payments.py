@@ -186,3 +186,87 @@ def test_a_raffle_cancelled_meanwhile_lets_go_and_sends_back_what_comes(debited,
     (told,) = [message for message in mail.outbox if "on its way back" in message.subject]
     assert "The raffle was cancelled. The watch was stolen." in told.body
     assert len(stripe.Refund.list(payment_intent=purchase.payment.intent_id).data) == 1
+
+
+def holding(purchase):
+    purchase.refresh_from_db()
+    return purchase.status, purchase.expires_at
+
+
+def by_debit(buyer, raffle, hear, quantity=1, account=GOOD_ACCOUNT):
+    purchase = buy(buyer, raffle, quantity)
+    confirm(purchase.payment.client_secret, account).raise_for_status()
+    hear()
+    purchase.refresh_from_db()
+    return purchase
+
+
+def test_no_time_is_given_beyond_the_closing_and_what_a_hold_lasts(debited, settings):
+    purchase = debited()
+    assert purchase.expires_at == purchase.raffle.closes_at + timedelta(seconds=settings.HOLD_SECONDS)
+
+
+def test_a_bank_that_says_no_after_the_closing_gives_no_time(debited, bank, hear):
+    purchase = debited(EMPTY_ACCOUNT)
+    over(purchase.raffle)
+    raffle_services.close_raffle(purchase.raffle_id)
+    bank(purchase)
+    hear()
+    assert states(purchase) == ("expired", "canceled")
+    assert counts(purchase.raffle) == (0, 0)
+    assert "payment_failed" not in kinds()
+
+
+def test_who_pays_by_debit_after_the_closing_keeps_the_time_there_was(own_stripe, hear, alice, on_sale):
+    purchase = buy(alice, on_sale(currency="eur"))
+    before = holding(purchase)
+    over(purchase.raffle)
+    confirm(purchase.payment.client_secret, GOOD_ACCOUNT).raise_for_status()
+    hear()
+    assert holding(purchase) == before
+
+
+def test_all_debits_together_hold_the_share_of_the_terms_and_no_more(own_stripe, hear, alice, bob, people, on_sale):
+    raffle = on_sale(currency="eur", capacity=20, debit_percent=25)
+    first, second = by_debit(alice, raffle, hear, 3), by_debit(bob, raffle, hear, 3)
+    third = by_debit(people(1)[0], raffle, hear, 2)
+    assert [each.status for each in (first, second, third)] == ["processing", "pending", "processing"]
+    assert kinds() == ["purchase_processing"] * 3
+    told = [each.context.get("until") for each in Notification.objects.order_by("id")]
+    assert (told[0], told[1], told[2]) == (None, second.expires_at.isoformat(), None)
+
+
+def test_what_is_not_held_for_a_bank_ends_in_its_time_and_is_paid_late_if_there_is_room(
+    own_stripe, hear, alice, on_sale, bank, run_tasks
+):
+    purchase = by_debit(alice, on_sale(currency="eur", debit_percent=0), hear)
+    assert purchase.status == "pending"
+    Purchase.objects.update(expires_at=timezone.now())
+    run_tasks()
+    assert states(purchase) == ("expired", "processing")
+    assert counts(purchase.raffle) == (0, 0)
+    bank(purchase)
+    hear()
+    assert states(purchase) == ("paid", "succeeded")
+
+
+def test_one_purchase_of_a_person_is_held_for_a_bank_at_a_time(own_stripe, hear, alice, on_sale):
+    raffle = on_sale(currency="eur")
+    assert [by_debit(alice, raffle, hear).status for _ in range(2)] == ["processing", "pending"]
+    assert by_debit(alice, on_sale(currency="eur"), hear).status == "processing"
+
+
+def test_after_two_refusals_nothing_of_a_person_is_held_for_a_bank_any_more(own_stripe, hear, alice, on_sale, bank):
+    raffle = on_sale(currency="eur")
+    purchase = by_debit(alice, raffle, hear, account=EMPTY_ACCOUNT)
+    bank(purchase)
+    hear()
+    assert states(purchase) == ("pending", "open")
+    confirm(purchase.payment.client_secret, EMPTY_ACCOUNT).raise_for_status()
+    hear()
+    assert states(purchase) == ("processing", "processing")
+    bank(purchase)
+    hear()
+    assert states(purchase) == ("expired", "canceled")
+    assert by_debit(alice, raffle, hear).status == "pending"
+    assert by_debit(alice, on_sale(currency="eur"), hear).status == "processing"

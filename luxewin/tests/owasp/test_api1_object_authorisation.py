@@ -17,6 +17,7 @@ OWN: dict[str, Callable[[World], dict[str, Any]]] = {
     "DELETE auth/sessions/{id}": lambda world: {"id": world.session},
     "POST users/identities/{id}/unlink": lambda world: {"id": world.identity},
     "GET purchases/{id}": lambda world: {"id": world.pending},
+    "POST purchases/{id}/cancel": lambda world: {"id": world.pending},
     "GET verification/{raffle}/entries/{purchase}": lambda world: {"raffle": world.drawn.pk, "purchase": world.entry},
 }
 PUBLIC = {

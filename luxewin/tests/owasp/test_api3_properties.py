@@ -156,7 +156,10 @@ SAFEGUARDS = {
 GUARDED = {
     "access": {*SIGNING_IN, "POST auth/refresh", "POST users/password"},
     "refresh": {*SIGNING_IN, "POST auth/refresh", "POST users/password"},
-    "client_secret": {"POST purchases/create", "POST purchases/verify", "GET purchases/{id}", "GET purchases/list"},
+    "client_secret": {
+        *("POST purchases/create", "POST purchases/verify", "POST purchases/{id}/cancel"),
+        *("GET purchases/{id}", "GET purchases/list"),
+    },
     # In preferences it is the name of a channel.
     "email": {
         *(*PROFILE, "POST auth/register", "GET users/identities"),
