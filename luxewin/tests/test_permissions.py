@@ -138,7 +138,7 @@ LISTS = {
     "accounts.Authenticator": PEOPLE,
     "accounts.CountryRule": {"managers", *PEOPLE},
     "accounts.Identity": PEOPLE,
-    "accounts.Notification": PEOPLE,
+    "accounts.Notification": {"managers", *PEOPLE},
     "accounts.Safeguards": PEOPLE,
     "accounts.SpendLimit": PEOPLE,
     "accounts.Terms": {"managers", *PEOPLE},
@@ -168,6 +168,7 @@ LISTS = {
     "purchases.Reconciliation": {"finance", "auditors"},
     "purchases.Refund": MONEY,
     "purchases.SkillAttempt": {"managers", "support", "auditors"},
+    "purchases.SettledDifference": {"finance", "auditors"},
     "purchases.StaleMirror": {"finance", "auditors"},
     "purchases.UnstoredEvent": {"finance", "auditors"},
     "purchases.SetAsideEvent": {"finance", "auditors"},
@@ -182,6 +183,7 @@ WRITABLE = {
     ("accounts.Terms", "add"): {"managers"},
     ("raffles.Raffle", "add"): {"managers"},
     ("purchases.PostalEntry", "add"): {"support"},
+    ("purchases.SettledDifference", "add"): {"finance"},
 }
 
 
