@@ -16,7 +16,10 @@ from http import HTTPStatus
 from typing import IO, Any, NoReturn
 from uuid import uuid4
 
+from corsheaders.middleware import CorsMiddleware
 from django.core.exceptions import RequestDataTooBig
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpResponse
 
 from luxewin.api.problems import CONTENT_TYPE, document
 from luxewin.api.requests import ASKED_FIRST
@@ -108,9 +111,9 @@ class Front:
             try:
                 is_whole = await self._read(environ, body, receive)
             except TimeoutError:
-                return self._problem(408, "request_timeout", "The body did not come in time.", close=True)
+                return self._problem(environ, 408, "request_timeout", "The body did not come in time.", close=True)
             except (SpoolFullError, OSError):
-                return self._overloaded()
+                return self._overloaded(environ)
         answer = await self._work(environ, body.file if is_whole else _TooLarge(), connection)  # type: ignore[arg-type]
         if not is_whole:
             answer.headers.append((b"Connection", b"close"))
@@ -143,18 +146,18 @@ class Front:
     async def _work(self, environ: dict[str, Any], body: IO[bytes], connection: Connection) -> Answer:
         """What the application answers, or a problem where it cannot. Raises GoneError if nobody waits for it."""
         if self.under_way >= self.most:
-            return self._overloaded()
+            return self._overloaded(environ)
         self.under_way += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self.pool, self._call, environ, body, connection)
         except (SpoolFullError, OSError):
             log.warning("no room for an answer in temporary files", exc_info=True)
-            return self._overloaded()
+            return self._overloaded(environ)
         except GoneError:
             raise
         except Exception:
             log.exception("the application failed at %s", environ["PATH_INFO"])
-            return self._problem(500, "server_error", "Something went wrong on our side.")
+            return self._problem(environ, 500, "server_error", "Something went wrong on our side.")
         finally:
             self.under_way -= 1
 
@@ -188,28 +191,33 @@ class Front:
         except TimeoutError as error:
             raise GoneError from error
 
-    def _overloaded(self) -> Answer:
+    def _overloaded(self, environ: dict[str, Any]) -> Answer:
         self.refused += 1
         if time.monotonic() - self.told_at > OVERLOAD_LOG_SECONDS:
             log.warning("overloaded: %d request(s) refused since this was last said", self.refused)
             self.told_at, self.refused = time.monotonic(), 0
-        return self._problem(503, "unavailable", "Too much to do. Send the same request again.", retry_after=2)
+        detail = "Too much to do. Send the same request again."
+        return self._problem(environ, 503, "unavailable", detail, retry_after=2)
 
-    def _problem(self, status: int, code: str, detail: str, *, retry_after: int = 0, close: bool = False) -> Answer:
-        """A problem document that Django has no part in."""
+    def _problem(
+        self, environ: dict[str, Any], status: int, code: str, detail: str, *, retry_after: int = 0, close: bool = False
+    ) -> Answer:
+        """A problem document that Django's threads have no part in, readable for the front end's pages too."""
         request_id = uuid4().hex
         body = document(status, code, HTTPStatus(status).phrase, detail) | {"request_id": request_id}
+        response = HttpResponse(json.dumps(body), content_type=CONTENT_TYPE, status=status)
+        response["Cache-Control"] = "no-store"
+        response["X-Content-Type-Options"] = "nosniff"
+        response["X-Request-ID"] = request_id
+        if retry_after:
+            response["Retry-After"] = str(retry_after)
+        request = WSGIRequest(environ | {"wsgi.input": io.BytesIO()})
+        readable: Any = CorsMiddleware(lambda _: response)(request)
+        if close:
+            readable["Connection"] = "close"
         answer = Answer(self.budget)
-        answer.status = status
-        answer.headers = [
-            (b"Content-Type", CONTENT_TYPE.encode()),
-            (b"Cache-Control", b"no-store"),
-            (b"X-Content-Type-Options", b"nosniff"),
-            (b"X-Request-ID", request_id.encode()),
-            *([(b"Retry-After", b"%d" % retry_after)] if retry_after else []),
-            *([(b"Connection", b"close")] if close else []),
-        ]
-        answer.body.write(json.dumps(body).encode())
+        answer.start(f"{readable.status_code} {readable.reason_phrase}", list(readable.items()))
+        answer.body.write(readable.content)
         answer.finish(head_only=False)
         return answer
 

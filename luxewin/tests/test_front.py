@@ -173,6 +173,26 @@ def test_a_body_that_stops_coming_is_answered_408(monkeypatch):
     assert (problem["code"], problem["request_id"]) == ("request_timeout", wire.headers[b"x-request-id"].decode())
 
 
+@pytest.mark.parametrize(("path", "origin", "is_readable"), [
+    (b"/api/v1/raffles/list", b"https://shop.example", True),
+    (b"/api/v1/raffles/list", b"https://other.example", False),
+    (b"/verify", b"https://shop.example", False),
+])  # fmt: skip
+def test_pages_of_the_front_end_can_read_a_refusal_and_when_to_come_again(path, origin, is_readable, settings):
+    settings.CORS_ALLOWED_ORIGINS = ["https://shop.example"]
+    made = Front(_echo, threads=1, body_limit=LIMIT)
+    made.most = 0
+    wire = Wire()
+    asyncio.run(made(_scope(wire, path=path, headers=[(b"origin", origin)]), wire.receive, wire.send))
+    assert (wire.status, wire.headers[b"retry-after"]) == (503, b"2")
+    if is_readable:
+        assert wire.headers[b"access-control-allow-origin"] == origin
+        assert wire.headers[b"access-control-allow-credentials"] == b"true"
+        assert b"Retry-After" in wire.headers[b"access-control-expose-headers"]
+    else:
+        assert b"access-control-allow-origin" not in wire.headers
+
+
 @pytest.mark.parametrize("header", [(b"content-length", b"1001"), (b"transfer-encoding", b"chunked")])
 def test_what_is_too_long_is_not_read_and_the_application_says_so(header):
     from django.core.exceptions import RequestDataTooBig
