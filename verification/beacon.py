@@ -6,16 +6,16 @@ always verified here, whoever delivered it, so the relays need not be trusted.
 
 import asyncio
 import json
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 from py_arkworks_bls12381 import GT, G1Point, G2Point
+
+from luxewin.tls import trusted
 
 SCHEME = "bls-unchained-g1-rfc9380"
 DST = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_"  # domain separation tag of the scheme
@@ -112,12 +112,6 @@ QUICKNET_RELAYS = (
     "https://api3.drand.sh",
     "https://drand.cloudflare.com",
 )
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """Whom the relays' certificates must come from; read once, since reading them takes up to 60 ms of CPU."""
-    return httpx.create_ssl_context()
 
 
 class BeaconError(Exception):
@@ -218,10 +212,10 @@ class BeaconClient:
     async def _read(self, address: str, relay: str) -> bytes:
         # asyncio, since it can bound the whole answer: httpx's time-outs are for each read, and a relay may trickle.
         # Undecoded, since a few compressed bytes can unfold to any size.
-        headers, trusted = {"accept-encoding": "identity"}, _trusted()
+        headers = {"accept-encoding": "identity"}
         async with (
             asyncio.timeout(self.timeout),
-            httpx.AsyncClient(timeout=None, headers=headers, verify=trusted) as client,  # noqa: S113 (bounded above)
+            httpx.AsyncClient(timeout=None, headers=headers, verify=trusted()) as client,  # noqa: S113 (bounded above)
             client.stream("GET", address) as response,
         ):
             if response.status_code in _NOT_YET:

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from luxewin.api.problems import Unavailable
 from luxewin.api.slots import NoSlot, Slots
+from luxewin.tls import trusted
 
 # Seconds to connect, for each wait and for the whole body; bytes of an answer.
 PATIENCE, LARGEST = 2.0, 262_144
@@ -36,7 +37,10 @@ def ask(path: str, *, token: str = "") -> tuple[int, Any]:
     if token:
         headers["Authorization"] = f"Bearer {token}"
     try:
-        with SLOTS.take(), httpx.stream("GET", f"{issuer()}/{path}", headers=headers, timeout=PATIENCE) as answer:
+        with (
+            SLOTS.take(),
+            httpx.stream("GET", f"{issuer()}/{path}", headers=headers, timeout=PATIENCE, verify=trusted()) as answer,
+        ):
             if answer.status_code == httpx.codes.TOO_MANY_REQUESTS or answer.is_server_error:
                 raise SupabaseAway(f"Supabase answers {answer.status_code}. Try again.")
             return answer.status_code, json.loads(_read(answer))
