@@ -20,6 +20,7 @@ from django.utils.module_loading import import_string
 from rest_framework.test import APIClient
 
 from accounts.models import Preferences, User
+from accounts.passwords import Argon2Hasher
 from accounts.tokens import open_session
 from luxewin import clock
 from luxewin.health.probes import EXAMINER
@@ -113,6 +114,14 @@ def measured_clock() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def light_passwords() -> Iterator[None]:
+    """Argon2 takes its memory and time on purpose; no test is about how much."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Argon2Hasher, "memory_cost", 8)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def clean_cache() -> None:
     """Rate limits of one test are not another's."""
@@ -167,7 +176,7 @@ def person(db: None) -> Callable[..., User]:
             is_staff=bool(role),
             **fields,
         )
-        # Argon2 takes its time on purpose; who needs to sign in with a password sets one.
+        # Who needs to sign in with a password sets one.
         user.set_unusable_password()
         user.save()
         Preferences.objects.create(user=user)

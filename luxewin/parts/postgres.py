@@ -33,6 +33,8 @@ SETTINGS = {
     "shared_buffers": "256MB",
     "timezone": "UTC",
 }
+# A commit waits for no disk; a killed process loses nothing all the same, since the system has what was written.
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
 def binary(name: str) -> Path:
@@ -63,7 +65,8 @@ def start(site: Site) -> dict[str, str]:
         _initialise(site, programs / "initdb", home, environment, account, superuser_password)
     elif (version := (data / "PG_VERSION").read_text().strip()) != MAJOR:
         raise PartError(f"postgres: {data} was made by version {version}, this is {MAJOR}; start afresh")
-    settings = [word for key, value in SETTINGS.items() for word in ("-c", f"{key}={value}")]
+    chosen = SETTINGS | ({} if site.is_durable else NOT_DURABLE)
+    settings = [word for key, value in chosen.items() for word in ("-c", f"{key}={value}")]
     argv: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(site.port()), *settings]
     child = site.spawn(argv, env=environment, stop_signal=signal.SIGINT, account=account)
     password = kept(site.folder / "password", secrets.token_urlsafe)

@@ -132,13 +132,17 @@ class Child:
 
 @dataclass
 class Site:
-    """Where one part runs: its folder, its ports (the same ones again when it is restarted) and its processes."""
+    """Where one part runs: its folder, its ports (the same ones again when it is restarted) and its processes.
+
+    What is not `is_durable` may be lost when the machine goes down, though not when a process does.
+    """
 
     name: str
     folder: Path
     logs: Path
     lock: int
     given_up: Callable[[], bool]
+    is_durable: bool = True
     children: list[Child] = field(default_factory=list)
     _ports: dict[str, int] = field(default_factory=dict)
 

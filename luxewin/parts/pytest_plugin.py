@@ -35,7 +35,7 @@ def _supervisor() -> Supervisor:
     refusal: PartError | None = None
     for state_dir in STATES:
         try:
-            return Supervisor(state_dir).__enter__()
+            return Supervisor(state_dir, durable=False).__enter__()
         except StateInUseError as error:
             refusal = error
         except PartError as error:

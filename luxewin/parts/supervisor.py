@@ -95,16 +95,18 @@ class Supervisor:
 
     Entering takes the state folder's lock (StateInUseError names the process that has it), starts the parts side by
     side and waits until all answer, about 2 s, or 4 s with a new database; PartError says in one line what is wrong.
-    `fresh` wipes the folder's state first. Leaving stops what `spawn` started, then the parts. Should this process be
-    killed instead, their leashes do the same.
+    `fresh` wipes the folder's state first; what is not `durable` is faster, and lost if the machine goes down. Leaving
+    stops what `spawn` started, then the parts. Should this process be killed instead, their leashes do the same.
     """
 
-    def __init__(self, state_dir: Path, names: Iterable[str] | None = None, *, fresh: bool = False) -> None:
+    def __init__(
+        self, state_dir: Path, names: Iterable[str] | None = None, *, fresh: bool = False, durable: bool = True
+    ) -> None:
         self.state_dir = state_dir.absolute()
         self.names = unset_parts() if names is None else list(names)
         if unknown := set(self.names) - set(PARTS):
             raise PartError(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-        self.fresh = fresh
+        self.fresh, self.durable = fresh, durable
         #: What to set for the product's processes; complete once entered.
         self.environment: dict[str, str] = {}
         #: What `spawn` started, by name.
@@ -174,7 +176,7 @@ class Supervisor:
         for name in self.names:
             folder = private_folder(self.state_dir / name)
             logs = self.state_dir / "logs"
-            self.sites[name] = Site(name, folder, logs, self._lock.descriptor, self._given_up.is_set)
+            self.sites[name] = Site(name, folder, logs, self._lock.descriptor, self._given_up.is_set, self.durable)
         with ThreadPoolExecutor(max_workers=len(PARTS)) as pool:
             starts = [pool.submit(_start_somewhere, PARTS[name], site) for name, site in self.sites.items()]
             try:
