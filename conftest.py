@@ -55,12 +55,6 @@ END $$
 """
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The one test that takes minutes begins first, whatever the random order, so that the others run beside it."""
-    items.sort(key=lambda item: "test_schema.py::test_the_short_way" not in item.nodeid)
-
-
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: Any) -> str:
     """Test databases are copies of the ready schema instead of running every migration."""
@@ -301,13 +295,18 @@ def run_tasks() -> Callable[[], int]:
         while True:
             for entry in sweeps.SWEEPS:
                 entry.run()
-            queued = OrmQ.objects.order_by("id").first()
-            if queued is None:
+            if not (ran := _run_queued()):
                 return count
+            count += ran
+
+    def _run_queued() -> int:
+        count = 0
+        while queued := OrmQ.objects.order_by("id").first():
             task = queued.task
             queued.delete()
             import_string(task["func"])(*task["args"])
             count += 1
+        return count
 
     return run
 

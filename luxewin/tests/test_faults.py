@@ -28,9 +28,10 @@ from purchases.models import Purchase
 from purchases.tests.stage import bought
 from raffles.models import Raffle, TicketCounter
 
-SELECTION = ("create.intent_made", "verify.counted", "webhook.enqueued", "settle.counted", "stripe.confirm_lost")
-DRAWS = ("draw.commit.signed", "draw.decide.picked")
-SECONDS = 600  # it takes some 100; a busy machine may be slow
+# One in a web process, one in a worker, one of an answer that is lost; `make faults` plays all.
+SELECTION = ("create.intent_made", "settle.counted", "stripe.confirm_lost")
+DRAWS = ("draw.decide.picked",)
+SECONDS = 600  # it takes some 60; a busy machine may be slow
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def read(text: str) -> tuple[tuple[str, ...], dict[str, dict[str, str]]]:
     return tuple(header), {row[0].strip("`"): dict(zip(header, row, strict=True)) for row in rows}
 
 
-def test_purchases_and_draws_survive_kills_at_each_kind_of_step(tmp_path: Path, state: Path) -> None:
+def test_purchases_and_draws_survive_kills(tmp_path: Path, state: Path) -> None:
     report = tmp_path / "report.md"
     code, printed = play(state, report)
     assert code == 0, printed

@@ -386,6 +386,7 @@ class TestDaily:
 
     def test_it_goes_on_where_it_stopped(self, monkeypatch):
         monkeypatch.setattr(runs, "BUDGET_SECONDS", -1)
+        monkeypatch.setattr(runs, "STRETCH", timedelta(hours=6))
         run = services.order_reconciliation()
         reached = []
         while Reconciliation.objects.filter(finished_at=None).exists():

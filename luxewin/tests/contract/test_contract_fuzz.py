@@ -28,9 +28,9 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 from luxewin.tests.contract.world import BODIES, IDS, NEEDED, ROLES, World
 
 # Random requests over all operations; the boundaries come on top, about 40 for each.
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4200"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "1400"))
 # Of fewer random requests to an operation, all may well be refused.
-ENOUGH = 40
+ENOUGH = 25
 SEED = int(os.environ["FUZZ_SEED"]) if "FUZZ_SEED" in os.environ else None
 # What a server calls.
 APPLICATION = get_wsgi_application()
