@@ -3,11 +3,10 @@
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import TemplateView
-from drf_spectacular.views import SpectacularAPIView
 
 from accounts import pages as account_pages
 from accounts.urls import ROUTES as ACCOUNTS
-from luxewin.api.documentation import RedocView, SwaggerView
+from luxewin.api.documentation import DocumentView, RedocView, SwaggerView
 from luxewin.api.router import NamedActionRouter
 from luxewin.health import views as health
 from luxewin.pages import page
@@ -43,7 +42,7 @@ urlpatterns = [
     path("health/ready", health.ready, name="health-ready"),
     path("api/v1/", include(router.urls)),
     path("api/v1/", include(purchase_urls)),
-    path("api/v1/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/v1/schema", DocumentView.as_view(), name="schema"),
     path("api/v1/docs", SwaggerView.as_view(url_name="schema"), name="swagger"),
     path("api/v1/redoc", RedocView.as_view(url_name="schema"), name="redoc"),
 ]

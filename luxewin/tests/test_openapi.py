@@ -116,6 +116,13 @@ def test_the_document_is_served(db):
     assert response.json()["openapi"].startswith("3.1")
 
 
+def test_the_document_is_made_once_whatever_whoever_asks_for_it_adds(monkeypatch, db):
+    first = Client().get("/api/v1/schema?format=json").content
+    monkeypatch.setattr(SchemaGenerator, "get_schema", lambda *args, **options: pytest.fail("it is made again"))
+    for more in ("", "&version=x", "&lang=de", "&x=1"):
+        assert Client().get(f"/api/v1/schema?format=json{more}").content == first
+
+
 @pytest.mark.parametrize("page", ["docs", "redoc"])
 def test_the_pages_of_the_documentation_need_nobody_else(page, db):
     response = Client().get(f"/api/v1/{page}")

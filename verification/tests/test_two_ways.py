@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verification import beacon, manifest, merkle, picks, verifier
@@ -59,6 +59,7 @@ def test_both_give_the_published_root_seed_and_picks(vector: dict) -> None:
     assert (root.hex(), drawn.hex(), indices) == (vector["root"], vector["seed"], vector["picks"])
 
 
+@settings(max_examples=40)
 @given(draws(), st.integers(1, 2**63), st.binary(min_size=48, max_size=48), st.text(max_size=50), st.integers(1, 40))
 def test_both_agree_on_any_draw(
     entries: list[merkle.Entry], number: int, signature: bytes, promise: str, wanted: int
