@@ -1,7 +1,8 @@
 """Demo room: what has to hold of the books. Each invariant yields what speaks against it, nothing if it holds."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from luxewin.demo.cast import CLOSES_BY_TIME, SELLS_OUT, Conduct
 from luxewin.demo.ledger import Ledger
@@ -108,20 +109,30 @@ def every_buyer_was_mailed_their_numbers(ledger: Ledger) -> Iterator[str]:
 
 
 def every_winner_was_mailed_their_win(ledger: Ledger) -> Iterator[str]:
-    """The owner of each winning ticket, and nobody else, has a mail that names prize and ticket."""
-    wins = 0
+    """The owner of winning tickets, and nobody else, has one mail of a draw, which names all their prizes and tickets."""
+    winners = 0
     for raffle, draw in ledger.draws.items():
-        owners = {each["entry_id"]: person for person, each in ledger.paid(raffle)}
+        entries = {each["entry_id"]: (person, each["raffle"]["title"]) for person, each in ledger.paid(raffle)}
+        won: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         for pick in draw.bundle["picks"]:
             if pick["role"] != "winner":
                 continue
-            wins += 1
-            person = owners.get(pick["entry_id"])
-            if not person or not ledger.was_mailed(person, f"You won: {pick['prize']}", f"ticket {pick['ticket']} "):
-                yield f"{raffle}: the winner of {pick['prize']} has no mail about ticket {pick['ticket']}"
-    mailed = sum(each["subject"].startswith("You won: ") for each in ledger.mails)
-    if mailed != wins:
-        yield f"{mailed} mails say that somebody won, {wins} did"
+            if pick["entry_id"] in entries:
+                won[entries[pick["entry_id"]][0].email].append(pick)
+            else:
+                yield f"{raffle}: nobody of the cast won with entry {pick['entry_id']}"
+        winners += len(won)
+        for picks in won.values():
+            person, title = entries[picks[0]["entry_id"]]
+            subject, words = f"You won: {picks[0]['prize']}", [f"ticket {picks[0]['ticket']} of "]
+            if len(picks) > 1:
+                subject = f"You won {len(picks)} prizes: {title}"
+                words = [f"{pick['prize']} (ticket {pick['ticket']})" for pick in picks]
+            if not ledger.was_mailed(person, subject, *words):
+                yield f"{raffle}: {person.email} has no mail {subject!r} with {words}"
+    mailed = sum(each["subject"].startswith("You won") for each in ledger.mails)
+    if mailed != winners:
+        yield f"{mailed} mails say that somebody won, {winners} people did"
 
 
 def a_double_click_made_one_purchase(ledger: Ledger) -> Iterator[str]:

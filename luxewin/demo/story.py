@@ -180,7 +180,7 @@ class Story:
         def look() -> bool:
             subjects = [message["subject"] for message in self.mailbox.messages()]
             tickets = sum(subject.startswith(("Your tickets for ", "Your free entry for ")) for subject in subjects)
-            told = sum(subject.startswith(("You won: ", "The draw of ")) for subject in subjects)
+            told = sum(subject.startswith(("You won", "You are ", "The draw of ")) for subject in subjects)
             return tickets >= len(paid) and told >= results
 
         wait_until("the mails about tickets and results", look, seconds=MAIL_SECONDS)

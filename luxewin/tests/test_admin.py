@@ -44,6 +44,7 @@ def form() -> Callable[..., dict[str, Any]]:
             "currency": "gbp",
             "capacity": 100,
             "max_per_person": 10,
+            "debit_percent": 20,
             "min_tickets": 0,
             "alternates": 2,
             "delay_seconds": 60,

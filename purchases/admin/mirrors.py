@@ -141,7 +141,7 @@ class SetAsideEventAdmin(ReadOnlyAdmin):
     """Stripe's events that were acknowledged and that nothing follows from; gone after 30 days."""
 
     list_display = ["noted_at", "type", "account", "event_id"]
-    search_fields = ["event_id", "account"]
+    search_fields = ["event_id__exact", "account__exact"]
     fields = ["event_id", "type", "account", "noted_at"]
 
 

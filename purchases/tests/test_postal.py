@@ -212,7 +212,7 @@ def test_a_cancelled_raffle_withdraws_its_free_entries_and_tells_the_entrants(al
     assert set(Purchase.objects.values_list("status", flat=True)) == {"void"}
     told = Notification.objects.filter(kind="free_entry_void")
     assert sorted(told.values_list("user__email", flat=True)) == [alice.email, bob.email, bob.email]
-    assert {each.context["reason"] for each in told} == {"The watch was stolen."}
+    assert {each.context["reason"] for each in told} == {"The raffle was cancelled. The watch was stolen."}
 
 
 # The eight letters.

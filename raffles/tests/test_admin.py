@@ -39,6 +39,7 @@ def sheet():
         "currency": "gbp",
         "capacity": "10",
         "max_per_person": "5",
+        "debit_percent": "20",
         "min_tickets": "0",
         "opens_at_0": f"{opens:%Y-%m-%d}",
         "opens_at_1": "10:00",
