@@ -109,7 +109,7 @@ def every_buyer_was_mailed_their_numbers(ledger: Ledger) -> Iterator[str]:
 
 
 def every_winner_was_mailed_their_win(ledger: Ledger) -> Iterator[str]:
-    """The owner of winning tickets, and nobody else, has one mail of a draw, which names all their prizes and tickets."""
+    """The owner of winning tickets, and nobody else, has one mail of a draw that names all their prizes and tickets."""
     winners = 0
     for raffle, draw in ledger.draws.items():
         entries = {each["entry_id"]: (person, each["raffle"]["title"]) for person, each in ledger.paid(raffle)}
