@@ -55,6 +55,16 @@ END $$
 """
 
 
+# They take a minute or two each.
+LONG = ("test_faults.py::test_purchases_and_draws_survive_kills", "test_end_to_end.py::test_a_raffle_is_sold")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests begin first, whatever the random order, so that the others run beside them."""
+    items.sort(key=lambda item: not any(name in item.nodeid for name in LONG))
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: Any) -> str:
     """Test databases are copies of the ready schema instead of running every migration."""
