@@ -55,8 +55,8 @@ END $$
 """
 
 
-# They take a minute or two each.
-LONG = ("test_faults.py::test_purchases_and_draws_survive_kills", "test_end_to_end.py::test_a_raffle_is_sold")
+# They take a minute or more each, some of them waiting.
+LONG = ("test_faults.py::test_purchases_and_draws_survive_kills", "test_end_to_end.py::", "test_worker_processes.py::")
 
 
 @pytest.hookimpl(trylast=True)
