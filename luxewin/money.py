@@ -16,7 +16,7 @@ def as_text(amount: int, currency: str) -> str:
     rows have, the number is written as it is.
     """
     known = CURRENCIES.get(currency.lower())
-    digits = known.decimals if known else 0
+    digits = digits_of(currency)
     value = Decimal(amount).scaleb(-digits)
     if known and known.multiple == 10**digits and amount % known.multiple == 0:
         digits = 0
