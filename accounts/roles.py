@@ -28,6 +28,7 @@ _PURCHASES = (
     "purchases.view_refund",
     "purchases.view_dispute",
     "purchases.view_postalentry",
+    "purchases.view_lapsewait",
 )
 # What was answered is shown only to those who may change raffles.
 _SKILL = ("purchases.view_skillattempt",)

@@ -35,7 +35,8 @@ GRACE_SECONDS = 15.0
 BYTES_PER_SECOND = 8_192  # what the slowest phones do; a MiB may take two minutes
 LONGEST_ANSWER_SECONDS = 900.0
 CHUNK_BYTES = 65_536
-SPOOLED_BYTES = 2 * 2**30
+# Each has its own room, so that slow readers of large answers do not keep anybody from sending.
+SPOOLED_BODIES, SPOOLED_ANSWERS = 2**30, 2**31
 WAITING_REQUESTS = 256
 OVERLOAD_LOG_SECONDS = 30.0
 
@@ -67,7 +68,7 @@ class Front:
         self.application = application
         self.body_limit = body_limit
         self.ask_first = ask_first
-        self.budget = Budget(SPOOLED_BYTES)
+        self.bodies, self.answers = Budget(SPOOLED_BODIES), Budget(SPOOLED_ANSWERS)
         self.most = threads + WAITING_REQUESTS
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
         self.under_way = 0
@@ -82,7 +83,7 @@ class Front:
         try:
             answer = await self._asked_first(environ, connection)
             if answer is None:
-                body = Spool(self.budget)
+                body = Spool(self.bodies)
                 answer = await self._answer(environ, body, receive, connection)
             try:
                 await self._send(answer, send, connection)
@@ -164,7 +165,7 @@ class Front:
     def _call(self, environ: dict[str, Any], body: IO[bytes], connection: Connection) -> Answer:
         if connection.is_closing():
             raise GoneError  # it waited for a thread longer than its client for the answer
-        return call(self.application, environ, body, self.budget)
+        return call(self.application, environ, body, self.answers)
 
     async def _send(self, answer: Answer, send: Send, connection: Connection) -> None:
         """Send the answer. Raises GoneError if the client takes it too slowly."""
@@ -215,7 +216,7 @@ class Front:
         readable: Any = CorsMiddleware(lambda _: response)(request)
         if close:
             readable["Connection"] = "close"
-        answer = Answer(self.budget)
+        answer = Answer(self.answers)
         answer.start(f"{readable.status_code} {readable.reason_phrase}", list(readable.items()))
         answer.body.write(readable.content)
         answer.finish(head_only=False)

@@ -154,7 +154,7 @@ def test_a_large_answer_has_its_true_length_and_leaves_nothing_on_the_disk():
     made = Front(_large, threads=1, body_limit=LIMIT)
     asyncio.run(made(_scope(wire), wire.receive, wire.send))
     assert (len(wire.body), wire.headers[b"content-length"]) == (5_000_000, b"5000000")
-    made.budget.take(front.SPOOLED_BYTES)
+    made.answers.take(front.SPOOLED_ANSWERS)
 
 
 def test_who_does_not_take_a_large_answer_is_cut_off(monkeypatch):
@@ -257,6 +257,20 @@ def test_who_is_gone_before_its_turn_costs_no_work():
 
 
 def test_there_is_an_end_to_what_lies_on_the_disk(monkeypatch):
-    monkeypatch.setattr(front, "SPOOLED_BYTES", 1_000_000)
+    monkeypatch.setattr(front, "SPOOLED_ANSWERS", 1_000_000)
     wire = _ask(_large, Wire())
     assert (wire.status, json.loads(wire.body)["code"]) == (503, "unavailable")
+
+
+def _length(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    start_response("200 OK", [])
+    return [str(len(environ["wsgi.input"].read())).encode()]
+
+
+def test_large_answers_that_nobody_takes_leave_room_for_bodies(monkeypatch):
+    monkeypatch.setattr(front, "SPOOLED_ANSWERS", 200_000)
+    made = Front(_length, threads=1, body_limit=1_000_000)
+    made.answers.take(front.SPOOLED_ANSWERS)
+    wire = Wire(b"a" * 300_000)
+    asyncio.run(made(_scope(wire, "POST", headers=[(b"content-length", b"300000")]), wire.receive, wire.send))
+    assert (wire.status, wire.body) == (200, b"300000")

@@ -11,6 +11,7 @@ from purchases.services.eligibility import check_changed_person, end_checkouts, 
 from purchases.services.expiry import cancel_purchase, expire_purchase
 from purchases.services.flags import flag_purchase
 from purchases.services.holds import hold_tickets
+from purchases.services.lapses import change_lapse_wait
 from purchases.services.mirrors import claim_stale_mirrors, mirror_batch, note_change
 from purchases.services.notices import LEASE as NOTICE_LEASE
 from purchases.services.notices import look_at, note_news
@@ -50,6 +51,7 @@ __all__ = [
     "begin_watching",
     "cancel_purchase",
     "card_fingerprints_of",
+    "change_lapse_wait",
     "check_changed_person",
     "claim_stale_mirrors",
     "continue_reconciliation",

@@ -1,9 +1,27 @@
-"""Stripe's customers: told when their person's address changes."""
+"""Stripe's customers: made on a person's first purchase, told when their person's address changes."""
 
 from uuid import UUID
 
+from accounts.models import User
 from purchases import gateway
 from purchases.models import CustomerChange
+
+
+def make_customer(user: User) -> str:
+    """The id of the person's Stripe customer, made unless there is one.
+
+    An address that changed while Stripe was asked is noted anew: the first note may have been worked on when there was
+    no customer to tell. Raises ProviderUnavailable and ProviderRefused. Cost: some queries and a request to Stripe.
+    """
+    customer = gateway.customer_of(user)
+    if not User.objects.filter(pk=user.pk, email=user.email).exists():
+        CustomerChange.objects.bulk_create(
+            [CustomerChange(user=user)],
+            update_conflicts=True,
+            unique_fields=["user"],
+            update_fields=["noted_at", "claimed_until"],
+        )
+    return customer
 
 
 def update_changed_customer(user_id: UUID) -> None:

@@ -19,6 +19,7 @@ from luxewin.audit.services import RECORD
 from purchases import gateway
 from purchases.errors import ProviderFailed, ProviderRefused, ProviderUnavailable
 from purchases.models import Payment, Purchase
+from purchases.services.customers import make_customer
 from purchases.services.holds import hold_tickets, release_hold
 from purchases.services.leases import give_back_later
 from purchases.services.moves import move_payment, record_payment
@@ -88,7 +89,7 @@ def open_payment(payment: Payment, customer: str | None = None) -> None:
 def _open(payment: Payment, customer: str | None) -> None:
     purchase = payment.purchase
     try:
-        customer = customer or gateway.customer_of(purchase.buyer)
+        customer = customer or make_customer(purchase.buyer)
         intent = gateway.create_intent(payment, purchase, customer)
     except ProviderFailed:
         # Stripe keeps this answer for the idempotency key: only another attempt can fare better.

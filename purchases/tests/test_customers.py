@@ -5,7 +5,7 @@ import stripe
 from djstripe.models import Customer
 
 from accounts.models import User
-from purchases import tasks
+from purchases import gateway, tasks
 from purchases.models import CustomerChange
 from purchases.tests.stage import buy
 
@@ -55,4 +55,22 @@ def test_of_whom_stripe_does_not_know_nothing_is_told(bob, run_tasks):
 
 def test_what_else_changes_of_a_person_is_not_noted(customer, alice):
     User.objects.filter(pk=alice.pk).update(display_name="Alice the Second")
+    assert not CustomerChange.objects.exists()
+
+
+def test_an_address_that_changes_while_the_customer_is_made_reaches_it_too(alice, on_sale, run_tasks, monkeypatch):
+    """The note of the change is worked on, and gone, before anybody knows of a customer."""
+    make = gateway.customer_of
+
+    def change_meanwhile(user):
+        move(user, "alice@elsewhere.example")
+        tasks.update_customer(str(user.pk))
+        assert not CustomerChange.objects.exists()
+        return make(user)
+
+    monkeypatch.setattr(gateway, "customer_of", change_meanwhile)
+    buy(alice, on_sale())
+    run_tasks()
+    customer = Customer.objects.get(subscriber=alice).id
+    assert stripe.Customer.retrieve(customer).email == "alice@elsewhere.example"
     assert not CustomerChange.objects.exists()

@@ -6,6 +6,7 @@ import pytest
 import stripe
 from django.utils import timezone
 
+from accounts.models import User
 from luxewin.audit.models import AuditEntry
 from luxewin.tests.asking import assert_problem, client_of, nothing_written
 from purchases import errors, services
@@ -153,3 +154,28 @@ def test_nobody_lets_go_what_is_paid_or_another_s(alice, bob, on_sale):
     assert_problem(cancel(alice, purchase), 409, "not_held")
     assert_problem(cancel(bob, purchase), 404, "not_found")
     assert client_of(alice).post("/api/v1/purchases/nonsense/cancel").status_code == 404
+
+
+def test_a_wait_is_changed_in_the_back_office_within_a_day_and_audited(lapse, alice, person, client):
+    root = person("root", is_superuser=True)
+    User.objects.filter(pk=root.pk).update(is_staff=True)
+    client.force_login(root)
+    page = "/admin/purchases/lapsewait/3/change/"
+    for wrong in ("2 00:00:00", "-1 00:00:00", "soon"):
+        assert client.post(page, {"wait": wrong}).status_code == 200
+    assert client.post(page, {"wait": "00:20:00"}).status_code == 302
+    row = AuditEntry.objects.get(action="lapse_wait.changed")
+    assert (row.actor, row.before, row.after) == (root.pk, {"wait_seconds": 300}, {"wait_seconds": 1200})
+    for _ in range(3):
+        lapse()
+    with pytest.raises(errors.TooManyLapsedHolds) as refusal:
+        hold(alice, lapse.raffle)
+    assert refusal.value.data["try_again_at"] - timezone.now() > timedelta(minutes=19)
+
+
+def test_others_see_the_waits_and_change_none(person, client):
+    client.force_login(person("fay", role="finance"))
+    page = "/admin/purchases/lapsewait/3/change/"
+    assert client.get(page).status_code == 200
+    assert client.post(page, {"wait": "00:20:00"}).status_code == 403
+    assert client.get("/admin/purchases/lapsewait/add/").status_code == 403

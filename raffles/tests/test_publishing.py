@@ -116,3 +116,20 @@ def test_the_capacity_of_the_counter_is_fixed(on_sale, change):
     with pytest.raises(IntegrityError, match="capacity"), transaction.atomic():
         counters.update(**change)
     assert counters.update(capacity=100, held=3, sold=4)
+
+
+def test_the_counter_is_kept(on_sale):
+    counters = TicketCounter.objects.filter(pk=on_sale().pk)
+    with pytest.raises(IntegrityError, match="counter of a raffle is kept"), transaction.atomic():
+        counters.delete()
+
+
+@pytest.mark.parametrize("change", [{"sold": 5}, {"sold": 3}, {"postal": 2}])
+def test_nothing_is_sold_of_a_frozen_raffle(on_sale, change):
+    raffle = on_sale(capacity=100)
+    counters = TicketCounter.objects.filter(pk=raffle.pk)
+    counters.update(sold=4, postal=1)
+    services.mark_frozen(raffle.pk)
+    with pytest.raises(IntegrityError, match="entries of this raffle are frozen"), transaction.atomic():
+        counters.update(**change)
+    assert counters.update(held=0, sold=4, postal=1)

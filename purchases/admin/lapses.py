@@ -1,0 +1,50 @@
+"""Waits after lapsed holds in the back office."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+
+from accounts.permissions import signed_in
+from purchases import services
+from purchases.models import LapseWait
+from purchases.services.lapses import LONGEST_WAIT
+
+
+class WaitForm(forms.ModelForm):
+    """How long, as hours:minutes:seconds."""
+
+    class Meta:
+        model = LapseWait
+        fields = ["wait"]
+
+    def clean_wait(self) -> timedelta:
+        """Within what the service allows."""
+        wait: timedelta = self.cleaned_data["wait"]
+        if not timedelta() <= wait <= LONGEST_WAIT:
+            raise forms.ValidationError("From nothing to a day.", code="out_of_range")
+        return wait
+
+
+@admin.register(LapseWait)
+class LapseWaitAdmin(admin.ModelAdmin):
+    """How long people wait whose holds lapse again and again. The steps are fixed, their lengths are not."""
+
+    form = WaitForm
+    list_display = ["lapses", "wait"]
+    readonly_fields = ["lapses"]
+    fields = ["lapses", "wait"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: LapseWait, form: forms.ModelForm, change: bool) -> None:
+        """Through the service, which audits it."""
+        services.change_lapse_wait(obj.lapses, wait=obj.wait, actor=signed_in(request))

@@ -1,0 +1,28 @@
+"""How long somebody waits whose holds lapse again and again."""
+
+from datetime import timedelta
+
+from django.db import transaction
+
+from accounts.models import User
+from luxewin.api.problems import InvalidInput
+from luxewin.audit.services import record
+from purchases.models import LapseWait
+
+LONGEST_WAIT = timedelta(days=1)  # lapses are counted for a day
+
+
+def change_lapse_wait(lapses: int, *, wait: timedelta, actor: User) -> LapseWait:
+    """Sets how long somebody waits after so many lapses, and audits it. Raises InvalidInput and LapseWait.DoesNotExist.
+
+    It counts from the next hold on, for those who wait already too. Cost: three queries.
+    """
+    if not timedelta() <= wait <= LONGEST_WAIT:
+        raise InvalidInput.of("wait", "out_of_range", "From nothing to a day.")
+    with transaction.atomic():
+        row = LapseWait.objects.select_for_update().get(pk=lapses)
+        before, row.wait = row.wait, wait
+        row.save(update_fields=["wait"])
+        values = [{"wait_seconds": int(each.total_seconds())} for each in (before, wait)]
+        record("lapse_wait.changed", row, actor=actor, before=values[0], after=values[1])
+    return row
