@@ -1,5 +1,6 @@
 """How hard a secret is to guess."""
 
+from functools import lru_cache
 from itertools import pairwise
 
 from zxcvbn import zxcvbn
@@ -22,10 +23,11 @@ PUBLISHED_KEYS = frozenset(
 LOOKED_AT = 72
 
 
+@lru_cache(maxsize=64)
 def is_weak(secret: str, digits: int) -> bool:
     """Whether it is well known, repeats itself, or is found in 10 ** `digits` tries of words, keyboards and sequences.
 
-    Cost: some 50 ms.
+    Cost: some 50 ms, once a process and secret.
     """
     if any(known in secret.lower() for known in KNOWN) or not has_variety(secret.encode(), 12):
         return True

@@ -17,8 +17,27 @@ from luxewin.tasks.admin import ReadOnlyAdmin
 
 AT_ONCE = 1_000
 # Of actions: the word before the point. Named here, since to find them out a page would have to read every row.
-KINDS = tuple(
-    ["audit", "consent", "country_rule", "difference", "draw", "group", "lapse_wait", "notification", "payment", "pick", "preferences", "prize", "purchase", "raffle", "refund", "retention", "safeguards", "session", "terms", "user"]
+KINDS = (
+    "audit",
+    "consent",
+    "country_rule",
+    "difference",
+    "draw",
+    "group",
+    "lapse_wait",
+    "notification",
+    "payment",
+    "pick",
+    "preferences",
+    "prize",
+    "purchase",
+    "raffle",
+    "refund",
+    "retention",
+    "safeguards",
+    "session",
+    "terms",
+    "user",
 )
 
 

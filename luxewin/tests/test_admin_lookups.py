@@ -180,7 +180,9 @@ def test_the_links_of_every_filter_still_work(checkout, desk):
         address = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
         listed = desk.get(address).context["cl"]
         for spec in listed.filter_specs:
-            for choice in spec.choices(listed):
+            # The first is "all"; of what has many values the last are those of another kind, such as "empty".
+            choices = list(spec.choices(listed))
+            for choice in choices[1:2] + choices[-2:]:
                 assert desk.get(address + choice["query_string"]).status_code == 200, choice
                 followed += 1
     assert followed > 60

@@ -29,7 +29,7 @@ from purchases.tests.stage import bought
 from raffles.models import Raffle, TicketCounter
 
 # One in a web process, one in a worker, one of an answer that is lost; `make faults` plays all.
-SELECTION = ("create.intent_made", "settle.counted", "stripe.confirm_lost")
+SELECTION = ("create.intent_made", "settle.counted")
 DRAWS = ("draw.decide.picked",)
 SECONDS = 600  # it takes some 60; a busy machine may be slow
 

@@ -164,6 +164,7 @@ LISTS = {
     "purchases.Dispute": MONEY,
     "purchases.Payment": MONEY,
     "purchases.PostalEntry": MONEY,
+    "purchases.LapseWait": MONEY,
     "purchases.Purchase": MONEY,
     "purchases.Reconciliation": {"finance", "auditors"},
     "purchases.Refund": MONEY,

@@ -1,12 +1,13 @@
 """The nodes of a chain, tried in order: whoever answers, and is of the right chain, is believed."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from web3 import HTTPProvider, Web3
 from web3.exceptions import (
     BadFunctionCallOutput,
@@ -89,10 +90,23 @@ def _name(url: str) -> str:
 def _web3(url: str, timeout: float) -> Web3:
     # One attempt, and a bound on the whole body (`stream`): by default a hung node would hold us for 150 s. A node
     # does not send us, with a signed transaction, to an address of its choice.
-    options = {"timeout": timeout, "stream": True, "allow_redirects": False}
+    options = {"timeout": timeout, "stream": True, "allow_redirects": False, "hooks": {"response": _read_as_it_comes}}
     web3 = Web3(HTTPProvider(url, request_kwargs=options, exception_retry_configuration=None))
     web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)  # some chains put more into a block's extraData
     return web3
+
+
+def _read_as_it_comes(response: requests.Response, **_: Any) -> None:
+    """web3 iterates over the body to bound its time, and by default that is byte for byte."""
+
+    def pieces() -> Iterator[bytes]:
+        try:
+            while piece := response.raw.read1(65_536, decode_content=True):
+                yield piece
+        except urllib3.exceptions.HTTPError as error:
+            raise requests.ConnectionError(error) from error
+
+    response.iter_content = pieces  # type: ignore[method-assign,assignment]
 
 
 def code_of(error: Web3RPCError) -> int | None:
