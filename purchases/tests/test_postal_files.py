@@ -1,5 +1,6 @@
 """Files of letters: every fault named by row and column before anything is written; thousands of rows at once."""
 
+import csv
 import json
 from datetime import date, timedelta
 from io import StringIO
@@ -11,6 +12,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from accounts.models import Notification, Preferences, User
+from accounts.tests.spellings import REFUSED, SAME
 from luxewin.audit.models import AuditEntry
 from luxewin.tests.asking import nothing_written
 from purchases import postal_files, services
@@ -53,6 +55,30 @@ def test_a_file_is_entered_in_its_order_whatever_the_order_of_its_columns(alice,
     assert [(each.buyer, each.tickets["first"], each.quantity) for each in entered] == [(bob, 1, 2), (alice, 3, 3)]
     entries = PostalEntry.objects.order_by("purchase__first_ticket").values_list("reference", "received_on")
     assert list(entries) == [("R-1", date.fromisoformat(today)), ("R, 2", date.fromisoformat(today))]
+
+
+def test_every_spelling_of_an_address_enters_its_person(alice, person, on_sale, today, tmp_path):
+    carla, raffle, path = person("carla", role="support"), on_sale(), tmp_path / "letters.csv"
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(HEAD.strip().split(","))
+        rows.writerows([f"R-{number}", text, 1, today] for number, text in enumerate(SAME.values()))
+    _run(path, raffle, SAME["full-width letters"].replace("alice", "carla"))
+    entered = Purchase.objects.filter(raffle=raffle)
+    assert {each.buyer for each in entered} == {alice}
+    assert entered.count() == len(SAME)
+    assert AuditEntry.objects.filter(action="purchase.entered", actor=carla.pk).exists()
+
+
+def test_an_address_that_no_mail_reaches_is_nobody_s(alice, refused, today):
+    addresses = [text for text in REFUSED.values() if not set(text) & set("\0\r\n")]
+    file = StringIO()
+    csv.writer(file).writerows(
+        [HEAD.strip().split(","), *([f"R-{number}", text, 1, today] for number, text in enumerate(addresses))]
+    )
+    faults = refused(file.getvalue())
+    assert len(faults) == len(addresses) > 30
+    assert all("email: " in fault for fault in faults)
 
 
 @pytest.mark.parametrize("separator", [";", "\t", ","], ids=["semicolon", "tab", "comma"])
