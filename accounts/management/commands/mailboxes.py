@@ -3,14 +3,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management import BaseCommand
-
 from accounts import services
 from accounts.addresses import mailbox_key
 from accounts.models import User
+from luxewin.progress import LongCommand
 
 
-class Command(BaseCommand):
+class Command(LongCommand):
     """A line for each such account. Which of two stays is for people to decide: ask whoever reads the mailbox."""
 
     help = "Lists accounts that share a mailbox with another and so cannot buy."

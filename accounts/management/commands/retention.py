@@ -3,14 +3,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management import BaseCommand
-
 from accounts import services
 from accounts.models import RetentionRule
 from accounts.privacy.retention import REMOVERS
+from luxewin.progress import LongCommand
 
 
-class Command(BaseCommand):
+class Command(LongCommand):
     """A line for each rule."""
 
     help = "Removes what the rules of retention do not keep any longer; the worker does so once a day by itself."

@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from accounts.models import User
+from luxewin.progress import LongCommand
 from purchases import postal_files
 from raffles.models import Raffle
 
 
-class Command(BaseCommand):
+class Command(LongCommand):
     """All or nothing: a file with a fault writes no entry."""
 
     help = "Enters the free entries of a CSV file (reference, email, quantity, received_on) into a raffle."

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.dateparse import parse_date, parse_datetime
 
 from luxewin.clock import database_now
+from luxewin.progress import LongCommand
 from purchases import services
 from purchases.errors import ProviderUnavailable
 from purchases.services.reconciliation.stretches import Stretches
@@ -17,7 +18,7 @@ STRETCH = timedelta(hours=1)
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
-class Command(BaseCommand):
+class Command(LongCommand):
     """Run it whenever in doubt; a worker runs the same every day."""
 
     help = (

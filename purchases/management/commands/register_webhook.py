@@ -3,13 +3,14 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from luxewin.api.problems import Problem
+from luxewin.progress import LongCommand
 from purchases import gateway
 
 
-class Command(BaseCommand):
+class Command(LongCommand):
     """Run once after installing, and again after PUBLIC_URL or the handled events changed."""
 
     help = "Subscribes this installation's webhook at Stripe to the events it handles; safe to repeat."

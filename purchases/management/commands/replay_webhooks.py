@@ -4,15 +4,16 @@ import logging
 from collections import Counter
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from luxewin.progress import LongCommand
 from purchases import services
 from purchases.management.commands.reconcile import moment
 
 log = logging.getLogger(__name__)
 
 
-class Command(BaseCommand):
+class Command(LongCommand):
     """Harmless at any time: an event makes the books look at its object afresh; if all is well nothing changes."""
 
     help = "Processes stored events of Stripe again, oldest first."

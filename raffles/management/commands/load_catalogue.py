@@ -3,17 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from luxewin.api.problems import Problem
 from luxewin.money import as_text
+from luxewin.progress import LongCommand
 from raffles import words
 from raffles.catalogues import CatalogueError, load_catalogue
 
 SHIPPED = Path(__file__).resolve().parent.parent.parent / "catalogue" / "luxury.json"
 
 
-class Command(BaseCommand):
+class Command(LongCommand):
     """All or nothing: a file with a fault writes no raffle."""
 
     help = "Loads raffles from a JSON or CSV file as drafts; a slug that exists is left as it is."

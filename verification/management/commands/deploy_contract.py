@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from luxewin.progress import LongCommand
 from verification.anchoring import deploy_contract
 from verification.beacon import BeaconError
 from verification.onchain import ChainError
 
 
-class Command(BaseCommand):
+class Command(LongCommand):
     """Run once for each chain before the first raffle is published, and after raffles were published without it."""
 
     help = "Deploys the draw contract on the configured chain; does nothing if it is there already."

@@ -4,8 +4,9 @@ import time
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from luxewin.progress import LongCommand
 from raffles import services as raffle_services
 from raffles.models import Raffle
 from verification.errors import SignatureRefused
@@ -15,7 +16,7 @@ from verification.services import advance_draw, decide_with
 FINAL = (Draw.State.SETTLED, Draw.State.VOID)
 
 
-class Command(BaseCommand):
+class Command(LongCommand):
     """What the workers do by themselves, by hand: closes, freezes, commits and draws what is due."""
 
     help = "Takes every step that can be taken of one draw, or of all that are due. Changes no outcome."

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models.functions import Now
 
 from luxewin.clock import database_now
+from luxewin.progress import LongCommand
 from verification import doors
 from verification.anchoring import anchor_settlement
 from verification.beacon import BeaconError
@@ -27,7 +28,7 @@ STATUSES = {
 }
 
 
-class Command(BaseCommand):
+class Command(LongCommand):
     """What the workers do by themselves, by hand. Anyone may settle, with any key: the result is the same."""
 
     help = "Hands the signature of the draw's round to the contract, which draws the picks. Safe to repeat."

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from luxewin.progress import LongCommand
 from verification import proof
 from verification.entries import lines
 from verification.errors import CommitmentMoves
@@ -20,7 +21,7 @@ VERIFIER = Path(__file__).resolve().parent.parent.parent / "verifier.py"
 MOST_BYTES = 512 * 1024 * 1024
 
 
-class Command(BaseCommand):
+class Command(LongCommand):
     """Runs `verification/verifier.py`, which shares no code with what made the draw, in a process of its own."""
 
     help = "Verifies a draw: one of ours by id or slug, any by the address of its API, or two files."

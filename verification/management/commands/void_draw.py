@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from accounts.models import User
 from luxewin.api.problems import InvalidInput, Problem
+from luxewin.progress import LongCommand
 from verification.management.commands.draw_raffle import find_draw
 from verification.services import declare_void
 
 
-class Command(BaseCommand):
+class Command(LongCommand):
     """Only for a draw whose round is long overdue. No role may: whoever does has the permission by name."""
 
     help = "Declares in public that a draw whose round never appeared will be void. If it appears before, it decides."

@@ -6,9 +6,10 @@ from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from luxewin.audit.verifying import Fault, Verified, verify_audit
+from luxewin.progress import LongCommand
 
 HEAD = re.compile(r"([1-9][0-9]{0,17}):([0-9a-f]{64})")
 
@@ -20,7 +21,7 @@ def _head(text: str) -> tuple[int, str]:
     return int(found[1]), found[2]
 
 
-class Command(BaseCommand):
+class Command(LongCommand):
     """Exits with 1 at the first fault. Only reads: a replica of the database will do."""
 
     help = "Verifies the chain over the audit, and names the first row or seal that is not as it was sealed."

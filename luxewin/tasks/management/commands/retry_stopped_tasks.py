@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
+from luxewin.progress import LongCommand
 from luxewin.tasks.models import StartedTask
 
 
-class Command(BaseCommand):
+class Command(LongCommand):
     """After the reason was repaired. The sweeps enqueue the tasks again."""
 
     help = "Names the tasks that killed their worker or ran out of time too often, and lets them run again."
