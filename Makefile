@@ -37,15 +37,15 @@ demo: setup ## a raffle sold, paid, drawn and verified; ARGS="--once --report DI
 run: setup ## everything up for daily work; ARGS="--port 8123" picks the port
 	@exec $(PYTHON) manage.py run $(ARGS)
 
-test: setup ## all tests, on the embedded parts
+test: setup ## all tests, on the embedded services
 	@.ci/browser
 	@exec $(PYTHON) -m pytest -n 4 --dist worksteal $(ARGS)
 
 bench: setup ## figures beside their yardsticks; ARGS="--only NAME,… --json FILE --full"
-	@exec $(PYTHON) -m bench $(ARGS)
+	@exec $(PYTHON) -m dev.bench $(ARGS)
 
 faults: setup ## kills and outages while people buy, then the books; ARGS="--times N --only NAME,… --report FILE"
-	@exec $(PYTHON) -m luxewin.faults $(ARGS)
+	@exec $(PYTHON) -m dev.faults $(ARGS)
 
 fuzz: setup ## more and other requests made up from the API's description; FUZZ_EXAMPLES=N, FUZZ_SEED=N
 	@export FUZZ_SEED=$${FUZZ_SEED:-$$RANDOM}; echo "fuzz: FUZZ_SEED=$$FUZZ_SEED"; \
@@ -59,11 +59,11 @@ format: setup ## put the code into its form
 	@$(PYTHON) -m ruff check --fix .
 
 requirements: $(UV) ## compile the pinned requirements anew (add ARGS=--upgrade for newer versions)
-	@.ci/compile_requirements requirements.txt .ci/requirements.txt bench/requirements.txt .ci/semgrep/requirements.txt $(ARGS)
+	@.ci/compile_requirements requirements.txt .ci/requirements.txt dev/bench/requirements.txt .ci/semgrep/requirements.txt $(ARGS)
 
 noble: setup ## bundle the browser's library anew from verification/browser/package-lock.json
 	@$(PYTHON) -m verification.browser.build
 
-clean: ## remove environments and the data of embedded parts, root's in /var/tmp too
-	@if [ -x $(PYTHON) ]; then $(PYTHON) -c 'from pathlib import Path; from luxewin import parts; [parts.erase(state) for state in Path(".luxewin").glob("*") if (state / "supervisor.lock").exists()]; from luxewin.parts.postgres import erase_orphans; [print(f"removed {each}, whose folder is gone") for each in erase_orphans()]'; fi
-	@rm -rf .luxewin .venv .bootstrap bench/.venv
+clean: ## remove environments and the data of embedded services, root's in /var/tmp too
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -c 'from pathlib import Path; from dev import services; [services.erase(state) for state in Path(".luxewin").glob("*") if (state / "supervisor.lock").exists()]; from dev.services.postgres import erase_orphans; [print(f"removed {each}, whose folder is gone") for each in erase_orphans()]'; fi
+	@rm -rf .luxewin .venv .bootstrap dev/bench/.venv

@@ -1,4 +1,4 @@
-"""The cast and the stage of every test. The parts themselves are started by `luxewin.parts.pytest_plugin`."""
+"""The cast and the stage of every test. The parts themselves are started by `dev.services.pytest_plugin`."""
 
 import socket
 import time
@@ -68,7 +68,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: Any) -> str:
     """Test databases are copies of the ready schema instead of running every migration."""
-    from luxewin.schema import ensure_template
+    from dev.schema import ensure_template
 
     with django_db_blocker.unblock():
         connection.settings_dict["TEST"] |= {"TEMPLATE": ensure_template(), "MIGRATE": False}

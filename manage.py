@@ -28,6 +28,6 @@ def use_own_environment() -> None:
 
 if __name__ == "__main__":
     use_own_environment()
-    from luxewin.launch import main
+    from dev.launch import main
 
     main(sys.argv)

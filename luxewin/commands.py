@@ -1,12 +1,14 @@
 """Django's commands and ours, by the right clock: one that writes is not run by a process whose own is wrong."""
 
 import sys
+from typing import Any
 
 from django.core.management import BaseCommand, ManagementUtility
 from django.db import ProgrammingError
 from psycopg.errors import UndefinedTable
 
 from luxewin import clock
+from luxewin.progress import progress
 
 # These write nothing, start processes that look for themselves, or are an operator's own hands.
 BY_ANY_CLOCK = frozenset(
@@ -15,6 +17,16 @@ BY_ANY_CLOCK = frozenset(
     | {"rotate_keys", "run", "demo", "serve", "worker", "runserver", "shell", "dbshell", "inspectdb", "dumpdata"}
     | {"verify_draw", "verify_audit", "test", "testserver", "qinfo", "qmonitor", "qmemory"}
 )
+
+
+class LongCommand(BaseCommand):
+    """A command of `manage.py` that may work for minutes, and then says that it does."""
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        """As Django has it."""
+        name = type(self).__module__.rpartition(".")[2]
+        with progress(f"{name} is at work"):
+            return super().execute(*args, **options)
 
 
 class _ByTheRightClock(ManagementUtility):

@@ -5,9 +5,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-
-from django.core.management import BaseCommand
 
 PAUSE_SECONDS = 5.0
 
@@ -32,13 +29,3 @@ def progress(what: str) -> Iterator[None]:
     finally:
         over.set()
         teller.join()
-
-
-class LongCommand(BaseCommand):
-    """A command of `manage.py` that may work for minutes, and then says that it does."""
-
-    def execute(self, *args: Any, **options: Any) -> Any:
-        """As Django has it."""
-        name = type(self).__module__.rpartition(".")[2]
-        with progress(f"{name} is at work"):
-            return super().execute(*args, **options)

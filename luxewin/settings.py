@@ -7,6 +7,7 @@ start on a value that cannot be read, and outside development on one that is mis
 """
 
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ INSTALLED_APPS = [
     "raffles",
     "purchases",
     "verification",
+    # What people at work on it run; images of production have no such package.
+    *(["dev"] if LUXEWIN_ENV == DEVELOPMENT and find_spec("dev") else []),
 ]
 
 MIDDLEWARE = [

@@ -12,8 +12,8 @@ import pytest
 from django.conf import settings
 from django.db import connections
 
-from luxewin.parts.processes import free_port
-from luxewin.stack import server_command
+from dev.services.processes import free_port
+from dev.stack import server_command
 from luxewin.tests.serving import serving
 
 REFRESH, WEBHOOK = "/api/v1/auth/refresh", "/api/v1/webhooks/stripe/0190b3a0-0000-7000-8000-000000000000"

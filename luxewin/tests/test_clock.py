@@ -18,9 +18,9 @@ from django_q.models import OrmQ
 from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.signatures import AccessToken
+from dev.services.processes import free_port
 from luxewin import clock
 from luxewin.models import WrongClock
-from luxewin.parts.processes import free_port
 from luxewin.tests import shifting
 from luxewin.tests.asking import assert_problem
 from purchases.tests.stage import over

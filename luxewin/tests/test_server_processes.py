@@ -15,8 +15,8 @@ import psutil
 import pytest
 from django.conf import settings
 
-from luxewin.parts.processes import free_port
-from luxewin.stack import server_command
+from dev.services.processes import free_port
+from dev.stack import server_command
 from luxewin.tests.serving import PATIENCE, children, impatient, is_live, serving, wait_for
 
 WORKERS = 2

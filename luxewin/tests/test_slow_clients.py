@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from luxewin.faults.slow_clients import KINDS, SlowClients, p99, waits
-from luxewin.parts.processes import free_port
+from dev.faults.slow_clients import KINDS, SlowClients, p99, waits
+from dev.services.processes import free_port
 from luxewin.tests.impatient import LARGE, LARGE_BYTES
 from luxewin.tests.serving import impatient, serving, wait_for
 

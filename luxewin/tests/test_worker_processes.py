@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from django_q.models import Failure, OrmQ, Success
 from django_q.tasks import async_task
 
-from luxewin.faults.cluster import KINDS
+from dev.faults.cluster import KINDS
 from luxewin.tasks.models import QUEUE, Heartbeat, StartedTask
 from luxewin.tasks.queue import enqueue
 from luxewin.tests.worker_processes import (

@@ -18,7 +18,7 @@ import psutil
 from django.conf import settings
 from django.db import connection
 
-from luxewin.faults.cluster import processes_of
+from dev.faults.cluster import processes_of
 
 # One worker process, so that it is the one that waits for the next task and holds the lock of the queue.
 WORKERS = 1

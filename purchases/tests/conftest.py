@@ -14,7 +14,7 @@ from django.db import connection
 from django.utils import timezone
 from djstripe.models import WebhookEndpoint
 
-from luxewin import parts
+from dev.services import running
 from purchases import gateway, services
 from purchases.models import StripeWatch
 from purchases.services.reconciliation import missed
@@ -30,7 +30,7 @@ def second_stripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (state / "stripe").mkdir()
     (state / "stripe" / "secret_key").write_text(settings.STRIPE_SECRET_KEY)
     (state / "stripe" / "publishable_key").write_text(settings.STRIPE_PUBLIC_KEY)
-    with parts.running(state, names=["stripe"]) as environment:
+    with running(state, names=["stripe"]) as environment:
         yield environment["STRIPE_API_BASE"]
 
 

@@ -10,7 +10,7 @@ from django.test import override_settings
 from eth_account import Account
 
 from accounts.models import User
-from luxewin import parts
+from dev import services
 from raffles.models import Raffle
 from verification import anchoring, doors
 from verification.chain import Chain
@@ -27,7 +27,7 @@ def quick_beacon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
     with ExitStack() as stack:
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("PARTS_BEACON_PERIOD", "1")
-            started = stack.enter_context(parts.running(tmp_path_factory.mktemp("beacon"), names=["beacon"]))
+            started = stack.enter_context(services.running(tmp_path_factory.mktemp("beacon"), names=["beacon"]))
         numbers = {name: int(started[name]) for name in ("BEACON_GENESIS_TIME", "BEACON_PERIOD")}
         texts = {name: started[name] for name in ("BEACON_CHAIN_HASH", "BEACON_PUBLIC_KEY")}
         yield {"BEACON_URLS": [started["BEACON_URLS"]]} | texts | numbers
@@ -63,7 +63,7 @@ def deployed(quick_beacon: dict[str, Any], django_db_setup: None, django_db_bloc
 @pytest.fixture(scope="session")
 def own_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a node of this session's own, which mines each transaction at once and whose time may be moved."""
-    with parts.running(tmp_path_factory.mktemp("node"), names=["chain"]) as started:
+    with services.running(tmp_path_factory.mktemp("node"), names=["chain"]) as started:
         address = started["CHAIN_RPC_URL"]
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("CHAIN_RPC_URL", address)
@@ -128,7 +128,7 @@ def selling(beacon: None, on_sale: Callable[..., Raffle]) -> Callable[..., Raffl
 @pytest.fixture(scope="session")
 def still_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a node of this session's own that mines only when told."""
-    with parts.running(tmp_path_factory.mktemp("still"), names=["chain"]) as started:
+    with services.running(tmp_path_factory.mktemp("still"), names=["chain"]) as started:
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("CHAIN_RPC_URL", started["CHAIN_RPC_URL"])
             rpc("evm_setIntervalMining", 0)

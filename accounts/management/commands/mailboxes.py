@@ -6,7 +6,7 @@ from typing import Any
 from accounts import services
 from accounts.addresses import mailbox_key
 from accounts.models import User
-from luxewin.progress import LongCommand
+from luxewin.commands import LongCommand
 
 
 class Command(LongCommand):

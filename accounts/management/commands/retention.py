@@ -6,7 +6,7 @@ from typing import Any
 from accounts import services
 from accounts.models import RetentionRule
 from accounts.privacy.retention import REMOVERS
-from luxewin.progress import LongCommand
+from luxewin.commands import LongCommand
 
 
 class Command(LongCommand):

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from accounts.models import User
-from luxewin.progress import LongCommand
+from luxewin.commands import LongCommand
 from purchases import postal_files
 from raffles.models import Raffle
 

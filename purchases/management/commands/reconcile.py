@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils.dateparse import parse_date, parse_datetime
 
 from luxewin.clock import database_now
-from luxewin.progress import LongCommand
+from luxewin.commands import LongCommand
 from purchases import services
 from purchases.errors import ProviderUnavailable
 from purchases.services.reconciliation.stretches import Stretches

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from luxewin.api.problems import Problem
-from luxewin.progress import LongCommand
+from luxewin.commands import LongCommand
 from purchases import gateway
 
 

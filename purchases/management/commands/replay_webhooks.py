@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from luxewin.progress import LongCommand
+from luxewin.commands import LongCommand
 from purchases import services
 from purchases.management.commands.reconcile import moment
 

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from luxewin.api.problems import Problem
+from luxewin.commands import LongCommand
 from luxewin.money import as_text
-from luxewin.progress import LongCommand
 from raffles import words
 from raffles.catalogues import CatalogueError, load_catalogue
 

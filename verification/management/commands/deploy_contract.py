@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from luxewin.progress import LongCommand
+from luxewin.commands import LongCommand
 from verification.anchoring import deploy_contract
 from verification.beacon import BeaconError
 from verification.onchain import ChainError

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.core.management.base import CommandError, CommandParser
 
-from luxewin.progress import LongCommand
+from luxewin.commands import LongCommand
 from raffles import services as raffle_services
 from raffles.models import Raffle
 from verification.errors import SignatureRefused

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db.models.functions import Now
 
 from luxewin.clock import database_now
-from luxewin.progress import LongCommand
+from luxewin.commands import LongCommand
 from verification import doors
 from verification.anchoring import anchor_settlement
 from verification.beacon import BeaconError

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from django.core.management.base import CommandError, CommandParser
 
-from luxewin.progress import LongCommand
+from luxewin.commands import LongCommand
 from verification import proof
 from verification.entries import lines
 from verification.errors import CommitmentMoves

@@ -6,7 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from accounts.models import User
 from luxewin.api.problems import InvalidInput, Problem
-from luxewin.progress import LongCommand
+from luxewin.commands import LongCommand
 from verification.management.commands.draw_raffle import find_draw
 from verification.services import declare_void
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management import CommandError
 
 from luxewin.audit.verifying import Fault, Verified, verify_audit
-from luxewin.progress import LongCommand
+from luxewin.commands import LongCommand
 
 HEAD = re.compile(r"([1-9][0-9]{0,17}):([0-9a-f]{64})")
 

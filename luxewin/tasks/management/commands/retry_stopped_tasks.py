@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from luxewin.progress import LongCommand
+from luxewin.commands import LongCommand
 from luxewin.tasks.models import StartedTask
 
 

@@ -1,0 +1,50 @@
+"""Load over HTTP, made by wrk: the same client, with the same connections, for both sides of a pair."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+from dev.bench import tools
+from dev.bench.registry import BenchError
+
+CONNECTIONS = 16
+TIMEOUT_SECONDS = 10
+SCRIPT = Path(__file__).with_suffix(".lua")
+
+
+@dataclass
+class Target:
+    """An address on this machine to put under load; with `body` it is POSTed to, by each bearer of `tokens` in turn."""
+
+    url: str
+    body: str = ""
+    tokens: Sequence[str] = ()
+    connections: int = CONNECTIONS
+    #: Requests that were answered so far.
+    answered: int = field(default=0, init=False)
+
+    def rate(self, seconds: float) -> float:
+        """Answers a second over so many whole seconds. Raises BenchError if a single one was no success."""
+        with tempfile.TemporaryDirectory() as folder:
+            arguments: list[str] = []
+            if self.body:
+                Path(folder, "body").write_text(self.body)
+                Path(folder, "tokens").write_text("\n".join(self.tokens))
+                arguments = ["--", folder, f"bench-{uuid4().hex}-"]
+            report = self._wrk(round(seconds), arguments)
+        if faults := {name: report[name] for name in ("refused", "broken", "timed_out") if report[name]}:
+            raise BenchError(f"{self.url}: {faults} of {report['requests']} requests, so their rate would say nothing")
+        self.answered += report["requests"]
+        return report["requests"] / report["microseconds"] * 1e6
+
+    def _wrk(self, seconds: int, arguments: list[str]) -> dict[str, int]:
+        argv = [tools.wrk(), "--threads=1", f"--connections={self.connections}", f"--duration={seconds}s"]
+        argv += [f"--timeout={TIMEOUT_SECONDS}s", f"--script={SCRIPT}", self.url, *arguments]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds + 60, check=False)
+        if done.returncode:
+            raise BenchError(f"wrk failed on {self.url}: {done.stderr.strip()[-1000:]}")
+        return json.loads(done.stdout.splitlines()[-1])

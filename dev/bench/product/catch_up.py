@@ -1,0 +1,137 @@
+"""Works a backlog off in one process, by the product's own tasks and by `bare`, raffle by raffle in turn.
+
+`python -m dev.bench.product.catch_up settle RAFFLES`, or `refund`, with what `dev.bench.product.backlog` printed: pairs
+of raffles of one size, the first of each for the product. The first pair is the warm-up. Prints the rates a second of
+both, the processor time (in ms) that this process took for one purchase on either side, and the most memory that was
+resident (in MB) after the warm-up and at the end. Whatever was enqueued stays in the queue: no worker runs on this
+database, so dj-stripe's records (`services.mirror_batch`) and mails are not part of it.
+"""
+
+import json
+import os
+import sys
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import batched
+from typing import Any
+
+from dev.bench.product import numbers
+from dev.bench.product.bare import Bare
+from dev.bench.product.django_ready import ready
+
+MEGABYTE = 1_000_000
+
+
+@dataclass
+class Memory:
+    """How much of this process is resident."""
+
+    highest: float = 0.0
+
+    def __post_init__(self) -> None:
+        import psutil
+
+        self._process = psutil.Process()
+
+    def look(self) -> None:
+        """Costs about 20 µs."""
+        self.highest = max(self.highest, self._process.memory_info().rss / MEGABYTE)
+
+
+def settle(backlog: dict[str, Any], memory: Memory) -> None:
+    """What the queue does after each event: a look at the intent that it was about."""
+    from purchases import tasks
+
+    for number in range(backlog["first"], backlog["first"] + backlog["size"]):
+        tasks.look_at(numbers.intent_id(number))
+        memory.look()
+
+
+def refund(backlog: dict[str, Any], memory: Memory) -> None:
+    """What the queue does after a raffle was cancelled: its task, and one for each refund that the sweep finds."""
+    from purchases import tasks
+    from purchases.models import Refund
+
+    tasks.refund_raffle(backlog["raffle"])
+    memory.look()
+    opened = Refund.objects.filter(payment__purchase__raffle=backlog["raffle"]).values_list("pk", flat=True)
+    for each in opened.iterator(chunk_size=200):
+        tasks.execute_refund(str(each))
+        memory.look()
+
+
+def bare(kind: str, backlog: dict[str, Any]) -> None:
+    """The yardstick."""
+    from django_q.models import OrmQ
+
+    from raffles.models import Raffle
+
+    payload = OrmQ.objects.values_list("payload", flat=True).latest("pk")
+    title = Raffle.objects.values_list("title", flat=True).get(pk=backlog["raffle"])
+    with closing(Bare(os.environ["DATABASE_URL"], backlog["raffle"], title, payload)) as yardstick:
+        if kind == "refund":
+            yardstick.refund(backlog["first"], backlog["size"])
+            return
+        for number in range(backlog["first"], backlog["first"] + backlog["size"]):
+            yardstick.settle(number)
+
+
+def books(raffle_id: str) -> dict[str, object]:
+    """What became of a raffle's backlog; both sides have to come to the same."""
+    from django.db.models import CharField, Count
+    from django.db.models.fields.json import KT
+    from django.db.models.functions import Cast
+
+    from accounts.models import Notification
+    from luxewin.audit.models import AuditEntry
+    from purchases.models import Payment, Purchase, Refund
+    from raffles.models import Raffle
+
+    def by_status(rows: Any) -> dict[str, int]:
+        return dict(rows.order_by().values_list("status").annotate(Count("pk")))
+
+    raffle = Raffle.objects.get(pk=raffle_id)
+    purchases = Purchase.objects.filter(raffle=raffle)
+    names = purchases.annotate(name=Cast("pk", CharField())).values("name")
+    succeeded = AuditEntry.objects.filter(action="payment.succeeded").annotate(purchase=KT("after__purchase"))
+    return {
+        "counter": Raffle.objects.values_list("counter__held", "counter__sold").get(pk=raffle_id),
+        "tickets": purchases.aggregate(Count("first_ticket", distinct=True)),
+        "purchases": by_status(purchases),
+        "payments": by_status(Payment.objects.filter(purchase__raffle=raffle)),
+        "refunds": by_status(Refund.objects.filter(payment__purchase__raffle=raffle)),
+        "audit": AuditEntry.objects.filter(subject_type="purchase", subject_id__in=names).count(),
+        "audit of payments": succeeded.filter(purchase__in=names).count(),
+        "notifications": Notification.objects.filter(context__raffle=raffle.title).count(),
+    }
+
+
+def work_off(kind: str, backlogs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Who goes first changes from pair to pair. Ends the process if the two sides left different books."""
+    ours, memory = {"settle": settle, "refund": refund}[kind], Memory()
+    sides = (lambda backlog: ours(backlog, memory), lambda backlog: bare(kind, backlog))
+    rates: tuple[list[float], list[float]] = ([], [])
+    resident, busy = [], [0.0, 0.0]
+    for turn, pair in enumerate(batched(backlogs, 2, strict=True)):
+        for side in (0, 1) if turn % 2 == 0 else (1, 0):
+            started, idle = time.perf_counter(), time.process_time()
+            sides[side](pair[side])
+            rates[side].append(pair[side]["size"] / (time.perf_counter() - started))
+            busy[side] += time.process_time() - idle
+        resident.append(memory.highest)
+    for mine, theirs in batched(backlogs, 2, strict=True):
+        if (left := books(mine["raffle"])) != (expected := books(theirs["raffle"])):
+            sys.exit(f"the product left {left}, the bare statements {expected}")
+    each = [seconds * 2_000 / sum(backlog["size"] for backlog in backlogs) for seconds in busy]
+    return {
+        "values": rates[0][1:],
+        "yardsticks": rates[1][1:],
+        "processor": each,
+        "memory": [resident[0], resident[-1]],
+    }
+
+
+if __name__ == "__main__":
+    ready()
+    print(json.dumps(work_off(sys.argv[1], json.loads(sys.argv[2]))))

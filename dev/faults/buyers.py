@@ -1,0 +1,123 @@
+"""Buyers with a bad connection: they repeat what got no answer, until they know where they stand."""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from enum import StrEnum
+from typing import Any
+
+import httpx
+
+from dev.demo.people import Person
+from dev.demo.shop import LateError, Refused, Shop
+from dev.faults.books import Promise
+
+PATIENCE_SECONDS = 150.0
+REPEAT_SECONDS = 0.4
+POLL_SECONDS = 0.7  # under the limit of 120 a minute
+KEYS = 5  # how often somebody whose hold expired begins anew
+FINAL = {"paid", "expired", "review", "refunding", "refunded", "void"}
+AGAIN = {"request_in_flight", "busy"}
+UNAUTHORIZED, LIMITED, FAILURE = 401, 429, 500
+
+
+class Habit(StrEnum):
+    """How somebody behaves in the checkout."""
+
+    WAITS = "pays, asks purchases/verify until it is final, begins anew if the hold expired"
+    LEAVES = "pays and puts the phone away"
+    ABANDONS = "leaves without paying"
+
+
+class Device:
+    """A client with a bad connection, and a person who does not give up."""
+
+    def __init__(self, shop: Shop, email: str, password: str, over: threading.Event) -> None:
+        """Once `over` is set nobody insists any more."""
+        self.shop, self.email, self.password, self.over = shop, email, password, over
+
+    def insist(self, what: str, ask: Callable[[], Any]) -> Any:
+        """Asks until there is an answer: no connection, 5xx, 429 and "in flight" are none."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        last: Exception | None = None
+        while time.monotonic() < deadline:
+            try:
+                return ask()
+            except httpx.HTTPError as error:
+                last = error
+            except Refused as refusal:
+                last = refusal
+                if refusal.status == UNAUTHORIZED:
+                    self._sign_in_again()
+                elif refusal.status < FAILURE and refusal.status != LIMITED and refusal.code not in AGAIN:
+                    raise
+            if self.over.wait(REPEAT_SECONDS):
+                break
+        raise LateError(f"{what}: no answer in {PATIENCE_SECONDS:.0f} s ({last})")
+
+    def _sign_in_again(self) -> None:
+        """Access tokens are good for ten minutes. What goes wrong here, the next refusal leads here again."""
+        self.shop.token = ""
+        with suppress(httpx.HTTPError, Refused):
+            self.shop.log_in(self.email, self.password)
+
+
+class Buyer:
+    """Somebody with an account. May want several things at once."""
+
+    def __init__(self, person: Person, over: threading.Event) -> None:
+        self.person, self.over = person, over
+        self.shop, self.till = person.shop, person.till
+
+    def join(self) -> None:
+        """Registers, opens the link in the mail, logs in."""
+        self.person.join()
+        self.device = Device(self.shop, self.person.email, self.person.password, self.over)
+
+    def wants(self, raffle: str, quantity: int, habit: Habit, promise: Promise) -> None:
+        """Buys as they do; what they were told is noted in `promise`, also why they went away without it."""
+        try:
+            for _ in range(KEYS):
+                if self._buy(raffle, quantity, habit, promise) or habit is not Habit.WAITS:
+                    return
+            promise.trouble = f"{KEYS} holds expired"
+        except (LateError, Refused) as error:
+            promise.trouble = str(error)
+
+    def _buy(self, raffle: str, quantity: int, habit: Habit, promise: Promise) -> bool:
+        """One purchase, under one key; whether it was paid."""
+        body = {"raffle": raffle, "quantity": quantity}
+        header = {"Idempotency-Key": secrets.token_hex(12)}
+        purchase = self.device.insist("create", lambda: self.shop.post("purchases/create", body, **header))
+        promise.purchases.append(purchase["id"])
+        if habit is Habit.ABANDONS:
+            return False
+        if purchase["client_secret"]:
+            self.device.insist("pay", lambda: self._pay(purchase["client_secret"]))
+        if habit is Habit.LEAVES:
+            return True
+        settled = self._wait_for_the_end(purchase["id"])
+        if settled["status"] != "paid":
+            return False
+        promise.told = (settled["tickets"]["first"], settled["tickets"]["last"])
+        return True
+
+    def _pay(self, client_secret: str) -> bool:
+        """True once there is nothing more that the card could do: paid now, paid before, or cancelled."""
+        try:
+            self.till.pay(client_secret)
+        except httpx.HTTPStatusError as error:
+            if error.response.is_server_error:
+                raise
+        return True
+
+    def _wait_for_the_end(self, purchase: str) -> dict[str, Any]:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            shown = self.device.insist("verify", lambda: self.shop.post("purchases/verify", {"purchase": purchase}))
+            if shown["status"] in FINAL:
+                return shown
+            time.sleep(POLL_SECONDS)
+        raise LateError(f"purchase {purchase} was not final after {PATIENCE_SECONDS:.0f} s")

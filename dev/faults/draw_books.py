@@ -1,0 +1,252 @@
+"""One draw as the database, the chain, the verifier and people's mail have it, and what is lost."""
+
+import json
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import namedtuple_row
+
+from dev.faults.chain_books import ChainBooks
+from dev.launch import PROJECT
+
+STEPS = ("announce", "commit", "settle")
+ROAD = ("draw.promised", "draw.announced", "draw.frozen", "draw.committed", "draw.drawn", "draw.settled")
+VERIFIER_SECONDS = 60
+#: How the mails of each kind begin; in braces the prize.
+SUBJECTS = {
+    "draw_won": "You won",
+    "draw_alternate": "You are an alternate: ",
+    "draw_lost": "The draw of ",
+    "draw_disqualified": "Your ticket was disqualified: ",
+    "draw_stepped_up": "You won after all: {}",
+}
+DRAW = """
+    SELECT state, sequence, manifest_hash, root, tickets, committed_at, round, randomness, seed, trouble
+    FROM verification_draw WHERE raffle_id = %s
+"""
+PICKS = """
+    SELECT pick.index, prize.name AS prize, buyer.email, forfeit.kind AS forfeit, held.name AS held, award.lost_at
+    FROM verification_pick AS pick
+    JOIN purchases_purchase AS purchase ON purchase.id = pick.purchase_id
+    JOIN accounts_user AS buyer ON buyer.id = purchase.buyer_id
+    LEFT JOIN raffles_prize AS prize ON prize.id = pick.prize_id
+    LEFT JOIN verification_forfeit AS forfeit ON forfeit.pick_id = pick.id
+    LEFT JOIN verification_award AS award ON award.pick_id = pick.id
+    LEFT JOIN raffles_prize AS held ON held.id = award.prize_id
+    WHERE pick.draw_id = %s ORDER BY pick.position
+"""
+BUYERS = """
+    SELECT DISTINCT buyer.email FROM purchases_purchase AS purchase
+    JOIN accounts_user AS buyer ON buyer.id = purchase.buyer_id WHERE raffle_id = %s AND status = 'paid'
+"""
+TAKEN = """
+    SELECT step.step, step.live, sent.hash, sent.block IS NOT NULL AS mined FROM verification_chainstep AS step
+    JOIN verification_chaintransaction AS sent ON sent.id = step.transaction_id WHERE step.draw_id = %s
+"""
+TOLD = """
+    SELECT told.kind, told.status, told.attempts, person.email, told.context ->> 'prize' AS prize
+    FROM accounts_notification AS told JOIN accounts_user AS person ON person.id = told.user_id
+    WHERE told.context ->> 'raffle_id' = %s AND told.kind LIKE 'draw%%'
+"""
+AUDIT = "SELECT action FROM audit_auditentry WHERE subject_id = %s AND action = ANY(%s)"
+STATES = "SELECT state FROM verification_draw WHERE raffle_id = ANY(%s::uuid[])"
+DONE = """
+    SELECT greatest(
+        (SELECT max(at) FROM audit_auditentry WHERE subject_id = ANY(%(raffles)s) AND action = 'draw.settled'),
+        (SELECT max(sent_at) FROM accounts_notification
+         WHERE context ->> 'raffle_id' = ANY(%(raffles)s) AND kind LIKE 'draw%%')
+    )
+"""
+UNTOLD = """
+    SELECT count(*) FROM accounts_notification
+    WHERE context ->> 'raffle_id' = ANY(%s) AND kind LIKE 'draw%%' AND status <> 'sent'
+"""
+
+
+class DrawLoss(StrEnum):
+    """What can be lost of a draw; the columns of the report."""
+
+    NONE = "draws without result"
+    SECOND = "second results"
+    DOUBLED = "doubled transactions"
+    TOLD = "people told twice or never"
+    UNLIKE = "rows unlike chain or proof"
+
+
+@dataclass
+class Verdict:
+    """What the verifier, as a process of its own, says of the bundle and the entries as they are served."""
+
+    code: int
+    text: str
+    indices: list[int]
+
+    @classmethod
+    def of(cls, bundle: bytes, entries: bytes, folder: Path) -> "Verdict":
+        """Runs it on files in `folder`."""
+        bundle_file, entries_file = folder / "bundle.json", folder / "entries.csv"
+        bundle_file.write_bytes(bundle)
+        entries_file.write_bytes(entries)
+        done = subprocess.run(  # noqa: S603 (our own command line)
+            [sys.executable, "-I", "verification/verifier.py", bundle_file, entries_file],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            timeout=VERIFIER_SECONDS,
+            check=False,
+        )
+        picks = json.loads(bundle)["picks"]
+        return cls(done.returncode, (done.stdout or done.stderr).strip(), [pick["index"] for pick in picks])
+
+
+@dataclass
+class DrawBooks:
+    """One draw's rows, beside its chain, its verdict and the mails."""
+
+    draw: Any
+    picks: Sequence[Any]
+    buyers: set[str]
+    taken: Sequence[Any]
+    told: Sequence[Any]
+    audited: Counter[str]
+    chain: ChainBooks
+    mails: Sequence[dict[str, Any]]
+    raffle: str
+    verdict: Verdict | None = None
+
+    @classmethod
+    def of(cls, raffle: str, database: str, chain: ChainBooks, mails: Sequence[dict[str, Any]]) -> "DrawBooks":
+        """Reads the rows. Raises psycopg.Error while the database is away."""
+        with psycopg.connect(database, connect_timeout=5, row_factory=namedtuple_row) as connection:
+            draw, picks, buyers, taken, told = (
+                connection.execute(query, [raffle]).fetchall() for query in (DRAW, PICKS, BUYERS, TAKEN, TOLD)
+            )
+            audited = connection.execute(AUDIT, [raffle, list(ROAD)]).fetchall()
+        people, road = {row[0] for row in buyers}, Counter(row[0] for row in audited)
+        return cls(draw[0], picks, people, taken, told, road, chain, mails, raffle)
+
+    def losses(self, forfeits: int = 0) -> dict[DrawLoss, list[str]]:
+        """What is wrong, by kind; nothing at all if the draw has exactly one result, and everyone knows it.
+
+        `forfeits` is how many of its picks staff forfeited.
+        """
+        if self.draw.state != "settled":
+            return {DrawLoss.NONE: [f"draw {self.draw.sequence} is {self.draw.state}: {self.draw.trouble}"]}
+        found = {
+            DrawLoss.NONE: list(self._steps_missing()),
+            DrawLoss.SECOND: [*self._second_results(), *self._prizes_held_wrongly(forfeits)],
+            DrawLoss.DOUBLED: list(self._doubled_transactions()),
+            DrawLoss.TOLD: list(self._told_wrongly()),
+        }
+        if not found[DrawLoss.NONE]:
+            found[DrawLoss.UNLIKE] = list(self._unlike())
+        return {loss: what for loss, what in found.items() if what}
+
+    def _events(self, step: str) -> list[Any]:
+        return self.chain.events[step, self.draw.manifest_hash]
+
+    def _steps_missing(self) -> Iterator[str]:
+        for step in STEPS:
+            if not self._events(step):
+                yield f"draw {self.draw.sequence} is settled here, and the contract has no {step} of it"
+
+    def _second_results(self) -> Iterator[str]:
+        for step in STEPS:
+            if len(self._events(step)) > 1:
+                yield f"draw {self.draw.sequence}: the contract has {len(self._events(step))} events of its {step}"
+        if self.audited != Counter(ROAD):
+            yield f"draw {self.draw.sequence} went {dict(self.audited)}"
+
+    def _doubled_transactions(self) -> Iterator[str]:
+        for step in STEPS:
+            times = self.chain.calls[step, self.draw.manifest_hash]
+            if times > 1:
+                yield f"draw {self.draw.sequence}: {times} transactions {step} it"
+            signed = [row.hash for row in self.taken if row.step == step]
+            if len(signed) != 1:
+                yield f"draw {self.draw.sequence}: rows of its {step} are {signed}"
+
+    def _prizes_held_wrongly(self, forfeits: int) -> Iterator[str]:
+        held = Counter(row.held for row in self.picks if row.held and row.lost_at is None)
+        if held != (prizes := Counter(row.prize for row in self.picks if row.prize)):
+            yield f"draw {self.draw.sequence}: held are {dict(held)}, won were {dict(prizes)}"
+        forfeited = [row for row in self.picks if row.forfeit]
+        if len(forfeited) != forfeits or any(row.held and row.lost_at is None for row in forfeited):
+            yield f"draw {self.draw.sequence}: {forfeits} picks were to be forfeited, {forfeited} are"
+
+    def _told_wrongly(self) -> Iterator[str]:
+        won: defaultdict[str, list[str]] = defaultdict(list)
+        for row in self.picks:
+            won[row.email] += [row.prize] if row.prize else []
+        winners, picked = {email for email, prizes in won.items() if prizes}, set(won)
+        news: dict[str, list[tuple[str, str | None]]] = {
+            # One mail of all that somebody won, which names a prize by itself if it is the only one.
+            "draw_won": [(email, won[email][0] if len(won[email]) == 1 else None) for email in winners],
+            "draw_alternate": [(email, None) for email in picked - winners],
+            "draw_lost": [(email, None) for email in self.buyers - picked],
+            "draw_disqualified": [(row.email, row.held) for row in self.picks if row.forfeit],
+            "draw_stepped_up": [(row.email, row.held) for row in self.picks if row.held and not row.prize],
+        }
+        told = [(row.kind, row.email, row.prize) for row in self.told]
+        expected = [(kind, *each) for kind, people in news.items() for each in people]
+        if Counter(told) != Counter(expected):
+            yield f"draw {self.draw.sequence}: told are {sorted(told)}, expected {sorted(expected)}"
+        for row in self.told:
+            mails = self._mails_of(row)
+            # A worker that died between sending and noting sends the same Message-ID again.
+            if row.status != "sent" or not 1 <= mails <= row.attempts:
+                yield f"{row.email} got {mails} mails of {row.kind}, in {row.attempts} attempts; it is {row.status}"
+
+    def _mails_of(self, row: Any) -> int:
+        place, subject = f"/verify/{self.raffle}", SUBJECTS[row.kind].format(row.prize)
+        mine = [each for each in self.mails if row.email in each["to"] and place in each["text"]]
+        return sum(each["subject"].startswith(subject) for each in mine)
+
+    def _unlike(self) -> Iterator[str]:
+        name, indices = f"draw {self.draw.sequence}", [pick.index for pick in self.picks]
+        announced, committed, settled = (self._events(step)[-1] for step in STEPS)
+        root, tickets, _, committed_at, number = committed.words
+        # Of the settlement: round, randomness, seed, where the array is, its length, its words.
+        told = (announced.topics[0], f"{root:064x}", tickets, committed_at, number, f"{settled.words[2]:064x}")
+        ours = (self.draw.sequence, self.draw.root, self.draw.tickets, self.draw.committed_at, self.draw.round)
+        if told != (*ours, self.draw.seed):
+            yield f"{name}: the contract has {told}, the rows {(*ours, self.draw.seed)}"
+        if (picked := settled.words[5 : 5 + settled.words[4]]) != indices:
+            yield f"{name}: the contract picked {picked}, the rows are {indices}"
+        hashes = {row.step: row.hash for row in self.taken if row.live and row.mined}
+        on_chain = dict(zip(STEPS, (each.transaction for each in (announced, committed, settled)), strict=True))
+        if hashes != on_chain:
+            yield f"{name}: the steps were taken by {on_chain}, the rows say {hashes}"
+        if self.verdict and (self.verdict.code or self.verdict.indices != indices):
+            yield f"{name}: verifier.py ends with {self.verdict.code}: {self.verdict.text[-300:]}"
+
+
+def undone(raffles: Sequence[str], database: str) -> int:
+    """How many of these draws are not settled, or else how many of their mails have not left."""
+    with psycopg.connect(database, connect_timeout=5) as connection:
+        states = [state for (state,) in connection.execute(STATES, [list(raffles)])]
+        open_ones = len(raffles) - states.count("settled")
+        (untold,) = connection.execute(UNTOLD, [list(raffles)]).fetchone() or (0,)
+    return open_ones or untold
+
+
+def done_at(raffles: Sequence[str], database: str) -> float:
+    """When the last of these draws was settled, or the last of their mails left; in Unix seconds."""
+    with psycopg.connect(database, connect_timeout=5) as connection:
+        (moment,) = connection.execute(DONE, {"raffles": list(raffles)}).fetchone() or (None,)
+    return float(moment.timestamp()) if moment else 0.0
+
+
+def known_transactions(database: str) -> int:
+    """How many transactions of the operator the rows have."""
+    with psycopg.connect(database, connect_timeout=5) as connection:
+        query = "SELECT count(*) FROM verification_chaintransaction WHERE account_id IS NOT NULL"
+        (count,) = connection.execute(query).fetchone() or (0,)
+    return int(count)

@@ -1,0 +1,121 @@
+"""A file for each step that, while it lies there, has the next process at that step killed by SIGKILL."""
+
+import functools
+import inspect
+import json
+import os
+import pkgutil
+import signal
+import time
+from collections.abc import Callable, Collection
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal
+
+from dev.faults import draw_steps
+from dev.faults.steps import STEPS, Process, Step
+
+#: Names the folder of the switches to the product's processes.
+FOLDER = "LUXEWIN_FAULTS"
+TRIPPED = "tripped"
+
+# The process that took the step alone, or with all that belong to the server or the worker, as when a machine dies.
+type Scope = Literal["process", "group"]
+
+
+class Switches:
+    """The switches as the one who sets them sees them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / TRIPPED).mkdir(parents=True, exist_ok=True)
+
+    def arm(self, step: str, scope: Scope, *, passes: int = 0, about: Collection[str] = ()) -> None:
+        """The next to take the step is killed; `passes` times a process may take it before.
+
+        With `about` only whoever takes it for one of these raffles.
+        """
+        draft = self.folder / f".{step}"
+        draft.write_text(json.dumps({"scope": scope, "passes": passes, "about": list(about)}))
+        draft.rename(self.folder / step)
+
+    def disarm(self, step: str) -> None:
+        """Nobody is killed there any more."""
+        (self.folder / step).unlink(missing_ok=True)
+
+    def is_armed(self, step: str) -> bool:
+        """Whether nobody has been killed there since it was armed."""
+        return (self.folder / step).exists()
+
+    def tripped(self, step: str) -> list[float]:
+        """When processes were killed at the step (Unix times), oldest first."""
+        files = (self.folder / TRIPPED).glob(f"{step}@*")
+        return sorted(int(file.name.partition("@")[2]) / 1e9 for file in files)
+
+
+# What this process is doing, the innermost last: the target of a step's `within`, and the key that it was called with.
+_doing: list[tuple[str, str]] = []
+
+
+def install(process: Process) -> None:
+    """Puts the switches of one kind of process around the product's own functions. Django must be set up."""
+    folder = Path(os.environ[FOLDER])
+    steps = [step for step in (*STEPS, *draw_steps.STEPS) if step.process == process]
+    for step in steps:
+        hit = functools.partial(_hit, folder, step, count(1))
+        for target in step.targets:
+            _wrap(target, _at(step, hit))
+    for target in sorted({step.within for step in steps if step.within}):
+        _wrap(target, functools.partial(_noting, target))
+
+
+def _wrap(target: str, around: Callable[..., Any]) -> None:
+    """Has `around` called instead of the target, with it before the arguments."""
+    path, _, name = target.rpartition(".")
+    owner = pkgutil.resolve_name(path)
+    bound = isinstance(inspect.getattr_static(owner, name), classmethod)
+    function = getattr(owner, name)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return around(function, *args, **kwargs)
+
+    setattr(owner, name, staticmethod(call) if bound else call)
+
+
+def _at(step: Step, hit: Callable[[tuple[Any, ...], Any], None]) -> Callable[..., Any]:
+    def around(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if step.moment == "before":
+            hit(args, None)
+        result = function(*args, **kwargs)
+        if step.moment == "after":
+            hit(args, result)
+        return result
+
+    return around
+
+
+def _noting(target: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    _doing.append((target, str(getattr(args[0], "pk", args[0]))))
+    try:
+        return function(*args, **kwargs)
+    finally:
+        _doing.pop()
+
+
+def _hit(folder: Path, step: Step, takes: Any, arguments: tuple[Any, ...], result: Any) -> None:
+    switch = folder / step.name
+    try:
+        order = json.loads(switch.read_text())
+        if not _is_meant(step, order["about"], arguments, result) or next(takes) <= order["passes"]:
+            return
+        switch.rename(folder / TRIPPED / f"{step.name}@{time.time_ns()}")
+    except FileNotFoundError:
+        return  # not armed, or somebody else was faster
+    if order["scope"] == "group":
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is_meant(step: Step, about: Collection[str], arguments: tuple[Any, ...], result: Any) -> bool:
+    return (not about or any((step.within, key) in _doing for key in about)) and step.when(arguments, result)

@@ -1,0 +1,63 @@
+"""Slow clients at the server, and the death of its children, while people buy."""
+
+import os
+import signal
+from functools import partial
+
+import psutil
+
+from dev.demo.shop import LateError, wait_until
+from dev.faults.buyers import Habit
+from dev.faults.scenario import Scenario
+from dev.faults.slow_clients import KINDS, SlowClients, p99, waits
+from dev.faults.stage import Trial
+
+CLIENTS = 500
+MEASURED_SECONDS = 10.0
+LONGEST_WAIT = 1.0
+CROWD = 4
+RESPAWN_SECONDS = 60
+
+
+def _slow_clients(kind: str, trial: Trial) -> None:
+    """Raises LateError if others wait too long."""
+    stack = trial.stage.stack
+    urls = [f"{stack.url}/health/live", f"{stack.url}/api/v1/raffles/list"]
+    for _ in range(trial.times):
+        with SlowClients(stack.port, kind, CLIENTS):
+            trial.inject()
+            trial.shop(CROWD, Habit.WAITS)
+            found = waits(urls, seconds=MEASURED_SECONDS)
+            trial.everyone_is_served()
+        trial.note = f"99 of 100 other requests took at most {p99(found):.2f} s"
+        if p99(found) > LONGEST_WAIT:
+            raise LateError(trial.note)
+
+
+def _children_killed(trial: Trial) -> None:
+    """Of buyers who wait, each repeats what the dead child did not answer."""
+    parent = psutil.Process(trial.stage.stack.supervisor.children["server"].pid)
+    for _ in range(trial.times):
+        for child in parent.children():
+            trial.shop(CROWD, Habit.WAITS)
+            os.kill(child.pid, signal.SIGKILL)
+            trial.inject()
+            wait_until("the child's successor", lambda dead=child: _replaced(parent, dead), seconds=RESPAWN_SECONDS)  # type: ignore[misc]
+            trial.stage.wait_for_server()
+        trial.everyone_is_served()
+
+
+def _replaced(parent: psutil.Process, dead: psutil.Process) -> bool:
+    return parent.is_running() and bool({each.pid for each in parent.children()} - {dead.pid})
+
+
+WHAT = {
+    "head": "heads of which a line comes each second",
+    "body": "a head and one byte of the body",
+    "chunks": "bodies in chunks, a byte each second, at a path that is not there",
+    "reader": "large answers of which a byte is read each second",
+}
+WEB = (
+    *(Scenario(f"web.slow_{kind}", f"{CLIENTS} clients: {WHAT[kind]}", partial(_slow_clients, kind)) for kind in KINDS),
+    Scenario("web.child_killed", "SIGKILL of each child of the server", _children_killed),
+)

