@@ -97,8 +97,9 @@ class Supervisor:
 
     Entering takes the state folder's lock (StateInUseError names the process that has it), starts the parts side by
     side and waits until all answer, about 2 s, or 4 s with a new database; ServiceError says in one line what is wrong.
-    `fresh` wipes the folder's state first, as is done with what another version kept; what is not `durable` is faster, and lost if the machine goes down. Leaving
-    stops what `spawn` started, then the parts. Should this process be killed instead, their guards do the same.
+    `fresh` wipes the folder's state first, as is done with what another version kept; what is not `durable` is faster,
+    and lost if the machine goes down. Leaving stops what `spawn` started, then the parts. Should this process be killed
+    instead, their guards do the same.
     """
 
     def __init__(
