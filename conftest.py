@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
@@ -10,13 +11,16 @@ from uuid import uuid4
 import django_ratelimit.core
 import hypothesis
 import pytest
+import stripe
 from django.contrib.auth.models import Group
 from django.core.cache import caches
 from django.db import connection
 from django.db.models import QuerySet
+from django.db.models.signals import post_save
 from django.test import TransactionTestCase
 from django.utils import timezone
 from django.utils.module_loading import import_string
+from djstripe.models import WebhookEndpoint
 from rest_framework.test import APIClient
 
 from accounts.models import Preferences, User
@@ -91,6 +95,29 @@ def django_db_setup(django_db_setup: None, django_db_modify_db_settings: str, dj
     with django_db_blocker.unblock():
         connection.close()
         connection.settings_dict["OPTIONS"].pop("options")
+
+
+@pytest.fixture(scope="session")
+def registered_endpoints() -> Iterator[list[str]]:
+    """The webhook endpoints that were registered at Stripe since this was last emptied."""
+    ids: list[str] = []
+
+    def note(instance: WebhookEndpoint, created: bool, **_: Any) -> None:
+        if created:
+            ids.append(instance.id)
+
+    post_save.connect(note, sender=WebhookEndpoint)
+    yield ids
+    post_save.disconnect(note, sender=WebhookEndpoint)
+
+
+@pytest.fixture(autouse=True)
+def no_endpoint_left(registered_endpoints: list[str]) -> Iterator[None]:
+    """Stripe would send every later event of every test to it, again and again, since nobody listens there any more."""
+    yield
+    while registered_endpoints:
+        with suppress(stripe.StripeError):
+            stripe.WebhookEndpoint.delete(registered_endpoints.pop())
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,7 +13,7 @@ class AccountsConfig(AppConfig):
         """Grants the roles their permissions whenever permissions may have come into being; registers what it has."""
         from accounts import rights, tasks  # noqa: F401 register their receivers and sweeps
         from accounts.privacy import own
-        from accounts.roles import grant_roles
+        from accounts.roles import grant_roles_after_the_last
 
-        post_migrate.connect(grant_roles, dispatch_uid="accounts.grant_roles")
+        post_migrate.connect(grant_roles_after_the_last, dispatch_uid="accounts.grant_roles")
         own.register()

@@ -5,6 +5,7 @@ Permissions come into being after migrations run, so they are granted then; what
 
 from typing import Any
 
+from django.apps import AppConfig, apps
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 
@@ -118,8 +119,14 @@ ROLES: dict[str, tuple[str, ...]] = {
 }
 
 
-def grant_roles(**kwargs: Any) -> None:
-    """Sets each role's permissions to the table above; names not yet migrated are left for the next run."""
+def grant_roles_after_the_last(sender: AppConfig, **kwargs: Any) -> None:
+    """Grant the roles once every app has its permissions; each app makes its own when `migrate` is through with all."""
+    if sender == [each for each in apps.get_app_configs() if each.models_module][-1]:
+        grant_roles()
+
+
+def grant_roles() -> None:
+    """Set each role's permissions to the table above; names not yet migrated are left for the next run."""
     for role, names in ROLES.items():
         group = Group.objects.filter(name=role).first()
         if group is None:

@@ -1,4 +1,4 @@
-"""Whether people may buy, and what stands in the way: the database's answer (migration 0006), in words and numbers."""
+"""Whether people may buy, and what stands in the way: the answer of accounts/sql/accounts_standings.sql in words."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -87,10 +87,12 @@ def prepare_database(*, fresh: bool) -> None:
 
 
 def _digest() -> str:
-    """Of every migration file of every installed app, of the roles, whose permissions they write, and of this file."""
+    """Of every installed app's migrations and their SQL, of the roles, whose permissions they write, and of this."""
     digest = hashlib.sha256()
-    folders = [Path(config.path) / "migrations" for config in apps.get_app_configs()]
-    files = [file for folder in folders for file in sorted(folder.glob("0*.py"))]
+    folders = [Path(config.path) for config in apps.get_app_configs()]
+    files = [
+        file for folder in folders for kind in ("migrations/0*.py", "sql/*.sql") for file in sorted(folder.glob(kind))
+    ]
     for file in [*files, settings.BASE_DIR / ROLES_FILE, Path(__file__)]:
         digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()[:16]

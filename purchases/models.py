@@ -129,8 +129,8 @@ class Purchase(Claimable):
 class LapseWait(models.Model):
     """How long somebody waits before they can hold tickets again, by how many of their holds lapsed within a day.
 
-    The row with the most lapses that the person reaches counts, from the newest lapse on. The trigger of migration 0017
-    reads it.
+    The row with the most lapses that the person reaches counts, from the newest lapse on. The trigger wait_after_lapses
+    (purchases/sql) reads it.
     """
 
     lapses = models.PositiveSmallIntegerField(primary_key=True)
@@ -315,7 +315,8 @@ class SkillAttempt(models.Model):
 class CustomerChange(Claimable):
     """This person's address changed, and Stripe's customer of theirs has not been told since.
 
-    Written by a trigger of the table of people (migration 0013), so that no way of changing an address is missed.
+    Written by a trigger of the table of people (purchases/sql/note_customer_change.sql), so that no way of changing an
+    address is missed.
     """
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+")

@@ -132,7 +132,7 @@ class TicketCounter(models.Model):
     """How many tickets are held and sold: the one hot row of a raffle, locked last and for one statement.
 
     `sold` counts numbers that were given out; a refund leaves a gap and does not lower it. Its table has a
-    fillfactor that keeps updates on the page (migration 0002).
+    fillfactor that keeps updates on the page (raffles/sql/ticket_counter.sql).
     """
 
     raffle = models.OneToOneField(Raffle, models.CASCADE, primary_key=True, related_name="counter")

@@ -57,7 +57,7 @@ class CanonicalIn(lookups.In):
 class MailboxKeyField(models.CharField):
     """The key of the mailbox that the row's `email` reaches; it follows the address by itself.
 
-    An account whose mailbox another had already when the column came has none (migration 0009): its address stays as
+    An account that came in when another had its mailbox has none: its address stays as
     it is written while the canonical one is another's, and the key stays null, until they are free.
     """
 

@@ -92,7 +92,8 @@ class Deletion(Claimable):
 class FormerIdentifier(models.Model):
     """A mailbox or a Supabase account that was shown to be this person's and is not used here any more.
 
-    Written by triggers (migration 0012). An exclusion stays tied to it; it goes when the person is forgotten.
+    Written by triggers (accounts/sql/keep_former_identifier.sql). An exclusion stays tied to it; it goes when the
+    person is forgotten.
     """
 
     user = models.ForeignKey(User, models.CASCADE, related_name="former_identifiers", db_index=False)

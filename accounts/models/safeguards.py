@@ -134,7 +134,8 @@ class TermsAcceptance(models.Model):
 class EligibilityChange(Claimable):
     """This person's profile or safeguards changed, and nobody has checked their open checkouts since.
 
-    Written by triggers of the tables that decide about it (migration 0012), so that no way of changing them is missed.
+    Written by triggers of the tables that decide about it (accounts/sql/note_eligibility_change.sql), so that no way of
+    changing them is missed.
     """
 
     user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="+")

@@ -22,8 +22,8 @@ SECRET_BYTES = 20  # RFC 4226: as long as the digest that it goes into
 class Authenticator(TOTPDevice):
     """django-otp's TOTP device with its secret encrypted: 30-second steps, one to either side, each good once.
 
-    A person has at most one that counts and one that waits to be confirmed (migration 0004). Guessing is slowed by
-    accounts.attempts, not by django-otp: two delays would only hide each other.
+    A person has at most one that counts and one that waits to be confirmed (accounts/sql/authenticator_each.sql).
+    Guessing is slowed by accounts.attempts, not by django-otp: two delays would only hide each other.
     """
 
     class Meta:

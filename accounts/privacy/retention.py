@@ -40,5 +40,5 @@ def register(
     remove: Callable[[QuerySet[Any]], int] = delete,
     batch: int = 500,
 ) -> None:
-    """Gives the rule of this name its effect; its row is seeded by migration 0008 of accounts."""
+    """Gives the rule of this name its effect; its row is seeded by migration 0002 of accounts."""
     REMOVERS[what] = Remover(about, floor_days, due, remove, batch)

@@ -47,7 +47,7 @@ SERVICES = {
 KEPT_SECRETS = {"SECRET_KEY": 48, "JWT_SIGNING_KEYS": 32}  # so many random bytes each
 LOCK, ENVIRONMENT, FORMAT_FILE = "supervisor.lock", "environment.json", "format"
 # Raise it with every change after which what was kept before cannot be read.
-FORMAT = "2"
+FORMAT = "3"
 PORT_CHOICES = 3
 LET_GO_SECONDS = 30.0  # how long the parts of a supervisor that was killed may take to end
 
@@ -175,7 +175,7 @@ class Supervisor:
         """Whether this version can go on with what the folder keeps; says so in a line where it cannot."""
         file = self.state_dir / FORMAT_FILE
         found = file.read_text() if file.exists() else ""
-        if found == FORMAT or not any((self.state_dir / name).exists() for name in SERVICES):
+        if found == FORMAT or not (self.state_dir / "secrets").exists():
             return True
         sys.stderr.write(f"{self.state_dir} holds data of another version of LuxeWin: they are made anew.\n")
         return False

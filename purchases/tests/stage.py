@@ -29,6 +29,7 @@ from purchases.models import Purchase
 from purchases.services.settlement import _seat
 from raffles.models import Raffle, TicketCounter
 
+HOLD_TICKETS = (settings.BASE_DIR / "purchases" / "sql" / "hold_tickets.sql").read_text()
 GOOD, DECLINED, THREE_D_SECURE = "4242424242424242", "4000000000000002", "4000002500003155"
 
 

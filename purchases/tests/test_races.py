@@ -61,17 +61,30 @@ class Drop:
 
     def buy_until_nobody_comes(self) -> None:
         while (buyer := self._next()) is not None:
+            answer = self._buy(buyer)
+            with self._lock:
+                self.answers[answer] += 1
+
+    def _buy(self, buyer: User) -> str:
+        """What comes of it: `sold`, or the code of the refusal."""
+        try:
+            purchase = hold(buyer, self.raffle)
+        except Problem as refusal:
+            return refusal.code
+        except OperationalError as error:
+            if outage(error) is None:
+                raise
+            return Unavailable.code
+        while True:  # what Stripe said is heard again and again
             try:
-                settle(hold(buyer, self.raffle), self.customers[buyer])
-                answer = "sold"
-            except Problem as refusal:
-                answer = refusal.code
+                settle(purchase, self.customers[buyer])
+            except Busy:
+                continue
             except OperationalError as error:
                 if outage(error) is None:
                     raise
-                answer = Unavailable.code
-            with self._lock:
-                self.answers[answer] += 1
+            else:
+                return "sold"
 
     def _next(self) -> User | None:
         with self._lock:

@@ -4,7 +4,6 @@ Each is first shown to break without its guard. What has to happen in between is
 """
 
 import time
-from importlib import import_module
 
 import pytest
 from django.db import connection, transaction
@@ -23,10 +22,9 @@ from purchases.services.holds import release_hold
 from purchases.services.postal import enter_postal
 from purchases.tests.books import check_books
 from purchases.tests.limits import passed_limits
-from purchases.tests.stage import Late, Meeting, at_once, buy, hold, pay
+from purchases.tests.stage import HOLD_TICKETS, Late, Meeting, at_once, buy, hold, pay
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SOURCE = import_module("purchases.migrations.0011_safeguards").FORWARD
 LOCK_PERSON = "PERFORM FROM accounts_user AS u WHERE u.id = wanted_buyer FOR SHARE;"
 LOCK_LIMITS = "PERFORM FROM accounts_spendlimit AS l WHERE l.user_id = wanted_buyer ORDER BY l.currency FOR UPDATE;"
 KNOWN = "IF person.is_active IS NOT TRUE"
@@ -36,7 +34,7 @@ SLOW = "PERFORM pg_sleep(4);"
 
 def part(begin: str, end: str) -> str:
     """The function's text from one place to before another."""
-    return SOURCE[SOURCE.index(begin) : SOURCE.index(end)]
+    return HOLD_TICKETS[HOLD_TICKETS.index(begin) : HOLD_TICKETS.index(end)]
 
 
 def wait_for(event: str) -> None:

@@ -105,6 +105,7 @@ def _read_as_it_comes(response: requests.Response, **_: Any) -> None:
                 yield piece
         except urllib3.exceptions.HTTPError as error:
             raise requests.ConnectionError(error) from error
+        response._content_consumed = True  # noqa: SLF001 or the connection would be closed instead of used again
 
     response.iter_content = pieces  # type: ignore[method-assign,assignment]
 

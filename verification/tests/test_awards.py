@@ -1,16 +1,14 @@
 """The database keeps to what was drawn: who holds a prize, and that what is forfeited or claimed stays so."""
 
-from importlib import import_module
-
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from raffles.models import Raffle
 from verification.models import Award, Forfeit
 from verification.services import claim_award, forfeit_pick
 
-from .drawing import put_in_state, unguarded
+from .drawing import put_in_state
 from .held import held, picks_of
 
 NOW = timezone.now()
@@ -95,12 +93,3 @@ def test_the_database_takes_what_follows_the_draw(picks):
     awarded(picks[5], orphan(picks))
     changed(picks[5], claimed_at=NOW)
     assert Award.objects.filter(lost_at=None).count() == 3
-
-
-def test_awards_are_made_for_draws_held_before_there_were_any(picks):
-    migration = import_module("verification.migrations.0004_outcomes")
-    with unguarded("verification_award"), connection.cursor() as cursor:
-        cursor.execute("TRUNCATE verification_award")
-        cursor.execute(migration.AWARDS)
-    made = Award.objects.order_by("pick__position").values_list("pick__position", "prize__position")
-    assert list(made) == [(1, 1), (2, 2), (3, 3)]

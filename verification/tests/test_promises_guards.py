@@ -1,7 +1,5 @@
 """The database keeps to what was promised and drawn, whoever writes: facts, steps, picks, and numbers without a gap."""
 
-from importlib import import_module
-
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
@@ -204,8 +202,3 @@ def test_raffles_published_at_once_get_consecutive_numbers(draft):
     raffles = [draft(title=f"Prize {number}") for number in range(4)]
     given = at_once(*[lambda raffle=raffle: publish_raffle(raffle.pk).draw.sequence for raffle in raffles])
     assert sorted(given) == [1, 2, 3, 4]
-
-
-def test_transactions_have_no_way_back_into_their_former_shape():
-    migration = import_module("verification.migrations.0005_transactions").Migration
-    assert [operation.reversible for operation in migration.operations if not operation.reversible] == [False]

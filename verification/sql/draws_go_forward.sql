@@ -1,0 +1,27 @@
+-- The states of a draw go forward, one at a time.
+CREATE OR REPLACE FUNCTION draws_go_forward() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    wrong text;
+BEGIN
+    IF OLD.state <> NEW.state AND 'void' NOT IN (OLD.state, NEW.state) AND (OLD.state, NEW.state) NOT IN (
+        ('promised', 'announced'), ('announced', 'frozen'), ('frozen', 'committed'), ('committed', 'drawn'),
+        ('drawn', 'settled'))
+    THEN
+        wrong := 'a draw takes one step after the other, and none back';
+    ELSIF (OLD.root = '' AND NEW.root <> '') <> (OLD.state = 'frozen' AND NEW.state = 'committed')
+       OR num_nonnulls(NEW.tickets, NEW.entries, NEW.committed_at, NEW.round) <> 4 * (NEW.root <> '')::int
+    THEN
+        wrong := 'root, tickets, entries, time and round are set by the step that commits';
+    ELSIF (OLD.seed = '' AND NEW.seed <> '') <> (OLD.state = 'committed' AND NEW.state = 'drawn')
+       OR (NEW.seed = '') <> (NEW.signature = '') OR (NEW.seed = '') <> (NEW.randomness = '')
+    THEN
+        wrong := 'signature, randomness and seed are set by the step that draws';
+    END IF;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION '%', wrong USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE OR REPLACE TRIGGER draws_go_forward BEFORE UPDATE ON verification_draw
+    FOR EACH ROW EXECUTE FUNCTION draws_go_forward();
