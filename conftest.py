@@ -97,27 +97,28 @@ def django_db_setup(django_db_setup: None, django_db_modify_db_settings: str, dj
         connection.settings_dict["OPTIONS"].pop("options")
 
 
-@pytest.fixture(scope="session")
-def registered_endpoints() -> Iterator[list[str]]:
-    """The webhook endpoints that were registered at Stripe since this was last emptied."""
-    ids: list[str] = []
+#: The webhook endpoints that the test under way registered at Stripe.
+ENDPOINTS: list[str] = []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def endpoints_are_noted() -> None:
+    """For `pytest_runtest_teardown`."""
 
     def note(instance: WebhookEndpoint, created: bool, **_: Any) -> None:
         if created:
-            ids.append(instance.id)
+            ENDPOINTS.append(instance.id)
 
-    post_save.connect(note, sender=WebhookEndpoint)
-    yield ids
-    post_save.disconnect(note, sender=WebhookEndpoint)
+    post_save.connect(note, sender=WebhookEndpoint, weak=False)
 
 
-@pytest.fixture(autouse=True)
-def no_endpoint_left(registered_endpoints: list[str]) -> Iterator[None]:
-    """Stripe would send every later event of every test to it, again and again, since nobody listens there any more."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """Unregister endpoints, once every patch is taken back: Stripe would send every event of every later test there."""
     yield
-    while registered_endpoints:
+    while ENDPOINTS:
         with suppress(stripe.StripeError):
-            stripe.WebhookEndpoint.delete(registered_endpoints.pop())
+            stripe.WebhookEndpoint.delete(ENDPOINTS.pop())
 
 
 @pytest.fixture(scope="session", autouse=True)
