@@ -1,4 +1,4 @@
--- The rule of a country and region at a moment: the region's newest, else the country's, else that of all others.
+-- The rule of a region, or else of its country, at a moment; no row if there is none.
 CREATE OR REPLACE FUNCTION accounts_rule(wanted_country text, wanted_region text, moment timestamptz)
 RETURNS TABLE (allowed boolean, minimum_age smallint, reason varchar) LANGUAGE sql STABLE AS $$
     -- A region sorts after the empty one, which is its whole country.

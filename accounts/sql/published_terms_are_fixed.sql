@@ -1,7 +1,8 @@
 -- Published terms, their acceptances and past country rules are history.
 CREATE OR REPLACE FUNCTION published_terms_are_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'published terms, and that they were accepted, are fixed' USING ERRCODE = 'integrity_constraint_violation';
+    RAISE EXCEPTION 'published terms, and that they were accepted, are fixed'
+        USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 
 CREATE OR REPLACE TRIGGER country_rules_are_fixed BEFORE UPDATE OR DELETE ON accounts_countryrule FOR EACH ROW

@@ -1,4 +1,4 @@
--- A pause or an exclusion is never shortened or taken back, and its row never deleted.
+-- A pause or an exclusion in force is not shortened, given to somebody else or deleted.
 CREATE OR REPLACE FUNCTION safeguards_are_kept() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     moment CONSTANT timestamptz := statement_timestamp();
@@ -8,7 +8,8 @@ BEGIN
         OR (OLD.excluded_until > moment AND coalesce(NEW.excluded_until < OLD.excluded_until, true))
         OR (OLD.paused_until > moment AND coalesce(NEW.paused_until < OLD.paused_until, true))
     ) THEN
-        RAISE EXCEPTION 'a pause or an exclusion in force is not shortened' USING ERRCODE = 'integrity_constraint_violation';
+        RAISE EXCEPTION 'a pause or an exclusion in force is not shortened'
+            USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
 END $$;

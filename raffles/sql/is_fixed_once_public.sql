@@ -5,7 +5,8 @@ BEGIN
     RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 
-CREATE OR REPLACE TRIGGER cancellations_are_fixed BEFORE UPDATE OF cancelled_at, cancel_reason ON raffles_raffle FOR EACH ROW
+CREATE OR REPLACE TRIGGER cancellations_are_fixed BEFORE UPDATE OF cancelled_at, cancel_reason
+    ON raffles_raffle FOR EACH ROW
     WHEN (OLD.status = 'cancelled' AND ROW(NEW.cancelled_at, NEW.cancel_reason)
         IS DISTINCT FROM ROW(OLD.cancelled_at, OLD.cancel_reason))
     EXECUTE FUNCTION is_fixed_once_public('time and reason of a cancellation are fixed');
@@ -14,7 +15,8 @@ CREATE OR REPLACE TRIGGER closings_are_fixed BEFORE UPDATE OF closed_at ON raffl
     WHEN (NEW.closed_at IS DISTINCT FROM OLD.closed_at AND (OLD.closed_at IS NOT NULL OR OLD.frozen_at IS NOT NULL))
     EXECUTE FUNCTION is_fixed_once_public('the time of the closing is fixed');
 
-CREATE OR REPLACE TRIGGER capacities_are_fixed BEFORE UPDATE OF capacity, raffle_id ON raffles_ticketcounter FOR EACH ROW
+CREATE OR REPLACE TRIGGER capacities_are_fixed BEFORE UPDATE OF capacity, raffle_id
+    ON raffles_ticketcounter FOR EACH ROW
     WHEN (ROW(NEW.capacity, NEW.raffle_id) IS DISTINCT FROM ROW(OLD.capacity, OLD.raffle_id))
     EXECUTE FUNCTION is_fixed_once_public('the capacity of a published raffle is fixed');
 

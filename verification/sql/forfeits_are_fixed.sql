@@ -1,4 +1,4 @@
--- A forfeit is written once, for a pick of a drawn raffle that has an award.
+-- A forfeit is written once, for a pick of a held draw whose prize was not handed over, and never changes.
 CREATE OR REPLACE FUNCTION forfeits_are_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP <> 'INSERT' THEN

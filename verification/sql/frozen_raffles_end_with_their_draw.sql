@@ -13,5 +13,6 @@ BEGIN
         USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 
-CREATE OR REPLACE TRIGGER frozen_raffles_end_with_their_draw BEFORE UPDATE OF status, frozen_at, drawn_at ON raffles_raffle
+CREATE OR REPLACE TRIGGER frozen_raffles_end_with_their_draw BEFORE UPDATE OF status, frozen_at, drawn_at
+    ON raffles_raffle
     FOR EACH ROW EXECUTE FUNCTION frozen_raffles_end_with_their_draw();

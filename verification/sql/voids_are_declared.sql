@@ -30,5 +30,6 @@ BEGIN
     RETURN NEW;
 END $$;
 
-CREATE OR REPLACE TRIGGER voids_are_declared BEFORE UPDATE OF state, void_after, void_declared_at, void_reason ON verification_draw
+CREATE OR REPLACE TRIGGER voids_are_declared BEFORE UPDATE OF state, void_after, void_declared_at, void_reason
+    ON verification_draw
     FOR EACH ROW EXECUTE FUNCTION voids_are_declared();
