@@ -11,10 +11,10 @@ export UV
 # The machine's own variables for other projects have no say here.
 unexport VIRTUAL_ENV PYTHONPATH DJANGO_SETTINGS_MODULE PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo run test fuzz lint format bench faults requirements noble clean
+.PHONY: help setup demo run test test-all fuzz lint format bench faults requirements noble clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(UV): .ci/uv.txt
 	@command -v python3 >/dev/null || { echo "LuxeWin needs a python3 (3.9 or newer) to begin with."; exit 1; }
@@ -37,7 +37,11 @@ demo: setup ## a raffle sold, paid, drawn and verified; ARGS="--once --report DI
 run: setup ## everything up for daily work; ARGS="--port 8123" picks the port
 	@exec $(PYTHON) manage.py run $(ARGS)
 
-test: setup ## all tests, on the embedded services
+test: setup ## what you need between two edits: all but the slow tests, on the embedded services
+	@$(PYTHON) -m pytest -n 4 --dist worksteal -m "not (stack or chain or fuzz or slow)" $(ARGS)
+	@echo "Servers, faults, pages in a browser, the chain, made-up requests and other slow tests: make test-all"
+
+test-all: setup ## every test
 	@.ci/browser
 	@exec $(PYTHON) -m pytest -n 4 --dist worksteal $(ARGS)
 

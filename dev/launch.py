@@ -48,6 +48,9 @@ def main(argv: list[str]) -> None:
     asks_database = any(word.startswith("--database") for word in argv[2:])
     asks_help = bool({"--help", "-h"} & set(argv[2:]))
     needs_services = len(argv) > 1 and not asks_help and (argv[1] not in NEED_NO_SERVICES or asks_database)
+    if named in {"", DEVELOPMENT} and argv[1:2] in (["run"], ["demo"]):
+        execute(argv, _start_everything)
+        return
     if named not in {"", DEVELOPMENT} or not needs_services:
         execute(argv)
         return
@@ -76,3 +79,12 @@ def main(argv: list[str]) -> None:
             execute(argv)
     except services.ServiceError as error:
         sys.exit(f"The embedded services cannot start: {error}")
+
+
+def _start_everything(argv: list[str]) -> None:
+    """Run `run` or `demo`, which set LUXEWIN_ENV for the processes they start; in this one it may be unset."""
+    import django
+    from django.core.management import load_command_class
+
+    django.setup()
+    load_command_class("dev", argv[1]).run_from_argv(argv)

@@ -1,10 +1,14 @@
 """What `manage.py` does before Django starts."""
 
+from collections.abc import Callable
+
 NEED_NO_SETTINGS = frozenset({"help", "version", "check", "diffsettings", "--help", "-h", "--version"})
 
 
-def main(argv: list[str]) -> None:
-    """Run the command of `argv`, unless a variable cannot be read: a default in its place could do harm.
+def main(argv: list[str], run: Callable[[list[str]], None] | None = None) -> None:
+    """Run the command of `argv`, by `run` if that is given, unless a variable cannot be read.
+
+    A default in the place of what cannot be read could do harm.
 
     The server's parent process never loads Django: its children do, anew when they are replaced, and refuse the same.
     """
@@ -21,4 +25,4 @@ def main(argv: list[str]) -> None:
         from luxewin.checks import refuse_unsafe_settings
 
         refuse_unsafe_settings()
-    execute_from_command_line(argv)
+    (run or execute_from_command_line)(argv)

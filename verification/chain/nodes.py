@@ -99,7 +99,7 @@ def _web3(url: str, timeout: float) -> Web3:
 def _read_as_it_comes(response: requests.Response, **_: Any) -> None:
     """web3 iterates over the body to bound its time, and by default that is byte for byte."""
 
-    def pieces() -> Iterator[bytes]:
+    def pieces(*_: Any, **__: Any) -> Iterator[bytes]:
         try:
             while piece := response.raw.read1(65_536, decode_content=True):
                 yield piece

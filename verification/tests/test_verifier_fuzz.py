@@ -13,7 +13,7 @@ from verification.tests.verifier_draws import ENTRIES, csv_of, development_draw,
 
 DRAW = development_draw(ENTRIES[:3])
 BUNDLE, CSV = to_bytes(DRAW), csv_of(ENTRIES[:3])
-calm = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+calm = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 JUNK = st.recursive(
     st.none()
     | st.booleans()
