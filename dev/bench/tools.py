@@ -11,8 +11,8 @@ from pathlib import Path
 from dev.bench.registry import BenchError
 from dev.launch import PROJECT
 
-REQUIREMENTS = PROJECT / "bench" / "requirements.txt"
-VENV = PROJECT / "bench" / ".venv"
+REQUIREMENTS = PROJECT / "dev" / "bench" / "requirements.txt"
+VENV = PROJECT / "dev" / "bench" / ".venv"
 
 
 @cache

@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
+from dev.bench import tools
 from dev.bench.__main__ import MISUSED, as_json, main, table
 from dev.bench.against_pgbench import Pgbench
 from dev.bench.backlogs import GROWTH_MB, in_flat_memory
@@ -170,3 +171,8 @@ def test_the_connections_of_a_database_are_counted_but_the_counting_one(db: None
         while seen.highest < others + 2 and time.monotonic() < deadline:
             time.sleep(0.02)
     assert seen.highest == others + 2
+
+
+def test_what_the_peers_environment_is_made_of_is_there():
+    assert tools.REQUIREMENTS.is_file()
+    assert tools.VENV.parent.is_dir()
