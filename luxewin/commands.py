@@ -14,7 +14,7 @@ from luxewin.progress import progress
 BY_ANY_CLOCK = frozenset(
     {"help", "version", "check", "diffsettings", "makemigrations", "showmigrations", "sqlmigrate", "sqlflush"}
     | {"collectstatic", "compilemessages", "makemessages", "findstatic", "spectacular", "generateschema"}
-    | {"rotate_keys", "run", "demo", "serve", "worker", "runserver", "shell", "dbshell", "inspectdb", "dumpdata"}
+    | {"rotate_keys", "serve", "worker", "runserver", "shell", "dbshell", "inspectdb", "dumpdata"}
     | {"verify_draw", "verify_audit", "test", "testserver", "qinfo", "qmonitor", "qmemory"}
 )
 

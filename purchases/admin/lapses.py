@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from accounts.permissions import signed_in
 from purchases import services
 from purchases.models import LapseWait
-from purchases.services.lapses import LONGEST_WAIT
+from purchases.services.lapses import may_be_waited
 
 
 class WaitForm(forms.ModelForm):
@@ -23,7 +23,7 @@ class WaitForm(forms.ModelForm):
     def clean_wait(self) -> timedelta:
         """Within what the service allows."""
         wait: timedelta = self.cleaned_data["wait"]
-        if not timedelta() <= wait <= LONGEST_WAIT:
+        if not may_be_waited(wait):
             raise forms.ValidationError("From nothing to a day.", code="out_of_range")
         return wait
 

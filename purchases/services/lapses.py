@@ -12,12 +12,17 @@ from purchases.models import LapseWait
 LONGEST_WAIT = timedelta(days=1)  # lapses are counted for a day
 
 
+def may_be_waited(wait: timedelta) -> bool:
+    """Whether a wait is of a length that may be set: from nothing to LONGEST_WAIT."""
+    return timedelta() <= wait <= LONGEST_WAIT
+
+
 def change_lapse_wait(lapses: int, *, wait: timedelta, actor: User) -> LapseWait:
     """Sets how long somebody waits after so many lapses, and audits it. Raises InvalidInput and LapseWait.DoesNotExist.
 
     It counts from the next hold on, for those who wait already too. Cost: three queries.
     """
-    if not timedelta() <= wait <= LONGEST_WAIT:
+    if not may_be_waited(wait):
         raise InvalidInput.of("wait", "out_of_range", "From nothing to a day.")
     with transaction.atomic():
         row = LapseWait.objects.select_for_update().get(pk=lapses)

@@ -1,0 +1,73 @@
+"""Which tests `make test` leaves to `make test-all`, and which begin first. Loaded by `-p dev.selection`."""
+
+import pytest
+
+# What `make test` leaves to `make test-all`, by the beginning of its name: whatever starts servers, workers or
+# browsers, asks a chain node, makes its input up, or takes more processor time than others.
+MARKED = {
+    "stack": (
+        "dev/tests/",
+        "luxewin/tests/test_back_office_browser.py",
+        "luxewin/tests/test_bodies.py",
+        "luxewin/tests/test_clock.py::test_a_",
+        "luxewin/tests/test_environment.py",
+        "luxewin/tests/test_long_words_browser.py",
+        "luxewin/tests/test_pooler.py",
+        "luxewin/tests/test_server_processes.py",
+        "luxewin/tests/test_slow_clients.py",
+        "luxewin/tests/test_worker_processes.py",
+        "verification/tests/test_page_browser.py",
+        "verification/tests/test_page_checks.py",
+        "verification/tests/test_page_library.py",
+    ),
+    "chain": (
+        "verification/tests/test_anchoring",
+        "verification/tests/test_chain",
+        "verification/tests/test_contract",
+        "verification/tests/test_voiding_anchored.py",
+    ),
+    "fuzz": (
+        "luxewin/tests/contract/",
+        "verification/tests/test_two_ways.py",
+        "verification/tests/test_verifier_bytes.py",
+        "verification/tests/test_verifier_fuzz.py",
+    ),
+    "slow": (
+        "accounts/tests/test_deletion.py",
+        "luxewin/tests/owasp/",
+        "luxewin/tests/test_admin_bounds.py",
+        "luxewin/tests/test_permissions.py",
+        "purchases/tests/test_cards.py",
+        "purchases/tests/test_delayed_payments.py",
+        "purchases/tests/test_disputes.py",
+        "purchases/tests/test_finance_admin.py",
+        "purchases/tests/test_mirrors.py",
+        "purchases/tests/test_open_checkouts.py",
+        "purchases/tests/test_partly_refunded.py",
+        "purchases/tests/test_races.py",
+        "purchases/tests/test_races_of_raffles.py",
+        "purchases/tests/test_reconciling.py",
+        "purchases/tests/test_reconciling_records.py",
+        "purchases/tests/test_slow_refunds.py",
+        "purchases/tests/test_state_machine.py",
+        "verification/tests/test_bundle.py",
+        "verification/tests/test_signatures.py",
+        "verification/tests/test_statistics.py",
+        "verification/tests/test_verifier_files.py",
+    ),
+}
+# They take a minute or more each, some of them waiting.
+LONG = ("test_faults.py::test_purchases_and_draws_survive_kills", "test_end_to_end.py::", "test_worker_processes.py::")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark it by its name."""
+    for mark, names in MARKED.items():
+        if item.nodeid.startswith(names):
+            item.add_marker(mark)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests begin first, whatever the random order, so that the others run beside them."""
+    items.sort(key=lambda item: not any(name in item.nodeid for name in LONG))
