@@ -1,8 +1,10 @@
-"""The product with switches, as `dev.faults.server` serves it."""
+"""The product with switches and a large answer, as `dev.faults.server` serves it."""
 
+from dev.faults.slow_clients import with_large_answer
 from dev.faults.switches import install
 from luxewin.asgi import application
 
 __all__ = ["application"]
 
 install("web")
+application.application = with_large_answer(application.application)

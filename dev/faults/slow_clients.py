@@ -5,16 +5,19 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
 TRICKLE_SECONDS = 1.0
 HEADERS = "Host: 127.0.0.1\r\nContent-Type: application/json\r\n"
-LARGE = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
+# Two answers that no buffer holds: a file, which the server sends as it lies, and one that the application makes.
+LARGE_FILE = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
+LARGE_ANSWER = "/large"
+LARGE_BYTES = 6_000_000
 #: What each kind sends first, and what it sends each second after.
 KINDS: dict[str, tuple[bytes, bytes]] = {
     "head": (b"GET / HTTP/1.1\r\n", b"X-A: b\r\n"),
@@ -27,11 +30,26 @@ KINDS: dict[str, tuple[bytes, bytes]] = {
 }
 
 
+type Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def with_large_answer(application: Application) -> Application:
+    """The WSGI application, which also answers LARGE_ANSWER with so many bytes."""
+
+    def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != LARGE_ANSWER:
+            return application(environ, start_response)
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"x" * 1_000_000] * (LARGE_BYTES // 1_000_000)
+
+    return call
+
+
 class SlowClients:
     """So many connections of one kind, held open while entered; those that the server closes are opened again."""
 
-    def __init__(self, port: int, kind: str, count: int, *, large: str = LARGE) -> None:
-        """`large`: the path of an answer that no buffer holds."""
+    def __init__(self, port: int, kind: str, count: int, *, large: str = LARGE_ANSWER) -> None:
+        """`large`: what readers ask for."""
         self.port, self.count = port, count
         self.first, self.then = KINDS[kind]
         self.reads = kind == "reader"

@@ -9,7 +9,7 @@ import psutil
 from dev.demo.shop import LateError, wait_until
 from dev.faults.buyers import Habit
 from dev.faults.scenario import Scenario
-from dev.faults.slow_clients import KINDS, SlowClients, p99, waits
+from dev.faults.slow_clients import LARGE_ANSWER, LARGE_FILE, SlowClients, p99, waits
 from dev.faults.stage import Trial
 
 CLIENTS = 500
@@ -19,12 +19,12 @@ CROWD = 4
 RESPAWN_SECONDS = 60
 
 
-def _slow_clients(kind: str, trial: Trial) -> None:
+def _slow_clients(kind: str, large: str, trial: Trial) -> None:
     """Raises LateError if others wait too long."""
     stack = trial.stage.stack
     urls = [f"{stack.url}/health/live", f"{stack.url}/api/v1/raffles/list"]
     for _ in range(trial.times):
-        with SlowClients(stack.port, kind, CLIENTS):
+        with SlowClients(stack.port, kind, CLIENTS, large=large):
             trial.inject()
             trial.shop(CROWD, Habit.WAITS)
             found = waits(urls, seconds=MEASURED_SECONDS)
@@ -51,13 +51,22 @@ def _replaced(parent: psutil.Process, dead: psutil.Process) -> bool:
     return parent.is_running() and bool({each.pid for each in parent.children()} - {dead.pid})
 
 
-WHAT = {
-    "head": "heads of which a line comes each second",
-    "body": "a head and one byte of the body",
-    "chunks": "bodies in chunks, a byte each second, at a path that is not there",
-    "reader": "large answers of which a byte is read each second",
-}
+SLOW = (
+    ("heads", "head", "heads of which a line comes each second", ""),
+    ("bodies", "body", "a head and one byte of the body", ""),
+    ("chunks", "chunks", "bodies in chunks, a byte each second, at a path that is not there", ""),
+    ("file_readers", "reader", "a large file, of which a byte is read each second", LARGE_FILE),
+    (
+        "answer_readers",
+        "reader",
+        "a large answer that is made for each, of which a byte is read each second",
+        LARGE_ANSWER,
+    ),
+)
 WEB = (
-    *(Scenario(f"web.slow_{kind}", f"{CLIENTS} clients: {WHAT[kind]}", partial(_slow_clients, kind)) for kind in KINDS),
+    *(
+        Scenario(f"web.slow_{name}", f"{CLIENTS} clients: {what}", partial(_slow_clients, kind, large))
+        for name, kind, what, large in SLOW
+    ),
     Scenario("web.child_killed", "SIGKILL of each child of the server", _children_killed),
 )

@@ -59,7 +59,7 @@ class Connection(HttpToolsProtocol):
 
     @contextlib.contextmanager
     def no_write_buffer(self) -> Iterator[None]:
-        """Meanwhile `drained` waits until the system has taken every byte."""
+        """Meanwhile `drained` waits until the system has taken every byte. Only while the connection is open."""
         self.transport.set_write_buffer_limits(high=0)
         try:
             yield

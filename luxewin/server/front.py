@@ -35,8 +35,9 @@ GRACE_SECONDS = 15.0
 BYTES_PER_SECOND = 8_192  # what the slowest phones do; a MiB may take two minutes
 LONGEST_ANSWER_SECONDS = 900.0
 CHUNK_BYTES = 65_536
-# Each has its own room, so that slow readers of large answers do not keep anybody from sending.
-SPOOLED_BODIES, SPOOLED_ANSWERS = 2**30, 2**31
+# Each has its own room, so that slow readers of large answers do not keep anybody from sending. Answers have no more,
+# because refusing one costs a thread nothing, and writing what nobody reads costs it the time of others.
+SPOOLED_BODIES, SPOOLED_ANSWERS = 2**30, 2**29
 WAITING_REQUESTS = 256
 OVERLOAD_LOG_SECONDS = 30.0
 
@@ -168,13 +169,15 @@ class Front:
         return call(self.application, environ, body, self.answers)
 
     async def _send(self, answer: Answer, send: Send, connection: Connection) -> None:
-        """Send the answer. Raises GoneError if the client takes it too slowly."""
+        """Send the answer. Raises GoneError if the client is gone or takes it too slowly."""
         start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
         body = answer.body
         if body.is_small:
             await send(start)
             await send({"type": "http.response.body", "body": body.file.read()})
             return
+        if connection.is_closing():
+            raise GoneError
         started = asyncio.get_running_loop().time()
         rate = max(BYTES_PER_SECOND, body.size / LONGEST_ANSWER_SECONDS)
         sent = 0

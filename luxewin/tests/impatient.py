@@ -6,27 +6,26 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from dev.faults.slow_clients import Application, with_large_answer
 from luxewin.server import connection, processes
 
 SLOW = "/slow/"
-LARGE = "/large"
-LARGE_BYTES = 6_000_000
 
 
-def application_of(django: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Django, but for `/slow/SECONDS?FILE`, which touches the file first, and `/large`, which no buffer holds."""
+def application_of(django: Application) -> Application:
+    """Django, but for `/slow/SECONDS?FILE`, which touches the file first, and a large answer."""
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        if path.startswith(SLOW):
-            if environ["QUERY_STRING"]:
-                Path(environ["QUERY_STRING"]).touch()
-            time.sleep(float(path.removeprefix(SLOW)))
-        elif path != LARGE:
-            return django(environ, start_response)
+        if not path.startswith(SLOW):
+            return answering(environ, start_response)
+        if environ["QUERY_STRING"]:
+            Path(environ["QUERY_STRING"]).touch()
+        time.sleep(float(path.removeprefix(SLOW)))
         start_response("200 OK", [("Content-Type", "text/plain")])
-        return [b"x" * 1_000_000] * (LARGE_BYTES // 1_000_000) if path == LARGE else [b"slept"]
+        return [b"slept"]
 
+    answering = with_large_answer(django)
     return application
 
 

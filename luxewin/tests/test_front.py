@@ -256,6 +256,17 @@ def test_who_is_gone_before_its_turn_costs_no_work():
     assert wire.sent == []
 
 
+def test_who_goes_while_a_large_answer_is_made_leaves_no_error_behind(caplog):
+    wire = Wire()
+
+    def make(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        wire.aborted = True
+        return _large(environ, start_response)
+
+    _ask(make, wire)
+    assert (wire.sent, caplog.records) == ([], [])
+
+
 def test_there_is_an_end_to_what_lies_on_the_disk(monkeypatch):
     monkeypatch.setattr(front, "SPOOLED_ANSWERS", 1_000_000)
     wire = _ask(_large, Wire())

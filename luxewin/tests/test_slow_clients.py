@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dev.faults.slow_clients import KINDS, SlowClients, p99, waits
+from dev.faults.slow_clients import KINDS, LARGE_ANSWER, LARGE_BYTES, SlowClients, p99, waits
 from dev.services.processes import free_port
-from luxewin.tests.impatient import LARGE, LARGE_BYTES
 from luxewin.tests.serving import impatient, serving, wait_for
 
 CLIENTS = 40  # many more than there are threads
@@ -24,7 +23,7 @@ def port() -> Iterator[int]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_others_are_answered_while_slow_clients_hold_on(kind, port):
-    with SlowClients(port, kind, CLIENTS, large=LARGE) as slow:
+    with SlowClients(port, kind, CLIENTS) as slow:
         found = waits([f"http://127.0.0.1:{port}/health/live"], seconds=2)
         assert p99(found) < BUSY_SECONDS
         # They come back each time, and each time their time is over.
@@ -42,7 +41,7 @@ def test_a_body_that_does_not_come_is_answered_408(port):
 
 def test_who_reads_at_a_fair_pace_gets_all_of_a_large_answer(port):
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
-        connection.sendall(f"GET {LARGE} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+        connection.sendall(f"GET {LARGE_ANSWER} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
         received = b"".join(iter(lambda: connection.recv(1_000_000), b""))
     head, _, body = received.partition(b"\r\n\r\n")
     assert f"content-length: {LARGE_BYTES}".encode() in head.lower()
