@@ -24,6 +24,7 @@ from purchases.services.locking import locking
 from purchases.services.mirrors import About, note_change
 from purchases.services.moves import move_payment
 from purchases.services.refunds import open_refund
+from purchases.services.spending import lock_limits
 from raffles.models import Raffle
 from raffles.terms import LATEST
 
@@ -93,6 +94,7 @@ def apply_intent(asked: Payment, intent: Intent) -> None:
     with locking():
         # Nothing about the buyer changes between the answer to whether they may buy and the end of this.
         keep_standing([asked.purchase.buyer_id])
+        lock_limits(asked.purchase.buyer_id)
         purchase = lock_purchase(asked.purchase_id)
         payment = Payment.objects.select_for_update(no_key=True).get(pk=asked.pk)
         if payment.status in ENDED:

@@ -3,7 +3,9 @@
 Each is first shown to break without its guard. What has to happen in between is waited for, not slept for.
 """
 
+import dataclasses
 import time
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
@@ -15,7 +17,8 @@ from accounts.services import carry_out_deletion, deletion, exclude_from_buying,
 from luxewin.api.problems import Busy
 from luxewin.audit.models import AuditEntry
 from luxewin.database import causes
-from purchases import errors, services
+from purchases import errors, gateway, services
+from purchases.gateway import retrieve_intent as asked
 from purchases.models import Payment, Purchase
 from purchases.services import postal, settlement
 from purchases.services.holds import release_hold
@@ -227,6 +230,45 @@ def test_an_exclusion_waits_for_a_settlement_that_is_under_way(alice, on_sale, m
     settled, excluded, paid = paid_while_an_exclusion_is_set_up(alice, on_sale(), monkeypatch)
     assert settled.status == "paid"
     assert paid.pk < excluded.pk
+    check_books()
+
+
+def two_debits_end_after_a_lower_limit(user, raffles, monkeypatch):
+    """A limit with room for one of two debits; the second one's bank answers twice while the first's money is taken."""
+    second, first = (buy(user, raffle) for raffle in raffles[:2])
+    with monkeypatch.context() as banks:
+        banks.setattr(gateway, "retrieve_intent", partial(_answer, "processing"))
+        services.settle_purchase(first.pk)
+    set_spend_limit(user, currency="gbp", limit=700)
+    seated = Late(monkeypatch, settlement, "_seat", patience=3)
+
+    def second_bank():
+        for word in ("processing", "succeeded"):
+            payment = Payment.objects.select_related("purchase").get(purchase=second)
+            settlement.apply_intent(payment, _answer(word, payment.intent_id))
+
+    def first_bank():
+        payment = Payment.objects.select_related("purchase").get(purchase=first)
+        settlement.apply_intent(payment, _answer("succeeded", payment.intent_id))
+
+    at_once(first_bank, seated.meanwhile(second_bank))
+    return Purchase.objects.filter(pk__in=[first.pk, second.pk], status="paid").count()
+
+
+def _answer(status, intent_id):
+    """What Stripe tells of the intent, but for its status."""
+    intent = asked(intent_id)
+    received = intent.amount if status == "succeeded" else 0
+    return dataclasses.replace(intent, status=status, amount_received=received)
+
+
+def test_two_debits_pass_a_lower_limit_where_nobody_locks_it(alice, raffles, monkeypatch):
+    monkeypatch.setattr(settlement, "lock_limits", lambda user_id: None)
+    assert two_debits_end_after_a_lower_limit(alice, raffles, monkeypatch) == 2
+
+
+def test_of_two_debits_only_one_is_seated_within_a_lower_limit(alice, raffles, monkeypatch):
+    assert two_debits_end_after_a_lower_limit(alice, raffles, monkeypatch) == 1
     check_books()
 
 
