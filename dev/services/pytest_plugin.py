@@ -9,6 +9,7 @@ empty it.
 import os
 from collections.abc import Generator
 
+import httpx
 import pytest
 
 from dev.services.errors import ServiceError, StateInUseError
@@ -28,7 +29,17 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         supervisor = _supervisor()
         early_config.add_cleanup(lambda: supervisor.__exit__(None, None, None))
         os.environ.update(supervisor.environment)
+        _unregister_all()
     return (yield)
+
+
+def _unregister_all() -> None:
+    """Webhook endpoints of a run that was killed, where Stripe would send every event of this one, again and again."""
+    address = f"{os.environ['STRIPE_API_BASE']}/v1/webhook_endpoints"
+    with httpx.Client(auth=(os.environ["STRIPE_SECRET_KEY"], ""), timeout=60) as stripe:
+        while left := stripe.get(address, params={"limit": 100}).raise_for_status().json()["data"]:
+            for endpoint in left:
+                stripe.delete(f"{address}/{endpoint['id']}").raise_for_status()
 
 
 def _supervisor() -> Supervisor:

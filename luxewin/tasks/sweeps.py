@@ -73,7 +73,8 @@ def enqueue_due(due: QuerySet[Any], task: Callable[..., Any], *, lease: timedelt
         keys = list(
             free.select_for_update(skip_locked=True, no_key=True, of=("self",)).values_list("pk", flat=True)[:limit]
         )
-        due.model.objects.filter(pk__in=keys).update(claimed_until=Now() + lease)
+        if keys:
+            due.model.objects.filter(pk__in=keys).update(claimed_until=Now() + lease)
         for key in keys:
             enqueue(task, str(key), is_swept=True)
     return len(keys)

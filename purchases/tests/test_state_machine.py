@@ -19,7 +19,7 @@ from raffles.models import TicketCounter
 
 EXAMPLES = int(os.environ.get("LUXEWIN_EXAMPLES", "0"))
 USUAL = settings(
-    max_examples=EXAMPLES or 20,
+    max_examples=EXAMPLES or 12,
     stateful_step_count=20,
     derandomize=not EXAMPLES,
     database=None,

@@ -10,6 +10,8 @@ import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
 from zlib import crc32
 
 import pytest
@@ -85,11 +87,7 @@ def _many(label: str, check: Callable[[Case], None]) -> Callable[[], None]:
 
     schemathesis' own `parametrize` names no operation in the ids of pytest 9.2.
     """
-    schema = schemathesis.openapi.from_dict(DOCUMENT)
-    schema.app = APPLICATION
-    # Who is asking is ours to say.
-    schema.config.generation.update(with_security_parameters=False)
-    (operation,) = (result.ok() for result in schema.include(name=label).get_all_operations())
+    (operation,) = (result.ok() for result in _schema().include(name=label).get_all_operations())
     limits = settings(
         max_examples=_per_operation(),
         derandomize=SEED is None,
@@ -97,8 +95,17 @@ def _many(label: str, check: Callable[[Case], None]) -> Callable[[], None]:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    config = HypothesisTestConfig(project=schema.config, modes=list(HypothesisTestMode), settings=limits, seed=SEED)
+    config = HypothesisTestConfig(project=_schema().config, modes=list(HypothesisTestMode), settings=limits, seed=SEED)
     return create_test(operation=operation, test_func=limits(check), config=config)
+
+
+@cache
+def _schema() -> Any:
+    schema = schemathesis.openapi.from_dict(DOCUMENT)
+    schema.app = APPLICATION
+    # Who is asking is ours to say.
+    schema.config.generation.update(with_security_parameters=False)
+    return schema
 
 
 def _per_operation() -> int:
