@@ -30,7 +30,7 @@ from luxewin import clock
 from luxewin.health.probes import EXAMINER
 from raffles import services as raffle_services
 from raffles.models import Raffle
-from verification import doors
+from verification import clients
 
 # A machine that is busy with other work is no fault of what is tested.
 hypothesis.settings.register_profile(
@@ -177,10 +177,10 @@ def no_chain(settings: Any) -> Iterator[None]:
     """Draws are not anchored unless a test asks for `anchored`."""
     urls = settings.CHAIN_RPC_URLS
     settings.CHAIN_RPC_URLS = []
-    doors.chain.cache_clear()
+    clients.chain.cache_clear()
     yield
     settings.CHAIN_RPC_URLS = urls
-    doors.chain.cache_clear()
+    clients.chain.cache_clear()
 
 
 @pytest.fixture

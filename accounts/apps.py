@@ -11,9 +11,9 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Grants the roles their permissions whenever permissions may have come into being; registers what it has."""
-        from accounts import rights, tasks  # noqa: F401 register their receivers and sweeps
-        from accounts.privacy import own
+        from accounts import permission_audit, tasks  # noqa: F401 register their receivers and sweeps
+        from accounts.privacy import account_data
         from accounts.roles import grant_roles_after_the_last
 
         post_migrate.connect(grant_roles_after_the_last, dispatch_uid="accounts.grant_roles")
-        own.register()
+        account_data.register()

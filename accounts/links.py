@@ -10,8 +10,8 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.http import base36_to_int, urlsafe_base64_decode, urlsafe_base64_encode
 
 from accounts.errors import LinkRefused
-from accounts.events import OPTIONAL
 from accounts.models import User
+from accounts.notification_types import OPTIONAL
 
 
 class LinkTokens(PasswordResetTokenGenerator):

@@ -12,10 +12,10 @@ from django.db.models import Q
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
-from accounts.events import OPTIONAL, event_of
+from accounts.eligibility import allows_marketing, standings_of
 from accounts.links import change_token, export_links, keeping_links, reset_links, unsubscribe_token, verification_links
 from accounts.models import Notification, Preferences, User
-from accounts.standing import allows_marketing, standings_of
+from accounts.notification_types import OPTIONAL, event_of
 from luxewin.lines import one_line
 from luxewin.staging import marked
 

@@ -19,12 +19,12 @@ from rest_framework.exceptions import ValidationError
 
 from accounts import services
 from accounts.errors import LinkRefused
-from accounts.events import TITLES
-from accounts.keys import PUBLISHED_FOR, ring
 from accounts.links import reset_links, unsubscribing_of, verification_links
 from accounts.models import LinkRequest
+from accounts.notification_types import TITLES
 from accounts.serializers.auth import AddressSerializer
-from accounts.views.answers import count_mails_to
+from accounts.signing_keys import PUBLISHED_FOR, ring
+from accounts.views.responses import count_mails_to
 from luxewin.api.problems import InvalidInput, flatten
 from luxewin.api.ratelimits import count_request
 from luxewin.pages import page

@@ -1,4 +1,4 @@
-"""simplejwt's tokens, signed and verified with the keys of accounts.keys: EdDSA and nothing else."""
+"""simplejwt's tokens, signed and verified with the keys of accounts.signing_keys: EdDSA and nothing else."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from rest_framework_simplejwt import tokens
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
 
-from accounts.keys import SigningKey, ring
+from accounts.signing_keys import SigningKey, ring
 from luxewin.clock import MOST_SECONDS
 
 ALGORITHM, ISSUER = "EdDSA", "luxewin"

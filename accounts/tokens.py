@@ -11,9 +11,9 @@ from rest_framework_simplejwt.settings import api_settings
 from accounts.authentication import SESSION_CLAIM
 from accounts.authority import check_authority, check_reason
 from accounts.errors import ConfirmationNeeded, SessionNotFound, TokenRefused
-from accounts.keys import ring
 from accounts.models import Session, User
 from accounts.signatures import RefreshToken
+from accounts.signing_keys import ring
 from luxewin.api.requests import current_request
 from luxewin.audit.services import record
 from luxewin.clock import database_now

@@ -15,7 +15,7 @@ import jwt
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 Django's own name for it
 
-from accounts.keys import KeysUnreadable, ring
+from accounts.signing_keys import KeysUnreadable, ring
 from luxewin.environment import DEVELOPMENT, STAGING, is_open_to_all
 from luxewin.public_urls import host_fault, is_private_host, origin_fault, public_host_fault, split, url_fault
 from luxewin.strength import PUBLISHED_KEYS, is_weak

@@ -211,7 +211,7 @@ BREACHED_PASSWORDS_URL = env.text("BREACHED_PASSWORDS_URL").rstrip("/")
 # Whether staff need a second factor, in the back office and for what their roles may do over the API.
 STAFF_SECOND_FACTOR = env.flag("STAFF_SECOND_FACTOR", _guarded)
 OTP_TOTP_ISSUER = "LuxeWin"
-# Guessers wait by accounts.attempts; and the window of a code does not move with the phone's clock.
+# Guessers wait by accounts.throttle; and the window of a code does not move with the phone's clock.
 OTP_TOTP_THROTTLE_FACTOR, OTP_TOTP_SYNC = 0, False
 # The longest that any mailed link lives; accounts.links has each purpose's own.
 PASSWORD_RESET_TIMEOUT = timedelta(hours=24).total_seconds()
@@ -221,7 +221,7 @@ MINIMUM_AGE = env.integer("MINIMUM_AGE", 18, most=120)
 SUPABASE_URL = env.text("SUPABASE_URL").rstrip("/")
 SUPABASE_PUBLISHABLE_KEY = env.text("SUPABASE_PUBLISHABLE_KEY")
 SUPABASE_JWT_SECRET = env.secret("SUPABASE_JWT_SECRET", "")
-# What they look like: accounts.keys. `manage.py rotate_keys` makes them.
+# What they look like: accounts.signing_keys. `manage.py rotate_keys` makes them.
 JWT_SIGNING_KEYS_FILE = env.text("JWT_SIGNING_KEYS_FILE")
 JWT_SIGNING_KEYS = env.secret("JWT_SIGNING_KEYS", may_be_missing=True)
 # A session ends when it was not refreshed for so long, and however often it was, so long after its sign-in.

@@ -9,9 +9,9 @@ from django.db.models.functions import Cast, Concat, Replace
 from djstripe.models import Charge, Customer, WebhookEventTrigger
 
 from accounts.models import User
-from accounts.privacy import held, retention
-from accounts.privacy.leaving import Obstacle, eraser, obstacle
-from accounts.privacy.own import audit_rows
+from accounts.privacy import exports, retention
+from accounts.privacy.account_data import audit_rows
+from accounts.privacy.erasure import Obstacle, eraser, obstacle
 from accounts.services import remember_excluded_cards
 from luxewin.audit.models import AuditEntry
 from luxewin.money import as_input
@@ -26,26 +26,26 @@ TICKETS = (
 
 def register() -> None:
     """Called once, when the app is ready."""
-    held.register_rows("purchases/purchases.json", "what you bought and entered", Purchase, by="buyer")
+    exports.register_rows("purchases/purchases.json", "what you bought and entered", Purchase, by="buyer")
     tickets = "your tickets, for a spreadsheet"
-    held.register("purchases/tickets.csv", tickets, _tickets, "purchases.Purchase", columns=TICKETS)
+    exports.register("purchases/tickets.csv", tickets, _tickets, "purchases.Purchase", columns=TICKETS)
     of_purchase = "purchase__buyer"
-    held.register_rows("purchases/payments.json", "how it was paid", Payment, "client_secret", by=of_purchase)
-    held.register_rows("purchases/refunds.json", "what was paid back", Refund, by="payment__purchase__buyer")
-    held.register_rows("purchases/disputes.json", "your bank's claims", Dispute, by="payment__purchase__buyer")
-    held.register_rows(
+    exports.register_rows("purchases/payments.json", "how it was paid", Payment, "client_secret", by=of_purchase)
+    exports.register_rows("purchases/refunds.json", "what was paid back", Refund, by="payment__purchase__buyer")
+    exports.register_rows("purchases/disputes.json", "your bank's claims", Dispute, by="payment__purchase__buyer")
+    exports.register_rows(
         "purchases/letters.json", "your free entries by post", PostalEntry, "entered_by_id", by=of_purchase
     )
-    held.register_rows("purchases/answers.json", "your answers to questions of skill", SkillAttempt)
-    held.register_rows("purchases/limits.json", "how many tickets count for a raffle's limit", PersonTally)
-    held.register(
+    exports.register_rows("purchases/answers.json", "your answers to questions of skill", SkillAttempt)
+    exports.register_rows("purchases/limits.json", "how many tickets count for a raffle's limit", PersonTally)
+    exports.register(
         "purchases/stripe.json", "who you are at Stripe, which takes payments", _customers, "djstripe.Customer"
     )
-    held.register("purchases/cards.json", "the cards and accounts that you paid with", _cards)
-    held.register("purchases/audit.json", "what became of your purchases", _audit, "audit.AuditEntry")
-    held.leave_out("a note, gone within seconds, that Stripe is to be told an address", "purchases.CustomerChange")
-    held.leave_out("Stripe's records, which Stripe answers for; what they say of a payment is in ours", "djstripe.*")
-    held.leave_out("which differences with Stripe staff settled; it names no buyer", "purchases.SettledDifference")
+    exports.register("purchases/cards.json", "the cards and accounts that you paid with", _cards)
+    exports.register("purchases/audit.json", "what became of your purchases", _audit, "audit.AuditEntry")
+    exports.leave_out("a note, gone within seconds, that Stripe is to be told an address", "purchases.CustomerChange")
+    exports.leave_out("Stripe's records, which Stripe answers for; what they say of a payment is in ours", "djstripe.*")
+    exports.leave_out("which differences with Stripe staff settled; it names no buyer", "purchases.SettledDifference")
     _register_rules()
 
 

@@ -13,9 +13,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html_join
 
+from accounts.admin_actions import reasoned
 from accounts.models import User
 from accounts.permissions import signed_in
-from accounts.reasoned import reasoned
 from luxewin.api.problems import Problem
 from luxewin.clock import database_now
 from luxewin.currencies import is_currency

@@ -11,9 +11,9 @@ class VerificationConfig(AppConfig):
     def ready(self) -> None:
         """Listens to raffles; registers the sweep and the probes of chain and beacon."""
         from luxewin.health import EVERY_SECONDS_OUTSIDE, register
-        from verification import checks, doors, privacy, receivers, tasks  # noqa: F401 register themselves
+        from verification import checks, clients, privacy, receivers, tasks  # noqa: F401 register themselves
 
         receivers.connect()
         privacy.register()
-        register("chain", doors.ping_chain, every=EVERY_SECONDS_OUTSIDE)
-        register("beacon", doors.ping_beacon, every=EVERY_SECONDS_OUTSIDE)
+        register("chain", clients.ping_chain, every=EVERY_SECONDS_OUTSIDE)
+        register("beacon", clients.ping_beacon, every=EVERY_SECONDS_OUTSIDE)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 Django's own name for it
 
 from luxewin.environment import DEVELOPMENT
-from verification import doors
+from verification import clients
 
 
 @register(Tags.security)
@@ -18,9 +18,9 @@ def operator_key_is_usable(**kwargs: Any) -> list[CheckMessage]:
         return []
     hint = "Without a key the chain can only be read; draws that are promised on it wait."
     faults: list[CheckMessage] = [
-        Error(fault, hint=hint, id="verification.E001") for fault in doors.operator_key().faults()
+        Error(fault, hint=hint, id="verification.E001") for fault in clients.operator_key().faults()
     ]
-    if settings.LUXEWIN_ENV != DEVELOPMENT and doors.operator_key().is_published():
+    if settings.LUXEWIN_ENV != DEVELOPMENT and clients.operator_key().is_published():
         text = "CHAIN_OPERATOR_KEY, or its file, is a key that development chains print: anyone can sign with it."
         faults.append(Error(text, hint="Set a key that was made for this installation.", id="verification.E002"))
     for name in ("CHAIN_OPERATOR_KEY_FILE", "CHAIN_OPERATOR_KEY_PASSWORD_FILE"):

@@ -6,8 +6,8 @@ from typing import Any
 from django.db.models import Exists, OuterRef
 
 from accounts.models import User
-from accounts.privacy import held
-from accounts.privacy.leaving import Obstacle, obstacle
+from accounts.privacy import exports
+from accounts.privacy.erasure import Obstacle, obstacle
 from purchases.models import Purchase
 from verification.errors import ProofUnavailable
 from verification.models import Award, Draw, Forfeit, Pick
@@ -19,14 +19,14 @@ OVER = (State.DRAWN, State.SETTLED, State.VOID)
 
 def register() -> None:
     """Called once, when the app is ready."""
-    held.register_rows("draws/picks.json", "which of your tickets were picked", Pick, by="purchase__buyer")
-    held.register_rows(
+    exports.register_rows("draws/picks.json", "which of your tickets were picked", Pick, by="purchase__buyer")
+    exports.register_rows(
         "draws/prizes.json", "what you won, and when it was handed over", Award, by="pick__purchase__buyer"
     )
-    held.register_rows(
+    exports.register_rows(
         "draws/forfeits.json", "picks that you lost, and why", Forfeit, "by_id", by="pick__purchase__buyer"
     )
-    held.register("draws/proofs.json", "the paths that prove your entries", _proofs, "purchases.Purchase")
+    exports.register("draws/proofs.json", "the paths that prove your entries", _proofs, "purchases.Purchase")
 
 
 def _proofs(user: User) -> Iterator[dict[str, Any]]:

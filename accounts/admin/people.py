@@ -17,12 +17,12 @@ from iso3166 import countries_by_alpha2
 from accounts import services
 from accounts.addresses import mailbox_key
 from accounts.admin.people_forms import NewPersonForm, PersonForm, PersonPasswordForm
+from accounts.admin_actions import reasoned
 from accounts.authority import givable_groups, has_authority
 from accounts.back_office.filters import known
 from accounts.back_office.forms import REASON, add_problem
 from accounts.models import EmailChange, Preferences, User
 from accounts.permissions import signed_in
-from accounts.reasoned import reasoned
 from luxewin.api.problems import Problem
 from luxewin.api.ratelimits import count_request
 

@@ -3,9 +3,9 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
+from accounts.admin_actions import reasoned
 from accounts.back_office.forms import REASON
 from accounts.models import Session, User
-from accounts.reasoned import reasoned
 from accounts.tokens import end_by_staff
 from luxewin.tasks.admin import ReadOnlyAdmin
 

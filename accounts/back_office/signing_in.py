@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from accounts import attempts
+from accounts import throttle
 from accounts.back_office.forms import password_field
 from accounts.errors import WrongCode
 from accounts.serializers.fields import CODE_LENGTH
@@ -43,9 +43,9 @@ class SignInForm(AdminAuthenticationForm):
         email = self.cleaned_data["username"]
         try:
             count_request(self.request, group="back office", key="ip", rate="30/m")
-            attempts.claim(email)
+            throttle.claim(email)
             cleaned = self._password_step(email)
-            attempts.forgive(email)
+            throttle.forgive(email)
             self._second_step(cleaned.get("code") or "")
         except TooManyRequests as refusal:
             raise ValidationError(f"Too many tries. {refusal.detail}", code=refusal.code) from refusal
@@ -58,7 +58,7 @@ class SignInForm(AdminAuthenticationForm):
         try:
             return super().clean()
         except ValidationError:
-            attempts.note_failure(email, to="back office")
+            throttle.note_failure(email, to="back office")
             raise
 
     def _second_step(self, code: str) -> None:

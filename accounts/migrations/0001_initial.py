@@ -122,7 +122,7 @@ class Migration(migrations.Migration):
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='preferences', serialize=False, to=settings.AUTH_USER_MODEL)),
                 ('language', models.CharField(choices=[('en', 'English'), ('de', 'Deutsch')], default='en', max_length=8)),
                 ('time_zone', models.CharField(default='UTC', max_length=64, validators=[accounts.models.people.validate_time_zone])),
-                ('switched_off', models.JSONField(blank=True, default=dict, help_text='Channels by event (accounts.events), for example {"draws": ["email"]}.')),
+                ('switched_off', models.JSONField(blank=True, default=dict, help_text='Channels by event, for example {"draws": ["email"]}.')),
                 ('marketing_consent_at', models.DateTimeField(blank=True, null=True)),
                 ('winner_name', models.CharField(choices=[('full', 'Display name'), ('initials', 'Initials'), ('anonymous', 'Anonymous')], default='initials', max_length=10)),
             ],

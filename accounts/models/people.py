@@ -182,7 +182,9 @@ class Preferences(models.Model):
     language = models.CharField(max_length=8, default="en", choices=settings.LANGUAGES)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     switched_off = models.JSONField(
-        default=dict, blank=True, help_text='Channels by event (accounts.events), for example {"draws": ["email"]}.'
+        default=dict,
+        blank=True,
+        help_text='Channels by event, for example {"draws": ["email"]}.',
     )
     marketing_consent_at = models.DateTimeField(null=True, blank=True)
     winner_name = models.CharField(max_length=10, choices=WinnerName.choices, default=WinnerName.INITIALS)

@@ -23,7 +23,7 @@ class Authenticator(TOTPDevice):
     """django-otp's TOTP device with its secret encrypted: 30-second steps, one to either side, each good once.
 
     A person has at most one that counts and one that waits to be confirmed (accounts/sql/authenticator_each.sql).
-    Guessing is slowed by accounts.attempts, not by django-otp: two delays would only hide each other.
+    Guessing is slowed by accounts.throttle, not by django-otp: two delays would only hide each other.
     """
 
     class Meta:

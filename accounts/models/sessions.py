@@ -50,7 +50,7 @@ class Session(models.Model):
 
 
 class SignInDelay(models.Model):
-    """Failed sign-ins in a row at one address, whether it has an account or not (accounts.attempts)."""
+    """Failed sign-ins in a row at one address, whether it has an account or not (accounts.throttle)."""
 
     key = models.BinaryField(primary_key=True, max_length=32, help_text="A keyed digest of the address.")
     failures = models.PositiveSmallIntegerField()

@@ -9,7 +9,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 from django.core.serializers.json import DjangoJSONEncoder
 
 from accounts.models import User
-from accounts.privacy.held import AREAS
+from accounts.privacy.exports import AREAS
 from luxewin import tables
 from luxewin.clock import database_now
 

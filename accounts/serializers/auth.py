@@ -7,6 +7,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from accounts.addresses import MAX_LENGTH
+from accounts.eligibility import age_of
 from accounts.models import Session, User
 from accounts.passwords import faults_of
 from accounts.serializers.fields import (
@@ -19,7 +20,6 @@ from accounts.serializers.fields import (
 )
 from accounts.serializers.users import ProfileSerializer
 from accounts.services.terms import terms_in_force
-from accounts.standing import age_of
 
 
 class RegisterSerializer(serializers.Serializer):

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from rest_framework import serializers
 
+from accounts.eligibility import Standing, reasons, standing_of
 from accounts.errors import SpendLimitReached
 from accounts.models import SpendLimit, Terms
 from accounts.serializers.fields import LimitCurrencyField, PasswordField
@@ -15,7 +16,6 @@ from accounts.services.safeguards import (
     MIN_PAUSE_HOURS,
 )
 from accounts.spending import spent_by
-from accounts.standing import Standing, reasons, standing_of
 from luxewin.api.fields import WholeNumber
 from luxewin.currencies import is_currency
 from luxewin.money import as_text

@@ -5,8 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.events import ALWAYS, CHANNELS, OPTIONAL, TITLES, all_switches
 from accounts.models import Preferences, User
+from accounts.notification_types import ALWAYS, CHANNELS, OPTIONAL, TITLES, all_switches
 from accounts.serializers.fields import (
     AddressField,
     BirthDateField,

@@ -13,8 +13,8 @@ from accounts.models import EmailChange, User
 from accounts.notifications import notify
 from accounts.services.exclusions import carry_over_exclusion
 from accounts.services.linking import end_links
-from accounts.services.newcomers import is_nobody_s, make_room, take_turns
 from accounts.services.signing_in import confirm_password
+from accounts.services.unclaimed import is_nobody_s, make_room, take_turns
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import record
 from luxewin.clock import database_now

@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from accounts import attempts
+from accounts import throttle
 from accounts.errors import WrongCode
 from accounts.models import Authenticator, RecoveryCode, User
 from accounts.models.second_factor import plain
@@ -22,13 +22,13 @@ def check_code(user: User, code: str) -> None:
     Raises WrongCode, and TooManyRequests after too many wrong ones. When waiting begins, the person is told: whoever
     got that far knows the password. Cost: about six statements.
     """
-    counted = attempts.claim(attempts.codes_of(user))
+    counted = throttle.claim(throttle.codes_of(user))
     if not _is_right(user, plain(code)):
-        if counted == attempts.FREE:
+        if counted == throttle.FREE:
             notify(user, "second_factor_guessed", about=f"{database_now():%Y-%m-%d}")
         record("user.code_refused", user, actor=user)
         raise WrongCode("This code is wrong, or was used. Wait for the next one.")
-    attempts.forgive(attempts.codes_of(user))
+    throttle.forgive(throttle.codes_of(user))
 
 
 def _is_right(user: User, code: str) -> bool:

@@ -9,14 +9,14 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from accounts import attempts
+from accounts import throttle
 from accounts.authority import check_authority
 from accounts.errors import DeletionBlocked, LinkRefused
 from accounts.links import REFUSED, keeping_links
 from accounts.models import Deletion, LinkRequest, User
 from accounts.models.people import address_of_nobody
 from accounts.notifications import notify
-from accounts.privacy.leaving import ERASERS, obstacles_of
+from accounts.privacy.erasure import ERASERS, obstacles_of
 from accounts.services.exclusions import forget_identifiers, remember_exclusion
 from accounts.services.signing_in import confirm_password
 from luxewin.audit.services import record
@@ -120,7 +120,7 @@ def pseudonymise(user: User) -> None:
     and the account's age. An exclusion outlives it.
     """
     remember_exclusion(user)
-    attempts.forgive(user.email)
+    throttle.forgive(user.email)
     LinkRequest.objects.filter(email=user.email).delete()
     for erase in ERASERS:
         erase(user)

@@ -11,9 +11,9 @@ from accounts.errors import IdentityNotFound, PasswordWanted, SupabaseNotConfigu
 from accounts.models import Identity, Preferences, User
 from accounts.services.exclusions import carry_over_exclusion
 from accounts.services.linking import SUPABASE, check_may_come, check_may_link, end_links, record_link, stop_linking
-from accounts.services.newcomers import NEW_NAME, make_room
 from accounts.services.second_factor import show_again
 from accounts.services.signing_in import let_in
+from accounts.services.unclaimed import NEW_NAME, make_room
 from accounts.tokens import TokenPair
 from luxewin.audit.services import record
 

@@ -2,15 +2,15 @@
 
 from django.db import transaction
 
-from accounts import attempts
+from accounts import throttle
 from accounts.authority import check_reason, lock_for_staff
 from accounts.links import reset_links
 from accounts.models import EmailChange, User
 from accounts.notifications import notify
 from accounts.passwords import faults_of, fold
 from accounts.services.linking import end_links, stop_linking
-from accounts.services.newcomers import claim
 from accounts.services.signing_in import confirm_password
+from accounts.services.unclaimed import claim
 from accounts.tokens import TokenPair, open_session
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import record
@@ -40,7 +40,7 @@ def reset_password(*, token: str, password: str) -> None:
         stop_linking(user)
         end_links(user, because="password reset")
         EmailChange.objects.filter(user=user).delete()
-    attempts.forgive(user.email)
+    throttle.forgive(user.email)
 
 
 def change_password(
@@ -85,7 +85,7 @@ def set_password_for(person: User, *, password: str | None, actor: User, reason:
         EmailChange.objects.filter(user=known).delete()
         record("user.password_set", known, actor=actor, after={"usable": password is not None, "reason": reason})
         notify(known, "password_set_by_staff", about=database_now().isoformat(), usable=password is not None)
-    attempts.forgive(known.email)
+    throttle.forgive(known.email)
 
 
 def _check_change(user: User, current_password: str, new_password: str) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
-from accounts.events import OPTIONAL, merged
+from accounts.eligibility import check_marketing
 from accounts.links import unsubscribing_of
 from accounts.models import Preferences, User
-from accounts.standing import check_marketing
+from accounts.notification_types import OPTIONAL, merged
 from luxewin.audit.services import Actor, record
 
 # The words that consent is given to, by the date from which the front end shows them; docs/privacy.md has them all.

@@ -7,16 +7,16 @@ from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from accounts import attempts
+from accounts import throttle
 from accounts.authority import check_reason
 from accounts.links import verification_links
 from accounts.models import EmailChange, Preferences, User
 from accounts.notifications import notify
 from accounts.services.exclusions import carry_over_exclusion
-from accounts.services.newcomers import claim, make_room
 from accounts.services.passwords import check_new_password
 from accounts.services.signing_in import confirm_password
 from accounts.services.terms import accept_terms
+from accounts.services.unclaimed import claim, make_room
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import record
 from luxewin.clock import database_now
@@ -100,7 +100,7 @@ def verify_email(*, token: str, password: str | None = None, new_password: str |
         verification_links.user_of(token)
         user = claim(user, new_password) if new_password is not None else _verified(user)
         record("user.verified", user, actor=user)
-    attempts.forgive(user.email)
+    throttle.forgive(user.email)
     return user
 
 

@@ -7,7 +7,7 @@ from django.contrib.auth import authenticate
 from django.db import transaction
 from django.db.models.functions import Now
 
-from accounts import attempts
+from accounts import throttle
 from accounts.challenges import LIFETIME, challenge_for, challenged
 from accounts.errors import SecondFactorRequired, WrongCredentials
 from accounts.models import Session, User
@@ -24,12 +24,12 @@ def log_in(*, email: str, password: str, user_agent: str, code: str = "") -> tup
     Raises WrongCredentials, or TooManyRequests after too many failures.
     Cost: one Argon2 hash, whether there is such an account or not.
     """
-    attempts.claim(email)
+    throttle.claim(email)
     user = authenticate(username=email, password=password)
     if not isinstance(user, User):
-        attempts.note_failure(email, to="api")
+        throttle.note_failure(email, to="api")
         raise WrongCredentials("No active account has this e-mail and password.")
-    attempts.forgive(email)
+    throttle.forgive(email)
     return user, let_in(user, user_agent=user_agent, code=code)
 
 
@@ -68,8 +68,8 @@ def confirm_session(user: User, session_id: UUID, *, password: str) -> None:
 
 def confirm_password(user: User, password: str, *, field: str) -> None:
     """Raises InvalidInput for `field` if it is not this person's; whoever guesses here waits as at the sign-in."""
-    attempts.claim(user.email)
+    throttle.claim(user.email)
     if not user.check_password(password):
         record("user.password_refused", user, actor=user)
         raise InvalidInput.of(field, "wrong_password", "This is not your password.")
-    attempts.forgive(user.email)
+    throttle.forgive(user.email)

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from accounts.errors import TokenRefused
 from accounts.supabase.asking import issuer
-from accounts.supabase.keys import project_keys
+from accounts.supabase.jwks import project_keys
 
 AUDIENCE = ROLE = "authenticated"
 REQUIRED = ["iss", "aud", "exp", "iat", "sub"]

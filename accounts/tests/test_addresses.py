@@ -11,13 +11,13 @@ from django.core.management import BaseCommand, CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from accounts import attempts
+from accounts import throttle
 from accounts.addresses import AddressRefused, canonical_address, lookup_address, mailbox_key
+from accounts.eligibility import standing_of
 from accounts.links import verification_links
 from accounts.models import EmailChange, LinkRequest, SignInDelay, User
 from accounts.services import exclude_from_buying, register_user, request_deletion, verify_email
 from accounts.services.deletion import pseudonymise
-from accounts.standing import standing_of
 from accounts.tests.spellings import ALIASES, REFUSED, SAME
 from luxewin.tests.asking import assert_problem, client_of, nothing_written
 
@@ -122,7 +122,7 @@ def test_every_spelling_signs_in_and_asks_for_links_and_counts_as_one(alice):
         client_of().post("/api/v1/auth/password/forgot", {"email": text})
     assert set(LinkRequest.objects.values_list("email", flat=True)) == {ALICE}
     # Ten failures in a row cost nothing, however the address is written; then there is a wait for all spellings.
-    for text in [*SAME.values(), *ALIASES.values()][: attempts.FREE + 1]:
+    for text in [*SAME.values(), *ALIASES.values()][: throttle.FREE + 1]:
         caches["default"].clear()
         client_of().post("/api/v1/auth/login", {"email": text, "password": "wrong"})
     caches["default"].clear()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts import attempts
+from accounts import throttle
 from accounts.models import Identity, Notification, Session, User
 from accounts.tokens import open_session
 from luxewin.audit.models import AuditEntry
@@ -77,10 +77,10 @@ def test_what_the_api_refuses_is_refused(new, officer, desk):
 
 def test_guessing_the_old_one_waits_and_is_audited_as_at_the_sign_in(officer, desk):
     client = desk(officer)
-    for _ in range(attempts.FREE + 1):
+    for _ in range(throttle.FREE + 1):
         assert "old_password" in change(client, "wrong", NEW).context["form"].errors
     assert "Try again in" in str(change(client, OLD, NEW).context["form"].errors)
-    assert AuditEntry.objects.filter(action="user.password_refused", actor=officer.pk).count() == attempts.FREE + 1
+    assert AuditEntry.objects.filter(action="user.password_refused", actor=officer.pk).count() == throttle.FREE + 1
     officer.refresh_from_db()
     assert officer.check_password(OLD)
 

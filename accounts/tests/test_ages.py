@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from iso3166 import countries_by_alpha2
 
-from accounts.standing import age_of, standing_of
+from accounts.eligibility import age_of, standing_of
 
 pytestmark = pytest.mark.django_db
 # Nobody lives there, or no zone is theirs alone: their calendar is the last on earth.

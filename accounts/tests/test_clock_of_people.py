@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from accounts import attempts, services
+from accounts import services, throttle
 from accounts.links import keeping_links, verification_links
 from accounts.models import User
 from accounts.services.profile import PlaceFixed
@@ -24,7 +24,7 @@ def test_nothing_that_is_stored_of_people_comes_from_a_process_that_is_years_ahe
         services.update_profile(user, country="DE")
         services.update_preferences(user, marketing_consent=True)
         services.make_export(services.request_export(user, actor=user).pk)
-        attempts.claim(user.email)
+        throttle.claim(user.email)
         open_session(user, user_agent="test")
         deletion = services.request_deletion(user, actor=user)
         services.keep_account(token=keeping_links.token_for(deletion.pk.hex, User.objects.get()))

@@ -198,18 +198,18 @@ def test_a_task_that_runs_twice_or_too_early_does_nothing(owner, run_tasks):
 
 
 def test_a_deletion_that_fails_half_way_takes_nothing_away(owner, monkeypatch, run_tasks):
-    from accounts.privacy import leaving
+    from accounts.privacy import erasure
 
     _delete(owner)
     Deletion.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     with monkeypatch.context() as failing:
-        failing.setattr(leaving, "ERASERS", leaving.ERASERS)
-        leaving.ERASERS.append(lambda user: 1 / 0)
+        failing.setattr(erasure, "ERASERS", erasure.ERASERS)
+        erasure.ERASERS.append(lambda user: 1 / 0)
         try:
             with pytest.raises(ZeroDivisionError):
                 tasks.carry_out_deletion(str(Deletion.objects.get().pk))
         finally:
-            leaving.ERASERS.pop()
+            erasure.ERASERS.pop()
     assert Preferences.objects.filter(user=owner).exists()
     assert User.objects.get(pk=owner.pk).email == "alice@example.com"
 

@@ -4,7 +4,7 @@ import pytest
 from django.core import mail
 
 from accounts.models import LinkRequest, Notification, User
-from accounts.privacy.held import AREAS
+from accounts.privacy.exports import AREAS
 from accounts.tests.hashing import work
 from luxewin.tests.asking import client_of
 

@@ -7,12 +7,12 @@ from django.contrib.auth.hashers import make_password
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from accounts.eligibility import standing_of
 from accounts.errors import EmailNotVerified
 from accounts.links import verification_links
 from accounts.models import ExcludedAddress, Notification, Preferences, Safeguards, User
 from accounts.services import exclude_from_buying, pause_buying, set_spend_limit, verify_email
 from accounts.services.exclusions import remember_exclusion
-from accounts.standing import standing_of
 from accounts.tests.guarding import over
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.models import AuditEntry

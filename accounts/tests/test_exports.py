@@ -18,7 +18,7 @@ from accounts import services, tasks
 from accounts.models import Export, ExportPart, Notification, RetentionRule
 from accounts.notifications import notify
 from accounts.privacy import archives
-from accounts.privacy.held import AREAS
+from accounts.privacy.exports import AREAS
 from accounts.services import exports
 from luxewin.audit.models import AuditEntry
 from luxewin.tasks.queue import enqueue

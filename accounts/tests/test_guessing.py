@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from accounts import attempts
+from accounts import throttle
 from accounts.links import reset_links
 from accounts.models import SignInDelay, User
 from accounts.tasks import apply_rule
@@ -45,7 +45,7 @@ def _fail(email: str, times: int) -> list[int]:
     """So many tries, each as soon as it may be; the wait after each, in seconds."""
     waits = []
     for _ in range(times):
-        attempts.claim(email)
+        throttle.claim(email)
         until = SignInDelay.objects.get().until
         waits.append(round((until - timezone.now()).total_seconds()) if until else 0)
         _let_pass()
@@ -55,13 +55,13 @@ def _fail(email: str, times: int) -> list[int]:
 @pytest.mark.parametrize("email", ["alice@example.com", "nobody@example.com"])
 def test_waits_grow_from_the_eleventh_failure_up_to_a_quarter_of_an_hour(email, owner):
     waits = _fail(email, 24)
-    assert waits[: attempts.FREE] == [0] * attempts.FREE
-    for wait, wanted in zip(waits[attempts.FREE :], [2, 4, 8, 16, 32, 64, 128, 256, 512, *[900] * 5], strict=True):
+    assert waits[: throttle.FREE] == [0] * throttle.FREE
+    for wait, wanted in zip(waits[throttle.FREE :], [2, 4, 8, 16, 32, 64, 128, 256, 512, *[900] * 5], strict=True):
         assert wanted - 2 <= wait <= wanted
 
 
 def test_who_has_to_wait_hears_how_long_even_with_the_right_password_and_gets_in_afterwards(owner):
-    _fail(owner.email, attempts.FREE)
+    _fail(owner.email, throttle.FREE)
     assert_problem(client_of().post(LOGIN, {"email": owner.email, "password": "wrong"}), 401, "wrong_credentials")
     refused = client_of().post(LOGIN, {"email": owner.email.upper(), "password": PASSWORD})
     assert assert_problem(refused, 429, "rate_limited")["retry_after"] == int(refused["Retry-After"])
@@ -73,18 +73,18 @@ def test_who_has_to_wait_hears_how_long_even_with_the_right_password_and_gets_in
 
 
 def test_a_try_that_was_refused_does_not_make_the_wait_longer(owner):
-    _fail(owner.email, attempts.FREE)
-    attempts.claim(owner.email)
+    _fail(owner.email, throttle.FREE)
+    throttle.claim(owner.email)
     until = SignInDelay.objects.get().until
     for _ in range(20):
         with pytest.raises(TooManyRequests):
-            attempts.claim(owner.email)
+            throttle.claim(owner.email)
     assert SignInDelay.objects.get().until == until
 
 
 def test_the_owner_gets_in_by_mail_however_long_somebody_guesses(owner):
     _fail(owner.email, 24)
-    attempts.claim(owner.email)
+    throttle.claim(owner.email)
     body = {"token": reset_links.token_for(owner), "password": "quite another secret"}
     assert client_of().post(RESET, body).status_code == 204
     assert client_of().post(LOGIN, {"email": owner.email, "password": body["password"]}).status_code == 200
@@ -92,21 +92,21 @@ def test_the_owner_gets_in_by_mail_however_long_somebody_guesses(owner):
 
 def test_another_account_does_not_wait(owner, bob):
     _fail(owner.email, 24)
-    attempts.claim(owner.email)
-    attempts.claim(bob.email)
+    throttle.claim(owner.email)
+    throttle.claim(bob.email)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_of_twenty_guesses_at_once_one_is_looked_at():
     """Without counting first, all twenty would be looked at before the first is known to have failed."""
-    for _ in range(attempts.FREE):
-        attempts.claim("nobody@example.com")
+    for _ in range(throttle.FREE):
+        throttle.claim("nobody@example.com")
     barrier = Barrier(20)
 
     def guess(number: int) -> bool:
         try:
             barrier.wait(timeout=60)
-            attempts.claim("nobody@example.com")
+            throttle.claim("nobody@example.com")
         except TooManyRequests:
             return False
         finally:
@@ -124,7 +124,7 @@ def test_of_eight_first_tries_at_once_none_has_to_wait():
     def attempt(number: int) -> None:
         try:
             barrier.wait(timeout=60)
-            attempts.claim("nobody@example.com")
+            throttle.claim("nobody@example.com")
         finally:
             connection.close()
 
@@ -143,7 +143,7 @@ def test_a_day_without_a_failure_is_forgiven_and_forgotten(owner):
 
 
 def test_what_is_kept_names_no_address(db):
-    attempts.claim("nobody@example.com")
+    throttle.claim("nobody@example.com")
     assert b"nobody" not in bytes(SignInDelay.objects.get().key)
 
 
@@ -156,8 +156,8 @@ def test_what_is_kept_names_no_address(db):
 )
 def test_who_took_an_access_token_cannot_guess_the_password_with_it(path, body, owner, api):
     client = api(owner)
-    statuses = [client.post(f"/api/v1/users/{path}", body).status_code for _ in range(attempts.FREE + 2)]
-    assert statuses == [400] * (attempts.FREE + 1) + [429]
+    statuses = [client.post(f"/api/v1/users/{path}", body).status_code for _ in range(throttle.FREE + 2)]
+    assert statuses == [400] * (throttle.FREE + 1) + [429]
     # The same count as the sign-in's.
     assert client_of().post(LOGIN, {"email": owner.email, "password": PASSWORD}).status_code == 429
 
@@ -171,7 +171,7 @@ def test_the_back_office_makes_guessers_wait_as_the_api_does(person):
     root.is_staff = True
     root.set_password(PASSWORD)
     root.save()
-    for _ in range(attempts.FREE + 1):
+    for _ in range(throttle.FREE + 1):
         assert "Too many" not in _sign_in(root.email, "wrong").content.decode()
     assert "Too many tries" in _sign_in(root.email, PASSWORD).content.decode()
     assert_problem(client_of().post(LOGIN, {"email": root.email, "password": PASSWORD}), 429)
@@ -189,15 +189,15 @@ def test_one_address_is_limited_at_the_back_office_over_all_accounts(one_window,
 
 
 def test_an_operator_lifts_the_wait_of_passwords_and_codes_and_the_audit_knows(owner, capsys):
-    for subject in (owner.email, attempts.codes_of(owner)):
-        for _ in range(attempts.FREE + 1):
-            attempts.claim(subject)
+    for subject in (owner.email, throttle.codes_of(owner)):
+        for _ in range(throttle.FREE + 1):
+            throttle.claim(subject)
         with pytest.raises(TooManyRequests):
-            attempts.claim(subject)
+            throttle.claim(subject)
     call_command("lift_signin_delay", owner.email.upper())
     assert "forgotten are wrong passwords and codes" in capsys.readouterr().out
-    attempts.claim(owner.email)
-    attempts.claim(attempts.codes_of(owner))
+    throttle.claim(owner.email)
+    throttle.claim(throttle.codes_of(owner))
     entry = AuditEntry.objects.get(action="user.sign_in_delay_lifted")
     assert (entry.subject_id, entry.after) == (str(owner.pk), {"of": ["passwords", "codes"]})
 

@@ -8,8 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from accounts import keys
-from accounts.keys import KeysUnreadable, new_key, parse, ring
+from accounts import signing_keys
+from accounts.signing_keys import KeysUnreadable, new_key, parse, ring
 from accounts.tokens import open_session, rotate
 from luxewin.tests.asking import assert_problem, client_of
 
@@ -125,8 +125,8 @@ def test_the_command_makes_a_first_key_and_then_one_that_begins_after_everybody_
     settings.JWT_SIGNING_KEYS = second = _rotated()
     assert second.startswith(f"{first},")
     assert (ring().signing().kid, len(ring().keys)) == (kid, 2)
-    assert timedelta(hours=1) <= ring().keys[1].begins - datetime.now(UTC) + keys.PUBLISHED_FOR
-    assert ring().keys[1].begins - datetime.now(UTC) >= keys.PUBLISHED_FOR - timedelta(minutes=1)
+    assert timedelta(hours=1) <= ring().keys[1].begins - datetime.now(UTC) + signing_keys.PUBLISHED_FOR
+    assert ring().keys[1].begins - datetime.now(UTC) >= signing_keys.PUBLISHED_FOR - timedelta(minutes=1)
     with pytest.raises(CommandError, match="already"):
         _rotated()
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from django.conf import settings
 
-from accounts.events import OPTIONAL
 from accounts.models import Notification, Preferences
+from accounts.notification_types import OPTIONAL
 from accounts.notifications import compose
 
 MAIL = Path(settings.BASE_DIR) / "templates" / "mail"

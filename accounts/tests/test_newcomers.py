@@ -13,8 +13,8 @@ from django.utils import timezone
 from accounts import services
 from accounts.links import verification_links
 from accounts.models import Deletion, EmailChange, Identity, Notification, Safeguards, Terms, TermsAcceptance, User
-from accounts.services import newcomers
 from accounts.services import registration as registering
+from accounts.services import unclaimed
 from accounts.tests.hashing import work
 from accounts.tests.project import Project
 from luxewin.audit.models import AuditEntry
@@ -141,7 +141,7 @@ def _at_once(registration: Callable[..., Any]) -> list[int]:
 @pytest.fixture
 def all_look_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who found the address free waits a moment for the others to find it so."""
-    looked, look = Barrier(MANY), newcomers.make_room
+    looked, look = Barrier(MANY), unclaimed.make_room
 
     def wait(email: str) -> User | None:
         found = look(email)
@@ -165,7 +165,7 @@ def test_of_registrations_at_once_the_last_stands_alone(taken, registration, all
 
 @pytest.mark.django_db(transaction=True)
 def test_without_turns_and_second_looks_all_but_one_would_fail(registration, all_look_first, monkeypatch):
-    monkeypatch.setattr(newcomers, "take_turns", lambda key: None)
+    monkeypatch.setattr(unclaimed, "take_turns", lambda key: None)
     once = registering._register
     refused: list[IntegrityError] = []
 

@@ -9,9 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import services
-from accounts.events import ALWAYS, CHANNELS, OPTIONAL, event_of
 from accounts.links import unsubscribe_token
 from accounts.models import Notification, Preferences
+from accounts.notification_types import ALWAYS, CHANNELS, OPTIONAL, event_of
 from accounts.notifications import compose, notify
 from accounts.services import preferences
 from luxewin.audit.models import AuditEntry

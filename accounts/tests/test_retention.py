@@ -23,7 +23,7 @@ from accounts.models import (
     SignInDelay,
     User,
 )
-from accounts.privacy import leaving
+from accounts.privacy import erasure
 from accounts.privacy.retention import REMOVERS
 from accounts.services import deletion, retention
 from accounts.tests.guarding import publish
@@ -106,12 +106,12 @@ def _long_unverified(person, *names) -> list[User]:
 
 def test_an_unverified_account_stays_while_something_stands_in_the_way(person, monkeypatch):
     owed, free = _long_unverified(person, "owed", "free")
-    monkeypatch.setattr(leaving, "OBSTACLES", [lambda user: [leaving.Obstacle("owed", "d")] * (user == owed)])
+    monkeypatch.setattr(erasure, "OBSTACLES", [lambda user: [erasure.Obstacle("owed", "d")] * (user == owed)])
     for _ in range(2):
         services.apply_rule("unverified_accounts")
     assert list(User.objects.filter(pk__in=[owed.pk, free.pk])) == [owed]
     assert User.objects.get(pk=owed.pk).email == owed.email
-    monkeypatch.setattr(leaving, "OBSTACLES", [])
+    monkeypatch.setattr(erasure, "OBSTACLES", [])
     assert services.apply_rule("unverified_accounts") == 1
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts import attempts, challenges
+from accounts import challenges, throttle
 from accounts.challenges import challenge_for
 from accounts.links import reset_links
 from accounts.models import Authenticator, Notification, RecoveryCode, Session, SignInDelay, User
@@ -209,7 +209,7 @@ def test_who_switched_it_off_meanwhile_needs_no_code_any_more(alice, phone):
 
 
 def test_codes_are_guessed_ever_slower_and_giving_the_password_again_does_not_help(alice, phone):
-    for _ in range(attempts.FREE + 1):
+    for _ in range(throttle.FREE + 1):
         assert_problem(_second(alice, phone.wrong_code()), 401, "wrong_code")
     waiting = assert_problem(_second(alice, phone.code()), 429, "rate_limited")
     assert 1 <= waiting["retry_after"] <= 2
@@ -223,7 +223,7 @@ def test_codes_are_guessed_ever_slower_and_giving_the_password_again_does_not_he
 
 
 def test_the_owner_is_told_once_a_day_that_somebody_knows_the_password(alice, phone):
-    for _ in range(attempts.FREE - 1):
+    for _ in range(throttle.FREE - 1):
         _second(alice, phone.wrong_code())
     assert not Notification.objects.filter(kind="second_factor_guessed").exists()
     for _ in range(4):
@@ -233,7 +233,7 @@ def test_the_owner_is_told_once_a_day_that_somebody_knows_the_password(alice, ph
 
 
 def test_neither_a_mailed_link_nor_a_wrong_password_changes_the_count_of_codes(alice, phone):
-    for _ in range(attempts.FREE + 1):
+    for _ in range(throttle.FREE + 1):
         _second(alice, phone.wrong_code())
     new = "quite another secret"
     reset = {"token": reset_links.token_for(alice), "password": new}

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from accounts import attempts
+from accounts import throttle
 from accounts.back_office.signing_in import SIGNED_IN_AT
 from accounts.models import Authenticator, Notification, RecoveryCode, SignInDelay, User
 from accounts.tests.phones import PASSWORD, Phone, enrolled, half_a_minute_passes
@@ -141,7 +141,7 @@ def test_with_a_wrong_password_the_sign_in_says_the_same_whatever_the_code(manag
 
 def test_codes_are_guessed_as_slowly_as_at_the_api(manager):
     phone = enrolled(manager)
-    for _ in range(attempts.FREE + 1):
+    for _ in range(throttle.FREE + 1):
         assert "This code is wrong" in _sign_in(Client(), manager, phone.wrong_code()).content.decode()
     assert "Too many tries" in _sign_in(Client(), manager, phone.code()).content.decode()
     body = {"email": manager.email, "password": PASSWORD, "code": phone.code()}

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from rest_framework_simplejwt import tokens as plain
 
-from accounts.keys import ring
 from accounts.links import reset_links
 from accounts.models import User
 from accounts.signatures import AccessToken, RefreshToken
+from accounts.signing_keys import ring
 from accounts.tokens import TokenPair, open_session
 from luxewin.tests.asking import assert_problem, client_of
 

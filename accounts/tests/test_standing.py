@@ -6,9 +6,9 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
+from accounts.eligibility import standing_of, standings_of
 from accounts.models import CountryRule, Terms, TermsAcceptance, User
 from accounts.services import accept_terms
-from accounts.standing import standing_of, standings_of
 from accounts.tests.guarding import publish, rule
 from luxewin.api.problems import InvalidInput
 from luxewin.tests.asking import assert_problem, client_of, nothing_written

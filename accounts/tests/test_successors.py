@@ -11,9 +11,9 @@ import pytest
 from django.db import connection
 
 from accounts.errors import TokenRefused
-from accounts.keys import new_key
 from accounts.models import Session
 from accounts.querysets import SessionQuerySet
+from accounts.signing_keys import new_key
 from accounts.tests.browsing import MODES, Device
 from accounts.tests.refreshing import time_passes
 from accounts.tokens import TokenPair, end_session, open_session, rotate

@@ -14,7 +14,7 @@ from accounts.errors import SecondFactorRequired
 from accounts.links import verification_links
 from accounts.models import EmailChange, Identity, Notification, Preferences, Session, User
 from accounts.roles import SUPPORT
-from accounts.services import identities, newcomers
+from accounts.services import identities, unclaimed
 from accounts.supabase import Person
 from accounts.tests.browsing import MODES, Device
 from accounts.tests.phones import enrolled
@@ -312,7 +312,7 @@ def _at_once(call: Callable[[], Any]) -> list[Any]:
 @pytest.fixture
 def all_look_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody makes an account before everybody has found none, and nobody waits for their turn."""
-    monkeypatch.setattr(newcomers, "take_turns", lambda key: None)
+    monkeypatch.setattr(unclaimed, "take_turns", lambda key: None)
     looked, make = Barrier(MANY), identities._made
 
     def wait(person: Person) -> User:

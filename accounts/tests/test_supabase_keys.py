@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from jwt.algorithms import HMACAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from accounts.supabase.asking import SupabaseAway, ask
-from accounts.supabase.keys import FLOOR, FRESH, STALE, KeyCache
+from accounts.supabase.jwks import FLOOR, FRESH, STALE, KeyCache
 from accounts.tests.project import JWKS, ec_key, jwk, rsa_key
 
 
@@ -80,7 +80,7 @@ def test_a_thousand_unknown_names_cost_one_request(cache, project, clock):
 
 
 def test_without_the_floor_each_unknown_name_would_cost_one(cache, project, monkeypatch):
-    monkeypatch.setattr("accounts.supabase.keys.FLOOR", 0)
+    monkeypatch.setattr("accounts.supabase.jwks.FLOOR", 0)
     for number in range(20):
         cache.find(f"unknown {number}")
     assert project.asked == {JWKS: 20}

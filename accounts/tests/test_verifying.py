@@ -8,10 +8,10 @@ from django.db import connection
 from django.test import Client
 
 from accounts import services
+from accounts.eligibility import standing_of
 from accounts.links import change_token, reset_links, verification_links
 from accounts.models import Deletion, EmailChange, LinkRequest, Notification, Preferences, TermsAcceptance, User
 from accounts.notifications import compose
-from accounts.standing import standing_of
 from accounts.tests.guarding import publish
 from luxewin.tests.asking import assert_problem, client_of, nothing_written
 

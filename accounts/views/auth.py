@@ -34,7 +34,7 @@ from accounts.serializers.auth import (
 )
 from accounts.serializers.safeguards import TermsSerializer
 from accounts.serializers.users import ProfileSerializer
-from accounts.views.answers import asked_for_link, count_mails_to, handed_over, refresh_token, signed_in_by, valid
+from accounts.views.responses import asked_for_link, count_mails_to, handed_over, refresh_token, signed_in_by, valid
 from luxewin.api.ratelimits import by_body_field, limited
 
 

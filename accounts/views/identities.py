@@ -14,7 +14,7 @@ from accounts.authentication import session_of
 from accounts.models import Identity
 from accounts.permissions import signed_in
 from accounts.serializers.identities import IdentitySerializer, UnlinkSerializer
-from accounts.views.answers import valid
+from accounts.views.responses import valid
 from accounts.views.sessions import UUID_PATTERN
 from luxewin.api.ratelimits import limited
 

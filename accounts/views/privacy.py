@@ -9,7 +9,7 @@ from rest_framework.viewsets import GenericViewSet
 from accounts import services
 from accounts.permissions import signed_in
 from accounts.serializers.privacy import NO_EXPORT, DeleteSerializer, DeletionSerializer, ExportSerializer
-from accounts.views.answers import valid
+from accounts.views.responses import valid
 from luxewin.api.ratelimits import limited
 
 

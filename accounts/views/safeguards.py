@@ -17,7 +17,7 @@ from accounts.serializers.safeguards import (
     SafeguardsSerializer,
     safeguards_of,
 )
-from accounts.views.answers import valid
+from accounts.views.responses import valid
 from luxewin.api.problems import InvalidInput
 from luxewin.api.ratelimits import changes, limited
 

@@ -17,7 +17,7 @@ from accounts.serializers.second_factor import (
     RecoveryCodesSerializer,
     SecondFactorSerializer,
 )
-from accounts.views.answers import valid
+from accounts.views.responses import valid
 from luxewin.api.ratelimits import limited
 
 

@@ -14,7 +14,7 @@ from accounts.authentication import session_of
 from accounts.models import Session
 from accounts.permissions import signed_in
 from accounts.serializers.auth import ConfirmSerializer, SessionSerializer
-from accounts.views.answers import valid
+from accounts.views.responses import valid
 from luxewin.api.ratelimits import limited
 
 UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"

@@ -19,7 +19,7 @@ from accounts.serializers.users import (
     PreferencesSerializer,
     ProfileSerializer,
 )
-from accounts.views.answers import count_mails_to, handed_over, valid
+from accounts.views.responses import count_mails_to, handed_over, valid
 from luxewin.api.ratelimits import changes, limited
 
 

@@ -18,7 +18,7 @@ from dev.bench.registry import BenchError, Figure, measurement
 from dev.services import beacon as dev_beacon
 from verification.beacon import Beacon
 from verification.chain import Chain
-from verification.onchain import Call, Receipt, SignedCall
+from verification.chain_types import Call, Receipt, SignedCall
 
 ROUNDS = 5
 TICKETS, DELAY_SECONDS = 1_000_000, 30

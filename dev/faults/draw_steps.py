@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from dev.faults.steps import Moment, Step, always
+from dev.faults.purchase_steps import Moment, Step, always
 
 SERVICES, ANCHORING, CHAIN = "verification.services", "verification.anchoring", "verification.chain.Chain"
 TASK, TELLING = "verification.tasks.advance_draw", "verification.tasks.tell_others"

@@ -12,9 +12,9 @@ from dev.demo.shop import LateError, wait_until
 from dev.faults.buyers import Buyer, Habit
 from dev.faults.cluster import KINDS, processes_of
 from dev.faults.keeper import HOLD_SECONDS, LONG_HOLD_SECONDS, WORKERS
+from dev.faults.purchase_steps import STEPS
 from dev.faults.scenario import Scenario
 from dev.faults.stage import Trial, restart
-from dev.faults.steps import STEPS
 from dev.faults.switches import Scope
 
 SCOPES: tuple[Scope, Scope] = ("process", "group")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dev.faults import draw_steps
-from dev.faults.steps import STEPS, Process, Step
+from dev.faults.purchase_steps import STEPS, Process, Step
 
 #: Names the folder of the switches to the product's processes.
 FOLDER = "LUXEWIN_FAULTS"

@@ -2,7 +2,7 @@
 
 from dev.services.processes import ServiceDir
 from dev.services.state import kept
-from dev.services.stripe_standin.keys import publishable_key, secret_key
+from dev.services.stripe_standin.api_keys import publishable_key, secret_key
 from dev.services.web import fetch
 
 

@@ -12,7 +12,7 @@ from accounts.models import User
 from accounts.tests.conftest import project  # noqa: F401 a fixture
 from accounts.tests.project import Project
 from luxewin.health.probes import EXAMINER
-from luxewin.tests.contract.world import PASSWORD, World
+from luxewin.tests.contract.sample_data import PASSWORD, World
 from raffles.models import Raffle
 
 

@@ -9,9 +9,9 @@ import jwt
 import pytest
 from django.utils import timezone
 
-from accounts.keys import ring
 from accounts.models import User
 from accounts.signatures import AccessToken
+from accounts.signing_keys import ring
 from accounts.tokens import open_session
 from luxewin.tests.asking import assert_problem, client_of, nothing_written
 

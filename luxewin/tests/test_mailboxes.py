@@ -5,10 +5,10 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
+from accounts.eligibility import standing_of
 from accounts.models import User
 from accounts.services import exclude_from_buying
 from accounts.services.deletion import pseudonymise
-from accounts.standing import standing_of
 from luxewin.tests.asking import assert_problem
 from purchases.models import Purchase
 

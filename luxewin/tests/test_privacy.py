@@ -20,7 +20,7 @@ from accounts import services as people_services
 from accounts import tasks as people_tasks
 from accounts.models import Deletion, Export, Preferences, RetentionRule, User
 from accounts.privacy.archives import write_archive
-from accounts.privacy.held import AREAS, LEFT_OUT
+from accounts.privacy.exports import AREAS, LEFT_OUT
 from accounts.privacy.retention import REMOVERS
 from luxewin.tests.asking import assert_problem, client_of
 from purchases import services, tasks
@@ -54,7 +54,7 @@ def _about_people() -> set[str]:
 def test_every_model_that_refers_to_people_is_exported_or_left_out_for_a_reason():
     covered = set(chain.from_iterable(area.models for area in AREAS.values())) | set(LEFT_OUT)
     forgotten = {label for label in _about_people() - covered if f"{label.partition('.')[0]}.*" not in covered}
-    assert not forgotten, "register an area for these (accounts.privacy.held), or leave them out and say why"
+    assert not forgotten, "register an area for these (accounts.privacy.exports), or leave them out and say why"
     assert all(LEFT_OUT.values())
 
 

@@ -9,7 +9,7 @@ import pytest
 import stripe
 
 from accounts.supabase.asking import SupabaseAway
-from accounts.supabase.keys import KeyCache
+from accounts.supabase.jwks import KeyCache
 from luxewin.api.slots import NoSlot, Slots
 from purchases.gateway.transport import CurlClient
 
@@ -62,7 +62,7 @@ def test_a_place_is_free_again_after_whatever_went_wrong():
 
 
 def test_nobody_waits_long_for_the_keys_that_another_asks_for(monkeypatch):
-    monkeypatch.setattr("accounts.supabase.keys.OTHERS_WAIT", 0.05)
+    monkeypatch.setattr("accounts.supabase.jwks.OTHERS_WAIT", 0.05)
     asked, over = Event(), Event()
 
     def hang() -> None:

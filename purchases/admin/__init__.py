@@ -1,3 +1,3 @@
 """Purchases in the back office."""
 
-from purchases.admin import lapses, mirrors, postal, purchases, skill  # noqa: F401 register themselves
+from purchases.admin import lapses, postal, purchases, skill, stripe_records  # noqa: F401 register themselves

@@ -13,11 +13,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
+from accounts.admin_actions import reasoned
 from accounts.back_office.filters import MonthFilter
 from accounts.back_office.forms import AddressField, Line
 from accounts.models import User
 from accounts.permissions import signed_in
-from accounts.reasoned import reasoned
 from luxewin import tables
 from luxewin.api.problems import Problem
 from luxewin.tasks.admin import ReadOnlyAdmin

@@ -8,11 +8,11 @@ from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 
+from accounts.admin_actions import reasoned
 from accounts.back_office.filters import MonthFilter, known
 from accounts.back_office.forms import Line
 from accounts.models import User
 from accounts.permissions import signed_in
-from accounts.reasoned import reasoned
 from luxewin.api.problems import Problem
 from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import services

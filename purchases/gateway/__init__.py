@@ -15,7 +15,8 @@ import stripe
 from djstripe.models import Customer
 
 from accounts.models import User
-from purchases.gateway.door import MISSING, TIMEOUT_SECONDS, calling, configure, ping
+from purchases.gateway.client import MISSING, TIMEOUT_SECONDS, calling, configure, ping
+from purchases.gateway.customer_erasure import erase_customer, forget_customer, update_customer
 from purchases.gateway.endpoints import (
     Endpoint,
     endpoints,
@@ -25,9 +26,8 @@ from purchases.gateway.endpoints import (
     register_webhook,
 )
 from purchases.gateway.events import EVENTS, know_account, lock_event, store_event
-from purchases.gateway.forgetting import erase_customer, forget_customer, update_customer
-from purchases.gateway.mirrors import mirror_dispute, mirror_intent, mirror_refund
-from purchases.gateway.payers import forget_cards, keep_payers_out, without_payers
+from purchases.gateway.records import mirror_dispute, mirror_intent, mirror_refund
+from purchases.gateway.redaction import forget_cards, keep_payers_out, without_payers
 from purchases.models import Dispute, Payment, Purchase, Refund
 
 __all__ = [

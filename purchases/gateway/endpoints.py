@@ -9,7 +9,7 @@ from django.conf import settings
 from djstripe.models import WebhookEndpoint
 
 from luxewin.clock import database_now
-from purchases.gateway.door import calling
+from purchases.gateway.client import calling
 from purchases.gateway.events import EVENTS, know_account
 
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from djstripe.models import Account, Event
 
-from purchases.gateway.door import calling
+from purchases.gateway.client import calling
 
 # What `receivers` handles; the webhook endpoint at Stripe is subscribed to exactly these.
 EVENTS = (

@@ -7,15 +7,14 @@ from purchases.services.doubles import (
     excluded_people_with_same_card,
     is_card_of_erased_excluded_person,
 )
-from purchases.services.eligibility import check_changed_person, end_checkouts, note_blocked_buyers
+from purchases.services.eligibility_changes import check_changed_person, end_checkouts, note_blocked_buyers
 from purchases.services.expiry import cancel_purchase, expire_purchase
 from purchases.services.flags import flag_purchase
 from purchases.services.holds import hold_tickets
 from purchases.services.lapses import change_lapse_wait
-from purchases.services.mirrors import claim_stale_mirrors, mirror_batch, note_change
-from purchases.services.notices import LEASE as NOTICE_LEASE
-from purchases.services.notices import look_at, note_news
 from purchases.services.payments import purchase_tickets
+from purchases.services.pending_syncs import LEASE as NOTICE_LEASE
+from purchases.services.pending_syncs import look_at, note_news
 from purchases.services.postal import enter_letters, enter_postal
 from purchases.services.reconciliation import (
     Comparison,
@@ -43,6 +42,7 @@ from purchases.services.review import resolve_review
 from purchases.services.set_aside import set_event_aside
 from purchases.services.settlement import settle_intent, settle_purchase
 from purchases.services.spending import spent_this_month
+from purchases.services.stripe_sync import claim_stale_mirrors, mirror_batch, note_change
 
 __all__ = [
     "NOTICE_LEASE",

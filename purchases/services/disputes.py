@@ -8,8 +8,8 @@ from luxewin.audit.services import record
 from purchases import gateway
 from purchases.models import Dispute, Payment, Purchase, Refund
 from purchases.services.locking import locking
-from purchases.services.mirrors import About, note_change
-from purchases.services.moves import request_again
+from purchases.services.stripe_sync import About, note_change
+from purchases.services.transitions import request_again
 
 log = logging.getLogger(__name__)
 

@@ -19,10 +19,10 @@ from luxewin.ids import uuid7
 from purchases.errors import NotHeld
 from purchases.models import Payment, Purchase
 from purchases.services.counters import count_release, lock_purchase, lower_tally
+from purchases.services.hold_errors import Asked, is_of_buyer, refusal
 from purchases.services.locking import locking
-from purchases.services.moves import move_payment
-from purchases.services.refusals import Asked, is_of_buyer, refusal
 from purchases.services.skill import wrong_answer
+from purchases.services.transitions import move_payment
 from raffles.models import Raffle
 from raffles.questions import normalised
 
@@ -75,7 +75,7 @@ def hold_tickets(
     While that waits to be paid, only to somebody who may buy.
 
     `session` is the one in which the buyer asks, if any. Raises AccountInactive, SessionEnded, EmailNotVerified,
-    the barriers of `accounts.standing`, SpendLimitReached, RaffleNotFound, RaffleNotOpen, RaffleClosed, SoldOut,
+    the barriers of `accounts.eligibility`, SpendLimitReached, RaffleNotFound, RaffleNotOpen, RaffleClosed, SoldOut,
     NotEnoughLeft, LimitReached, AmountTooLarge, WrongAnswer, TooManyAnswers, TooManyLapsedHolds, InvalidInput without
     an answer where one is needed, KeyReused or Busy; then nothing is held. Cost: one statement, which locks the
     person, their spend limits if there are any, their tally, the purchase and the raffle's counter, in that order.

@@ -22,7 +22,7 @@ from purchases.models import Payment, Purchase
 from purchases.services.customers import make_customer
 from purchases.services.holds import hold_tickets, release_hold
 from purchases.services.leases import give_back_later
-from purchases.services.moves import move_payment, record_payment
+from purchases.services.transitions import move_payment, record_payment
 
 log = logging.getLogger(__name__)
 # Longer than a call to Stripe with its retries lasts. A first purchase makes two; if they outlive it, see `_come_late`.

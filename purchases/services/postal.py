@@ -12,9 +12,9 @@ from django.db.models.functions import Now
 
 from accounts import errors as account_errors
 from accounts.addresses import lookup_address
+from accounts.eligibility import Standing, keep_standing, reasons, standings_of
 from accounts.models import User
 from accounts.notifications import notify_all
-from accounts.standing import Standing, keep_standing, reasons, standings_of
 from luxewin.api.problems import Busy, Problem
 from luxewin.audit.services import record_all
 from luxewin.clock import database_now
@@ -22,7 +22,7 @@ from luxewin.tasks.queue import enqueue
 from purchases import errors
 from purchases.models import PersonTally, PostalEntry, Purchase
 from purchases.services.counters import count_free, raise_tallies
-from purchases.services.refusals import not_available
+from purchases.services.hold_errors import not_available
 from raffles.models import Raffle
 from raffles.phases import Phase
 

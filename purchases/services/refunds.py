@@ -16,8 +16,8 @@ from purchases.models import Payment, Purchase, Refund
 from purchases.reasons import for_mails, of_cancelling
 from purchases.services.flags import add_evidence, add_flag
 from purchases.services.locking import locking
-from purchases.services.mirrors import About, note_change
-from purchases.services.moves import record_refund, refund_facts, request_again
+from purchases.services.stripe_sync import About, note_change
+from purchases.services.transitions import record_refund, refund_facts, request_again
 from raffles.models import Raffle
 
 log = logging.getLogger(__name__)

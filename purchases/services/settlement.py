@@ -8,8 +8,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models.functions import Now
 
+from accounts.eligibility import Standing, keep_standing, standing_of
 from accounts.notifications import notify
-from accounts.standing import Standing, keep_standing, standing_of
 from luxewin.audit.services import record
 from luxewin.tasks.queue import enqueue
 from purchases import gateway, reasons
@@ -17,14 +17,14 @@ from purchases.gateway import Intent
 from purchases.models import Payment, Purchase
 from purchases.services.bank_debits import is_on_sale, is_refused_too_often, may_wait
 from purchases.services.counters import count_hold, count_sale, lock_purchase, lower_tally, raise_tally
-from purchases.services.eligibility import blocker_of
+from purchases.services.eligibility_changes import blocker_of
 from purchases.services.flags import add_evidence
 from purchases.services.holds import end_hold
 from purchases.services.locking import locking
-from purchases.services.mirrors import About, note_change
-from purchases.services.moves import move_payment
 from purchases.services.refunds import open_refund
 from purchases.services.spending import lock_limits
+from purchases.services.stripe_sync import About, note_change
+from purchases.services.transitions import move_payment
 from raffles.models import Raffle
 from raffles.terms import LATEST
 

@@ -2,7 +2,7 @@
 --
 -- In one statement: the person's standing, their month, their tally (the raffle's limit per person), the purchase and
 -- its payment, and last the raffle's counter, so that the row that every buyer needs is locked for the commit alone.
--- A refusal is an exception with SQLSTATE LW001 whose message is the refusal's code (purchases/services/refusals.py).
+-- A refusal is an exception with SQLSTATE LW001 whose message is the refusal's code (purchases/services/hold_errors.py).
 -- Sent again with the same key it returns the purchase of the first time.
 CREATE OR REPLACE FUNCTION hold_tickets(
     new_purchase uuid, new_entry uuid, new_payment uuid, wanted_raffle uuid, wanted_buyer uuid, wanted integer,

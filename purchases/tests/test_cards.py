@@ -15,7 +15,7 @@ from accounts.privacy.archives import write_archive
 from accounts.services import carry_out_deletion, exclude_from_buying
 from luxewin.tests.searching import tables_with
 from purchases import gateway, services
-from purchases.gateway import payers
+from purchases.gateway import redaction
 from purchases.models import Purchase
 from purchases.tests.stage import DECLINED, GOOD, at_once, buy, confirm, method
 
@@ -130,13 +130,13 @@ def test_a_record_written_while_its_payer_is_erased_keeps_nothing(alice, on_sale
     services.request_refund(purchase.pk, reason="r")
     hear()
     deletion = Deletion.objects.create(user=alice, due_at=timezone.now() - timedelta(seconds=1))
-    looked = payers._has_living_payer
+    looked = redaction._has_living_payer
 
     def erased_meanwhile(intent_id):
         found = looked(intent_id)
         assert at_once(lambda: carry_out_deletion(deletion.pk)) == [None]
         return found
 
-    monkeypatch.setattr(payers, "_has_living_payer", erased_meanwhile)
+    monkeypatch.setattr(redaction, "_has_living_payer", erased_meanwhile)
     gateway.mirror_intent(purchase.payment.intent_id)
     assert _tables_with_traces(fingerprints) == set()

@@ -12,7 +12,7 @@ from luxewin.api.idempotency import KeyReused
 from luxewin.api.problems import Busy
 from purchases import errors, services
 from purchases.models import Payment, PersonTally, Purchase
-from purchases.services.refusals import MAX_AMOUNT
+from purchases.services.hold_errors import MAX_AMOUNT
 from purchases.tests.stage import HOLD_TICKETS, at_once, counts, hold, key, over, seated
 from raffles.models import MAX_PRICE, TicketCounter
 from raffles.services import close_raffle

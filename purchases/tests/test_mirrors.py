@@ -15,7 +15,7 @@ from djstripe.models import Charge, Customer, Dispute, Event, PaymentIntent, Ref
 from luxewin.tasks.queue import enqueue
 from purchases import gateway, services, tasks
 from purchases.models import Purchase, StaleMirror, StripeNotice
-from purchases.services import mirrors
+from purchases.services import stripe_sync
 from purchases.tests.stage import DECLINED, bought, buy, confirm, pay
 
 pytestmark = [pytest.mark.usefixtures("own_stripe"), pytest.mark.django_db]
@@ -43,7 +43,7 @@ def no_pauses(monkeypatch):
 
 def time_passes():
     """As long as a failed record waits at most."""
-    StaleMirror.objects.update(due_at=F("due_at") - mirrors.LONGEST_PAUSE)
+    StaleMirror.objects.update(due_at=F("due_at") - stripe_sync.LONGEST_PAUSE)
 
 
 def recorded(kind, stripe_id):
@@ -149,7 +149,7 @@ def test_what_cannot_be_recorded_says_why_and_keeps_no_other(alice, bob, on_sale
             raise KeyError("of another world")
         gateway.mirror_intent(intent_id)
 
-    monkeypatch.setitem(mirrors.MIRRORS, INTENT, fail)
+    monkeypatch.setitem(stripe_sync.MIRRORS, INTENT, fail)
     run_tasks()
     assert PaymentIntent.objects.get().id == fine
     assert StaleMirror.objects.get().error == "KeyError: 'of another world'"
@@ -174,7 +174,7 @@ def test_a_change_in_the_middle_of_recording_is_recorded_too(alice, on_sale, run
             StaleMirror.objects.update(noted_at=timezone.now(), due_at=timezone.now())  # as its event does
         looks.append(intent_id)
 
-    monkeypatch.setitem(mirrors.MIRRORS, INTENT, mirror)
+    monkeypatch.setitem(stripe_sync.MIRRORS, INTENT, mirror)
     run_tasks()
     assert looks == [intent, intent]
     assert recorded(PaymentIntent, intent)["description"] == "Changed meanwhile."
@@ -189,13 +189,13 @@ def test_while_one_is_at_it_nobody_else_asks_about_the_same(alice, on_sale, monk
         asked.append(intent_id)
         services.note_change((INTENT, intent_id))
         assert services.claim_stale_mirrors() == []
-        mirrors.mirror_now(INTENT, intent_id)
+        stripe_sync.mirror_now(INTENT, intent_id)
 
-    monkeypatch.setitem(mirrors.MIRRORS, INTENT, mirror)
+    monkeypatch.setitem(stripe_sync.MIRRORS, INTENT, mirror)
     services.mirror_batch(services.claim_stale_mirrors())
     assert len(asked) == 1
     # Whoever has claimed it is killed before.
-    assert mirrors.LEASE.total_seconds() > settings.Q_CLUSTER["timeout"]
+    assert stripe_sync.LEASE.total_seconds() > settings.Q_CLUSTER["timeout"]
 
 
 def test_records_give_way_to_work_that_waits(people, on_sale):
@@ -218,7 +218,7 @@ def test_records_give_way_to_work_that_waits(people, on_sale):
 
 
 def test_however_many_there_are_one_task_is_queued(monkeypatch):
-    monkeypatch.setattr(mirrors, "BATCH", 2)
+    monkeypatch.setattr(stripe_sync, "BATCH", 2)
     services.note_change(*((INTENT, f"pi_{number}") for number in range(5)))
     assert [tasks.bring_mirrors_up() for _ in range(3)] == [2, 0, 0]
     assert OrmQ.objects.count() == 1

@@ -14,7 +14,7 @@ from djstripe.models import Event
 from accounts.models import Notification
 from purchases import gateway, services, tasks
 from purchases.models import Purchase, StripeNotice, StripeWatch, UnstoredEvent
-from purchases.services import notices
+from purchases.services import pending_syncs
 from purchases.services.reconciliation import missed
 from purchases.tests.stage import at_once, buy, counts, pay
 
@@ -263,7 +263,7 @@ def test_news_that_comes_while_somebody_looks_has_a_look_of_its_own(db, monkeypa
         if len(looks) == 1:
             services.note_news(StripeNotice.About.INTENT, object_id)
 
-    monkeypatch.setitem(notices.LOOKS, StripeNotice.About.INTENT, look)
+    monkeypatch.setitem(pending_syncs.LOOKS, StripeNotice.About.INTENT, look)
     services.note_news(StripeNotice.About.INTENT, "pi_1")
     services.look_at("pi_1")
     assert StripeNotice.objects.count() == 1

@@ -6,14 +6,14 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from accounts.eligibility import standings_of
 from accounts.models import Notification, User
 from accounts.services import exclude_from_buying, pause_buying, set_spend_limit, update_profile
-from accounts.standing import standings_of
 from accounts.tests.guarding import publish, rule
 from luxewin.audit.models import AuditEntry
 from purchases import services
 from purchases.models import Payment, Purchase, Refund
-from purchases.services import eligibility
+from purchases.services import eligibility_changes
 from purchases.tests.books import check_books
 from purchases.tests.stage import bought, buy, counts, hold, pay, seated
 
@@ -118,8 +118,8 @@ def test_however_many_are_in_a_checkout_each_statement_asks_of_a_few(people, on_
         asked.append(len(some))
         return standings_of(some)
 
-    monkeypatch.setattr(eligibility, "standings_of", ask)
-    monkeypatch.setattr(eligibility, "BATCH", 2)
+    monkeypatch.setattr(eligibility_changes, "standings_of", ask)
+    monkeypatch.setattr(eligibility_changes, "BATCH", 2)
     raffle = on_sale()
     for buyer in people(5):
         hold(buyer, raffle)

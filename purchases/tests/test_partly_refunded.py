@@ -3,7 +3,7 @@
 import pytest
 import stripe
 
-from accounts.privacy.leaving import obstacles_of
+from accounts.privacy.erasure import obstacles_of
 from purchases import services
 from purchases.errors import NotRefundable
 from purchases.models import Dispute, Purchase, Refund

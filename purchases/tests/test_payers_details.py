@@ -10,7 +10,7 @@ from djstripe.models import Account, Charge, Customer, Dispute, Event, PaymentIn
 
 from luxewin.tests.searching import tables_with
 from purchases import gateway, services
-from purchases.gateway.payers import without_payers
+from purchases.gateway.redaction import without_payers
 from purchases.models import Purchase, StripeWatch, UnstoredEvent
 from purchases.tests.stage import DECLINED, GOOD, buy, confirm, deliver, method, told_of
 

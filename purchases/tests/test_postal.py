@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import Notification, Preferences, User
 from accounts.notifications import compose
-from accounts.privacy.leaving import ERASERS
+from accounts.privacy.erasure import ERASERS
 from luxewin.api.problems import Busy
 from luxewin.audit.models import AuditEntry
 from luxewin.clock import database_now

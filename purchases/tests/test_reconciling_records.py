@@ -9,7 +9,7 @@ from djstripe.models import Refund as RefundRecord
 
 from purchases import gateway, services
 from purchases.models import StaleMirror, StripeNotice
-from purchases.services import mirrors
+from purchases.services import stripe_sync
 from purchases.tests.stage import bought, buy
 from purchases.tests.test_reconciling import reconcile
 
@@ -94,7 +94,7 @@ def test_what_cannot_be_recorded_is_printed_and_keeps_no_other(alice, bob, on_sa
             raise KeyError("of another world")
         gateway.mirror_intent(intent_id)
 
-    monkeypatch.setitem(mirrors.MIRRORS, StripeNotice.About.INTENT, fail)
+    monkeypatch.setitem(stripe_sync.MIRRORS, StripeNotice.About.INTENT, fail)
     lines, remain = reconcile()
     assert remain
     assert f"{broken.payment.intent_id}: cannot be compared: KeyError('of another world')" in lines

@@ -3,9 +3,7 @@
 Without a chain the same functions return at once. None but `contract_for` may be called inside a transaction.
 """
 
-from verification.anchoring.contracts import contract_for, deploy_contract
-from verification.anchoring.sending import pursue
-from verification.anchoring.steps import (
+from verification.anchoring.contract_steps import (
     anchor_commit,
     anchor_promise,
     anchor_settlement,
@@ -16,6 +14,8 @@ from verification.anchoring.steps import (
     recheck_commit,
     settled_with,
 )
+from verification.anchoring.contracts import contract_for, deploy_contract
+from verification.anchoring.sending import pursue
 
 __all__ = [
     "anchor_commit",

@@ -7,9 +7,9 @@ from django.db.models import Q
 
 from accounts.alerts import alert_staff
 from luxewin.clock import database_now
-from verification import doors
+from verification import clients
+from verification.chain_types import ChainError, ChainTooDear
 from verification.models import ChainAccount, Draw
-from verification.onchain import ChainError, ChainTooDear
 
 log = logging.getLogger(__name__)
 STEP_GAS = 200_000  # a settlement with many picks; the others cost less
@@ -25,7 +25,7 @@ def read_balance(account_id: int) -> None:
     row = ChainAccount.objects.filter(pk=account_id)
     row.update(read_at=now, claimed_until=None)
     try:
-        chain = doors.required_chain()
+        chain = clients.required_chain()
         if account.address != chain.operator:
             return  # of a former key
         balance, needed = chain.balance(account.address), _needed(chain.chain_id)
@@ -45,7 +45,7 @@ def read_balance(account_id: int) -> None:
 
 def _needed(chain_id: int) -> int:
     """In wei: two steps for each anchored draw that is not finished, at today's fees."""
-    chain = doors.required_chain()
+    chain = clients.required_chain()
     open_draws = Draw.objects.filter(contract__chain_id=chain_id).exclude(
         state__in=(Draw.State.SETTLED, Draw.State.VOID)
     )

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 from luxewin.clock import database_now
-from verification import doors
+from verification import clients
 from verification.anchoring.sending import Planned, pursue, store_signed
+from verification.chain_types import ChainError, ChainRejected, ChainUnavailable
 from verification.errors import ContractMissing
 from verification.models import ChainTransaction, Contract, DrawSequence
-from verification.onchain import ChainError, ChainRejected, ChainUnavailable
 
 if TYPE_CHECKING:
     from verification.chain import Chain
@@ -32,7 +32,7 @@ def contract_for(sequence: int) -> Contract | None:
     contract = _known_contract()
     if contract is None:
         raise ContractMissing("Run `manage.py deploy_contract` first, so that this raffle's draw can be anchored.")
-    ours = doors.beacon().chain_hash.hex()
+    ours = clients.beacon().chain_hash.hex()
     if contract.chain_hash not in ("", ours):
         raise ContractMissing(
             f"{contract} draws with the beacon {contract.chain_hash}, and BEACON_CHAIN_HASH names {ours}. "
@@ -51,7 +51,7 @@ def deploy_contract() -> Contract:
 
     Called again after a crash it goes on with the transaction that is under way.
     """
-    chain = doors.required_chain()
+    chain = clients.required_chain()
     newest, known = _newest_deployed(), _known_contract()
     if known and _is_usable(known) and chain.has_code(known.address):
         return known
@@ -90,18 +90,18 @@ def _deployment_under_way(chain: "Chain") -> ChainTransaction | None:
 
 def _is_usable(contract: Contract) -> bool:
     """It takes the number that comes next, and draws with the configured beacon as far as is known."""
-    beacons = ("", doors.beacon().chain_hash.hex())
+    beacons = ("", clients.beacon().chain_hash.hex())
     return contract.chain_hash in beacons and contract.takes(_next_sequence())
 
 
 def _deploy(chain: "Chain", newest: Contract | None) -> ChainTransaction | None:
     """Signs and stores the deployment; None if another process has finished one since `newest` was."""
-    beacon = doors.beacon()
+    beacon = clients.beacon()
     known_round = max(1, beacon.first_round_at(int(database_now().timestamp())) - 2)
     call = chain.prepare_deploy(
         beacon,
         known_round=known_round,
-        known_signature=doors.client_of(beacon).fetch(known_round),
+        known_signature=clients.client_of(beacon).fetch(known_round),
         first_sequence=_next_sequence(),
         void_after=settings.DRAW_VOID_SECONDS,
     )
@@ -137,7 +137,7 @@ def _newest_deployed() -> Contract | None:
 def _note_beacon(contract: Contract) -> None:
     """What the contract says of its beacon, kept for good; while the chain does not answer, it stays unknown."""
     try:
-        contract.chain_hash = doors.required_chain().beacon_of(contract.address).hex()
+        contract.chain_hash = clients.required_chain().beacon_of(contract.address).hex()
     except ChainError as error:
         log.warning("the beacon of contract %s is not known yet: %s", contract, error)
     else:

@@ -14,8 +14,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from luxewin.clock import database_now
+from verification.chain_types import Call, ChainRejected, ChainTooDear, Fees, Receipt
 from verification.models import ChainAccount, ChainAttempt, ChainStep, ChainTransaction, Draw
-from verification.onchain import Call, ChainRejected, ChainTooDear, Fees, Receipt
 
 if TYPE_CHECKING:
     from verification.chain import Chain

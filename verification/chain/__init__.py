@@ -4,6 +4,6 @@ A transaction is signed first, stored by the caller, and broadcast after that, s
 after a crash or a lost answer. Hashes and addresses are the chain's own strings, with 0x.
 """
 
-from verification.chain.door import Chain
+from verification.chain.client import Chain
 
 __all__ = ["Chain"]

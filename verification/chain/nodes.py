@@ -18,7 +18,7 @@ from web3.exceptions import (
 )
 from web3.middleware import ExtraDataToPOAMiddleware
 
-from verification.onchain import ChainRejected, ChainUnavailable
+from verification.chain_types import ChainRejected, ChainUnavailable
 
 AVOIDED = 30.0  # seconds for which a node that failed is asked last, so that a hung one is not waited for every time
 _REVERTED = "execution reverted"

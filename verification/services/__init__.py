@@ -1,10 +1,10 @@
 """Writes of draws: the promise at publication, then one idempotent step after another."""
 
+from verification.services.draw_steps import advance_draw, decide_with
 from verification.services.outcomes import claim_award, forfeit_pick, next_alternate
 from verification.services.paths import prove_entry
 from verification.services.promises import end_with_raffle, promise_draw
 from verification.services.repairs import look_after
-from verification.services.steps import advance_draw, decide_with
 from verification.services.voiding import declare_void
 
 __all__ = [

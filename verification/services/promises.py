@@ -6,11 +6,11 @@ from django.db.models import F
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import Actor, record
 from raffles.models import Raffle
-from verification import doors, manifest
+from verification import clients, manifest
 from verification.anchoring import contract_for
 from verification.contract import MAX_PICKS
 from verification.models import Draw, DrawSequence
-from verification.services.moves import reach
+from verification.services.transitions import reach
 
 
 def promise_draw(raffle: Raffle, *, actor: Actor | None = None) -> Draw:
@@ -55,7 +55,7 @@ def _manifest_of(raffle: Raffle, sequence: int) -> bytes:
             opens_at=raffle.opens_at,
             closes_at=raffle.closes_at,
             delay_seconds=raffle.delay_seconds,
-            beacon=doors.beacon().as_manifest(),
+            beacon=clients.beacon().as_manifest(),
             sequence=sequence,
         )
     except manifest.ManifestError as error:

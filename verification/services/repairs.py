@@ -8,11 +8,11 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from luxewin.audit.services import record
-from verification import anchoring, doors
+from verification import anchoring, clients
+from verification.chain_types import ChainError
 from verification.errors import StepStuck, StepWaits
 from verification.models import ChainStep, ChainTransaction, Draw
-from verification.onchain import ChainError
-from verification.services.moves import stop
+from verification.services.transitions import stop
 
 log = logging.getLogger(__name__)
 Step, State = ChainStep.Step, Draw.State
@@ -57,7 +57,7 @@ _AFTER: dict[str, tuple[set[str], Callable[[Draw], object]]] = {
 
 def look_after(transaction_id: int) -> None:
     """Brings a transaction to what the chain says, and repairs the draws whose step it took."""
-    chain = doors.chain()
+    chain = clients.chain()
     if chain is None:
         return
     row = ChainTransaction.objects.filter(pk=transaction_id)

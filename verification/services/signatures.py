@@ -1,7 +1,7 @@
 """The signature that decides a draw: a relay's, or, where none has it, the one that settled its contract."""
 
 from luxewin.clock import database_now
-from verification import doors
+from verification import clients
 from verification.anchoring import settled_with
 from verification.beacon import BeaconUnavailable, RoundNotYet
 from verification.errors import SignatureRefused, StepStuck
@@ -12,7 +12,7 @@ def round_signature(draw: Draw) -> bytes:
     """The verified signature of the draw's round. Raises RoundNotYet, BeaconUnavailable, StepWaits, ChainError."""
     source, number, now = draw.promised_beacon, draw.round or 0, database_now().timestamp()
     try:
-        return doors.client_of(source).fetch(number, now=now)
+        return clients.client_of(source).fetch(number, now=now)
     except (RoundNotYet, BeaconUnavailable):
         signature = settled_with(draw) if now >= source.time_of(number) else None
         if signature is None:

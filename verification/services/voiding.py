@@ -10,13 +10,13 @@ from accounts.models import User
 from luxewin.audit.services import record
 from luxewin.clock import database_now
 from raffles import services as raffle_services
-from verification import doors
+from verification import clients
 from verification.anchoring import anchor_settlement, anchor_void, anchor_void_declaration
+from verification.chain_types import DrawStatus
 from verification.errors import NotVoidable, RoundNotOverdue, StepStuck, StepWaits, VoidDeclared
 from verification.models import Draw
-from verification.onchain import DrawStatus
 from verification.reasons import public_reason
-from verification.services.moves import reach
+from verification.services.transitions import reach
 
 MAX_REASON = 200  # it becomes the raffle's reason too
 AGAIN = timedelta(seconds=5)
@@ -80,7 +80,7 @@ def settle_before_void(draw: Draw, signature: bytes) -> bool:
     declarable = _due_and_declarable(draw)[1]
     if draw.contract is None or (draw.void_declared_at is None and database_now() < declarable):
         return True
-    state = doors.required_chain().draw_state(draw.contract.address, bytes.fromhex(draw.manifest_hash))
+    state = clients.required_chain().draw_state(draw.contract.address, bytes.fromhex(draw.manifest_hash))
     if state.status == DrawStatus.VOID:
         _follow_void(draw)
         return False

@@ -12,7 +12,7 @@ from eth_account import Account
 from accounts.models import User
 from dev import services
 from raffles.models import Raffle
-from verification import anchoring, doors
+from verification import anchoring, clients
 from verification.chain import Chain
 from verification.models import ChainAccount, ChainAttempt, ChainTransaction, Contract, DrawSequence
 
@@ -38,9 +38,9 @@ def beacon(settings: Any, quick_beacon: dict[str, Any]) -> Iterator[None]:
     """Draws promised in this test use the quick beacon."""
     for name, value in quick_beacon.items():
         setattr(settings, name, value)
-    doors.beacon.cache_clear()
+    clients.beacon.cache_clear()
     yield
-    doors.beacon.cache_clear()
+    clients.beacon.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -50,13 +50,13 @@ def deployed(quick_beacon: dict[str, Any], django_db_setup: None, django_db_bloc
     rpc("anvil_setBalance", operator.address, hex(ETHER))
     chain = {"CHAIN_RPC_URLS": [rpc_url()], "CHAIN_ID": chain_id(), "CHAIN_OPERATOR_KEY": operator.key.hex()}
     with override_settings(**chain, **quick_beacon), django_db_blocker.unblock():
-        doors.chain.cache_clear()
-        doors.beacon.cache_clear()
+        clients.chain.cache_clear()
+        clients.beacon.cache_clear()
         contract = anchoring.deploy_contract()
         for model in (ChainAttempt, ChainTransaction, ChainAccount, Contract):
             model.objects.all().delete()
-        doors.chain.cache_clear()
-        doors.beacon.cache_clear()
+        clients.chain.cache_clear()
+        clients.beacon.cache_clear()
     return {"settings": chain, "address": contract.address, "transaction": contract.transaction}
 
 
@@ -102,8 +102,8 @@ def chained(db: None, no_chain: None, beacon: None, settings: Any, deployed: dic
     """A chain is configured, and no contract of ours is known on it."""
     for name, value in deployed["settings"].items():
         setattr(settings, name, value)
-    doors.chain.cache_clear()
-    chain = doors.chain()
+    clients.chain.cache_clear()
+    chain = clients.chain()
     assert chain is not None
     return chain
 
@@ -144,7 +144,7 @@ def mine(db: None, no_chain: None, beacon: None, settings: Any, still_node: str)
         settings.CHAIN_ID = chain_id()
         yield Mine.open(settings, still_node)
         rpc("anvil_dropAllTransactions")
-    doors.chain.cache_clear()
+    clients.chain.cache_clear()
 
 
 @pytest.fixture

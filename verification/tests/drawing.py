@@ -20,7 +20,7 @@ from purchases.tests.stage import over
 from raffles import services
 from raffles.models import Raffle, TicketCounter
 from verification.models import Draw
-from verification.services import advance_draw, steps
+from verification.services import advance_draw, draw_steps
 
 VERIFIER = Path(__file__).resolve().parents[1] / "verifier.py"
 URL = "/api/v1/verification"
@@ -49,9 +49,9 @@ def closed(raffle: Raffle) -> Raffle:
 def committed(raffle: Raffle) -> Draw:
     """Its sale is over and its entries are committed; whether the round has appeared, nobody has asked yet."""
     closed(raffle)
-    for step in (steps.announce, steps.freeze, steps.commit):
+    for step in (draw_steps.announce, draw_steps.freeze, draw_steps.commit):
         draw = Draw.objects.select_related("raffle", "contract").get(pk=raffle.pk)
-        if steps.STEPS[draw.state] is step:
+        if draw_steps.STEPS[draw.state] is step:
             step(draw)
     draw = Draw.objects.get(pk=raffle.pk)
     assert draw.state == Draw.State.COMMITTED

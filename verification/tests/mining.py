@@ -8,10 +8,10 @@ from typing import Any
 from eth_account import Account
 
 from raffles.models import Raffle
-from verification import anchoring, doors, services
+from verification import anchoring, clients, services
 from verification.chain import Chain
 from verification.models import Draw
-from verification.services import steps
+from verification.services import draw_steps
 
 from .on_chain import ETHER, rpc
 
@@ -29,11 +29,11 @@ class Mine:
         account = Account.create()
         rpc("anvil_setBalance", account.address, hex(ETHER))
         settings.CHAIN_RPC_URLS, settings.CHAIN_OPERATOR_KEY = [url], account.key.hex()
-        doors.chain.cache_clear()
+        clients.chain.cache_clear()
         rpc("evm_setAutomine", True)
         anchoring.deploy_contract()
         rpc("evm_setAutomine", False)
-        chain = doors.chain()
+        chain = clients.chain()
         assert chain is not None
         return cls(settings, chain, account.key.hex())
 
@@ -66,12 +66,12 @@ class Mine:
         """Other settings of the chain from now on."""
         for name, value in values.items():
             setattr(self.settings, name, value)
-        doors.chain.cache_clear()
+        clients.chain.cache_clear()
 
     def commit(self, raffle: Raffle) -> Draw:
         """What waits is mined and confirmed; the draw is committed, and nobody has asked for its round."""
         self.blocks(2)
-        return stepped(raffle, steps.commit, Draw.State.COMMITTED)
+        return stepped(raffle, draw_steps.commit, Draw.State.COMMITTED)
 
     def advance(self, raffle: Raffle, state: str, *, mining: Callable[[], None] | None = None) -> Draw:
         """Takes steps, and mines a block after each, until the draw is in this state."""
@@ -85,7 +85,7 @@ class Mine:
 def decided(raffle: Raffle) -> Draw:
     """Its round appeared, and nobody has settled it."""
     wait_for(Draw.objects.get(pk=raffle.pk))
-    return stepped(raffle, steps.decide, Draw.State.DRAWN)
+    return stepped(raffle, draw_steps.decide, Draw.State.DRAWN)
 
 
 def wait_for(draw: Draw) -> None:

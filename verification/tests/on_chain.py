@@ -18,9 +18,9 @@ from web3.contract import Contract
 
 from verification.beacon import DST, Beacon
 from verification.chain import Chain
+from verification.chain_types import GWEI, Fees, Receipt, SignedCall
 from verification.contract import VOID_AFTER, artefact
 from verification.contract.encoding import encode_signature
-from verification.onchain import GWEI, Fees, Receipt, SignedCall
 
 ETHER = 10**18
 FEES = Fees(most=20 * GWEI, tip=GWEI)

@@ -11,14 +11,14 @@ from luxewin.audit.models import AuditEntry
 from purchases.tests.stage import at_once, seated
 from raffles.models import Raffle
 from raffles.services import cancel_raffle, publish_raffle
-from verification import doors, services
+from verification import clients, services
 from verification.anchoring import deploy_contract, sending
 from verification.chain import Chain
+from verification.chain_types import ChainUnavailable, DrawStatus, SignedCall
 from verification.contract import MAX_PICKS
 from verification.errors import ContractMissing
 from verification.models import ChainAttempt, ChainStep, ChainTransaction, Contract, Draw, DrawSequence, Pick
-from verification.onchain import ChainUnavailable, DrawStatus, SignedCall
-from verification.services import steps
+from verification.services import draw_steps
 
 from .drawing import URL, advance_to, closed, download, verified
 from .on_chain import funded_chain, send
@@ -41,7 +41,7 @@ def away(settings):
 
     def close(gone: bool = True) -> None:
         settings.CHAIN_RPC_URLS = ["http://127.0.0.1:1"] if gone else urls
-        doors.chain.cache_clear()
+        clients.chain.cache_clear()
 
     return close
 
@@ -50,8 +50,8 @@ class Crash(BaseException):
     """The worker dies."""
 
 
-BEFORE = [(Chain, "sign"), (Chain, "broadcast"), (sending, "_note_receipt"), (steps, "reach")]
-AFTER = [(Chain, "next_nonce"), (Chain, "broadcast"), (Chain, "receipt"), (steps, "_write_picks")]
+BEFORE = [(Chain, "sign"), (Chain, "broadcast"), (sending, "_note_receipt"), (draw_steps, "reach")]
+AFTER = [(Chain, "next_nonce"), (Chain, "broadcast"), (Chain, "receipt"), (draw_steps, "_write_picks")]
 
 
 def test_a_worker_that_dies_anywhere_sends_each_step_once(anchored, selling, people, client, tmp_path, monkeypatch):
@@ -226,13 +226,13 @@ def test_the_contract_of_the_settings_is_used_where_one_is_named(chained, settin
 def test_a_contract_that_draws_with_another_beacon_takes_no_promise(anchored, settings, deployed, draft, capsys):
     contract, ours = Contract.objects.get(), settings.BEACON_CHAIN_HASH
     settings.BEACON_CHAIN_HASH = "ab" * 32
-    doors.beacon.cache_clear()
+    clients.beacon.cache_clear()
     with pytest.raises(ContractMissing) as refusal:
         publish_raffle(draft().pk)
     assert f"{contract} draws with the beacon {ours}, and BEACON_CHAIN_HASH names {'ab' * 32}" in refusal.value.detail
     assert not Draw.objects.exists()
     settings.BEACON_CHAIN_HASH = ours
-    doors.beacon.cache_clear()
+    clients.beacon.cache_clear()
     assert publish_raffle(draft().pk).draw.contract == contract
 
 
@@ -248,7 +248,7 @@ def test_while_the_chain_is_away_the_beacon_of_the_settings_contract_is_unknown(
 
 def test_a_round_of_the_contract_s_that_is_not_ours_stops_the_draw(anchored, settings, selling, alice, mona):
     settings.BEACON_GENESIS_TIME -= 1000
-    doors.beacon.cache_clear()
+    clients.beacon.cache_clear()
     raffle = selling()
     advance_to(raffle, State.ANNOUNCED)
     seated(alice, raffle, 5)

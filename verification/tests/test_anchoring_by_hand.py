@@ -10,9 +10,9 @@ from eth_account import Account
 
 from purchases.tests.stage import seated
 from verification import services
+from verification.chain_types import DrawStatus
 from verification.models import ChainStep, Draw
-from verification.onchain import DrawStatus
-from verification.services import steps
+from verification.services import draw_steps
 
 from .drawing import advance_to, closed, unguarded
 from .mining import decided, stepped
@@ -34,11 +34,11 @@ def drawn(anchored, selling, alice):
     seated(alice, raffle, 5)
     advance_to(raffle, State.ANNOUNCED)
     closed(raffle)
-    stepped(raffle, steps.freeze, State.FROZEN)
+    stepped(raffle, draw_steps.freeze, State.FROZEN)
     while Draw.objects.get().state == State.FROZEN:
         try:
-            stepped(raffle, steps.commit, State.COMMITTED)
-        except steps.StepWaits:
+            stepped(raffle, draw_steps.commit, State.COMMITTED)
+        except draw_steps.StepWaits:
             continue
     decided(raffle)
     return raffle

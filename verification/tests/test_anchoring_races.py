@@ -7,11 +7,11 @@ from django.db import IntegrityError
 
 from purchases.tests.stage import at_once, seated
 from verification import services
+from verification.anchoring import contract_steps as anchoring_steps
 from verification.anchoring import sending
-from verification.anchoring import steps as anchoring_steps
+from verification.chain_types import Fees
 from verification.models import ChainStep, ChainTransaction, Draw
-from verification.onchain import Fees
-from verification.services import steps
+from verification.services import draw_steps
 
 from .drawing import closed
 from .mining import decided, stepped
@@ -84,7 +84,7 @@ def round_mates(mine, selling, people, monkeypatch):
         services.advance_draw(raffle.pk)
     mine.blocks()
     for raffle in raffles:
-        stepped(raffle, steps.commit, State.COMMITTED)
+        stepped(raffle, draw_steps.commit, State.COMMITTED)
     assert len({draw.round for draw in Draw.objects.all()}) == 1
     for raffle in raffles[:2]:
         decided(raffle)

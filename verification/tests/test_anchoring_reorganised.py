@@ -7,10 +7,10 @@ from luxewin.audit.models import AuditEntry
 from purchases.tests.stage import seated
 from verification import services
 from verification.chain import Chain
+from verification.chain_types import DrawStatus
 from verification.errors import StepWaits
 from verification.models import ChainAttempt, ChainStep, ChainTransaction, Draw, Pick
-from verification.onchain import DrawStatus
-from verification.services import steps
+from verification.services import draw_steps
 
 from .drawing import closed
 from .mining import decided, stepped, wait_for
@@ -65,8 +65,8 @@ def test_a_commit_counts_only_once_it_is_confirmed(frozen, mine):
 
 def test_while_the_commit_is_on_its_way_the_tree_is_not_built_again(frozen, mine, monkeypatch):
     raffle = frozen(delay_seconds=3600)
-    built, real = [], steps.entries_tree
-    monkeypatch.setattr(steps, "entries_tree", lambda draw: built.append(draw) or real(draw))
+    built, real = [], draw_steps.entries_tree
+    monkeypatch.setattr(draw_steps, "entries_tree", lambda draw: built.append(draw) or real(draw))
     assert services.advance_draw(raffle.pk).trouble.endswith("is not mined yet")
     mine.blocks()
     assert services.advance_draw(raffle.pk).trouble.endswith("fewer than 2 deep")
@@ -118,7 +118,7 @@ def test_before_a_round_decides_the_commit_is_looked_at_again(frozen, mine):
     mine_at(before.committed_at + 3)
     mine.blocks()
     with pytest.raises(StepWaits, match=f"from {before.committed_at} to {on_chain(mine).committed_at}"):
-        stepped(raffle, steps.decide, State.DRAWN)
+        stepped(raffle, draw_steps.decide, State.DRAWN)
     drawn = decided(raffle)
     assert (drawn.committed_at, drawn.round) == (on_chain(mine).committed_at, on_chain(mine).round)
     assert drawn.round > before.round
@@ -127,7 +127,7 @@ def test_before_a_round_decides_the_commit_is_looked_at_again(frozen, mine):
 def test_a_round_that_moves_while_a_worker_decides_is_not_decided_by_the_former(frozen, mine, monkeypatch):
     raffle = frozen(delay_seconds=1)
     before = mine.commit(raffle)
-    unchanged = steps.are_unchanged
+    unchanged = draw_steps.are_unchanged
 
     def meanwhile(draw):
         # What another worker's follow_commit writes.
@@ -135,8 +135,8 @@ def test_a_round_that_moves_while_a_worker_decides_is_not_decided_by_the_former(
         return unchanged(draw)
 
     wait_for(before)
-    monkeypatch.setattr(steps, "are_unchanged", meanwhile)
-    steps.decide(Draw.objects.select_related("raffle", "contract").get())
+    monkeypatch.setattr(draw_steps, "are_unchanged", meanwhile)
+    draw_steps.decide(Draw.objects.select_related("raffle", "contract").get())
     monkeypatch.undo()
     draw = Draw.objects.get()
     assert (draw.state, draw.round, draw.seed) == (State.COMMITTED, before.round + 5, "")

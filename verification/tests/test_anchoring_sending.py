@@ -11,10 +11,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from raffles.services import cancel_raffle
-from verification import anchoring, doors, services
+from verification import anchoring, clients, services
 from verification.chain import Chain
+from verification.chain_types import ChainUnavailable, DrawStatus
 from verification.models import ChainAttempt, ChainStep, ChainTransaction, Draw
-from verification.onchain import ChainUnavailable, DrawStatus
 
 from .drawing import put_in_state
 from .mining import Mine
@@ -250,7 +250,7 @@ def test_a_draw_that_was_cancelled_keeps_its_transaction_followed(mine, selling,
 
 
 def test_a_deployment_that_was_interrupted_goes_on(mine, monkeypatch):
-    doors.chain.cache_clear()
+    clients.chain.cache_clear()
     mine.settings.CHAIN_CONTRACT = ""
     from verification.models import Contract
 

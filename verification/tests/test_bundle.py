@@ -14,7 +14,7 @@ from raffles.services import cancel_raffle
 from verification import entries
 from verification.merkle import Entry, Step, check_path
 from verification.models import ChainTransaction, Draw
-from verification.services import advance_draw, steps
+from verification.services import advance_draw, draw_steps
 
 from .drawing import URL, advance_to, closed, committed, crowd, download, verified
 
@@ -177,11 +177,11 @@ def test_committed_entries_are_sent_once(selling, alice, client):
     crowd(raffle, alice, [1, 2])
     address = f"{URL}/{raffle.pk}/entries.csv"
     closed(raffle)
-    steps.announce(Draw.objects.select_related("raffle", "contract").get())
-    steps.freeze(Draw.objects.select_related("raffle").get())
+    draw_steps.announce(Draw.objects.select_related("raffle", "contract").get())
+    draw_steps.freeze(Draw.objects.select_related("raffle").get())
     frozen = client.get(address)
     assert (frozen.status_code, frozen.get("ETag"), frozen["Cache-Control"]) == (200, None, "no-cache")
-    steps.commit(Draw.objects.select_related("raffle", "contract").get())
+    draw_steps.commit(Draw.objects.select_related("raffle", "contract").get())
     draw = Draw.objects.get()
     first = client.get(address)
     assert (first["ETag"], first["Cache-Control"]) == (f'"{draw.root}"', "public, max-age=300")

@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 from eth_account import Account
 
-from verification.chain import Chain, door
-from verification.onchain import (
+from verification.chain import Chain, client
+from verification.chain_types import (
     ChainError,
     ChainRejected,
     ChainTooDear,
@@ -336,7 +336,7 @@ def test_an_event_leads_to_its_transaction(chain: Chain, contract: str, monkeypa
     send(chain, signed)
     send(chain, announcement(chain, contract))
     for span in (10_000, 1):  # in one question, and block by block
-        monkeypatch.setattr(door, "_LOG_SPAN", span)
+        monkeypatch.setattr(client, "_LOG_SPAN", span)
         assert chain.transaction_of(contract, "Announced", manifest_hash, not_before=0) == signed.hash
     assert chain.transaction_of(contract, "Committed", manifest_hash, not_before=int(time.time())) is None
 

@@ -66,10 +66,10 @@ def test_an_account_of_a_former_key_is_left_alone(account, run_tasks, mona):
 
 
 def test_without_its_chain_the_balance_is_read_another_time(account, settings, run_tasks, closed_port):
-    from verification import doors
+    from verification import clients
 
     settings.CHAIN_RPC_URLS = [f"http://127.0.0.1:{closed_port}"]
-    doors.chain.cache_clear()
+    clients.chain.cache_clear()
     assert run_tasks()
     account.refresh_from_db()
     assert (account.balance, account.claimed_until) == (None, None)

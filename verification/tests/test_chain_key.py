@@ -8,10 +8,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from eth_account import Account
 
-from verification import doors
+from verification import clients
+from verification.chain_types import ChainError
 from verification.checks import operator_key_is_usable
-from verification.keys import KeyFault, KeySource
-from verification.onchain import ChainError
+from verification.operator_key import KeyFault, KeySource
 
 KEY = secrets.token_bytes(32).hex()
 PASSWORD = "a long password"
@@ -140,8 +140,8 @@ def test_check_says_what_is_wrong_and_not_what_the_key_is(settings):
 
 def test_a_bad_key_makes_the_chain_unavailable_and_is_in_no_repr(settings):
     settings.CHAIN_RPC_URLS, settings.CHAIN_OPERATOR_KEY = ["http://127.0.0.1:1"], "nonsense"
-    doors.chain.cache_clear()
+    clients.chain.cache_clear()
     with pytest.raises(ChainError, match="CHAIN_OPERATOR_KEY is no private key"):
-        doors.chain()
+        clients.chain()
     settings.CHAIN_OPERATOR_KEY = KEY
-    assert KEY not in repr(vars(doors.chain())) + repr(doors.operator_key())
+    assert KEY not in repr(vars(clients.chain())) + repr(clients.operator_key())

@@ -2,9 +2,9 @@
 
 import pytest
 
-from verification import doors
-from verification.keys import KeyFault
-from verification.onchain import ChainUnavailable
+from verification import clients
+from verification.chain_types import ChainUnavailable
+from verification.operator_key import KeyFault
 
 from .on_chain import chain_id, rpc_url
 
@@ -15,21 +15,21 @@ def unreadable_key(settings, tmp_path):
     settings.CHAIN_OPERATOR_KEY = ""
     settings.CHAIN_OPERATOR_KEY_FILE = str(tmp_path / "none")
     settings.CHAIN_RPC_URLS, settings.CHAIN_ID = [rpc_url()], chain_id()
-    doors.chain.cache_clear()
+    clients.chain.cache_clear()
     with pytest.raises(KeyFault):
-        doors.chain()
+        clients.chain()
 
 
 def test_the_probe_works_without_the_key(unreadable_key):
-    doors.ping_chain()
+    clients.ping_chain()
 
 
 def test_the_probe_names_another_chain(unreadable_key, settings):
     settings.CHAIN_ID += 1
     with pytest.raises(ChainUnavailable, match="serves the chain"):
-        doors.ping_chain()
+        clients.ping_chain()
 
 
 def test_without_a_chain_the_probe_asks_nobody(settings):
     settings.CHAIN_RPC_URLS = []
-    doors.ping_chain()
+    clients.ping_chain()

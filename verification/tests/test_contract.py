@@ -6,10 +6,10 @@ from hashlib import sha256
 import pytest
 
 from verification.chain import Chain
+from verification.chain_types import DrawStatus
 from verification.contract import MAX_DRAWS, MAX_PICKS, VOID_AFTER, artefact
 from verification.contract.compile import ARTEFACT, SOURCE, as_text, compile_source
 from verification.contract.encoding import encode_public_key, encode_signature
-from verification.onchain import DrawStatus
 
 from .on_chain import (
     INFINITY,

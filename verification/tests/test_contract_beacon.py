@@ -10,9 +10,9 @@ from py_arkworks_bls12381 import G1Point, G2Point
 
 from verification.beacon import QUICKNET, randomness
 from verification.chain import Chain
+from verification.chain_types import DrawStatus
 from verification.contract import artefact
 from verification.contract.encoding import encode_public_key, encode_signature
-from verification.onchain import DrawStatus
 
 from .on_chain import (
     INFINITY,

@@ -10,9 +10,9 @@ from web3 import Web3
 
 from verification.beacon import randomness
 from verification.chain import Chain
+from verification.chain_types import DrawState, DrawStatus
 from verification.contract import MAX_DRAWS, MAX_PICKS
 from verification.contract.encoding import encode_signature
-from verification.onchain import DrawState, DrawStatus
 from verification.picks import MOST_TICKETS, pick_indices, seed
 
 from .on_chain import (

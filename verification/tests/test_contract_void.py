@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from verification.chain import Chain
+from verification.chain_types import DrawStatus
 from verification.contract import VOID_AFTER, artefact
 from verification.contract.encoding import encode_public_key, encode_signature
-from verification.onchain import DrawStatus
 
 from .on_chain import (
     DevBeacon,

@@ -21,7 +21,7 @@ from raffles.models import TicketCounter
 from raffles.services import cancel_raffle, close_raffle
 from verification import announcements, services, tasks
 from verification.models import Draw, Pick
-from verification.services import steps
+from verification.services import draw_steps
 
 from .drawing import URL, advance_to, closed, committed, crowd, put_in_state, tamper
 from .servers import answer, serving
@@ -47,8 +47,8 @@ def test_a_draw_goes_from_its_promise_to_its_picks(selling, people, client):
     assert (shown["anchored"], shown["state"], shown["transactions"]) == (False, "drawn", [])
     raffle.refresh_from_db()
     assert raffle.drawn_at > raffle.frozen_at > raffle.closed_at
-    steps = AuditEntry.objects.filter(subject_type="draw").order_by("id").values_list("action", flat=True)
-    assert list(steps) == [f"draw.{step}" for step in ("promised", "announced", "frozen", "committed", "drawn")]
+    draw_steps = AuditEntry.objects.filter(subject_type="draw").order_by("id").values_list("action", flat=True)
+    assert list(draw_steps) == [f"draw.{step}" for step in ("promised", "announced", "frozen", "committed", "drawn")]
 
 
 def test_until_the_round_appears_the_draw_waits_for_it(selling, alice, settings):
@@ -73,7 +73,7 @@ def test_steps_taken_again_change_nothing(selling, alice):
     for _ in range(3):
         services.advance_draw(raffle.pk)
     # Also for a worker that read the draw long ago.
-    for state, step in steps.STEPS.items():
+    for state, step in draw_steps.STEPS.items():
         if state not in {State.DRAWN, State.ANNOUNCED}:
             step(Draw(**before[0] | {"state": state}))
     assert (Draw.objects.values().get(), list(Pick.objects.values())) == before
@@ -103,7 +103,7 @@ class Crash(BaseException):
 
 
 CRASHES = [
-    *((steps, name) for name in ("reach", "entries_tree", "anchor_commit", "store_index", "_write_picks")),
+    *((draw_steps, name) for name in ("reach", "entries_tree", "anchor_commit", "store_index", "_write_picks")),
     (announcements, "tell_winners"),
 ]
 
@@ -184,14 +184,14 @@ def test_the_moment_of_a_commitment_is_that_of_its_publication(selling, alice, m
     raffle = selling(capacity=3)
     seated(alice, raffle, 3)
     close_raffle(raffle.pk)
-    store, stored = steps.store_index, []
+    store, stored = draw_steps.store_index, []
 
     def stalled(draw, tree):
         time.sleep(1.1)
         store(draw, tree)
         stored.append(int(time.time()))
 
-    monkeypatch.setattr(steps, "store_index", stalled)
+    monkeypatch.setattr(draw_steps, "store_index", stalled)
     draw = services.advance_draw(raffle.pk)
     assert draw.committed_at >= stored[0]
     assert draw.promised_beacon.time_of(draw.round) >= draw.committed_at + raffle.delay_seconds
@@ -203,7 +203,7 @@ def test_entries_that_make_no_tree_stop_the_draw(selling, alice, bob, mona):
     seated(bob, raffle, 3)
     services.advance_draw(raffle.pk)
     closed(raffle)
-    steps.freeze(Draw.objects.select_related("raffle").get())
+    draw_steps.freeze(Draw.objects.select_related("raffle").get())
     overlapping = "UPDATE purchases_purchase SET first_ticket = 2 WHERE first_ticket = 4"
     tamper("purchases_purchase", "frozen_entries_are_fixed", overlapping)
     draw = services.advance_draw(raffle.pk)
@@ -239,7 +239,7 @@ def test_a_worker_that_comes_late_does_not_freeze_a_cancelled_raffle(selling, al
     stale = Draw.objects.select_related("raffle").get()
     closed(raffle)
     cancel_raffle(raffle.pk, reason="The watch was stolen.")
-    steps.freeze(stale)
+    draw_steps.freeze(stale)
     assert Draw.objects.get().state == State.VOID
     raffle.refresh_from_db()
     assert (raffle.frozen_at, raffle.cancel_reason) == (None, "The watch was stolen.")
@@ -309,7 +309,7 @@ def test_the_reason_of_a_worker_left_behind_is_not_told_of_a_later_state(selling
     close_raffle(raffle.pk)
     services.advance_draw(raffle.pk)
     due = Draw.objects.get().due_at
-    steps.wait(stale, timezone.now(), "the chain does not answer")
+    draw_steps.wait(stale, timezone.now(), "the chain does not answer")
     draw = Draw.objects.get()
     assert (draw.due_at, "chain" in draw.trouble) == (due, False)
 

@@ -21,7 +21,7 @@ from verification import pages
 from verification.beacon import QUICKNET
 from verification.manifest import canonical
 from verification.models import Draw, Forfeit
-from verification.services import forfeit_pick, steps
+from verification.services import draw_steps, forfeit_pick
 from verification.timeline import Timeline, in_words
 from verification.verifier import BUNDLE_BYTES_MAX
 
@@ -78,12 +78,12 @@ def test_each_state_says_what_it_waits_for(client, selling, alice):
     assert "Tickets are on sale until" in shown(client, raffle)
     closed(raffle)
     assert "The last payments are being settled" in shown(client, raffle)
-    steps.freeze(Draw.objects.select_related("raffle").get(pk=raffle.pk))
+    draw_steps.freeze(Draw.objects.select_related("raffle").get(pk=raffle.pk))
     page = shown(client, raffle)
     assert "Their fingerprint is about to be published" in page
     assert "entries.csv" in page
     assert "bundle.json</a>" not in page
-    steps.commit(Draw.objects.select_related("raffle", "contract").get(pk=raffle.pk))
+    draw_steps.commit(Draw.objects.select_related("raffle", "contract").get(pk=raffle.pk))
     page = shown(client, raffle)
     assert "nobody can know it before" in page
     assert Draw.objects.get(pk=raffle.pk).root in page

@@ -9,10 +9,10 @@ from django.core.management import CommandError, call_command
 from accounts.models import User
 from purchases.tests.stage import seated
 from raffles.models import Raffle
-from verification import doors, services
+from verification import clients, services
+from verification.chain_types import DrawStatus
 from verification.contract.encoding import decode_signature, encode_signature
 from verification.models import ChainStep, Draw
-from verification.onchain import DrawStatus
 
 from .drawing import advance_to, closed
 from .mining import wait_for
@@ -30,7 +30,7 @@ def without_relays(raffle: Raffle, buyer: User, settings) -> tuple[Draw, bytes]:
     draw = Draw.objects.select_related("raffle", "contract").get(pk=raffle.pk)
     wait_for(draw)
     away, settings.BEACON_URLS = settings.BEACON_URLS, good
-    signature = doors.client_of(draw.promised_beacon).fetch(draw.round or 0)
+    signature = clients.client_of(draw.promised_beacon).fetch(draw.round or 0)
     settings.BEACON_URLS = away
     assert services.advance_draw(raffle.pk).state == State.COMMITTED
     return draw, signature

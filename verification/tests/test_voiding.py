@@ -17,7 +17,7 @@ from purchases.tests.stage import at_once, bought, seated
 from raffles import services as raffle_services
 from verification import errors
 from verification.models import Draw, Pick
-from verification.services import advance_draw, declare_void, steps, voiding
+from verification.services import advance_draw, declare_void, draw_steps, voiding
 
 from .drawing import URL, advance_to, closed, put_in_state
 
@@ -197,7 +197,7 @@ class Crash(BaseException):
     """The worker dies."""
 
 
-CRASHES = [(voiding, "reach"), (raffle_services, "void_raffle"), (steps, "void_overdue")]
+CRASHES = [(voiding, "reach"), (raffle_services, "void_raffle"), (draw_steps, "void_overdue")]
 
 
 def test_a_worker_that_dies_at_any_point_leaves_a_draw_that_goes_on_to_its_void(waiting, root, monkeypatch, run_tasks):

@@ -8,11 +8,11 @@ from django.utils import timezone
 from accounts.models import Notification
 from purchases.models import Purchase
 from purchases.tests.stage import seated
-from verification import doors, services
+from verification import clients, services
 from verification.anchoring import deploy_contract
+from verification.chain_types import DrawStatus
 from verification.models import ChainStep, Draw, Pick
-from verification.onchain import DrawStatus
-from verification.services import declare_void, steps, voiding
+from verification.services import declare_void, draw_steps, voiding
 
 from .drawing import URL, advance_to, closed
 from .on_chain import funded_chain, send, until_block
@@ -69,7 +69,7 @@ def void_by_anyone(chain, draw):
 
 
 def settle_by_anyone(draw):
-    signature = doors.client_of(draw.promised_beacon).fetch(draw.round)
+    signature = clients.client_of(draw.promised_beacon).fetch(draw.round)
     where = (draw.contract.address, bytes.fromhex(draw.manifest_hash))
     by_anyone(lambda other: other.prepare_settle(*where, signature=signature))
 
@@ -127,7 +127,7 @@ def test_if_the_round_appears_the_contract_settles_before_winners_are_told(decla
     def told(draw):
         asked.append(on_chain(chained, draw).status)
 
-    monkeypatch.setattr(steps.announcements, "tell_winners", told)
+    monkeypatch.setattr(draw_steps.announcements, "tell_winners", told)
     draw = advance_to(declared.raffle, State.SETTLED)
     assert asked == [DrawStatus.SETTLED]
     assert list(chained.settled_picks(draw.contract.address, bytes.fromhex(draw.manifest_hash))) == list(
@@ -177,7 +177,9 @@ def test_a_draw_that_is_declared_on_the_chain_alone_is_settled_there_before_winn
     declare_with_the_operator_s_key(chained, overdue)
     relays(there=True)
     asked = []
-    monkeypatch.setattr(steps.announcements, "tell_winners", lambda draw: asked.append(on_chain(chained, draw).status))
+    monkeypatch.setattr(
+        draw_steps.announcements, "tell_winners", lambda draw: asked.append(on_chain(chained, draw).status)
+    )
     advance_to(overdue.raffle, State.SETTLED)
     assert asked == [DrawStatus.SETTLED]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from accounts import attempts
+from accounts import throttle
 from accounts.models import User
 
 
@@ -23,6 +23,6 @@ class Command(BaseCommand):
         user = User.objects.filter(email=email).first()
         if user is None:
             raise CommandError(f"Nobody has the address {email}.")
-        if not (lifted := attempts.lift_delay(user)):
+        if not (lifted := throttle.lift_delay(user)):
             raise CommandError(f"Nothing is counted against {user.email}: they need not wait.")
         self.stdout.write(f"{user.email} can try again at once; forgotten are wrong {' and '.join(lifted)}.")

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 
-from accounts import keys
+from accounts import signing_keys
 from luxewin.environment import user_name
 
 
@@ -31,21 +31,21 @@ class Command(BaseCommand):
         """The new key begins on the first day that is further away than others may keep the published set."""
         text = settings.JWT_SIGNING_KEYS
         if leaked or not text.strip():
-            words = [keys.new_key()]
+            words = [signing_keys.new_key()]
         else:
             try:
-                living = keys.parse(text).living()
-            except keys.KeysUnreadable as error:
+                living = signing_keys.parse(text).living()
+            except signing_keys.KeysUnreadable as error:
                 raise CommandError(f"JWT_SIGNING_KEYS: {error}") from error
             now = datetime.now(UTC)
             if living[-1].begins > now:
                 raise CommandError(f"A new key begins on {living[-1].begins:%Y-%m-%d} already.")
-            begins = now + keys.PUBLISHED_FOR + timedelta(days=1)
-            words = [*(key.text for key in living), keys.new_key(begins)]
+            begins = now + signing_keys.PUBLISHED_FOR + timedelta(days=1)
+            words = [*(key.text for key in living), signing_keys.new_key(begins)]
         self._write(words)
         names = ", ".join(
-            f"{key.kid} from {f'{key.begins:%Y-%m-%d}' if key.begins > keys.EVER else 'ever'}"
-            for key in keys.parse(" ".join(words)).keys
+            f"{key.kid} from {f'{key.begins:%Y-%m-%d}' if key.begins > signing_keys.EVER else 'ever'}"
+            for key in signing_keys.parse(" ".join(words)).keys
         )
         self.stderr.write(f"Keys: {names}. Restart every web process.")
 

@@ -44,10 +44,10 @@ def bare(entries: int) -> float:
 def held(raffle_id: UUID) -> tuple[float, float]:
     """Freezes, commits and decides; seconds, and those of the processor. The raffle's sale must be closed."""
     from verification.models import Draw
-    from verification.services import steps
+    from verification.services import draw_steps
 
     seconds = busy = 0.0
-    for state, step in steps.STEPS.items():
+    for state, step in draw_steps.STEPS.items():
         draw = Draw.objects.select_related("raffle", "contract").get(pk=raffle_id)
         if draw.state != state or state == Draw.State.DRAWN:
             continue

@@ -11,16 +11,16 @@ from localstripe import server
 
 from dev.services.state import kept, private_folder
 from dev.services.stripe_standin import config, events, methods
+from dev.services.stripe_standin.api_keys import publishable_key, random_word, secret_key
 from dev.services.stripe_standin.charges import Payment
 from dev.services.stripe_standin.customers import Buyer
 from dev.services.stripe_standin.disputes import Dispute
-from dev.services.stripe_standin.door import Handler, Idempotency, form, keys
 from dev.services.stripe_standin.events import Deliveries, ToldEvent, WebhookEndpoint
 from dev.services.stripe_standin.faults import EventFaults, RequestFaults
 from dev.services.stripe_standin.intents import Intent
-from dev.services.stripe_standin.keys import publishable_key, random_word, secret_key
 from dev.services.stripe_standin.later import later
 from dev.services.stripe_standin.memory import Memory
+from dev.services.stripe_standin.middleware import Handler, Idempotency, form, keys
 from dev.services.stripe_standin.refunds import Repayment
 
 CORS = {

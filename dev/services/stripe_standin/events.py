@@ -15,10 +15,10 @@ import aiohttp
 from localstripe import resources
 from localstripe.resources import DeletedObject, Event, StripeObject, try_convert_to_bool
 
+from dev.services.stripe_standin.api_keys import random_word
 from dev.services.stripe_standin.asking import DEFAULT_API_VERSION, asked
 from dev.services.stripe_standin.errors import StripeError, unknown_parameter
 from dev.services.stripe_standin.faults import EventFaults
-from dev.services.stripe_standin.keys import random_word
 from dev.services.stripe_standin.lists import Page, page, shelves
 
 FIRST_DELIVERY_SECONDS = 0.2

@@ -27,7 +27,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.generation.hypothesis.builder import HypothesisTestConfig, HypothesisTestMode, create_test
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from luxewin.tests.contract.world import BODIES, IDS, NEEDED, ROLES, World
+from luxewin.tests.contract.sample_data import BODIES, IDS, NEEDED, ROLES, World
 
 # Random requests over all operations; the boundaries come on top, about 40 for each.
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "1400"))

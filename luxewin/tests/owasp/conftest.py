@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from accounts.tests.browsing import Device
-from luxewin.tests.contract.world import PASSWORD, World
+from luxewin.tests.contract.sample_data import PASSWORD, World
 
 
 @pytest.fixture

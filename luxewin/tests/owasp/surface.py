@@ -17,7 +17,7 @@ from psycopg import sql
 from rest_framework.test import APIClient
 
 from luxewin.tests.asking import OURS
-from luxewin.tests.contract.world import BODIES, NEEDED, World
+from luxewin.tests.contract.sample_data import BODIES, NEEDED, World
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Operation:
         """A body that it takes, if it reads one."""
         NEEDED.get(self.name, lambda world: None)(world)
         made = BODIES.get(self.name)
-        assert made or not self.takes, f"give {self.name} a body in luxewin/tests/contract/world.py"
+        assert made or not self.takes, f"give {self.name} a body in luxewin/tests/contract/sample_data.py"
         return made(world) if made else {}
 
 

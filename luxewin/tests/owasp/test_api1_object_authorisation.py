@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from luxewin.tests.asking import assert_problem, client_of
-from luxewin.tests.contract.world import World
+from luxewin.tests.contract.sample_data import World
 from luxewin.tests.owasp.surface import Operation, ask, nothing_changes, operations, resolved
 
 # Whose the ids are: of one person (by what fills the path), anyone's to read, or for those with a role.

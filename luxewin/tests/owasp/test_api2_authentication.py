@@ -19,7 +19,7 @@ from accounts.tests.hashing import work
 from accounts.tests.test_signatures import _forgeries
 from accounts.tokens import open_session
 from luxewin.tests.asking import assert_problem, client_of
-from luxewin.tests.contract.world import PASSWORD, World
+from luxewin.tests.contract.sample_data import PASSWORD, World
 from luxewin.tests.owasp.surface import Operation, ask, nothing_changes, operations
 from luxewin.tests.test_bad_requests import TOKENS
 

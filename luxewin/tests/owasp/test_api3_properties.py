@@ -17,7 +17,7 @@ from django.db import models, transaction
 
 from accounts.models import Session, User
 from luxewin.tests.asking import OURS, client_of
-from luxewin.tests.contract.world import IDS, World
+from luxewin.tests.contract.sample_data import IDS, World
 from luxewin.tests.owasp.surface import Operation, ask, document, operations, resolved, snapshot
 from purchases.models import Payment, Purchase
 

@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.tokens import open_session
 from luxewin.tests.asking import assert_problem, client_of
-from luxewin.tests.contract.world import World
+from luxewin.tests.contract.sample_data import World
 from luxewin.tests.owasp.surface import Operation, ask, nothing_changes, operations
 from purchases.models import Purchase
 from verification.tests.drawing import committed, crowd

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from luxewin.tests.asking import assert_problem, client_of
-from luxewin.tests.contract.world import World
+from luxewin.tests.contract.sample_data import World
 from luxewin.tests.owasp.surface import Operation, ask, nothing_changes, operations
 
 STAFF = [operation for operation in operations() if operation.is_for_staff]

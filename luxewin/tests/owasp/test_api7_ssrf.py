@@ -19,7 +19,7 @@ from luxewin.tests.owasp.surface import ask, operations, resolved
 from purchases.gateway.transport import CurlClient
 from verification.beacon import QUICKNET, BeaconClient, BeaconUnavailable
 from verification.chain import Chain
-from verification.onchain import ChainUnavailable
+from verification.chain_types import ChainUnavailable
 from verification.tests.servers import serving
 
 ADDRESSES = ("uri", "url", "hostname", "ipv4", "ipv6")

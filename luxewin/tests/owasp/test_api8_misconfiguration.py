@@ -14,7 +14,7 @@ from django.conf import settings as configured
 from django.test import Client
 
 from luxewin.tests.asking import assert_problem, client_of
-from luxewin.tests.contract.world import World
+from luxewin.tests.contract.sample_data import World
 from luxewin.tests.owasp.surface import operations
 from raffles.views import RaffleViewSet
 

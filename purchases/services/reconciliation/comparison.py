@@ -17,11 +17,11 @@ from purchases.errors import ProviderRefused, ProviderUnavailable
 from purchases.models import Dispute, Payment, Refund, StaleMirror
 from purchases.services.disputes import note_dispute
 from purchases.services.flags import flag_purchase
-from purchases.services.mirrors import About, mirror_now
 from purchases.services.payments import CALL_LEASE
 from purchases.services.reconciliation.differences import Difference
 from purchases.services.refunds import STATUSES, execute_refund, note_refund
 from purchases.services.settlement import apply_intent, mismatches, settle_intent
+from purchases.services.stripe_sync import About, mirror_now
 
 log = logging.getLogger(__name__)
 BATCH = 200

@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 from luxewin.commands import LongCommand
 from verification.anchoring import deploy_contract
 from verification.beacon import BeaconError
-from verification.onchain import ChainError
+from verification.chain_types import ChainError
 
 
 class Command(LongCommand):

@@ -10,15 +10,15 @@ from django.db.models.functions import Now
 
 from luxewin.clock import database_now
 from luxewin.commands import LongCommand
-from verification import doors
+from verification import clients
 from verification.anchoring import anchor_settlement
 from verification.beacon import BeaconError
 from verification.chain import Chain
+from verification.chain_types import Call, ChainError, ChainRejected, DrawStatus
 from verification.errors import StepStuck, StepWaits
-from verification.keys import KeyFault, KeySource
 from verification.management.commands.draw_raffle import signature_of
 from verification.models import Contract, Draw
-from verification.onchain import Call, ChainError, ChainRejected, DrawStatus
+from verification.operator_key import KeyFault, KeySource
 
 SECONDS = 300
 STATUSES = {
@@ -54,7 +54,7 @@ class Command(LongCommand):
             raise CommandError(str(error)) from error
 
     def _settle(self, draw: Draw, contract: Contract, signature: str | None, key_file: str) -> None:
-        chain, manifest_hash = doors.required_chain(), bytes.fromhex(draw.manifest_hash)
+        chain, manifest_hash = clients.required_chain(), bytes.fromhex(draw.manifest_hash)
         state = chain.draw_state(contract.address, manifest_hash)
         if state.status in STATUSES:
             raise CommandError(f"Draw {draw.sequence} cannot be settled: {STATUSES[state.status]}.")
@@ -78,7 +78,7 @@ def _signature(draw: Draw, number: int, text: str | None) -> bytes:
     """The verified signature of the round: given, known, or of a relay."""
     promised = draw.promised_beacon
     if not text and (not draw.signature or draw.round != number):
-        return doors.client_of(promised).fetch(number, now=database_now().timestamp())
+        return clients.client_of(promised).fetch(number, now=database_now().timestamp())
     signature = signature_of(text or draw.signature)
     if not promised.verify(number, signature):
         raise CommandError(f"This is not the beacon's signature of round {number}.")
@@ -87,12 +87,12 @@ def _signature(draw: Draw, number: int, text: str | None) -> bytes:
 
 def _payer(key_file: str) -> Chain:
     if not key_file:
-        return doors.required_chain()
+        return clients.required_chain()
     try:
         key = KeySource(file=key_file, password_file=settings.CHAIN_OPERATOR_KEY_PASSWORD_FILE).read()
     except KeyFault as fault:
         raise CommandError(str(fault).replace("CHAIN_OPERATOR_KEY_FILE", "--key-file")) from fault
-    return Chain(settings.CHAIN_RPC_URLS, settings.CHAIN_ID, key, max_fee=doors.required_chain().max_fee)
+    return Chain(settings.CHAIN_RPC_URLS, settings.CHAIN_ID, key, max_fee=clients.required_chain().max_fee)
 
 
 def _operator(chain: Chain) -> str:

@@ -91,5 +91,5 @@ def codes_of(user: User) -> str:
 
 def _key(subject: str) -> bytes:
     # Addresses that have no account are nobody's business: what is kept does not name them.
-    kept = b"accounts.attempts" + mailbox_key(subject).encode()
+    kept = b"accounts.throttle" + mailbox_key(subject).encode()
     return hmac.digest(settings.SECRET_KEY.encode(), kept, "sha256")

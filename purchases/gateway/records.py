@@ -9,7 +9,7 @@ import logging
 import stripe
 from djstripe.models import Charge, Dispute, PaymentIntent, Refund
 
-from purchases.gateway.door import calling
+from purchases.gateway.client import calling
 
 log = logging.getLogger(__name__)
 

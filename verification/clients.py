@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 from verification.beacon import QUICKNET, QUICKNET_RELAYS, Beacon, BeaconClient
-from verification.keys import KeySource
-from verification.onchain import GWEI, ChainUnavailable
+from verification.chain_types import GWEI, ChainUnavailable
+from verification.operator_key import KeySource
 
 if TYPE_CHECKING:
     from verification.chain import Chain

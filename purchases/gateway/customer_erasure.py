@@ -6,7 +6,7 @@ from djstripe.models import Customer, IdempotencyKey
 
 from accounts.models import User
 from purchases.errors import ProviderRefused
-from purchases.gateway.door import MISSING, calling
+from purchases.gateway.client import MISSING, calling
 
 
 def forget_customer(user: User) -> None:

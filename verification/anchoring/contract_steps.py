@@ -15,12 +15,12 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from luxewin.clock import database_now
-from verification import doors
+from verification import clients
 from verification.anchoring.sending import Planned, pursue, send, store_signed, take_step
+from verification.chain_types import Call, ChainRejected, DrawState, DrawStatus
 from verification.contract import MAX_DRAWS
 from verification.errors import StepStuck, StepWaits
 from verification.models import ChainAttempt, ChainStep, ChainTransaction, Draw
-from verification.onchain import Call, ChainRejected, DrawState, DrawStatus
 
 if TYPE_CHECKING:
     from verification.chain import Chain
@@ -63,7 +63,7 @@ def await_commit(draw: Draw) -> None:
     sent, contract = _live(draw, Step.COMMIT), draw.contract
     if contract is None or sent is None or sent.state not in (State.SIGNED, State.MINED):
         return
-    chain = doors.required_chain()
+    chain = clients.required_chain()
     sent = pursue(chain, sent)
     # While ours is in no block, the contract may have another's.
     is_awaited = sent.state == State.MINED or (
@@ -98,7 +98,7 @@ def check_round(draw: Draw, committed_at: int, number: int) -> None:
     """
     if draw.contract is None:
         return
-    state = doors.required_chain().draw_state(draw.contract.address, _hash(draw))
+    state = clients.required_chain().draw_state(draw.contract.address, _hash(draw))
     if not _is_committed(state):
         raise StepWaits("a node that is behind does not have the commitment yet", Now() + POLL)
     _same(draw, "moment or round", (committed_at, number), state.committed_at, state.round)
@@ -127,7 +127,7 @@ def anchor_settlement(draw: Draw) -> list[int]:
         return state.status == DrawStatus.SETTLED
 
     deed = _Deed(draw, Step.SETTLE, "Settled", holds, lambda chain: _sign_settlement(chain, draw))
-    sent, chain = _done(deed), doors.required_chain()
+    sent, chain = _done(deed), clients.required_chain()
     # Of several draws in one call, one that somebody had settled just before was passed over.
     if sent.steps.count() > 1 and _taken_by(chain, deed) != sent:
         raise StepWaits("somebody else settled the draw; that is being confirmed", Now())
@@ -142,7 +142,7 @@ def settled_with(draw: Draw) -> bytes | None:
     contract = draw.contract
     if contract is None:
         return None
-    chain = doors.required_chain()
+    chain = clients.required_chain()
     if chain.draw_state(contract.address, _hash(draw)).status != DrawStatus.SETTLED:
         return None
     taken_by = chain.transaction_of(contract.address, "Settled", _hash(draw), not_before=_since(draw))
@@ -167,7 +167,7 @@ def anchor_void_declaration(draw: Draw) -> int:
         _sign_for(chain, chain.prepare_declare_void(contract.address, _hash(draw)), Step.DECLARE_VOID, [draw])
 
     _done(_Deed(draw, Step.DECLARE_VOID, "VoidDeclared", lambda state: state.void_at > 0, sign))
-    return doors.required_chain().draw_state(contract.address, _hash(draw)).void_at
+    return clients.required_chain().draw_state(contract.address, _hash(draw)).void_at
 
 
 def anchor_void(draw: Draw) -> None:
@@ -187,7 +187,7 @@ def _done(deed: _Deed) -> ChainTransaction:
     sent = _live(deed.draw, deed.step)
     if sent and sent.state == State.FINAL:
         return sent
-    chain = doors.required_chain()
+    chain = clients.required_chain()
     if sent:
         sent = pursue(chain, sent)
     if sent is None or sent.state in (State.SIGNED, *ChainTransaction.DEAD):

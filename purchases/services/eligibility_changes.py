@@ -8,9 +8,9 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from accounts import errors as accounts_errors
+from accounts.eligibility import Standing, blockers, keep_standing, standing_of, standings_of
 from accounts.models import EligibilityChange, User
 from accounts.services.exclusions import carry_over_exclusion
-from accounts.standing import Standing, blockers, keep_standing, standing_of, standings_of
 from luxewin.audit.services import record
 from purchases.errors import SpendLimitReached
 from purchases.models import Purchase

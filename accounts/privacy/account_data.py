@@ -35,8 +35,8 @@ from accounts.models import (
     User,
 )
 from accounts.models.people import NOWHERE
-from accounts.privacy import held, retention
-from accounts.privacy.leaving import Obstacle, eraser, obstacle, obstacles_of
+from accounts.privacy import exports, retention
+from accounts.privacy.erasure import Obstacle, eraser, obstacle, obstacles_of
 from luxewin.audit.models import AuditEntry
 from luxewin.clock import database_now
 
@@ -44,13 +44,13 @@ log = logging.getLogger(__name__)
 
 
 def _profile(user: User) -> Iterator[dict[str, Any]]:
-    row = next(held.rows_of(User.objects.filter(pk=user.pk), "password"))
+    row = next(exports.rows_of(User.objects.filter(pk=user.pk), "password"))
     yield row | {"groups": [group.name for group in user.groups.order_by("name")]}
 
 
 def audit_rows(found: QuerySet[AuditEntry], user: User) -> Iterator[dict[str, Any]]:
     """Audit rows as their subject may read them: who else acted, and from where, is that one's own affair."""
-    for row in held.rows_of(found.order_by("pk")):
+    for row in exports.rows_of(found.order_by("pk")):
         mine = row.pop("actor") == user.pk
         acted_from, request_id = row.pop("address"), row.pop("request_id")
         yield row | ({"by": "you", "address": acted_from, "request_id": request_id} if mine else {"by": "others"})
@@ -74,11 +74,11 @@ def _audit(user: User) -> Iterator[dict[str, Any]]:
 def _messages(user: User) -> Iterator[dict[str, Any]]:
     """What went to their own addresses. What another address was told would say whether it has an account."""
     told = Notification.objects.filter(user=user).exclude(kind="email_change_new")
-    return held.rows_of(told.order_by("pk"), "dedupe_key")
+    return exports.rows_of(told.order_by("pk"), "dedupe_key")
 
 
 def _link_requests(user: User) -> Iterator[dict[str, Any]]:
-    return held.rows_of(LinkRequest.objects.filter(email=user.email))
+    return exports.rows_of(LinkRequest.objects.filter(email=user.email))
 
 
 def register() -> None:
@@ -89,28 +89,32 @@ def register() -> None:
 
 def _register_areas() -> None:
     of_rights = ("accounts.User_groups", "accounts.User_user_permissions")
-    held.register("account/profile.json", "who you are", _profile, "accounts.User", *of_rights)
-    held.register_rows("account/preferences.json", "how you want to be told and named", Preferences)
+    exports.register("account/profile.json", "who you are", _profile, "accounts.User", *of_rights)
+    exports.register_rows("account/preferences.json", "how you want to be told and named", Preferences)
     of_tokens = ("token_id", "previous_token_id", "issued_at", "signed_by")
-    held.register_rows("account/sessions.json", "where you are and were signed in", Session, *of_tokens)
-    held.register("account/messages.json", "what you were told", _messages, "accounts.Notification")
-    held.register_rows("account/address_change.json", "a new address that waits for its links", EmailChange)
-    held.register("account/link_requests.json", "mails with links asked for", _link_requests, "accounts.LinkRequest")
-    held.register_rows("account/former.json", "addresses and accounts elsewhere that were yours", FormerIdentifier)
-    held.register_rows("account/identities.json", "accounts elsewhere with which you sign in here", Identity)
+    exports.register_rows("account/sessions.json", "where you are and were signed in", Session, *of_tokens)
+    exports.register("account/messages.json", "what you were told", _messages, "accounts.Notification")
+    exports.register_rows("account/address_change.json", "a new address that waits for its links", EmailChange)
+    exports.register("account/link_requests.json", "mails with links asked for", _link_requests, "accounts.LinkRequest")
+    exports.register_rows("account/former.json", "addresses and accounts elsewhere that were yours", FormerIdentifier)
+    exports.register_rows("account/identities.json", "accounts elsewhere with which you sign in here", Identity)
     secrets = ("key", "last_t", "drift")
-    held.register_rows("account/authenticators.json", "your authenticator app, but its secret", TOTPDevice, *secrets)
-    held.register_rows("account/recovery_codes.json", "when your unused recovery codes were made", RecoveryCode)
-    held.register_rows("account/safeguards.json", "your pause and your exclusion", Safeguards)
-    held.register_rows("account/spend_limits.json", "your limits", SpendLimit)
-    held.register_rows("account/terms.json", "the terms that you accepted", TermsAcceptance)
-    held.register_rows("account/exports.json", "archives like this one", Export)
-    held.register_rows("account/deletions.json", "your wishes to be forgotten", Deletion)
-    held.register("account/audit.json", "what was done by you and to your account", _audit, "audit.AuditEntry")
-    held.leave_out("the archive itself", "accounts.ExportPart")
-    held.leave_out("a digest that names nobody, of an account that is gone", "accounts.ExcludedAddress")
-    held.leave_out("a note, gone within seconds, that open checkouts are to be checked", "accounts.EligibilityChange")
-    held.leave_out("the journal of staff's work on others; what it did to the person is in the audit", "admin.LogEntry")
+    exports.register_rows("account/authenticators.json", "your authenticator app, but its secret", TOTPDevice, *secrets)
+    exports.register_rows("account/recovery_codes.json", "when your unused recovery codes were made", RecoveryCode)
+    exports.register_rows("account/safeguards.json", "your pause and your exclusion", Safeguards)
+    exports.register_rows("account/spend_limits.json", "your limits", SpendLimit)
+    exports.register_rows("account/terms.json", "the terms that you accepted", TermsAcceptance)
+    exports.register_rows("account/exports.json", "archives like this one", Export)
+    exports.register_rows("account/deletions.json", "your wishes to be forgotten", Deletion)
+    exports.register("account/audit.json", "what was done by you and to your account", _audit, "audit.AuditEntry")
+    exports.leave_out("the archive itself", "accounts.ExportPart")
+    exports.leave_out("a digest that names nobody, of an account that is gone", "accounts.ExcludedAddress")
+    exports.leave_out(
+        "a note, gone within seconds, that open checkouts are to be checked", "accounts.EligibilityChange"
+    )
+    exports.leave_out(
+        "the journal of staff's work on others; what it did to the person is in the audit", "admin.LogEntry"
+    )
 
 
 @obstacle

@@ -13,9 +13,7 @@ from web3.utils.address import get_create_address
 
 from verification.beacon import Beacon
 from verification.chain.nodes import Nodes, code_of, reason_of
-from verification.contract import VOID_AFTER, artefact
-from verification.contract.encoding import decode_signature, encode_public_key, encode_signature
-from verification.onchain import (
+from verification.chain_types import (
     Block,
     Call,
     ChainRejected,
@@ -26,6 +24,8 @@ from verification.onchain import (
     Receipt,
     SignedCall,
 )
+from verification.contract import VOID_AFTER, artefact
+from verification.contract.encoding import decode_signature, encode_public_key, encode_signature
 
 _GAS_MARGIN = 1.25  # over the estimate, since state may differ a little when the transaction runs
 _BASE_FEE_MARGIN = 2  # a full block raises the base fee by an eighth: this covers six of them

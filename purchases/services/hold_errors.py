@@ -8,9 +8,9 @@ from uuid import UUID
 import psycopg
 from django.db import DatabaseError
 
+from accounts.eligibility import BARRIERS, barrier, standing_of
 from accounts.errors import AccountInactive, EmailNotVerified, SessionEnded
 from accounts.models import User
-from accounts.standing import BARRIERS, barrier, standing_of
 from luxewin.api.problems import Busy, Problem
 from luxewin.database import LOCKED, outage
 from purchases import errors

@@ -23,15 +23,15 @@ from raffles.models import Raffle, TicketCounter
 from verification import announcements, picks
 from verification.anchoring import anchor_commit, anchor_promise, anchor_settlement, await_commit, check_round
 from verification.beacon import BeaconUnavailable, RoundNotYet, randomness
+from verification.chain_types import ChainError
 from verification.errors import ProofUnavailable, StepStuck, StepWaits
 from verification.merkle import EntriesError
 from verification.models import Draw, Pick, UntoldDraw
-from verification.onchain import ChainError
-from verification.services.moves import is_as_read, reach, stop, wait
 from verification.services.outcomes import award_prizes
 from verification.services.paths import Proof, Prover, are_unchanged, entries_tree, store_index
 from verification.services.repairs import follow_commit
 from verification.services.signatures import check_signature, round_signature
+from verification.services.transitions import is_as_read, reach, stop, wait
 from verification.services.voiding import settle_before_void, void_overdue
 
 log = logging.getLogger(__name__)

@@ -26,7 +26,7 @@ LINKS: dict[Any, tuple[str, str]] = {
 KEPT = "_rights_before"
 
 
-@receiver(pre_save, sender=User, dispatch_uid="accounts.rights.before")
+@receiver(pre_save, sender=User, dispatch_uid="accounts.permission_audit.before")
 def keep_flags(instance: User, update_fields: Any, **kwargs: Any) -> None:
     """Locks and reads what is about to change. Cost: one query, for who changes rights or everything."""
     touched = [name for name in FLAGS if update_fields is None or name in update_fields]
@@ -37,7 +37,7 @@ def keep_flags(instance: User, update_fields: Any, **kwargs: Any) -> None:
     vars(instance)[KEPT] = {name: before[name] for name in touched} if before else {}
 
 
-@receiver(post_save, sender=User, dispatch_uid="accounts.rights.after")
+@receiver(post_save, sender=User, dispatch_uid="accounts.permission_audit.after")
 def record_flags(instance: User, **kwargs: Any) -> None:
     """One row, if any flag is another."""
     kept = vars(instance).pop(KEPT)
@@ -47,13 +47,13 @@ def record_flags(instance: User, **kwargs: Any) -> None:
         record("user.rights_changed", instance, before=before, after=after)
 
 
-@receiver(post_delete, sender=User, dispatch_uid="accounts.rights.deleted")
+@receiver(post_delete, sender=User, dispatch_uid="accounts.permission_audit.deleted")
 def record_deletion(instance: User, **kwargs: Any) -> None:
     """A row that remains of somebody whose row is gone."""
     record("user.removed", instance, before={name: getattr(instance, name) for name in FLAGS})
 
 
-@receiver(pre_save, sender=Group, dispatch_uid="accounts.rights.group")
+@receiver(pre_save, sender=Group, dispatch_uid="accounts.permission_audit.group")
 def record_role(instance: Group, **kwargs: Any) -> None:
     """A role's name is what code knows it by."""
     before = Group.objects.filter(pk=instance.pk).first() if instance.pk else None
@@ -61,14 +61,14 @@ def record_role(instance: Group, **kwargs: Any) -> None:
         record("group.renamed", instance, before={"name": before.name}, after={"name": instance.name})
 
 
-@receiver(post_save, sender=Group, dispatch_uid="accounts.rights.group_created")
+@receiver(post_save, sender=Group, dispatch_uid="accounts.permission_audit.group_created")
 def record_new_role(instance: Group, created: bool, **kwargs: Any) -> None:
     """Its permissions are recorded as they come."""
     if created:
         record("group.created", instance, after={"name": instance.name})
 
 
-@receiver(pre_delete, sender=Group, dispatch_uid="accounts.rights.group_deleted")
+@receiver(pre_delete, sender=Group, dispatch_uid="accounts.permission_audit.group_deleted")
 def record_end_of_role(instance: Group, **kwargs: Any) -> None:
     """With it everybody in it loses what it gave."""
     members = [str(key) for key in instance.user_set.order_by("pk").values_list("pk", flat=True)]
@@ -76,7 +76,7 @@ def record_end_of_role(instance: Group, **kwargs: Any) -> None:
     record("group.deleted", instance, before=before)
 
 
-@receiver(m2m_changed, dispatch_uid="accounts.rights.links")
+@receiver(m2m_changed, dispatch_uid="accounts.permission_audit.links")
 def record_links(
     sender: Any, instance: Any, action: str, reverse: bool, model: Any, pk_set: set[Any] | None, **kwargs: Any
 ) -> None:

@@ -12,10 +12,10 @@ from aiohttp import web
 from localstripe.errors import UserError
 from localstripe.server import get_post_data, unflatten_data
 
+from dev.services.stripe_standin.api_keys import random_word
 from dev.services.stripe_standin.asking import DEFAULT_API_VERSION, Asked, asked
 from dev.services.stripe_standin.errors import StripeError, refusal
 from dev.services.stripe_standin.intents import Intent
-from dev.services.stripe_standin.keys import random_word
 from dev.services.stripe_standin.memory import REMEMBER_SECONDS, Memory
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from luxewin.environment import secret_file_fault
-from verification.onchain import ChainError
+from verification.chain_types import ChainError
 from verification.published_accounts import ADDRESSES
 
 _HEX = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")
