@@ -19,7 +19,7 @@ AGE = "SELECT accounts_age(%s, %s, statement_timestamp())"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Eligibility:
     """How one person stands, by the database's clock."""
 
     user_id: UUID
@@ -45,20 +45,20 @@ class Standing:
     has_accepted: bool | None
 
 
-def standings_of(people: Iterable[UUID]) -> dict[UUID, Standing]:
+def eligibilities_of(people: Iterable[UUID]) -> dict[UUID, Eligibility]:
     """By id. Cost: one statement."""
     with connection.cursor() as cursor:
         cursor.execute(ASK, [list(people), settings.MINIMUM_AGE])
-        found = [Standing(*row) for row in cursor.fetchall()]
+        found = [Eligibility(*row) for row in cursor.fetchall()]
     return {standing.user_id: standing for standing in found}
 
 
-def standing_of(user_id: UUID) -> Standing:
+def eligibility_of(user_id: UUID) -> Eligibility:
     """The same for one who exists. Cost: one statement."""
-    return standings_of([user_id])[user_id]
+    return eligibilities_of([user_id])[user_id]
 
 
-def keep_standing(people: Iterable[UUID]) -> None:
+def lock_eligibility(people: Iterable[UUID]) -> None:
     """No safeguard of these people changes before the caller's transaction ends. Cost: one statement.
 
     Call it before tallies, purchases and counters are locked, and ask how they stand in a statement after it.
@@ -77,12 +77,12 @@ def age_of(born: date, country: str) -> int:
         return int(cursor.fetchone()[0])
 
 
-def barrier(standing: Standing, code: str) -> Problem:
+def barrier(standing: Eligibility, code: str) -> Problem:
     """The refusal that a code among the standing's barriers stands for."""
     return BARRIERS[code](standing)
 
 
-def reasons(standing: Standing) -> list[Problem]:
+def reasons(standing: Eligibility) -> list[Problem]:
     """Everything that keeps this person from buying anything at all; empty if nothing does."""
     found = [barrier(standing, code) for code in standing.barriers]
     if standing.email_verified_at is None:
@@ -90,7 +90,7 @@ def reasons(standing: Standing) -> list[Problem]:
     return found
 
 
-def blockers(standing: Standing) -> list[str]:
+def blockers(standing: Eligibility) -> list[str]:
     """Codes of everything that keeps this person from buying, a closed account included; empty if nothing does."""
     closed = [] if standing.is_active else [errors.AccountInactive.code]
     unverified = [] if standing.email_verified_at else [errors.EmailNotVerified.code]
@@ -99,52 +99,52 @@ def blockers(standing: Standing) -> list[str]:
 
 def check_marketing(user_id: UUID) -> None:
     """Raises SelfExcluded where somebody is about to consent to marketing who excluded themselves from buying."""
-    standing = standing_of(user_id)
+    standing = eligibility_of(user_id)
     if errors.SelfExcluded.code in standing.barriers:
         raise barrier(standing, errors.SelfExcluded.code)
 
 
-def allows_marketing(standing: Standing) -> bool:
+def allows_marketing(standing: Eligibility) -> bool:
     """Nobody who keeps themselves from buying, for however short a time, is to be tempted."""
     return not {errors.SelfExcluded.code, errors.Paused.code} & set(standing.barriers)
 
 
-def _excluded(standing: Standing) -> Problem:
+def _excluded(standing: Eligibility) -> Problem:
     if standing.excluded_forever or standing.excluded_until is None:
         return errors.SelfExcluded("You excluded yourself from buying for good.", excluded_until=None)
     text = f"You excluded yourself from buying until {standing.excluded_until:%Y-%m-%d %H:%M} UTC."
     return errors.SelfExcluded(text, excluded_until=standing.excluded_until)
 
 
-def _paused(standing: Standing) -> Problem:
+def _paused(standing: Eligibility) -> Problem:
     text = f"You paused buying until {standing.paused_until:%Y-%m-%d %H:%M} UTC."
     return errors.Paused(text, paused_until=standing.paused_until)
 
 
-def _duplicate(standing: Standing) -> Problem:
+def _duplicate(standing: Eligibility) -> Problem:
     return errors.DuplicateAccount("Another account has your mailbox. Buy with that one, or write to our support.")
 
 
-def _incomplete(standing: Standing) -> Problem:
+def _incomplete(standing: Eligibility) -> Problem:
     text = f"Complete your profile first: {', '.join(standing.missing)}."
     return errors.ProfileIncomplete(text, fields=standing.missing)
 
 
-def _under_age(standing: Standing) -> Problem:
+def _under_age(standing: Eligibility) -> Problem:
     text = f"Where you live nobody under {standing.minimum_age} may buy."
     return errors.UnderAge(text, minimum_age=standing.minimum_age)
 
 
-def _not_allowed(standing: Standing) -> Problem:
+def _not_allowed(standing: Eligibility) -> Problem:
     return errors.CountryNotAllowed(f"Nobody may buy where you live. {standing.reason}")
 
 
-def _not_accepted(standing: Standing) -> Problem:
+def _not_accepted(standing: Eligibility) -> Problem:
     text = f"Accept the terms of version {standing.terms_version} first."
     return errors.TermsNotAccepted(text, version=standing.terms_version, url=standing.terms_url)
 
 
-BARRIERS: dict[str, Callable[[Standing], Problem]] = {
+BARRIERS: dict[str, Callable[[Eligibility], Problem]] = {
     errors.SelfExcluded.code: _excluded,
     errors.Paused.code: _paused,
     errors.DuplicateAccount.code: _duplicate,

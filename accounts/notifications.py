@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
-from accounts.eligibility import allows_marketing, standings_of
+from accounts.eligibility import allows_marketing, eligibilities_of
 from accounts.links import change_token, export_links, keeping_links, reset_links, unsubscribe_token, verification_links
 from accounts.models import Notification, Preferences, User
 from accounts.notification_types import OPTIONAL, event_of
@@ -77,7 +77,7 @@ def _silent(kind: str, users: list[User]) -> set[UUID]:
         return gone | set(people.filter(off).values_list("user_id", flat=True))
     wanting = people.exclude(off).filter(marketing_consent_at__isnull=False, user__is_active=True)
     consenting = set(wanting.values_list("user_id", flat=True))
-    may_be_marketed_to = {key for key, standing in standings_of(consenting).items() if allows_marketing(standing)}
+    may_be_marketed_to = {key for key, standing in eligibilities_of(consenting).items() if allows_marketing(standing)}
     return gone | ({user.pk for user in users} - may_be_marketed_to)
 
 

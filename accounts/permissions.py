@@ -22,8 +22,8 @@ def may(request: Request, permission: str) -> bool:
     return _is_given(request, permission) and not _lacks_second_factor(request)
 
 
-class Holds(BasePermission):
-    """Base for `holding`: signed in with one named permission and, by STAFF_SECOND_FACTOR, with a second factor."""
+class HasPermission(BasePermission):
+    """Base of `has_permission_to`: one named permission and, by STAFF_SECOND_FACTOR, a second factor."""
 
     permission: str
 
@@ -43,6 +43,6 @@ def _lacks_second_factor(request: Request) -> bool:
     return settings.STAFF_SECOND_FACTOR and not has_second_factor(request)
 
 
-def holding(permission: str) -> type[Holds]:
+def has_permission_to(permission: str) -> type[HasPermission]:
     """The permission class for one named permission, for example `raffles.publish_raffle`."""
-    return type("Holds", (Holds,), {"permission": permission})
+    return type("HasPermission", (HasPermission,), {"permission": permission})

@@ -37,7 +37,7 @@ WAIT = "SELECT extract(epoch FROM until - statement_timestamp()) FROM accounts_s
 
 
 def claim(subject: str) -> int:
-    """Counts a try at this account as failed; `forgive` takes it back. Returns how many are counted in a row.
+    """Counts a try at this account as failed; `reset_attempts` takes it back. Returns how many are counted in a row.
 
     `subject` is an address, or what `codes_of` says. Raises TooManyRequests while it has to wait.
     Cost: one statement, two for who has to wait.
@@ -55,7 +55,7 @@ def claim(subject: str) -> int:
     raise TooManyRequests(ceil(waiting[0]) if waiting else 1)
 
 
-def forgive(subject: str) -> bool:
+def reset_attempts(subject: str) -> bool:
     """What was given was right, or its owner set a new one: nothing is counted any more. Cost: one statement.
 
     Returns whether something was.
@@ -70,7 +70,7 @@ def lift_delay(user: User) -> list[str]:
     """
     subjects = {"passwords": user.email, "codes": codes_of(user)}
     with transaction.atomic():
-        lifted = [what for what, subject in subjects.items() if forgive(subject)]
+        lifted = [what for what, subject in subjects.items() if reset_attempts(subject)]
         if lifted:
             record("user.sign_in_delay_lifted", user, after={"of": lifted})
     return lifted

@@ -9,8 +9,8 @@ from accounts.models import User
 from luxewin import tables
 from luxewin.api.problems import Problem
 from purchases.models import Purchase
-from purchases.services import enter_letters
-from purchases.services.postal import Letter, entrants, faults_of
+from purchases.services import create_postal_entries
+from purchases.services.postal import PostalEntryRow, entrants, faults_of
 from raffles.models import Raffle
 
 COLUMNS = ("reference", "email", "quantity", "received_on")
@@ -34,13 +34,13 @@ def load_letters(data: bytes, *, raffle: Raffle, actor: User) -> list[Purchase]:
     """Enters every row of the file into the raffle in one transaction. Raises PostalFileError naming every fault."""
     letters = read_letters(data, raffle=raffle, actor=actor)
     try:
-        return enter_letters(raffle_id=raffle.pk, letters=letters, actor=actor)
+        return create_postal_entries(raffle_id=raffle.pk, letters=letters, actor=actor)
     except Problem as problem:
         # What was true when the file was checked is not true any more.
         raise PostalFileError([problem.detail]) from problem
 
 
-def read_letters(data: bytes, *, raffle: Raffle, actor: User) -> list[Letter]:
+def read_letters(data: bytes, *, raffle: Raffle, actor: User) -> list[PostalEntryRow]:
     """The rows of the file, checked; writes nothing. `raffle` is read with its phase and counter.
 
     Raises PostalFileError naming every fault. Cost: three queries.
@@ -63,7 +63,7 @@ def read_letters(data: bytes, *, raffle: Raffle, actor: User) -> list[Letter]:
         faults.append((number, f"{where}: {fault.problem.detail}"))
     if faults:
         raise PostalFileError([text for _, text in sorted(faults)])
-    return [Letter(**row) for row in cells.values()]
+    return [PostalEntryRow(**row) for row in cells.values()]
 
 
 def _rows(data: bytes) -> dict[int, dict[str, str]]:

@@ -65,14 +65,14 @@ def _names(event: Event, what: str) -> bool:
 
 
 def _note(about: StripeNotice.About, event: Event, *, recorded: bool = True) -> None:
-    services.note_news(about, _object_id(event))
+    services.request_sync(about, _object_id(event))
     if recorded:
         changed = [(about, _object_id(event))]
         if about != StripeNotice.About.INTENT and (intent := _intent_id(event)):
             # What went back of a charge, or is disputed, stands on the charge too.
             changed.append((StripeNotice.About.INTENT, intent))
         services.note_change(*changed)
-    enqueue(tasks.look_at, _object_id(event))
+    enqueue(tasks.sync_object, _object_id(event))
 
 
 def _object_id(event: Event) -> str:

@@ -77,7 +77,7 @@ def follow_slow_refunds() -> int:
 @sweep(every=5)
 def take_up_news() -> int:
     """Finds news of Stripe that nobody looked at: a task was lost, Stripe did not answer, or a bank takes its time."""
-    return enqueue_due(StripeNotice.objects.all(), look_at, lease=services.NOTICE_LEASE)
+    return enqueue_due(StripeNotice.objects.all(), sync_object, lease=services.NOTICE_LEASE)
 
 
 @sweep(every=5)
@@ -154,10 +154,10 @@ def update_customer(user_id: str) -> None:
         log.error("Stripe does not answer, the customer of %s keeps the old address: %s", user_id, error.__cause__)  # noqa: TRY400
 
 
-def look_at(object_id: str) -> None:
+def sync_object(object_id: str) -> None:
     """After an event about the object; if Stripe does not answer the news of it stays, and the sweep tries again."""
     try:
-        services.look_at(object_id)
+        services.sync_object(object_id)
     except ProviderUnavailable as error:
         log.error("Stripe does not answer, the news of %s waits: %s", object_id, error.__cause__)  # noqa: TRY400
     except Busy:

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.permissions import holding, may, signed_in
+from accounts.permissions import has_permission_to, may, signed_in
 from luxewin.api.pagination import CursorPages
 from luxewin.api.ratelimits import limited
 from raffles import services
@@ -41,7 +41,7 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     pagination_class = RafflePages
     filterset_class = RaffleFilter
     lookup_value_regex = "[-A-Za-z0-9_]+"
-    RIGHTS = {
+    PERMISSION_BY_ACTION = {
         "create": "raffles.add_raffle",
         "partial_update": "raffles.change_raffle",
         "publish": "raffles.publish_raffle",
@@ -50,8 +50,8 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
 
     def get_permissions(self) -> list[BasePermission]:
         """Reading is open; each write has its named permission."""
-        right = self.RIGHTS.get(self.action or "")
-        return [holding(right)()] if right else [AllowAny()]
+        right = self.PERMISSION_BY_ACTION.get(self.action or "")
+        return [has_permission_to(right)()] if right else [AllowAny()]
 
     def get_queryset(self) -> RaffleQuerySet:
         """Drafts are seen by those who may change them."""

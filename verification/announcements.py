@@ -24,7 +24,7 @@ def tell_winners(draw: Draw) -> None:
         notify(person, "draw_won", about=draw.pk, **_facts(draw), **(wins[0] if len(wins) == 1 else {"wins": wins}))
 
 
-def tell_others(raffle_id: str) -> None:
+def notify_entrants(raffle_id: str) -> None:
     """Tell alternates their place, and everyone else who won nothing that they did not; nobody twice.
 
     In one mail each, BATCH people a transaction. Who won or was disqualified is told of that, and not of this.

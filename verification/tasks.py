@@ -32,12 +32,12 @@ def advance_draw(raffle_id: str) -> None:
 @sweep(every=1)
 def tell_of_held_draws() -> int:
     """Finds draws of which those who won nothing do not know yet."""
-    return enqueue_due(UntoldDraw.objects.all(), tell_others, lease=TELLING)
+    return enqueue_due(UntoldDraw.objects.all(), notify_entrants, lease=TELLING)
 
 
-def tell_others(raffle_id: str) -> None:
+def notify_entrants(raffle_id: str) -> None:
     """Tells everyone who took part and won nothing."""
-    announcements.tell_others(raffle_id)
+    announcements.notify_entrants(raffle_id)
 
 
 @sweep(every=5)
@@ -52,7 +52,7 @@ def look_after_transactions() -> int:
 
 def look_after_transaction(transaction_id: str) -> None:
     """Brings one transaction to what the chain says, and repairs what a reorganisation undid."""
-    services.look_after(int(transaction_id))
+    services.reconcile_transaction(int(transaction_id))
 
 
 @sweep(every=30)

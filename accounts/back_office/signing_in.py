@@ -45,7 +45,7 @@ class SignInForm(AdminAuthenticationForm):
             count_request(self.request, group="back office", key="ip", rate="30/m")
             throttle.claim(email)
             cleaned = self._password_step(email)
-            throttle.forgive(email)
+            throttle.reset_attempts(email)
             self._second_step(cleaned.get("code") or "")
         except TooManyRequests as refusal:
             raise ValidationError(f"Too many tries. {refusal.detail}", code=refusal.code) from refusal

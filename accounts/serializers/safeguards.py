@@ -5,7 +5,7 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from accounts.eligibility import Standing, reasons, standing_of
+from accounts.eligibility import Eligibility, eligibility_of, reasons
 from accounts.errors import SpendLimitReached
 from accounts.models import SpendLimit, Terms
 from accounts.serializers.fields import LimitCurrencyField, PasswordField
@@ -113,7 +113,7 @@ class AcceptSerializer(serializers.Serializer):
 
 def safeguards_of(user_id: UUID) -> dict[str, Any]:
     """All that `SafeguardsSerializer` shows. Cost: one statement, three with a limit."""
-    standing = standing_of(user_id)
+    standing = eligibility_of(user_id)
     limits = _limits(standing)
     found = [{"code": each.code, "detail": each.detail, "currency": None} for each in reasons(standing)]
     may_buy_in = _with_room(limits) if standing.is_limited else None
@@ -159,7 +159,7 @@ def _spent(limits: list[dict[str, Any]], may_buy_in: list[str] | None) -> list[d
     return found
 
 
-def _limits(standing: Standing) -> list[dict[str, Any]]:
+def _limits(standing: Eligibility) -> list[dict[str, Any]]:
     if not standing.is_limited:
         return []
     spent = spent_by(standing.user_id)

@@ -40,13 +40,12 @@ from accounts.services.second_factor import (
     state_of,
     switch_off,
 )
-from accounts.services.signing_in import answer_challenge, confirm_session, log_in
+from accounts.services.signing_in import complete_second_factor, confirm_session, log_in
 from accounts.services.terms import accept_terms, publish_terms, set_country_rule, terms_in_force
 
 __all__ = [
     "accept_terms",
     "add_person",
-    "answer_challenge",
     "answer_link_request",
     "apply_rule",
     "are_excluded_cards",
@@ -59,6 +58,7 @@ __all__ = [
     "check_export_link",
     "check_keeping_link",
     "close_account",
+    "complete_second_factor",
     "confirm_authenticator",
     "confirm_email_change",
     "confirm_session",

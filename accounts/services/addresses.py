@@ -14,7 +14,7 @@ from accounts.notifications import notify
 from accounts.services.exclusions import carry_over_exclusion
 from accounts.services.linking import end_links
 from accounts.services.signing_in import confirm_password
-from accounts.services.unclaimed import is_nobody_s, make_room, take_turns
+from accounts.services.unclaimed import is_nobody_s, release_unverified_email, take_turns
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import record
 from luxewin.clock import database_now
@@ -115,7 +115,7 @@ def _locked(change_id: UUID) -> EmailChange | None:
 def _apply(change: EmailChange) -> None:
     user = change.user
     # Who registered there and never showed that it is theirs does not stand in the way.
-    holder = make_room(change.email)
+    holder = release_unverified_email(change.email)
     if holder and holder.pk != user.pk:
         raise LinkRefused("This address has an account of its own by now.")
     was_theirs = user.has_verified_email

@@ -28,7 +28,7 @@ def check_code(user: User, code: str) -> None:
             notify(user, "second_factor_guessed", about=f"{database_now():%Y-%m-%d}")
         record("user.code_refused", user, actor=user)
         raise WrongCode("This code is wrong, or was used. Wait for the next one.")
-    throttle.forgive(throttle.codes_of(user))
+    throttle.reset_attempts(throttle.codes_of(user))
 
 
 def _is_right(user: User, code: str) -> bool:

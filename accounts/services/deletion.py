@@ -120,7 +120,7 @@ def pseudonymise(user: User) -> None:
     and the account's age. An exclusion outlives it.
     """
     remember_exclusion(user)
-    throttle.forgive(user.email)
+    throttle.reset_attempts(user.email)
     LinkRequest.objects.filter(email=user.email).delete()
     for erase in ERASERS:
         erase(user)

@@ -11,15 +11,15 @@ from accounts.errors import IdentityNotFound, PasswordWanted, SupabaseNotConfigu
 from accounts.models import Identity, Preferences, User
 from accounts.services.exclusions import carry_over_exclusion
 from accounts.services.linking import SUPABASE, check_may_come, check_may_link, end_links, record_link, stop_linking
-from accounts.services.second_factor import show_again
-from accounts.services.signing_in import let_in
-from accounts.services.unclaimed import NEW_NAME, make_room
+from accounts.services.second_factor import reauthenticate
+from accounts.services.signing_in import finish_sign_in
+from accounts.services.unclaimed import NEW_NAME, release_unverified_email
 from accounts.tokens import TokenPair
 from luxewin.audit.services import record
 
 
 def log_in_with_supabase(*, access_token: str, user_agent: str) -> tuple[User, TokenPair]:
-    """Lets in (as `let_in` does) whom the token is for; the first time it finds or makes their address's account.
+    """Sign in the person a Supabase token is for; the first time, find or make the account of their address.
 
     An account that is there already is linked once they are in: whoever owes a second factor has linked nothing yet.
     Raises SupabaseNotConfigured, TokenRefused, EmailNotVerified, SupabaseAway (503), AccountInactive, PasswordWanted
@@ -34,7 +34,7 @@ def log_in_with_supabase(*, access_token: str, user_agent: str) -> tuple[User, T
     if user is None:
         user = _user_of(supabase.verified_person(access_token, subject))
     check_may_come(user)
-    return user, let_in(user, user_agent=user_agent, link=link, by=SUPABASE.value)
+    return user, finish_sign_in(user, user_agent=user_agent, link=link, by=SUPABASE.value)
 
 
 def unlink_identity(user: User, identity_id: UUID, *, password: str, code: str = "", session: UUID) -> None:
@@ -45,7 +45,7 @@ def unlink_identity(user: User, identity_id: UUID, *, password: str, code: str =
     """
     if not Identity.objects.filter(pk=identity_id, user=user).exists():
         raise IdentityNotFound("None of your accounts elsewhere has this id.")
-    show_again(user, password=password, code=code)
+    reauthenticate(user, password=password, code=code)
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=user.pk)
         stop_linking(user)
@@ -74,7 +74,7 @@ def _found_or_made(person: supabase.Person) -> User:
     """
     if known := _known(person.subject):
         return known
-    holder = make_room(person.email)
+    holder = release_unverified_email(person.email)
     if holder is None:
         return _made(person)
     if holder.email != person.email:

@@ -40,7 +40,7 @@ def reset_password(*, token: str, password: str) -> None:
         stop_linking(user)
         end_links(user, because="password reset")
         EmailChange.objects.filter(user=user).delete()
-    throttle.forgive(user.email)
+    throttle.reset_attempts(user.email)
 
 
 def change_password(
@@ -85,7 +85,7 @@ def set_password_for(person: User, *, password: str | None, actor: User, reason:
         EmailChange.objects.filter(user=known).delete()
         record("user.password_set", known, actor=actor, after={"usable": password is not None, "reason": reason})
         notify(known, "password_set_by_staff", about=database_now().isoformat(), usable=password is not None)
-    throttle.forgive(known.email)
+    throttle.reset_attempts(known.email)
 
 
 def _check_change(user: User, current_password: str, new_password: str) -> None:

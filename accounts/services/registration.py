@@ -16,7 +16,7 @@ from accounts.services.exclusions import carry_over_exclusion
 from accounts.services.passwords import check_new_password
 from accounts.services.signing_in import confirm_password
 from accounts.services.terms import accept_terms
-from accounts.services.unclaimed import claim, make_room
+from accounts.services.unclaimed import claim, release_unverified_email
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import record
 from luxewin.clock import database_now
@@ -51,7 +51,7 @@ def register_user(
 @transaction.atomic
 def _register(email: str, fields: dict[str, Any], language: str, terms_version: str | None) -> None:
     """While nobody has shown that an address is theirs, its newest registration stands, with a link of its own."""
-    owner = make_room(email)
+    owner = release_unverified_email(email)
     if owner:
         notify(owner, "already_registered", about=f"{database_now():%Y-%m-%d}")
         return
@@ -70,7 +70,7 @@ def add_person(*, email: str, display_name: str, actor: User, reason: str) -> Us
     """
     check_reason(reason)
     with transaction.atomic():
-        if make_room(email):
+        if release_unverified_email(email):
             raise InvalidInput.of("email", "taken", "Another account has this address.")
         person = User.objects.create(email=email, display_name=display_name, password=make_password(None))
         Preferences.objects.create(user=person)
@@ -100,7 +100,7 @@ def verify_email(*, token: str, password: str | None = None, new_password: str |
         verification_links.user_of(token)
         user = claim(user, new_password) if new_password is not None else _verified(user)
         record("user.verified", user, actor=user)
-    throttle.forgive(user.email)
+    throttle.reset_attempts(user.email)
     return user
 
 

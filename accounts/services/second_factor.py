@@ -51,7 +51,7 @@ def request_authenticator(user: User, *, password: str, code: str = "") -> Authe
     """
     if not user.has_verified_email:
         raise EmailNotVerified("Open the link in the mail first.")
-    show_again(user, password=password, code=code)
+    reauthenticate(user, password=password, code=code)
     return offer_authenticator(user)
 
 
@@ -128,7 +128,7 @@ def reset_second_factor(user: User) -> bool:
     return True
 
 
-def show_again(user: User, *, password: str, code: str = "") -> None:
+def reauthenticate(user: User, *, password: str, code: str = "") -> None:
     """Shows who one is as at the sign-in: the password, and a code of who has a second factor. Raises InvalidInput."""
     confirm_password(user, password, field="password")
     if authenticator_of(user):

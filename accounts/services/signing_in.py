@@ -19,7 +19,7 @@ from luxewin.audit.services import record
 
 
 def log_in(*, email: str, password: str, user_agent: str, code: str = "") -> tuple[User, TokenPair]:
-    """Checks the password, and then lets in as `let_in` does.
+    """Checks the password, and then lets in as `finish_sign_in` does.
 
     Raises WrongCredentials, or TooManyRequests after too many failures.
     Cost: one Argon2 hash, whether there is such an account or not.
@@ -29,17 +29,19 @@ def log_in(*, email: str, password: str, user_agent: str, code: str = "") -> tup
     if not isinstance(user, User):
         throttle.note_failure(email, to="api")
         raise WrongCredentials("No active account has this e-mail and password.")
-    throttle.forgive(email)
-    return user, let_in(user, user_agent=user_agent, code=code)
+    throttle.reset_attempts(email)
+    return user, finish_sign_in(user, user_agent=user_agent, code=code)
 
 
-def answer_challenge(*, challenge: str, code: str, user_agent: str) -> tuple[User, TokenPair]:
-    """Lets in whoever gave the password before and gives the code now; raises ChallengeRefused, and as `let_in`."""
+def complete_second_factor(*, challenge: str, code: str, user_agent: str) -> tuple[User, TokenPair]:
+    """Sign in with a code after the password. Raises ChallengeRefused, and what `finish_sign_in` raises."""
     user, link = challenged(challenge)
-    return user, let_in(user, user_agent=user_agent, code=code, link=link)
+    return user, finish_sign_in(user, user_agent=user_agent, code=code, link=link)
 
 
-def let_in(user: User, *, user_agent: str, code: str = "", link: UUID | None = None, **audited: Any) -> TokenPair:
+def finish_sign_in(
+    user: User, *, user_agent: str, code: str = "", link: UUID | None = None, **audited: Any
+) -> TokenPair:
     """Opens a session for somebody who has shown who they are; who has a second factor shows that too.
 
     `link` is the account at Supabase that is linked to theirs with it. Raises SecondFactorRequired without a code, with
@@ -72,4 +74,4 @@ def confirm_password(user: User, password: str, *, field: str) -> None:
     if not user.check_password(password):
         record("user.password_refused", user, actor=user)
         raise InvalidInput.of(field, "wrong_password", "This is not your password.")
-    throttle.forgive(user.email)
+    throttle.reset_attempts(user.email)

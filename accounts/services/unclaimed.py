@@ -14,7 +14,7 @@ from luxewin.audit.services import record
 NEW_NAME = "New member"
 
 
-def make_room(email: str) -> User | None:
+def release_unverified_email(email: str) -> User | None:
     """Who holds the mailbox of this address, locked; None if it is free for an account made in this transaction.
 
     While nobody has shown that it is theirs, an account that holds it is set aside, and nothing of it is the

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts import throttle
 from accounts.addresses import AddressRefused, canonical_address, lookup_address, mailbox_key
-from accounts.eligibility import standing_of
+from accounts.eligibility import eligibility_of
 from accounts.links import verification_links
 from accounts.models import EmailChange, LinkRequest, SignInDelay, User
 from accounts.services import exclude_from_buying, register_user, request_deletion, verify_email
@@ -268,7 +268,7 @@ def test_an_exclusion_that_outlives_the_account_bars_every_address_of_the_mailbo
     newcomer = User.objects.get(mailbox=ALICE)
     User.objects.filter(pk=newcomer.pk).update(email_verified_at=None)
     verify_email(token=verification_links.token_for(newcomer), password=PASSWORD)
-    assert "self_excluded" in standing_of(newcomer.pk).barriers
+    assert "self_excluded" in eligibility_of(newcomer.pk).barriers
 
 
 def test_a_deleted_account_leaves_its_mailbox(alice, registration, run_tasks):

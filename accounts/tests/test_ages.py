@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from iso3166 import countries_by_alpha2
 
-from accounts.eligibility import age_of, standing_of
+from accounts.eligibility import age_of, eligibility_of
 
 pytestmark = pytest.mark.django_db
 # Nobody lives there, or no zone is theirs alone: their calendar is the last on earth.
@@ -80,4 +80,4 @@ def test_registering_and_buying_ask_the_same(alice):
     born = date(2008, 2, 29)
     alice.date_of_birth, alice.country = born, "US"
     alice.save()
-    assert standing_of(alice.pk).age == age_of(born, "US")
+    assert eligibility_of(alice.pk).age == age_of(born, "US")

@@ -7,7 +7,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from accounts.eligibility import standing_of
+from accounts.eligibility import eligibility_of
 from accounts.errors import EmailNotVerified
 from accounts.links import verification_links
 from accounts.models import ExcludedAddress, Notification, Preferences, Safeguards, User
@@ -130,7 +130,7 @@ def test_a_stranger_who_registers_an_address_excludes_nobody(registration, db):
     client_of().post(REGISTER, registration(email=body["email"], password="the owner's own secret"))
     owner = User.objects.get(email=body["email"])
     verify_email(token=verification_links.token_for(owner), password="the owner's own secret")
-    assert standing_of(owner.pk).barriers == []
+    assert eligibility_of(owner.pk).barriers == []
 
 
 WISHES = {

@@ -141,7 +141,7 @@ def _at_once(registration: Callable[..., Any]) -> list[int]:
 @pytest.fixture
 def all_look_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who found the address free waits a moment for the others to find it so."""
-    looked, look = Barrier(MANY), unclaimed.make_room
+    looked, look = Barrier(MANY), unclaimed.release_unverified_email
 
     def wait(email: str) -> User | None:
         found = look(email)
@@ -149,7 +149,7 @@ def all_look_first(monkeypatch: pytest.MonkeyPatch) -> None:
             looked.wait(1)
         return found
 
-    monkeypatch.setattr(registering, "make_room", wait)
+    monkeypatch.setattr(registering, "release_unverified_email", wait)
 
 
 @pytest.mark.django_db(transaction=True)

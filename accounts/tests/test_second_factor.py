@@ -9,7 +9,7 @@ from accounts import challenges, throttle
 from accounts.challenges import challenge_for
 from accounts.links import reset_links
 from accounts.models import Authenticator, Notification, RecoveryCode, Session, SignInDelay, User
-from accounts.services.signing_in import answer_challenge
+from accounts.services.signing_in import complete_second_factor
 from accounts.tests.browsing import MODES, Device
 from accounts.tests.hashing import work
 from accounts.tests.phones import PASSWORD, Phone, enrolled, half_a_minute_passes
@@ -201,7 +201,7 @@ def test_a_challenge_may_be_shown_again_after_a_wrong_code(alice, phone):
 def test_who_switched_it_off_meanwhile_needs_no_code_any_more(alice, phone):
     challenge = challenge_for(alice)
     Authenticator.objects.all().delete()
-    answer_challenge(challenge=challenge, code="x", user_agent="")
+    complete_second_factor(challenge=challenge, code="x", user_agent="")
     assert not Session.objects.get().second_factor
 
 

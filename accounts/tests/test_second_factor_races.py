@@ -9,7 +9,7 @@ from django.db import connection
 
 from accounts.errors import WrongCode
 from accounts.models import Authenticator, RecoveryCode, Session, User
-from accounts.services.signing_in import let_in
+from accounts.services.signing_in import finish_sign_in
 from accounts.tests.phones import Phone, enrolled
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,7 +30,7 @@ def _at_once(user: User, code: str) -> int:
     def attempt(number: int) -> bool:
         try:
             start.wait(timeout=60)
-            let_in(user, user_agent="", code=code)
+            finish_sign_in(user, user_agent="", code=code)
         except WrongCode:
             return False
         finally:

@@ -6,7 +6,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from accounts.eligibility import standing_of, standings_of
+from accounts.eligibility import eligibilities_of, eligibility_of
 from accounts.models import CountryRule, Terms, TermsAcceptance, User
 from accounts.services import accept_terms
 from accounts.tests.guarding import publish, rule
@@ -20,7 +20,7 @@ PROFILE, TERMS = "/api/v1/users/profile", "/api/v1/users/terms"
 def barriers(user, **fields):
     """Codes of what keeps the person from buying, with these fields of theirs."""
     User.objects.filter(pk=user.pk).update(**fields)
-    return standing_of(user.pk).barriers
+    return eligibility_of(user.pk).barriers
 
 
 def born(*, years: int, days: int = 0) -> date:
@@ -49,13 +49,13 @@ def test_the_minimum_age_is_a_setting_and_a_rule_can_only_raise_it(alice, settin
     settings.MINIMUM_AGE = 18
     rule("GB", minimum_age=21)
     assert barriers(alice) == ["under_age"]
-    assert standing_of(alice.pk).minimum_age == 21
+    assert eligibility_of(alice.pk).minimum_age == 21
 
 
 @pytest.mark.parametrize(("field", "unknown"), [("date_of_birth", None), ("country", "")])
 def test_what_is_not_known_keeps_one_from_buying_and_is_named(field, unknown, alice):
     assert barriers(alice, **{field: unknown}) == ["profile_incomplete"]
-    assert standing_of(alice.pk).missing == [field]
+    assert eligibility_of(alice.pk).missing == [field]
 
 
 def test_the_newest_rule_that_has_begun_decides(alice):
@@ -72,7 +72,7 @@ def test_a_region_s_rule_goes_before_its_country_s_and_makes_the_region_wanted(a
     assert barriers(alice, country="US") == []
     rule("US", "US-WA", allowed=False)
     assert barriers(alice) == ["profile_incomplete"]
-    assert standing_of(alice.pk).missing == ["region"]
+    assert eligibility_of(alice.pk).missing == ["region"]
     assert barriers(alice, region="US-WA") == ["country_not_allowed"]
     assert barriers(alice, region="US-NY") == []
     rule("US", allowed=False)
@@ -110,7 +110,7 @@ def test_everything_is_told_at_once_and_the_weightiest_first(alice):
 
 def test_people_are_asked_about_together(alice, bob):
     User.objects.filter(pk=bob.pk).update(date_of_birth=None)
-    found = standings_of([alice.pk, bob.pk])
+    found = eligibilities_of([alice.pk, bob.pk])
     assert {user: standing.barriers for user, standing in found.items()} == {
         alice.pk: [],
         bob.pk: ["profile_incomplete"],
@@ -171,7 +171,7 @@ def test_terms_can_be_accepted_with_the_registration(registration):
     made = registration(terms_version="1", country="us", region="us-ny")
     assert client_of().post("/api/v1/auth/register", made).status_code == 201
     user = User.objects.get(email=made["email"])
-    assert (standing_of(user.pk).barriers, user.region) == ([], "US-NY")
+    assert (eligibility_of(user.pk).barriers, user.region) == ([], "US-NY")
     without = registration()
     client_of().post("/api/v1/auth/register", without)
     assert barriers(User.objects.get(email=without["email"])) == ["terms_not_accepted"]

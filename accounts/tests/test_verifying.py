@@ -8,7 +8,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts import services
-from accounts.eligibility import standing_of
+from accounts.eligibility import eligibility_of
 from accounts.links import change_token, reset_links, verification_links
 from accounts.models import Deletion, EmailChange, LinkRequest, Notification, Preferences, TermsAcceptance, User
 from accounts.notifications import compose
@@ -71,7 +71,7 @@ def test_nothing_that_a_squatter_prepared_is_the_owners(arrive, squatter, run_ta
     assert owner.preferences.winner_name == "initials"
     assert not TermsAcceptance.objects.filter(user=owner).exists()
     assert not EmailChange.objects.filter(user=owner).exists()
-    assert set(standing_of(owner.pk).barriers) == {"profile_incomplete", "terms_not_accepted"}
+    assert set(eligibility_of(owner.pk).barriers) == {"profile_incomplete", "terms_not_accepted"}
     assert_problem(client_of().post(LOGIN, {"email": owner.email, "password": THEIRS}), 401)
     assert client_of().post(LOGIN, {"email": owner.email, "password": OWN}).status_code == 200
     run_tasks()

@@ -34,7 +34,7 @@ from accounts.serializers.auth import (
 )
 from accounts.serializers.safeguards import TermsSerializer
 from accounts.serializers.users import ProfileSerializer
-from accounts.views.responses import asked_for_link, count_mails_to, handed_over, refresh_token, signed_in_by, valid
+from accounts.views.responses import asked_for_link, count_mails_to, refresh_token, signed_in_by, token_response, valid
 from luxewin.api.ratelimits import by_body_field, limited
 
 
@@ -126,7 +126,7 @@ class AuthViewSet(GenericViewSet):
     @limited("30/m")
     def second(self, request: Request) -> Response:
         """Takes the code that a sign-in still owes, and opens the session. A code is good once."""
-        return signed_in_by(services.answer_challenge, SecondStepSerializer, request)
+        return signed_in_by(services.complete_second_factor, SecondStepSerializer, request)
 
     @extend_schema(request=SupabaseSerializer, responses=SignedInSerializer)
     @action(detail=False, methods=["post"])
@@ -159,7 +159,7 @@ class AuthViewSet(GenericViewSet):
             if in_cookies:
                 note_dead_cookies(request)
             raise
-        return handed_over(pair, in_cookies=in_cookies)
+        return token_response(pair, in_cookies=in_cookies)
 
     @extend_schema(request=RefreshSerializer, responses={204: None})
     @action(detail=False, methods=["post"])

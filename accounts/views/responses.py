@@ -20,7 +20,7 @@ from luxewin.api.problems import InvalidInput
 from luxewin.api.ratelimits import count_request
 
 
-def handed_over(pair: TokenPair, *, in_cookies: bool, **members: Any) -> Response:
+def token_response(pair: TokenPair, *, in_cookies: bool, **members: Any) -> Response:
     """New tokens in the answer's body or in its cookies, never in both."""
     if in_cookies:
         return cookies.keep(Response(SignedInSerializer(members).data), pair)
@@ -40,7 +40,7 @@ def signed_in_by(
         cookies.end_kept(request)
         # Whoever knew the token of before was not signed in.
         rotate_token(request._request)  # noqa: SLF001 DRF's public name for it
-    return handed_over(pair, in_cookies=in_cookies, user=user)
+    return token_response(pair, in_cookies=in_cookies, user=user)
 
 
 def refresh_token(request: Request) -> tuple[str, bool]:

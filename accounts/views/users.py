@@ -19,7 +19,7 @@ from accounts.serializers.users import (
     PreferencesSerializer,
     ProfileSerializer,
 )
-from accounts.views.responses import count_mails_to, handed_over, valid
+from accounts.views.responses import count_mails_to, token_response, valid
 from luxewin.api.ratelimits import changes, limited
 
 
@@ -61,7 +61,7 @@ class UserViewSet(GenericViewSet):
         wanted = valid(ChangePasswordSerializer, request)
         shown = has_second_factor(request)
         pair = services.change_password(signed_in(request), **wanted, user_agent=agent, second_factor=shown)
-        return handed_over(pair, in_cookies=is_in_cookies(request))
+        return token_response(pair, in_cookies=is_in_cookies(request))
 
     @extend_schema(request=ChangeEmailSerializer, responses={202: SaidSerializer})
     @action(detail=False, methods=["post"])

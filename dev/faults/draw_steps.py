@@ -7,7 +7,7 @@ from typing import Any
 from dev.faults.purchase_steps import Moment, Step, always
 
 SERVICES, ANCHORING, CHAIN = "verification.services", "verification.anchoring", "verification.chain.Chain"
-TASK, TELLING = "verification.tasks.advance_draw", "verification.tasks.tell_others"
+TASK, TELLING = "verification.tasks.advance_draw", "verification.tasks.notify_entrants"
 #: Of the steps on the contract: what sees to each, and the state that it leads to.
 ANCHORS = {
     "announce": (f"{SERVICES}.steps.anchor_promise", "announced"),

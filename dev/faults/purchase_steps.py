@@ -91,7 +91,7 @@ STEPS = (
         ("purchases.webhooks.StripeWebhookView.dispatch",),
         "after the event's commit, before the answer",
     ),
-    Step("settle.begun", "worker", "before", ("purchases.tasks.look_at",), "at the start of the task"),
+    Step("settle.begun", "worker", "before", ("purchases.tasks.sync_object",), "at the start of the task"),
     Step(
         "settle.asked",
         "worker",
@@ -117,7 +117,7 @@ STEPS = (
         "settle.done",
         "worker",
         "after",
-        ("purchases.tasks.look_at",),
+        ("purchases.tasks.sync_object",),
         "after the news is struck out, before the task is acknowledged",
     ),
     Step(

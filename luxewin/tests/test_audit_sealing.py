@@ -19,7 +19,7 @@ from luxewin.audit.models import AuditEntry, Head, Seal, Unsealed
 from luxewin.audit.sealing import seal_batch, seal_waiting
 from luxewin.audit.services import record, record_all
 from luxewin.audit.verifying import verify_audit
-from purchases.tests.stage import Late, at_once
+from purchases.tests.stage import DelayedCall, at_once
 
 WRITE = """
     INSERT INTO audit_auditentry (action, subject_type, subject_id, before, after, request_id)
@@ -153,7 +153,7 @@ def _two_sealers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The first is held up when it has taken its rows; meanwhile another row is written, and a second sealer comes."""
     Head.objects.create(pk=1)
     write(1)
-    late = Late(monkeypatch, sealing, "read_rows", patience=0.5)
+    late = DelayedCall(monkeypatch, sealing, "read_rows", patience=0.5)
 
     def second() -> int:
         write(1)

@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from accounts.eligibility import standing_of
+from accounts.eligibility import eligibility_of
 from accounts.models import User
 from accounts.services import exclude_from_buying
 from accounts.services.deletion import pseudonymise
@@ -41,8 +41,8 @@ def test_what_no_mail_reaches_stays_as_it_is_and_bars_nobody(before):
 def test_who_shares_a_mailbox_cannot_buy_until_they_have_it_alone(before, on_sale, api, new_key):
     keeper, other = before("alice@example.com"), before("alice+x@example.com")
     report("--resolve")
-    assert "duplicate_account" not in standing_of(keeper.pk).barriers
-    assert "duplicate_account" in standing_of(other.pk).barriers
+    assert "duplicate_account" not in eligibility_of(keeper.pk).barriers
+    assert "duplicate_account" in eligibility_of(other.pk).barriers
     body = {"raffle": str(on_sale().pk), "quantity": 1}
     answer = api(other).post("/api/v1/purchases/create", body, headers=new_key())
     assert_problem(answer, 403, "duplicate_account")
@@ -55,7 +55,7 @@ def test_who_shares_a_mailbox_cannot_buy_until_they_have_it_alone(before, on_sal
     keeper.delete()
     other.save()
     assert kept(other) == [("alice+x@example.com", "alice@example.com")]
-    assert standing_of(other.pk).barriers == []
+    assert eligibility_of(other.pk).barriers == []
 
 
 def test_the_command_lists_who_shares_a_mailbox_and_gives_it_to_who_is_left(before):
@@ -70,7 +70,7 @@ def test_the_command_lists_who_shares_a_mailbox_and_gives_it_to_who_is_left(befo
     assert report() == ""
     assert kept(other) == [("alice@example.com", "alice@example.com")]
     # The exclusion of the one who is gone is the other's now.
-    assert "self_excluded" in standing_of(other.pk).barriers
+    assert "self_excluded" in eligibility_of(other.pk).barriers
 
 
 def report(*arguments: str) -> str:

@@ -76,7 +76,7 @@ def test_a_signed_event_is_stored_and_acted_on_once_however_often_it_comes(endpo
         assert _send(endpoint, body).status_code == 200
     assert Event.objects.count() == 1
     tasks = [queued.task for queued in OrmQ.objects.all()]
-    assert [task["args"] for task in tasks if task["func"] == "purchases.tasks.look_at"] == [(payment.intent_id,)]
+    assert [task["args"] for task in tasks if task["func"] == "purchases.tasks.sync_object"] == [(payment.intent_id,)]
     assert list(StripeNotice.objects.values_list("object_id", "about")) == [(payment.intent_id, "payment_intent")]
 
 
@@ -93,7 +93,7 @@ def test_delivered_by_six_at_the_same_moment_it_is_acted_on_once(endpoint, payme
     answers = at_once(*[lambda: _send(endpoint, body).status_code] * 3, *[lambda: gateway.store_event(_sent(body))] * 3)
     assert answers == [200] * 3 + [None] * 3
     assert Event.objects.count() == 1
-    assert [queued.task["func"] for queued in OrmQ.objects.all()].count("purchases.tasks.look_at") == 1
+    assert [queued.task["func"] for queued in OrmQ.objects.all()].count("purchases.tasks.sync_object") == 1
 
 
 def _sent(body: str) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from purchases.services.holds import hold_tickets
 from purchases.services.lapses import change_lapse_wait
 from purchases.services.payments import purchase_tickets
 from purchases.services.pending_syncs import LEASE as NOTICE_LEASE
-from purchases.services.pending_syncs import look_at, note_news
-from purchases.services.postal import enter_letters, enter_postal
+from purchases.services.pending_syncs import request_sync, sync_object
+from purchases.services.postal import create_postal_entries, enter_postal
 from purchases.services.reconciliation import (
     Comparison,
     Difference,
@@ -55,8 +55,8 @@ __all__ = [
     "check_changed_person",
     "claim_stale_mirrors",
     "continue_reconciliation",
+    "create_postal_entries",
     "end_checkouts",
-    "enter_letters",
     "enter_postal",
     "excluded_people_with_same_card",
     "execute_refund",
@@ -67,18 +67,17 @@ __all__ = [
     "hold_tickets",
     "is_card_of_erased_excluded_person",
     "key_of",
-    "look_at",
     "mirror_batch",
     "note_blocked_buyers",
     "note_change",
     "note_dispute",
-    "note_news",
     "note_refund",
     "order_reconciliation",
     "purchase_tickets",
     "refund_raffle",
     "replay_event",
     "request_refund",
+    "request_sync",
     "resolve_review",
     "retry_refund",
     "set_event_aside",
@@ -88,6 +87,7 @@ __all__ = [
     "spent_this_month",
     "store_kept_event",
     "stored_events",
+    "sync_object",
     "unsettled",
     "update_changed_customer",
     "void_purchase",

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 from luxewin.audit.services import record
 from purchases import gateway
 from purchases.models import Dispute, Payment, Purchase, Refund
-from purchases.services.locking import locking
+from purchases.services.locking import atomic_with_lock_timeout
 from purchases.services.stripe_sync import About, note_change
 from purchases.services.transitions import request_again
 
@@ -25,7 +25,7 @@ def note_dispute(dispute_id: str) -> None:
     if payment is None:
         log.warning("dispute %s is about no payment of ours", dispute_id)
         return
-    with locking():
+    with atomic_with_lock_timeout():
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=payment.purchase_id)
         before = Dispute.objects.filter(pk=said.id).first()
         # Whatever is said of a closed one was asked for before.

@@ -8,14 +8,14 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from accounts import errors as accounts_errors
-from accounts.eligibility import Standing, blockers, keep_standing, standing_of, standings_of
+from accounts.eligibility import Eligibility, blockers, eligibilities_of, eligibility_of, lock_eligibility
 from accounts.models import EligibilityChange, User
 from accounts.services.exclusions import carry_over_exclusion
 from luxewin.audit.services import record
 from purchases.errors import SpendLimitReached
 from purchases.models import Purchase
 from purchases.services.flags import flag_purchase
-from purchases.services.locking import locking
+from purchases.services.locking import atomic_with_lock_timeout
 from purchases.services.spending import passes_limit
 
 # What was paid was bought under the terms of the moment when its checkout began.
@@ -33,7 +33,7 @@ OF_MINORS = """
 """
 
 
-def blocker_of(purchase: Purchase, standing: Standing, *, is_paid: bool = False) -> str | None:
+def blocker_of(purchase: Purchase, standing: Eligibility, *, is_paid: bool = False) -> str | None:
     """The code of what keeps the buyer from going on with this purchase now; None if nothing does.
 
     `is_paid` if its money has come while its tickets are held. Cost: none, or two queries for a buyer with a spending
@@ -56,9 +56,9 @@ def end_checkouts(user_id: UUID) -> int:
     open_ones = Purchase.objects.filter(buyer=user_id, status=Purchase.Status.PENDING, expires_at__gt=Now())
     if not open_ones.exists():
         return 0
-    with locking():
-        keep_standing([user_id])
-        standing = standing_of(user_id)
+    with atomic_with_lock_timeout():
+        lock_eligibility([user_id])
+        standing = eligibility_of(user_id)
         # In one order, as whoever else locks several.
         locked = list(open_ones.order_by("pk").select_for_update(no_key=True))
         because = {purchase: blocker_of(purchase, standing) for purchase in locked}
@@ -77,7 +77,7 @@ def check_changed_person(user_id: UUID) -> None:
     note = EligibilityChange.objects.filter(pk=user_id).first()
     if note is None:
         return
-    with locking():
+    with atomic_with_lock_timeout():
         # Whichever way they came by their address.
         carry_over_exclusion(User.objects.select_for_update(no_key=True).get(pk=user_id))
     end_checkouts(user_id)
@@ -109,7 +109,7 @@ def note_blocked_buyers() -> int:
     noted = 0
     # In one order, as two workers may be at it.
     for some in batched(sorted(set(others.values_list("buyer_id", flat=True))), BATCH):
-        blocked = [key for key, standing in sorted(standings_of(some).items()) if blockers(standing)]
+        blocked = [key for key, standing in sorted(eligibilities_of(some).items()) if blockers(standing)]
         notes = [EligibilityChange(user_id=key) for key in blocked]
         EligibilityChange.objects.bulk_create(notes, ignore_conflicts=True)
         noted += len(blocked)

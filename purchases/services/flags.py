@@ -5,7 +5,7 @@ from uuid import UUID
 
 from luxewin.audit.services import record
 from purchases.models import Purchase
-from purchases.services.locking import locking
+from purchases.services.locking import atomic_with_lock_timeout
 
 
 def add_evidence(purchase: Purchase, faults: list[str], **facts: Any) -> None:
@@ -16,7 +16,7 @@ def add_evidence(purchase: Purchase, faults: list[str], **facts: Any) -> None:
 
 def flag_purchase(purchase_id: UUID, fault: str) -> None:
     """Notes a fault on the purchase, whose status stays; the same fault once. Raises Busy."""
-    with locking():
+    with atomic_with_lock_timeout():
         add_flag(Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id), fault)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import psycopg
 from django.db import DatabaseError
 
-from accounts.eligibility import BARRIERS, barrier, standing_of
+from accounts.eligibility import BARRIERS, barrier, eligibility_of
 from accounts.errors import AccountInactive, EmailNotVerified, SessionEnded
 from accounts.models import User
 from luxewin.api.problems import Busy, Problem
@@ -26,7 +26,7 @@ REFUSED = "LW001"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class HoldRequest:
     """Who asked for what."""
 
     buyer: User
@@ -34,7 +34,7 @@ class Asked:
     quantity: int
 
 
-def refusal(error: DatabaseError, asked: Asked) -> Exception:
+def refusal(error: DatabaseError, asked: HoldRequest) -> Exception:
     """The Problem that an error of `hold_tickets` stands for; the error itself if it is none of ours."""
     cause = error.__cause__
     if not isinstance(cause, psycopg.Error):
@@ -58,7 +58,7 @@ def _code(cause: psycopg.Error) -> str | None:
     return str(cause.diag.message_primary) if cause.sqlstate == REFUSED else None
 
 
-def _about_the_raffle(code: str, asked: Asked) -> Exception:
+def _about_the_raffle(code: str, asked: HoldRequest) -> Exception:
     raffle = Raffle.objects.with_phase().select_related("counter").filter(pk=asked.raffle_id).first()
     if code == errors.RaffleNotFound.code or raffle is None:
         return errors.RaffleNotFound("There is no such raffle.")
@@ -66,26 +66,26 @@ def _about_the_raffle(code: str, asked: Asked) -> Exception:
 
 
 def _barred(code: str, buyer: User) -> Problem:
-    standing = standing_of(buyer.pk)
+    standing = eligibility_of(buyer.pk)
     if code not in standing.barriers:
         return Busy("What kept you from buying has just ended. Try again; nothing was held.")
     return barrier(standing, code)
 
 
-def _spend_limit_reached(raffle: Raffle, asked: Asked) -> errors.SpendLimitReached:
+def _spend_limit_reached(raffle: Raffle, asked: HoldRequest) -> errors.SpendLimitReached:
     return limit_reached(asked.buyer.pk, raffle.currency)
 
 
-def _no_answer(raffle: Raffle, asked: Asked) -> Problem:
+def _no_answer(raffle: Raffle, asked: HoldRequest) -> Problem:
     return no_answer(raffle)
 
 
-def _too_large(raffle: Raffle, asked: Asked) -> errors.AmountTooLarge:
+def _too_large(raffle: Raffle, asked: HoldRequest) -> errors.AmountTooLarge:
     most = MAX_AMOUNT // raffle.ticket_price
     return errors.AmountTooLarge(f"One payment can carry {most} tickets of this raffle.", most=most)
 
 
-def _limit_reached(raffle: Raffle, asked: Asked) -> errors.LimitReached:
+def _limit_reached(raffle: Raffle, asked: HoldRequest) -> errors.LimitReached:
     taken = PersonTally.objects.filter(raffle=raffle, user=asked.buyer).values_list("taken", flat=True).first() or 0
     limit = raffle.max_per_person
     text = f"You have {taken} of at most {limit} tickets, {asked.quantity} more would be too many."
@@ -119,7 +119,7 @@ def _too_many_lapsed_holds(until: str) -> errors.TooManyLapsedHolds:
     return to_wait_for(at, errors.TooManyLapsedHolds(text, try_again_at=at))
 
 
-def _not_available(raffle: Raffle, asked: Asked) -> Problem:
+def _not_available(raffle: Raffle, asked: HoldRequest) -> Problem:
     return not_available(raffle, asked.quantity)
 
 
@@ -132,7 +132,7 @@ PERSONAL: dict[str, Callable[[str], Problem]] = {
     errors.TooManyLapsedHolds.code: _too_many_lapsed_holds,
 }
 OF_BUYER = {AccountInactive.code, SessionEnded.code, EmailNotVerified.code, *BARRIERS}
-ABOUT_THE_RAFFLE: dict[str, Callable[[Raffle, Asked], Exception]] = {
+ABOUT_THE_RAFFLE: dict[str, Callable[[Raffle, HoldRequest], Exception]] = {
     errors.AmountTooLarge.code: _too_large,
     "answer_missing": _no_answer,
     errors.LimitReached.code: _limit_reached,

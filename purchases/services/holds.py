@@ -19,8 +19,8 @@ from luxewin.ids import uuid7
 from purchases.errors import NotHeld
 from purchases.models import Payment, Purchase
 from purchases.services.counters import count_release, lock_purchase, lower_tally
-from purchases.services.hold_errors import Asked, is_of_buyer, refusal
-from purchases.services.locking import locking
+from purchases.services.hold_errors import HoldRequest, is_of_buyer, refusal
+from purchases.services.locking import atomic_with_lock_timeout
 from purchases.services.skill import wrong_answer
 from purchases.services.transitions import move_payment
 from raffles.models import Raffle
@@ -93,7 +93,7 @@ def hold_tickets(
         # fills the limit, so the limit can refuse before the key does.
         found = Purchase.objects.filter(buyer=buyer, idempotency_key=key.value).for_display().first()
         if found is None or is_of_buyer(error):
-            refused = refusal(error, Asked(buyer, raffle_id, quantity))
+            refused = refusal(error, HoldRequest(buyer, raffle_id, quantity))
             if refused is error:
                 raise
             raise refused from error
@@ -130,7 +130,7 @@ def release_hold(purchase_id: UUID) -> bool:
 
     Nobody can pay where no live payment has an intent: a client was never told the secret of one.
     """
-    with locking():
+    with atomic_with_lock_timeout():
         purchase = lock_purchase(purchase_id)
         live = purchase.payments.filter(status__in=Payment.LIVE)
         for payment in live.filter(intent_id=None).select_for_update(no_key=True):
@@ -146,7 +146,7 @@ def let_go(purchase_id: UUID, *, actor: Actor | None = None) -> None:
 
     Idempotent.
     """
-    with locking():
+    with atomic_with_lock_timeout():
         purchase = lock_purchase(purchase_id)
         if purchase.status == Purchase.Status.EXPIRED:
             return

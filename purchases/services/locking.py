@@ -10,7 +10,7 @@ from luxewin.database import LOCKED, outage
 
 
 @contextmanager
-def locking() -> Iterator[None]:
+def atomic_with_lock_timeout() -> Iterator[None]:
     """A transaction whose waits for locks, bounded by settings.DATABASE_LOCK_SECONDS as all are, end in Busy.
 
     That is far longer than any transaction of ours lasts, and shorter than the sweeps' claims. Raises Busy; then

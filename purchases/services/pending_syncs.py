@@ -27,7 +27,7 @@ LOOKS: dict[str, Callable[[str], None]] = {
 }
 
 
-def note_news(about: StripeNotice.About, object_id: str) -> None:
+def request_sync(about: StripeNotice.About, object_id: str) -> None:
     """Notes, in the caller's transaction, that Stripe had news of an object; whoever calls enqueues the look at it.
 
     Cost: one upsert.
@@ -38,7 +38,7 @@ def note_news(about: StripeNotice.About, object_id: str) -> None:
     )
 
 
-def look_at(object_id: str) -> None:
+def sync_object(object_id: str) -> None:
     """Brings the books to a fresh look at an object that Stripe had news of. Idempotent.
 
     The notice stays, for a sweep to take up, if this raises (ProviderUnavailable among others), and while a bank works

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from accounts import errors as account_errors
 from accounts.addresses import lookup_address
-from accounts.eligibility import Standing, keep_standing, reasons, standings_of
+from accounts.eligibility import Eligibility, eligibilities_of, lock_eligibility, reasons
 from accounts.models import User
 from accounts.notifications import notify_all
 from luxewin.api.problems import Busy, Problem
@@ -38,7 +38,7 @@ NUMBER = """
 """
 
 
-class Letter(NamedTuple):
+class PostalEntryRow(NamedTuple):
     """What staff read from one letter. `quantity` is at least 1, `reference` 1 to 64 characters."""
 
     reference: str
@@ -64,12 +64,12 @@ class _OutrunError(Exception):
 def enter_postal(
     *, raffle_id: UUID, entrant: User, quantity: int, reference: str, received_on: date, actor: User
 ) -> Purchase:
-    """One free entry: a paid purchase of amount 0 with its numbers. Raises what `enter_letters` raises."""
-    letter = Letter(reference, entrant, quantity, received_on)
-    return enter_letters(raffle_id=raffle_id, letters=[letter], actor=actor)[0]
+    """One free entry: a paid purchase of amount 0 with its numbers. Raises what `create_postal_entries` raises."""
+    letter = PostalEntryRow(reference, entrant, quantity, received_on)
+    return create_postal_entries(raffle_id=raffle_id, letters=[letter], actor=actor)[0]
 
 
-def enter_letters(*, raffle_id: UUID, letters: Sequence[Letter], actor: User) -> list[Purchase]:
+def create_postal_entries(*, raffle_id: UUID, letters: Sequence[PostalEntryRow], actor: User) -> list[Purchase]:
     """All of these free entries, or none; numbers follow the order of the letters.
 
     Raises RaffleNotFound, RaffleNotOpen, RaffleClosed, SoldOut, NotEnoughLeft, LimitReached, ReferenceUsed,
@@ -90,7 +90,7 @@ def enter_letters(*, raffle_id: UUID, letters: Sequence[Letter], actor: User) ->
     raise Busy("Somebody else was faster. Try again; nothing was written.") from outrun
 
 
-def _refuse(raffle_id: UUID, letters: Sequence[Letter], actor: User) -> None:
+def _refuse(raffle_id: UUID, letters: Sequence[PostalEntryRow], actor: User) -> None:
     raffle = Raffle.objects.public().with_phase().select_related("counter").filter(pk=raffle_id).first()
     if raffle is None:
         raise errors.RaffleNotFound("There is no such raffle.")
@@ -98,13 +98,13 @@ def _refuse(raffle_id: UUID, letters: Sequence[Letter], actor: User) -> None:
         raise fault.problem
 
 
-def _write(raffle_id: UUID, letters: Sequence[Letter], actor: User) -> list[Purchase]:
+def _write(raffle_id: UUID, letters: Sequence[PostalEntryRow], actor: User) -> list[Purchase]:
     raffle = Raffle.objects.get(pk=raffle_id)
     wanted: Counter[UUID] = Counter()
     for letter in letters:
         wanted[letter.entrant.pk] += letter.quantity
-    keep_standing(wanted)
-    standings = standings_of(wanted).values()
+    lock_eligibility(wanted)
+    standings = eligibilities_of(wanted).values()
     if any(_barriers(each) or not each.is_active for each in standings) or not raise_tallies(raffle, wanted):
         raise _OutrunError
     purchases = Purchase.objects.bulk_create([_purchase(raffle, letter) for letter in letters], batch_size=BATCH)
@@ -135,7 +135,7 @@ def tell_entrants(purchase_ids: list[str]) -> None:
     notify_all("free_entry", news)
 
 
-def _purchase(raffle: Raffle, letter: Letter) -> Purchase:
+def _purchase(raffle: Raffle, letter: PostalEntryRow) -> Purchase:
     purchase = Purchase(
         raffle=raffle,
         buyer=letter.entrant,
@@ -170,11 +170,11 @@ def entrants(emails: Iterable[str]) -> dict[str, User]:
 def faults_of(raffle: Raffle, letters: Sequence[Mapping[str, Any]], actor: User) -> Iterator[Fault]:
     """Everything that keeps these letters from being entered into a raffle read with its phase and counter.
 
-    Letters are mappings with the names of `Letter`; what could not be read is missing and was told elsewhere. Cost:
-    four queries.
+    Letters are mappings with the names of `PostalEntryRow`, without the values that could not be read. Cost: four
+    queries.
     """
     now = database_now()
-    standings = standings_of({letter["entrant"].pk for letter in letters if letter.get("entrant")})
+    standings = eligibilities_of({letter["entrant"].pk for letter in letters if letter.get("entrant")})
     yield from _room(raffle, sum(letter.get("quantity", 0) for letter in letters))
     yield from _references(raffle, [letter.get("reference") for letter in letters])
     yield from _limits(raffle, [(letter.get("entrant"), letter.get("quantity", 0)) for letter in letters])
@@ -232,14 +232,14 @@ def _entrant(place: int, entrant: User, actor: User) -> Iterator[Fault]:
         yield Fault(place, "email", errors.EntrantRefused("Nobody enters a letter of their own; ask a colleague."))
 
 
-def _safeguards(place: int, entrant: User, standing: Standing) -> Iterator[Fault]:
+def _safeguards(place: int, entrant: User, standing: Eligibility) -> Iterator[Fault]:
     """Staff are told which, in words that are for the person."""
     for barrier in _barriers(standing):
         text = f"{entrant.email} may not take part; they would read: {barrier.detail}"
         yield Fault(place, "email", errors.EntrantRefused(text, reason=barrier.code))
 
 
-def _barriers(standing: Standing) -> list[Problem]:
+def _barriers(standing: Eligibility) -> list[Problem]:
     return [each for each in reasons(standing) if each.code not in NOT_FOR_LETTERS]
 
 

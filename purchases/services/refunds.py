@@ -15,7 +15,7 @@ from purchases.errors import NotRefundable, ProviderFailed, ProviderRefused
 from purchases.models import Payment, Purchase, Refund
 from purchases.reasons import for_mails, of_cancelling
 from purchases.services.flags import add_evidence, add_flag
-from purchases.services.locking import locking
+from purchases.services.locking import atomic_with_lock_timeout
 from purchases.services.stripe_sync import About, note_change
 from purchases.services.transitions import record_refund, refund_facts, request_again
 from raffles.models import Raffle
@@ -34,7 +34,7 @@ def request_refund(purchase_id: UUID, *, reason: str, actor: Actor | None = None
     Its numbers are not given to anybody else, and it still counts for the person's limit. Raises NotRefundable if it is
     not paid by card or the entries are frozen.
     """
-    with locking():
+    with atomic_with_lock_timeout():
         purchase = _lock_before_freeze(purchase_id)
         existing = Refund.objects.filter(payment__purchase=purchase).first()
         if existing and purchase.status in {Purchase.Status.REFUNDING, Purchase.Status.REFUNDED}:
@@ -51,7 +51,7 @@ def void_purchase(purchase_id: UUID, *, reason: str, actor: Actor | None = None)
     That is a free entry, one whose dispute we lost, or one whose money somebody sent back by hand at Stripe. Raises
     NotRefundable if it is not paid, if its money is still with us, or if the entries are frozen.
     """
-    with locking():
+    with atomic_with_lock_timeout():
         purchase = _lock_before_freeze(purchase_id)
         payments = list(purchase.payments.filter(_of_its_tickets(purchase), status=Payment.Status.SUCCEEDED))
         possible = purchase.status == Purchase.Status.PAID or _is_stuck(purchase)
@@ -217,7 +217,7 @@ def _change_unsent(asked: Refund, *, status: Refund.Status, amount: int | None =
 
     Another amount is another request, which needs a key of its own.
     """
-    with locking():
+    with atomic_with_lock_timeout():
         refund = Refund.objects.select_for_update(no_key=True, of=("self",)).select_related("payment").get(pk=asked.pk)
         if refund.status not in ASKED_FOR or refund.stripe_id or refund.attempt != asked.attempt:
             return None
@@ -234,7 +234,7 @@ def _change_unsent(asked: Refund, *, status: Refund.Status, amount: int | None =
 
 def _nothing_left(asked: Refund) -> None:
     """Others took the money: a lost dispute, or refunds made by hand at Stripe."""
-    with locking():
+    with atomic_with_lock_timeout():
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=asked.payment.purchase_id)
         refund = Refund.objects.select_for_update(no_key=True).get(pk=asked.pk)
         if refund.status in ASKED_FOR and refund.stripe_id is None and refund.attempt == asked.attempt:
@@ -263,7 +263,7 @@ def _end_refunding(purchase: Purchase, reason: str) -> None:
 
 def _refused(asked: Refund, why: str) -> None:
     """Stripe does not do it: finance has to look."""
-    with locking():
+    with atomic_with_lock_timeout():
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=asked.payment.purchase_id)
         refund = Refund.objects.select_for_update(no_key=True).get(pk=asked.pk)
         if refund.status in {*Refund.OPEN, *ASKED_FOR} and refund.attempt == asked.attempt:
@@ -292,7 +292,7 @@ def note_refund(stripe_id: str) -> None:
 
 def _note_by_hand(payment: Payment, said: gateway.StripeRefund) -> None:
     """Flags a purchase of which somebody sent money back at Stripe, and closes our own refund if nothing is left."""
-    with locking():
+    with atomic_with_lock_timeout():
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=payment.purchase_id)
         of, what = {said.id: str(payment.pk)}, f"refund {said.id} of {said.amount} {said.currency}"
         if STATUSES[said.status] == Refund.Status.FAILED:
@@ -326,7 +326,7 @@ PROGRESS = (
 
 def _note(refund_id: UUID, answer: gateway.StripeRefund) -> None:
     """Follows Stripe's word on a refund, and takes the purchase along."""
-    with locking():
+    with atomic_with_lock_timeout():
         purchase_id = Refund.objects.values_list("payment__purchase", flat=True).get(pk=refund_id)
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
         refund = Refund.objects.select_for_update(no_key=True).get(pk=refund_id)
@@ -368,7 +368,7 @@ def retry_refund(refund_id: UUID, *, actor: Actor | None = None) -> Refund:
 
     Raises NotRefundable unless it failed.
     """
-    with locking():
+    with atomic_with_lock_timeout():
         refund = Refund.objects.select_for_update(no_key=True, of=("self",)).get(pk=refund_id)
         if refund.status != Refund.Status.FAILED:
             raise NotRefundable(f"Only a failed refund can be tried again, this one is {refund.status}.")
@@ -389,7 +389,7 @@ def refund_raffle(raffle_id: UUID) -> int:
     to_refund = Payment.objects.filter(status=Payment.Status.SUCCEEDED, refund=None)
     started, deadline = 0, monotonic() + BUDGET_SECONDS
     while monotonic() < deadline:
-        with locking():
+        with atomic_with_lock_timeout():
             # In one order, so that two batches never wait for each other.
             paid = Purchase.objects.paid().filter(raffle=raffle).order_by("pk")
             locked = paid.select_for_update(no_key=True, of=("self",))[:BATCH]

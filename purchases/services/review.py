@@ -6,7 +6,7 @@ from luxewin.audit.services import Actor
 from purchases import gateway
 from purchases.errors import NotRefundable
 from purchases.models import Payment, Purchase, Refund
-from purchases.services.locking import locking
+from purchases.services.locking import atomic_with_lock_timeout
 from purchases.services.refunds import open_refund
 from purchases.services.settlement import mismatches
 
@@ -19,7 +19,7 @@ def resolve_review(purchase_id: UUID, *, reason: str, actor: Actor | None = None
     """
     unreturned = Payment.objects.filter(purchase=purchase_id, status=Payment.Status.SUCCEEDED, refund=None)
     received = {each.pk: gateway.retrieve_intent(str(each.intent_id)) for each in unreturned}
-    with locking():
+    with atomic_with_lock_timeout():
         purchase = (
             Purchase.objects.select_for_update(no_key=True, of=("self",)).select_related("buyer").get(pk=purchase_id)
         )

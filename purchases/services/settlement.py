@@ -8,7 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models.functions import Now
 
-from accounts.eligibility import Standing, keep_standing, standing_of
+from accounts.eligibility import Eligibility, eligibility_of, lock_eligibility
 from accounts.notifications import notify
 from luxewin.audit.services import record
 from luxewin.tasks.queue import enqueue
@@ -20,7 +20,7 @@ from purchases.services.counters import count_hold, count_sale, lock_purchase, l
 from purchases.services.eligibility_changes import blocker_of
 from purchases.services.flags import add_evidence
 from purchases.services.holds import end_hold
-from purchases.services.locking import locking
+from purchases.services.locking import atomic_with_lock_timeout
 from purchases.services.refunds import open_refund
 from purchases.services.spending import lock_limits
 from purchases.services.stripe_sync import About, note_change
@@ -67,7 +67,7 @@ def _adopted(intent: Intent) -> Payment | None:
         log.warning("intent %s is none of ours", intent.id)
         return None
     started = Payment.objects.filter(pk=payment.pk, intent_id=None, status=Payment.Status.STARTED)
-    with locking():
+    with atomic_with_lock_timeout():
         for locked in started.select_for_update(no_key=True):
             made = {"intent_id": intent.id, "client_secret": intent.client_secret}
             move_payment(locked, Payment.Status.OPEN, **made, calling_since=None)
@@ -91,9 +91,9 @@ def apply_intent(asked: Payment, intent: Intent) -> None:
     `asked` is the payment as it was before Stripe was asked. If it has changed since, somebody else has looked too, and
     perhaps later than we: then only a word that is final counts. Raises Busy.
     """
-    with locking():
+    with atomic_with_lock_timeout():
         # Nothing about the buyer changes between the answer to whether they may buy and the end of this.
-        keep_standing([asked.purchase.buyer_id])
+        lock_eligibility([asked.purchase.buyer_id])
         lock_limits(asked.purchase.buyer_id)
         purchase = lock_purchase(asked.purchase_id)
         payment = Payment.objects.select_for_update(no_key=True).get(pk=asked.pk)
@@ -159,7 +159,7 @@ def _bank_refused(purchase: Purchase, payment: Payment) -> None:
         return
     is_welcome = is_on_sale(purchase.raffle_id) and not is_refused_too_often(purchase)
     is_held = purchase.status == Purchase.Status.PROCESSING
-    if is_held and is_welcome and not blocker_of(purchase, standing_of(purchase.buyer_id)):
+    if is_held and is_welcome and not blocker_of(purchase, eligibility_of(purchase.buyer_id)):
         purchase.status = Purchase.Status.PENDING
         purchase.expires_at = Now() + timedelta(seconds=settings.HOLD_SECONDS)
         purchase.save(update_fields=["status", "expires_at"])
@@ -190,7 +190,7 @@ def _take_money(purchase: Purchase, payment: Payment, intent: Intent) -> None:
         return
     reason = _why_money_goes_back(purchase)
     if reason is None:
-        _seat(purchase)
+        _issue_tickets(purchase)
         return
     if is_held:
         end_hold(purchase, Purchase.Status.EXPIRED)
@@ -202,11 +202,11 @@ def _why_money_goes_back(purchase: Purchase) -> str | None:
     is_held = purchase.status in Purchase.HOLDING
     if purchase.raffle.status == Raffle.Status.CANCELLED:
         return reasons.of_cancelling(purchase.raffle) if is_held or _lost_by_cancelling(purchase) else reasons.TOO_LATE
-    standing = standing_of(purchase.buyer_id)
+    standing = eligibility_of(purchase.buyer_id)
     blocker = blocker_of(purchase, standing, is_paid=is_held)
     if blocker:
         return reasons.NOT_ELIGIBLE.get(blocker, reasons.TOO_LATE)
-    return None if is_held or _hold_again(purchase, standing) else reasons.TOO_LATE
+    return None if is_held or _hold_again_for_late_payment(purchase, standing) else reasons.TOO_LATE
 
 
 def _lost_by_cancelling(purchase: Purchase) -> bool:
@@ -229,7 +229,7 @@ def _flag(purchase: Purchase, faults: list[str], intent: Intent) -> None:
     record("purchase.review", purchase, before={"status": before}, after=after)
 
 
-def _hold_again(purchase: Purchase, standing: Standing) -> bool:
+def _hold_again_for_late_payment(purchase: Purchase, standing: Eligibility) -> bool:
     """Hold the tickets of late money once more, if the raffle and the buyer's limit of tickets in it have room.
 
     The money of somebody with a spending limit goes back: others of their purchases may have filled it meanwhile, and
@@ -245,7 +245,7 @@ def _hold_again(purchase: Purchase, standing: Standing) -> bool:
     return False
 
 
-def _seat(purchase: Purchase) -> None:
+def _issue_tickets(purchase: Purchase) -> None:
     """Numbers for held tickets. All else comes first: from the counter on, every buyer of the raffle waits for us."""
     before = purchase.status
     enqueue(tell_buyer, str(purchase.pk))

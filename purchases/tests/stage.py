@@ -26,7 +26,7 @@ from accounts.models import User
 from luxewin.api.idempotency import IdempotencyKey
 from purchases import services
 from purchases.models import Purchase
-from purchases.services.settlement import _seat
+from purchases.services.settlement import _issue_tickets
 from raffles.models import Raffle, TicketCounter
 
 HOLD_TICKETS = (settings.BASE_DIR / "purchases" / "sql" / "hold_tickets.sql").read_text()
@@ -91,7 +91,7 @@ def seated(buyer: User, raffle: Raffle, quantity: int = 1) -> Purchase:
     purchase = hold(buyer, raffle, quantity)
     with transaction.atomic():
         purchase.payments.update(status="succeeded", intent_id=f"pi_{purchase.pk}")
-        _seat(purchase)
+        _issue_tickets(purchase)
     return purchase
 
 
@@ -110,7 +110,7 @@ def counts(raffle: Raffle) -> tuple[int, int]:
     return TicketCounter.objects.values_list("held", "sold").get(pk=raffle.pk)
 
 
-class Meeting:
+class RaceBarrier:
     """Makes a race certain: whoever comes to the place waits there for the others, but not longer than `patience`.
 
     Without a guard all of them stand there at once, each believing what it read before, which takes as much patience as
@@ -136,7 +136,7 @@ class Meeting:
         return met
 
 
-class Late:
+class DelayedCall:
     """The first to come to a place in the code stays there until the others are done, or its patience is over."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, *, patience: float) -> None:

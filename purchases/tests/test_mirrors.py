@@ -206,7 +206,7 @@ def test_records_give_way_to_work_that_waits(people, on_sale):
     assert tasks.bring_mirrors_up() == 3
     OrmQ.objects.all().delete()
     keys = list(StaleMirror.objects.values_list("pk", flat=True))
-    enqueue(tasks.look_at, "pi_of_somebody_who_waits")
+    enqueue(tasks.sync_object, "pi_of_somebody_who_waits")
     tasks.mirror_batch(keys)
     assert PaymentIntent.objects.count() == 1
     # One a turn, however busy it is; and what was left free is at once somebody else's.

@@ -120,7 +120,7 @@ def test_fetched_by_four_at_once_and_delivered_meanwhile_it_counts_once(alice, o
     fetched = at_once(*[services.fetch_missed_events] * 4, *[lambda: gateway.store_event(event)] * 4)
     assert not [each for each in fetched if isinstance(each, Exception)]
     assert Event.objects.count() == 1
-    assert [queued.task["func"] for queued in OrmQ.objects.all()].count("purchases.tasks.look_at") == 1
+    assert [queued.task["func"] for queued in OrmQ.objects.all()].count("purchases.tasks.sync_object") == 1
     run_tasks()
     assert Purchase.objects.get().tickets == {"first": 1, "last": 3, "count": 3}
 
@@ -243,7 +243,7 @@ def test_news_that_could_not_be_looked_at_is_taken_up_again(alice, on_sale, away
     purchase = paid_at_stripe(alice, raffle, 2)
     services.fetch_missed_events()
     with away():
-        tasks.look_at(purchase.payment.intent_id)
+        tasks.sync_object(purchase.payment.intent_id)
     assert f"the news of {purchase.payment.intent_id} waits" in caplog.text
     # The queue lost its task too.
     OrmQ.objects.all().delete()
@@ -261,21 +261,21 @@ def test_news_that_comes_while_somebody_looks_has_a_look_of_its_own(db, monkeypa
     def look(object_id):
         looks.append(object_id)
         if len(looks) == 1:
-            services.note_news(StripeNotice.About.INTENT, object_id)
+            services.request_sync(StripeNotice.About.INTENT, object_id)
 
     monkeypatch.setitem(pending_syncs.LOOKS, StripeNotice.About.INTENT, look)
-    services.note_news(StripeNotice.About.INTENT, "pi_1")
-    services.look_at("pi_1")
+    services.request_sync(StripeNotice.About.INTENT, "pi_1")
+    services.sync_object("pi_1")
     assert StripeNotice.objects.count() == 1
-    services.look_at("pi_1")
-    services.look_at("pi_1")
+    services.sync_object("pi_1")
+    services.sync_object("pi_1")
     assert not StripeNotice.objects.exists()
     assert len(looks) == 2
 
 
 @pytest.mark.parametrize("about", StripeNotice.About.values)
 def test_news_of_what_stripe_does_not_know_is_said_once(about, db, caplog):
-    services.note_news(StripeNotice.About(about), "x_unknown")
-    services.look_at("x_unknown")
+    services.request_sync(StripeNotice.About(about), "x_unknown")
+    services.sync_object("x_unknown")
     assert "does not know it" in caplog.text
     assert not StripeNotice.objects.exists()

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts.eligibility import standings_of
+from accounts.eligibility import eligibilities_of
 from accounts.models import Notification, User
 from accounts.services import exclude_from_buying, pause_buying, set_spend_limit, update_profile
 from accounts.tests.guarding import publish, rule
@@ -116,9 +116,9 @@ def test_however_many_are_in_a_checkout_each_statement_asks_of_a_few(people, on_
 
     def ask(some):
         asked.append(len(some))
-        return standings_of(some)
+        return eligibilities_of(some)
 
-    monkeypatch.setattr(eligibility_changes, "standings_of", ask)
+    monkeypatch.setattr(eligibility_changes, "eligibilities_of", ask)
     monkeypatch.setattr(eligibility_changes, "BATCH", 2)
     raffle = on_sale()
     for buyer in people(5):

@@ -17,8 +17,8 @@ from luxewin.tests.searching import tables_with
 from purchases import errors, services
 from purchases.models import PersonTally, PostalEntry, Purchase
 from purchases.services import postal
-from purchases.services.postal import Letter
-from purchases.tests.stage import Meeting, at_once, counts, hold, over, seated
+from purchases.services.postal import PostalEntryRow
+from purchases.tests.stage import RaceBarrier, at_once, counts, hold, over, seated
 from raffles import services as raffle_services
 from raffles.models import TicketCounter
 
@@ -34,7 +34,7 @@ def enter(actor, raffle, entrant, quantity=1, reference="A-1", received_on=None)
 
 
 def letters(*shares):
-    return [Letter(f"R-{n}", entrant, quantity, today()) for n, (entrant, quantity) in enumerate(shares)]
+    return [PostalEntryRow(f"R-{n}", entrant, quantity, today()) for n, (entrant, quantity) in enumerate(shares)]
 
 
 def postal_count(raffle):
@@ -89,13 +89,13 @@ def test_no_letter_is_entered_for_an_address_that_nobody_verified(charlie, sam, 
 )
 def test_who_an_entrant_is_is_asked_again_behind_the_lock(change, bob, sam, on_sale, monkeypatch):
     raffle = on_sale()
-    keep = postal.keep_standing
+    keep = postal.lock_eligibility
 
     def change_and_keep(people):
         User.objects.filter(pk=bob.pk).update(**change)
         keep(people)
 
-    monkeypatch.setattr(postal, "keep_standing", change_and_keep)
+    monkeypatch.setattr(postal, "lock_eligibility", change_and_keep)
     # The change is rolled back with the letter: asked anew, nothing is in the way.
     with nothing_written(), pytest.raises(Busy):
         enter(sam, raffle, bob)
@@ -179,16 +179,16 @@ def test_a_letter_has_the_day_of_the_calendar_of_whoever_received_it(bob, sam, o
 def test_letters_get_their_numbers_in_their_order_or_none_is_entered(alice, bob, sam, on_sale):
     raffle = on_sale(max_per_person=5)
     shares = letters((bob, 2), (alice, 1), (bob, 3))
-    entered = services.enter_letters(raffle_id=raffle.pk, letters=shares, actor=sam)
+    entered = services.create_postal_entries(raffle_id=raffle.pk, letters=shares, actor=sam)
     assert [(each.buyer, each.first_ticket, each.quantity) for each in entered] == [
         (bob, 1, 2),
         (alice, 3, 1),
         (bob, 4, 3),
     ]
     assert PersonTally.objects.get(user=bob).taken == 5
-    one_too_many = [Letter("X", alice, 1, today()), Letter("Y", bob, 1, today())]
+    one_too_many = [PostalEntryRow("X", alice, 1, today()), PostalEntryRow("Y", bob, 1, today())]
     with nothing_written(), pytest.raises(errors.LimitReached):
-        services.enter_letters(raffle_id=raffle.pk, letters=one_too_many, actor=sam)
+        services.create_postal_entries(raffle_id=raffle.pk, letters=one_too_many, actor=sam)
 
 
 def test_a_withdrawn_entry_leaves_the_draw_and_its_entrant_is_told_why(bob, sam, fiona, on_sale):
@@ -206,7 +206,7 @@ def test_a_withdrawn_entry_leaves_the_draw_and_its_entrant_is_told_why(bob, sam,
 
 def test_a_cancelled_raffle_withdraws_its_free_entries_and_tells_the_entrants(alice, bob, sam, on_sale, run_tasks):
     raffle = on_sale()
-    services.enter_letters(raffle_id=raffle.pk, letters=letters((alice, 1), (bob, 2), (bob, 1)), actor=sam)
+    services.create_postal_entries(raffle_id=raffle.pk, letters=letters((alice, 1), (bob, 2), (bob, 1)), actor=sam)
     raffle_services.cancel_raffle(raffle.pk, reason="The watch was stolen.")
     run_tasks()
     assert set(Purchase.objects.values_list("status", flat=True)) == {"void"}
@@ -216,7 +216,7 @@ def test_a_cancelled_raffle_withdraws_its_free_entries_and_tells_the_entrants(al
 
 
 # The eight letters.
-all_have_looked = Meeting(8, patience=60)
+all_have_looked = RaceBarrier(8, patience=60)
 
 
 def _checks_then_counts(raffle_id, quantity):
@@ -299,8 +299,8 @@ def test_files_that_name_the_same_people_in_another_order_wait_and_do_not_deadlo
     raffle, entrants = on_sale(), people(12)
 
     def enter_all(name, order):
-        rows = [Letter(f"{name}-{n}", entrant, 1, today()) for n, entrant in enumerate(order)]
-        return services.enter_letters(raffle_id=raffle.pk, letters=rows, actor=sam)
+        rows = [PostalEntryRow(f"{name}-{n}", entrant, 1, today()) for n, entrant in enumerate(order)]
+        return services.create_postal_entries(raffle_id=raffle.pk, letters=rows, actor=sam)
 
     calls = [lambda n=n: enter_all(n, entrants[:: 1 if n % 2 else -1]) for n in range(6)]
     answers = at_once(*calls)

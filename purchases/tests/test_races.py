@@ -20,7 +20,7 @@ from purchases.models import Payment, Purchase
 from purchases.services import counters
 from purchases.services.settlement import apply_intent
 from purchases.tests.books import check_books
-from purchases.tests.stage import Meeting, at_once, counts, hold
+from purchases.tests.stage import RaceBarrier, at_once, counts, hold
 from raffles.models import Raffle, TicketCounter
 
 THREADS = 64
@@ -134,7 +134,7 @@ def numbers_read_then_written(raffle_id, quantity):
     return counter.sold + 1
 
 
-both_have_read = Meeting(2, patience=60)
+both_have_read = RaceBarrier(2, patience=60)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -148,7 +148,7 @@ def test_two_winners_get_numbers_of_their_own_where_they_are_counted_in_one_stat
     if counting == "read, then written":
         monkeypatch.setattr("purchases.services.settlement.count_sale", numbers_read_then_written)
     else:
-        meeting = Meeting(2, patience=60)
+        meeting = RaceBarrier(2, patience=60)
         monkeypatch.setattr("purchases.services.settlement.count_sale", meeting.at(counters.count_sale))
     customers = {buyer: gateway.customer_of(buyer) for buyer in held}
     at_once(*[lambda buyer=buyer: settle(held[buyer], customers[buyer]) for buyer in held])

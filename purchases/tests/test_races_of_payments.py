@@ -13,7 +13,20 @@ from purchases import gateway, services, tasks
 from purchases.models import Payment, Purchase, Refund
 from purchases.services import settlement
 from purchases.tests.books import check_books, check_money
-from purchases.tests.stage import Late, Meeting, at_once, bought, buy, confirm, counts, deliver, hold, key, pay, told_of
+from purchases.tests.stage import (
+    DelayedCall,
+    RaceBarrier,
+    at_once,
+    bought,
+    buy,
+    confirm,
+    counts,
+    deliver,
+    hold,
+    key,
+    pay,
+    told_of,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -88,7 +101,7 @@ def test_a_call_to_stripe_that_outlives_its_lease_leaves_the_intent_to_whoever_t
 ):
     ask = {"buyer": alice, "raffle_id": on_sale().pk, "quantity": 1, "key": key("stalled")}
     gateway.customer_of(alice)
-    late = Late(monkeypatch, gateway, "create_intent", patience=60)  # as a process that stands still
+    late = DelayedCall(monkeypatch, gateway, "create_intent", patience=60)  # as a process that stands still
 
     def take_over():
         Payment.objects.update(calling_since="2020-01-01T00:00Z")
@@ -108,7 +121,7 @@ def test_a_call_to_stripe_that_outlives_its_lease_leaves_the_intent_to_whoever_t
 def test_a_look_from_before_the_debit_does_not_undo_one_from_after(alice, on_sale, own_stripe, monkeypatch):
     purchase = buy(alice, on_sale(currency="eur"))
     secret = purchase.payment.client_secret
-    late = Late(monkeypatch, settlement, "apply_intent", patience=60)  # Stripe has said that nothing is paid
+    late = DelayedCall(monkeypatch, settlement, "apply_intent", patience=60)  # Stripe has said that nothing is paid
 
     def pay_by_debit():
         confirm(secret, "pm_sepaDebit_success_de").raise_for_status()
@@ -129,7 +142,7 @@ def test_numbers_are_given_twice_for_one_payment_without_the_locks(alice, bob, o
     hold(bob, raffle, 5)  # or the constraint on `held` would stop it
     purchase = buy(alice, raffle, 2)
     pay(purchase.payment.client_secret).raise_for_status()
-    monkeypatch.setattr(settlement, "_end_payment", Meeting(2, patience=60).at(settlement._end_payment))
+    monkeypatch.setattr(settlement, "_end_payment", RaceBarrier(2, patience=60).at(settlement._end_payment))
     at_once(*[lambda: services.settle_purchase(purchase.pk)] * 2)
     assert AuditEntry.objects.filter(action="purchase.paid").count() == 2
     assert counts(raffle) == (3, 4)
@@ -142,7 +155,7 @@ def test_two_who_settle_the_same_payment_give_its_numbers_once(alice, bob, on_sa
     hold(bob, raffle, 5)
     purchase = buy(alice, raffle, 2)
     pay(purchase.payment.client_secret).raise_for_status()
-    monkeypatch.setattr(settlement, "_end_payment", Meeting(2).at(settlement._end_payment))
+    monkeypatch.setattr(settlement, "_end_payment", RaceBarrier(2).at(settlement._end_payment))
     settled = at_once(*[lambda: services.settle_purchase(purchase.pk)] * 2)
     assert [each.tickets for each in settled] == [{"first": 1, "last": 2, "count": 2}] * 2
     assert AuditEntry.objects.filter(action="purchase.paid").count() == 1
@@ -158,7 +171,7 @@ def test_a_webhook_and_the_buyer_settle_once_and_one_mail_is_sent(api, alice, on
 
     def webhook_and_worker():
         status = deliver(endpoint, event)
-        tasks.look_at(intent)
+        tasks.sync_object(intent)
         return status
 
     def verify():
@@ -193,7 +206,7 @@ def test_a_refunded_purchase_has_its_tickets_again_without_the_locks(
     hold(bob, raffle, 5)
     purchase = buy(alice, raffle, 2)
     pay(purchase.payment.client_secret).raise_for_status()
-    refund_beside_a_late_settling(purchase, Late(monkeypatch, settlement, "_end_payment", patience=60))
+    refund_beside_a_late_settling(purchase, DelayedCall(monkeypatch, settlement, "_end_payment", patience=60))
     # In the draw, with the money back.
     assert (state(purchase), Refund.objects.get().status) == ("paid", "succeeded")
     with pytest.raises(AssertionError, match="payments that were not returned"):
@@ -205,7 +218,7 @@ def test_settling_and_refunding_at_once_end_in_a_refund(alice, bob, on_sale, mon
     hold(bob, raffle, 5)
     purchase = buy(alice, raffle, 2)
     pay(purchase.payment.client_secret).raise_for_status()
-    refund_beside_a_late_settling(purchase, Late(monkeypatch, settlement, "_end_payment", patience=1))
+    refund_beside_a_late_settling(purchase, DelayedCall(monkeypatch, settlement, "_end_payment", patience=1))
     assert (state(purchase), Refund.objects.get().status) == ("refunded", "succeeded")
     assert counts(raffle) == (5, 2)
     check_books()
@@ -232,7 +245,7 @@ def test_staff_who_refund_while_the_payment_settles_refund_it_or_are_refused(ali
 
 def asked_twice(monkeypatch):
     """Both have read that Stripe was not asked yet, and ask."""
-    monkeypatch.setattr(gateway, "create_refund", Meeting(2, patience=60).at(gateway.create_refund))
+    monkeypatch.setattr(gateway, "create_refund", RaceBarrier(2, patience=60).at(gateway.create_refund))
 
 
 def test_two_workers_who_execute_one_refund_have_one_answer(alice, on_sale, monkeypatch):

@@ -15,7 +15,7 @@ from purchases.services import refunds, settlement
 from purchases.services.counters import lock_purchase
 from purchases.services.holds import end_hold
 from purchases.tests.books import check_books, check_money
-from purchases.tests.stage import Late, at_once, bought, buy, counts, hold, over, pay
+from purchases.tests.stage import DelayedCall, at_once, bought, buy, counts, hold, over, pay
 from raffles.models import Raffle, TicketCounter
 from raffles.services import cancel_raffle, close_raffle
 from verification.models import Draw
@@ -66,7 +66,7 @@ def test_somebody_holds_tickets_of_a_cancelled_raffle_where_the_counter_is_not_a
 def test_a_paid_purchase_stays_in_a_cancelled_raffle_without_the_locks(alice, on_sale, monkeypatch, without_row_locks):
     raffle = on_sale()
     purchase = paid_for(alice, raffle)
-    late = Late(monkeypatch, settlement, "_seat", **PATIENT)
+    late = DelayedCall(monkeypatch, settlement, "_issue_tickets", **PATIENT)
     at_once(lambda: services.settle_purchase(purchase.pk), late.meanwhile(lambda: end_with_refunds(raffle)))
     assert (state(purchase), Raffle.objects.get().status) == ("paid", "cancelled")
 
@@ -74,7 +74,7 @@ def test_a_paid_purchase_stays_in_a_cancelled_raffle_without_the_locks(alice, on
 def test_a_payment_that_settles_while_its_raffle_is_cancelled_is_refunded(alice, on_sale, monkeypatch, run_tasks):
     raffle = on_sale()
     purchase = paid_for(alice, raffle)
-    late = Late(monkeypatch, settlement, "_seat", patience=1)
+    late = DelayedCall(monkeypatch, settlement, "_issue_tickets", patience=1)
     at_once(lambda: services.settle_purchase(purchase.pk), late.meanwhile(lambda: end_with_refunds(raffle)))
     assert state(purchase) == "refunding"
     run_tasks()
@@ -159,14 +159,14 @@ def test_late_money_is_seated_after_the_close_where_the_counter_is_not_asked(ali
     raffle = on_sale()
     purchase = let_go(paid_for(alice, raffle))
     monkeypatch.setattr(settlement, "count_hold", counted_without_asking)
-    settle_beside_the_close(purchase, raffle, Late(monkeypatch, settlement, "count_hold", **PATIENT))
+    settle_beside_the_close(purchase, raffle, DelayedCall(monkeypatch, settlement, "count_hold", **PATIENT))
     assert (state(purchase), counts(raffle)) == ("paid", (0, 1))
 
 
 def test_late_money_that_settles_beside_the_close_goes_back(alice, on_sale, monkeypatch, run_tasks):
     raffle = on_sale()
     purchase = let_go(paid_for(alice, raffle))
-    settle_beside_the_close(purchase, raffle, Late(monkeypatch, settlement, "count_hold", **PATIENT))
+    settle_beside_the_close(purchase, raffle, DelayedCall(monkeypatch, settlement, "count_hold", **PATIENT))
     assert (state(purchase), counts(raffle)) == ("refunding", (0, 0))
     run_tasks()
     assert state(purchase) == "refunded"
@@ -223,7 +223,7 @@ def test_somebody_leaves_a_frozen_draw_without_the_locks_and_the_trigger(
     closed_with_two, monkeypatch, without_row_locks, without_the_trigger
 ):
     raffle, leaving, _ = closed_with_two
-    refund_beside_the_freeze(raffle, leaving, Late(monkeypatch, refunds, "open_refund", **PATIENT))
+    refund_beside_the_freeze(raffle, leaving, DelayedCall(monkeypatch, refunds, "open_refund", **PATIENT))
     assert (Draw.objects.get().tickets, state(leaving)) == (5, "refunding")
 
 
@@ -231,14 +231,14 @@ def test_without_the_locks_the_trigger_keeps_everybody_in_the_frozen_draw(
     closed_with_two, monkeypatch, without_row_locks
 ):
     raffle, leaving, _ = closed_with_two
-    refused = refund_beside_the_freeze(raffle, leaving, Late(monkeypatch, refunds, "open_refund", **PATIENT))
+    refused = refund_beside_the_freeze(raffle, leaving, DelayedCall(monkeypatch, refunds, "open_refund", **PATIENT))
     assert "frozen" in str(refused)
     assert (Draw.objects.get().tickets, state(leaving)) == (5, "paid")
 
 
 def test_a_refund_that_began_before_the_freeze_is_not_in_the_draw(closed_with_two, monkeypatch, run_tasks):
     raffle, leaving, staying = closed_with_two
-    refund_beside_the_freeze(raffle, leaving, Late(monkeypatch, refunds, "open_refund", patience=1))
+    refund_beside_the_freeze(raffle, leaving, DelayedCall(monkeypatch, refunds, "open_refund", patience=1))
     assert (state(leaving), state(staying)) == ("refunding", "paid")
     assert Draw.objects.get().tickets == 3
     services.execute_refund(leaving.payment.refund.pk)
@@ -264,7 +264,7 @@ def test_no_draw_is_frozen_while_a_payment_settles(alice, bob, on_sale, monkeypa
     purchase = paid_for(alice, raffle, 2)
     over(raffle)
     close_raffle(raffle.pk)
-    late = Late(monkeypatch, settlement, "_seat", **PATIENT)
+    late = DelayedCall(monkeypatch, settlement, "_issue_tickets", **PATIENT)
     at_once(lambda: services.settle_purchase(purchase.pk), late.meanwhile(lambda: advance_draw(raffle.pk)))
     assert Draw.objects.get().state == Draw.State.ANNOUNCED
     assert advance_draw(raffle.pk).tickets == 5

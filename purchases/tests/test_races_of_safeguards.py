@@ -25,7 +25,7 @@ from purchases.services.holds import release_hold
 from purchases.services.postal import enter_postal
 from purchases.tests.books import check_books
 from purchases.tests.limits import passed_limits
-from purchases.tests.stage import HOLD_TICKETS, Late, Meeting, at_once, buy, hold, pay
+from purchases.tests.stage import HOLD_TICKETS, DelayedCall, RaceBarrier, at_once, buy, hold, pay
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LOCK_PERSON = "PERFORM FROM accounts_user AS u WHERE u.id = wanted_buyer FOR SHARE;"
@@ -141,7 +141,7 @@ def test_a_hold_waits_for_an_exclusion_that_is_under_way_and_is_refused(alice, o
             began.wait()
             wait_for("transactionid")
 
-    began = Meeting()
+    began = RaceBarrier()
     _, refused = at_once(decide, began.at(lambda: hold(alice, raffle)))
     assert isinstance(refused, SelfExcluded), refused
     assert not Purchase.objects.exists()
@@ -183,7 +183,7 @@ def test_no_letter_is_entered_while_an_exclusion_is_being_set_up(alice, sam, on_
             wait_for("transactionid")
 
     letter = {"raffle_id": raffle.pk, "entrant": alice, "quantity": 1, "reference": "A1", "actor": sam}
-    began = Meeting()
+    began = RaceBarrier()
     enter = began.at(lambda: enter_postal(**letter, received_on=raffle.published_at.date()))
     _, refused = at_once(decide, enter)
     assert isinstance(refused, errors.EntrantRefused), refused
@@ -191,8 +191,8 @@ def test_no_letter_is_entered_while_an_exclusion_is_being_set_up(alice, sam, on_
 
 def test_a_letter_is_entered_while_an_exclusion_is_being_set_up_where_nobody_waits(alice, sam, on_sale, monkeypatch):
     raffle = on_sale()
-    monkeypatch.setattr(postal, "keep_standing", lambda people: None)
-    met = Meeting()
+    monkeypatch.setattr(postal, "lock_eligibility", lambda people: None)
+    met = RaceBarrier()
 
     def decide():
         with transaction.atomic():
@@ -211,7 +211,7 @@ def paid_while_an_exclusion_is_set_up(user, raffle, monkeypatch):
     """The money is there; whoever settles it is held up after it asked whether the buyer may buy, or before."""
     purchase = buy(user, raffle)
     pay(purchase.payment.client_secret).raise_for_status()
-    asked = Late(monkeypatch, settlement, "_seat", patience=2)
+    asked = DelayedCall(monkeypatch, settlement, "_issue_tickets", patience=2)
     settled, _ = at_once(
         lambda: services.settle_purchase(purchase.pk),
         asked.meanwhile(lambda: exclude_from_buying(user, months=6, password=None, actor=user)),
@@ -220,7 +220,7 @@ def paid_while_an_exclusion_is_set_up(user, raffle, monkeypatch):
 
 
 def test_tickets_are_given_after_an_exclusion_where_the_person_is_only_looked_at(alice, on_sale, monkeypatch):
-    monkeypatch.setattr(settlement, "keep_standing", lambda people: None)
+    monkeypatch.setattr(settlement, "lock_eligibility", lambda people: None)
     settled, excluded, paid = paid_while_an_exclusion_is_set_up(alice, on_sale(), monkeypatch)
     assert settled.status == "paid"
     assert excluded.pk < paid.pk
@@ -240,7 +240,7 @@ def two_debits_end_after_a_lower_limit(user, raffles, monkeypatch):
         banks.setattr(gateway, "retrieve_intent", partial(_answer, "processing"))
         services.settle_purchase(first.pk)
     set_spend_limit(user, currency="gbp", limit=700)
-    seated = Late(monkeypatch, settlement, "_seat", patience=3)
+    seated = DelayedCall(monkeypatch, settlement, "_issue_tickets", patience=3)
 
     def second_bank():
         for word in ("processing", "succeeded"):
@@ -307,7 +307,7 @@ def test_late_money_and_a_deletion_do_not_lock_each_other_out(alice, on_sale, mo
         release_hold(late.pk)
     due = request_deletion(alice, actor=alice)
     Deletion.objects.update(due_at=timezone.now())
-    met = Meeting()
+    met = RaceBarrier()
     monkeypatch.setattr(settlement, "lock_purchase", met.at(settlement.lock_purchase))
     monkeypatch.setattr(deletion, "ERASERS", [lambda _: met.wait(), *deletion.ERASERS])
     settled, erased = at_once(lambda: services.settle_purchase(late.pk), lambda: carry_out_deletion(due.pk))

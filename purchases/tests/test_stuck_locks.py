@@ -60,9 +60,9 @@ def test_settling_gives_up_and_the_buyer_may_ask_again(api, alice, on_sale, stuc
 def test_a_worker_gives_up_and_the_sweep_comes_back_to_what_stripe_told(alice, on_sale, stuck, run_tasks, caplog):
     purchase = buy(alice, on_sale())
     pay(purchase.payment.client_secret).raise_for_status()
-    services.note_news(StripeNotice.About.INTENT, purchase.payment.intent_id)
+    services.request_sync(StripeNotice.About.INTENT, purchase.payment.intent_id)
     with stuck(purchase):
-        tasks.look_at(purchase.payment.intent_id)
+        tasks.sync_object(purchase.payment.intent_id)
     assert f"the news of {purchase.payment.intent_id} waits" in caplog.text
     StripeNotice.objects.update(claimed_until=timezone.now())
     run_tasks()

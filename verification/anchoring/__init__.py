@@ -15,7 +15,7 @@ from verification.anchoring.contract_steps import (
     settled_with,
 )
 from verification.anchoring.contracts import contract_for, deploy_contract
-from verification.anchoring.sending import pursue
+from verification.anchoring.sending import track
 
 __all__ = [
     "anchor_commit",
@@ -27,7 +27,7 @@ __all__ = [
     "check_round",
     "contract_for",
     "deploy_contract",
-    "pursue",
     "recheck_commit",
     "settled_with",
+    "track",
 ]

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 
 from luxewin.clock import database_now
 from verification import clients
-from verification.anchoring.sending import Planned, pursue, send, store_signed, take_step
+from verification.anchoring.sending import Planned, send, store_signed, take_step, track
 from verification.chain_types import Call, ChainRejected, DrawState, DrawStatus
 from verification.contract import MAX_DRAWS
 from verification.errors import StepStuck, StepWaits
@@ -34,7 +34,7 @@ CLOCKS = 3600  # seconds by which the chain's clock may differ from ours, at the
 
 
 @dataclass(frozen=True, slots=True)
-class _Deed:
+class _ContractCall:
     """A step of a draw: whether the contract has it, with which event it says so, and who signs what for it."""
 
     draw: Draw
@@ -55,7 +55,7 @@ def anchor_promise(draw: Draw) -> None:
         ours = draw.sequence, draw.raffle.delay_seconds
         return _same(draw, "announcement", ours, state.sequence, state.delay_seconds)
 
-    _done(_Deed(draw, Step.ANNOUNCE, "Announced", holds, lambda chain: _sign_announcements(chain, draw)))
+    _done(_ContractCall(draw, Step.ANNOUNCE, "Announced", holds, lambda chain: _sign_announcements(chain, draw)))
 
 
 def await_commit(draw: Draw) -> None:
@@ -64,7 +64,7 @@ def await_commit(draw: Draw) -> None:
     if contract is None or sent is None or sent.state not in (State.SIGNED, State.MINED):
         return
     chain = clients.required_chain()
-    sent = pursue(chain, sent)
+    sent = track(chain, sent)
     # While ours is in no block, the contract may have another's.
     is_awaited = sent.state == State.MINED or (
         sent.state == State.SIGNED and not _is_committed(chain.draw_state(contract.address, _hash(draw)))
@@ -88,7 +88,7 @@ def anchor_commit(draw: Draw, *, root: bytes, tickets: int, wanted: int) -> int 
         call = chain.prepare_commit(contract.address, _hash(draw), root=root, tickets=tickets, wanted=wanted)
         _sign_for(chain, call, Step.COMMIT, [draw])
 
-    return _done(_Deed(draw, Step.COMMIT, "Committed", holds, sign)).block_time
+    return _done(_ContractCall(draw, Step.COMMIT, "Committed", holds, sign)).block_time
 
 
 def check_round(draw: Draw, committed_at: int, number: int) -> None:
@@ -126,7 +126,7 @@ def anchor_settlement(draw: Draw) -> list[int]:
             raise StepStuck(f"the contract has draw {draw.sequence} void, and it was drawn here")
         return state.status == DrawStatus.SETTLED
 
-    deed = _Deed(draw, Step.SETTLE, "Settled", holds, lambda chain: _sign_settlement(chain, draw))
+    deed = _ContractCall(draw, Step.SETTLE, "Settled", holds, lambda chain: _sign_settlement(chain, draw))
     sent, chain = _done(deed), clients.required_chain()
     # Of several draws in one call, one that somebody had settled just before was passed over.
     if sent.steps.count() > 1 and _taken_by(chain, deed) != sent:
@@ -166,7 +166,7 @@ def anchor_void_declaration(draw: Draw) -> int:
     def sign(chain: "Chain") -> None:
         _sign_for(chain, chain.prepare_declare_void(contract.address, _hash(draw)), Step.DECLARE_VOID, [draw])
 
-    _done(_Deed(draw, Step.DECLARE_VOID, "VoidDeclared", lambda state: state.void_at > 0, sign))
+    _done(_ContractCall(draw, Step.DECLARE_VOID, "VoidDeclared", lambda state: state.void_at > 0, sign))
     return clients.required_chain().draw_state(contract.address, _hash(draw)).void_at
 
 
@@ -179,20 +179,20 @@ def anchor_void(draw: Draw) -> None:
     def sign(chain: "Chain") -> None:
         _sign_for(chain, chain.prepare_void(contract.address, _hash(draw)), Step.VOID, [draw])
 
-    _done(_Deed(draw, Step.VOID, "Voided", lambda state: state.status == DrawStatus.VOID, sign))
+    _done(_ContractCall(draw, Step.VOID, "Voided", lambda state: state.status == DrawStatus.VOID, sign))
 
 
-def _done(deed: _Deed) -> ChainTransaction:
+def _done(deed: _ContractCall) -> ChainTransaction:
     """The transaction that took the step, once it counts; until then sees to it and raises StepWaits or ChainError."""
     sent = _live(deed.draw, deed.step)
     if sent and sent.state == State.FINAL:
         return sent
     chain = clients.required_chain()
     if sent:
-        sent = pursue(chain, sent)
+        sent = track(chain, sent)
     if sent is None or sent.state in (State.SIGNED, *ChainTransaction.DEAD):
         if found := _taken_by(chain, deed):
-            sent = pursue(chain, found)
+            sent = track(chain, found)
         elif sent is None or sent.state != State.SIGNED:
             deed.sign(chain)
             sent = _live(deed.draw, deed.step)
@@ -217,7 +217,7 @@ def _live(draw: Draw, step: str) -> ChainTransaction | None:
     return found.transaction if found else None
 
 
-def _taken_by(chain: "Chain", deed: _Deed) -> ChainTransaction | None:
+def _taken_by(chain: "Chain", deed: _ContractCall) -> ChainTransaction | None:
     """The transaction with which the contract came to hold the step, ours or not; None if it does not hold it."""
     draw, contract = deed.draw, deed.draw.contract
     if contract is None or not deed.holds(chain.draw_state(contract.address, _hash(draw))):

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from luxewin.clock import database_now
 from verification import clients
-from verification.anchoring.sending import Planned, pursue, store_signed
+from verification.anchoring.sending import Planned, store_signed, track
 from verification.chain_types import ChainError, ChainRejected, ChainUnavailable
 from verification.errors import ContractMissing
 from verification.models import ChainTransaction, Contract, DrawSequence
@@ -73,7 +73,7 @@ def deploy_contract() -> Contract:
 
 def _confirmed(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
     deadline = time.monotonic() + DEPLOY_SECONDS
-    while (sent := pursue(chain, sent)).state not in ChainTransaction.COUNTS:
+    while (sent := track(chain, sent)).state not in ChainTransaction.COUNTS:
         if sent.state in ChainTransaction.DEAD:
             raise ChainRejected(f"the deployment {sent.hash} is {sent.state}: the chain may lack the BLS precompiles")
         if time.monotonic() > deadline:

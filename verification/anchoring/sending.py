@@ -64,7 +64,7 @@ def take_step(draw: Draw, step: str, sent: ChainTransaction) -> None:
     ChainStep.objects.update_or_create(draw=draw, step=step, transaction=sent, defaults={"live": True})
 
 
-def pursue(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
+def track(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
     """Brings the row to what the chain says; sends what is in no block, again or with higher fees. Raises ChainError.
 
     Cost: two requests for what is mined, three or four for what is not.

@@ -4,7 +4,7 @@ from verification.services.draw_steps import advance_draw, decide_with
 from verification.services.outcomes import claim_award, forfeit_pick, next_alternate
 from verification.services.paths import prove_entry
 from verification.services.promises import end_with_raffle, promise_draw
-from verification.services.repairs import look_after
+from verification.services.repairs import reconcile_transaction
 from verification.services.voiding import declare_void
 
 __all__ = [
@@ -14,8 +14,8 @@ __all__ = [
     "declare_void",
     "end_with_raffle",
     "forfeit_pick",
-    "look_after",
     "next_alternate",
     "promise_draw",
     "prove_entry",
+    "reconcile_transaction",
 ]

@@ -55,7 +55,7 @@ _AFTER: dict[str, tuple[set[str], Callable[[Draw], object]]] = {
 }
 
 
-def look_after(transaction_id: int) -> None:
+def reconcile_transaction(transaction_id: int) -> None:
     """Brings a transaction to what the chain says, and repairs the draws whose step it took."""
     chain = clients.chain()
     if chain is None:
@@ -63,7 +63,7 @@ def look_after(transaction_id: int) -> None:
     row = ChainTransaction.objects.filter(pk=transaction_id)
     sent = row.select_related("account").get()
     try:
-        sent = anchoring.pursue(chain, sent)
+        sent = anchoring.track(chain, sent)
         _repair(sent)
     except ChainError as error:
         log.warning("transaction %s: %s", sent.hash, error)

@@ -222,7 +222,7 @@ def test_everyone_concerned_is_mailed_once_with_the_reason(drawn, mona, run_task
 def test_whoever_stepped_up_is_not_told_that_they_won_nothing(drawn, mona):
     picks = drawn(4)
     forfeit_pick(picks[0].pk, kind=DISQUALIFIED, reason=WHY, actor=mona)
-    announcements.tell_others(str(picks[0].draw_id))
+    announcements.notify_entrants(str(picks[0].draw_id))
     assert told(kind="draw_lost") == set()
     assert told(kind="draw_alternate") == {(picks[3].purchase.buyer.email, "draw_alternate")}
 

@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError
 
 from luxewin.api.problems import Problem
-from purchases.tests.stage import Late, Meeting, at_once
+from purchases.tests.stage import DelayedCall, RaceBarrier, at_once
 from verification.errors import AlreadyClaimed, AlreadyForfeited
 from verification.models import Award, Forfeit, Outcome, outcome_of
 from verification.services import claim_award, forfeit_pick, outcomes
@@ -30,7 +30,7 @@ def standing(raffle):
 
 def meet(monkeypatch, name):
     """Both staff have looked before either writes."""
-    monkeypatch.setattr(outcomes, name, Meeting(2).at(getattr(outcomes, name)))
+    monkeypatch.setattr(outcomes, name, RaceBarrier(2).at(getattr(outcomes, name)))
 
 
 # Two members of staff, one pick.
@@ -86,7 +86,7 @@ def test_two_prizes_lost_at_once_pass_to_two_alternates(raffle, people, mona, mo
 
 def beside(monkeypatch, first, second, patience):
     """The first has looked and is about to write, when the second comes."""
-    late = Late(monkeypatch, outcomes, "held_prize", patience=patience)
+    late = DelayedCall(monkeypatch, outcomes, "held_prize", patience=patience)
     return at_once(first, late.meanwhile(second))
 
 

@@ -49,7 +49,7 @@ def frozen(mine, selling, alice):
 def look_again() -> None:
     """What the sweep does, now and not in a while."""
     for sent in ChainTransaction.objects.exclude(steps=None):
-        services.look_after(sent.pk)
+        services.reconcile_transaction(sent.pk)
 
 
 def test_a_commit_counts_only_once_it_is_confirmed(frozen, mine):
@@ -211,7 +211,7 @@ def test_a_nonce_that_a_reorganisation_freed_is_filled_again(mine, selling, monk
     services.advance_draw(raffle.pk)
     lost.refresh_from_db()
     assert lost.state == Fate.SIGNED
-    mine.advance(raffle, State.ANNOUNCED, mining=lambda: (services.look_after(lost.pk), mine.blocks()))
+    mine.advance(raffle, State.ANNOUNCED, mining=lambda: (services.reconcile_transaction(lost.pk), mine.blocks()))
     assert on_chain(mine).status == DrawStatus.ANNOUNCED
     assert mine.chain.next_nonce() == lost.nonce + 2 or taking("announce").pk == lost.pk
 

@@ -27,7 +27,7 @@ def test_winners_and_others_are_each_told_once(selling, people, run_tasks):
     closed(raffle)
     advance_to(raffle, State.DRAWN)
     run_tasks()
-    announcements.tell_others(str(raffle.pk))
+    announcements.notify_entrants(str(raffle.pk))
     run_tasks()
     winner = Pick.objects.get(position=1).purchase.buyer
     news = {(note.user, note.kind) for note in Notification.objects.filter(kind__startswith="draw_")}
@@ -54,7 +54,7 @@ def test_those_who_won_nothing_are_told_although_the_first_try_failed(selling, p
     with monkeypatch.context() as broken:
         broken.setattr(announcements, "notify", failing)
         with pytest.raises(OperationalError):
-            tasks.tell_others(str(raffle.pk))
+            tasks.notify_entrants(str(raffle.pk))
     assert tasks.tell_of_held_draws() == 1
     assert tasks.tell_of_held_draws() == 0  # claimed
     UntoldDraw.objects.update(claimed_until=timezone.now())

@@ -44,7 +44,7 @@ def settle(backlog: dict[str, Any], memory: Memory) -> None:
     from purchases import tasks
 
     for number in range(backlog["first"], backlog["first"] + backlog["size"]):
-        tasks.look_at(numbers.intent_id(number))
+        tasks.sync_object(numbers.intent_id(number))
         memory.look()
 
 
