@@ -23,10 +23,9 @@ $(UV): .ci/uv.txt
 	@python3 -m venv .bootstrap/uv || { echo "python3 has no venv module (on Debian: apt-get install python3-venv)."; exit 1; }
 	@.bootstrap/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.txt
 
-.venv/.synced: .ci/requirements.txt .python-version | $(UV)
+.venv/.synced: uv.lock .python-version | $(UV)
 	@echo "Installing Python and the packages into .venv, once; the first time takes a minute or two."
-	@$(UV) venv --quiet --allow-existing .venv
-	@$(UV) pip sync --require-hashes .ci/requirements.txt
+	@$(UV) sync --quiet --frozen
 	@touch $@
 
 setup: .venv/.synced ## install what is missing
@@ -62,8 +61,10 @@ format: setup ## put the code into its form
 	@$(PYTHON) -m ruff format .
 	@$(PYTHON) -m ruff check --fix .
 
-requirements: $(UV) ## compile the pinned requirements anew (add ARGS=--upgrade for newer versions)
-	@.ci/compile_requirements requirements.txt .ci/requirements.txt dev/bench/requirements.txt .ci/semgrep/requirements.txt $(ARGS)
+requirements: $(UV) ## lock what pyproject.toml asks for, and export requirements.txt; ARGS=--upgrade takes newer versions
+	@$(UV) lock $(ARGS)
+	@.ci/export >requirements.txt
+	@.ci/semgrep/compile .ci/semgrep/requirements.txt $(ARGS)
 
 noble: setup ## bundle the browser's library anew from verification/browser/package-lock.json
 	@$(PYTHON) -m verification.browser.build

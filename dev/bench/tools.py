@@ -11,25 +11,27 @@ from pathlib import Path
 from dev.bench.registry import BenchError
 from dev.launch import PROJECT
 
-REQUIREMENTS = PROJECT / "dev" / "bench" / "requirements.txt"
+LOCK = PROJECT / "uv.lock"
 VENV = PROJECT / "dev" / "bench" / ".venv"
 
 
 @cache
 def peer_python() -> Path:
-    """The interpreter of `dev/bench/.venv`, which holds exactly what `dev/bench/requirements.txt` pins.
+    """The interpreter of `dev/bench/.venv`, which holds exactly what `uv.lock` pins for the group `peer`.
 
     The first call makes it and downloads them. The environment variable UV names uv.
     """
     python, synced = VENV / "bin" / "python", VENV / "synced"
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
+    digest = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
     if python.exists() and synced.exists() and synced.read_text() == digest:
         return python
     uv = os.environ.get("UV") or str(PROJECT / ".bootstrap" / "uv" / "bin" / "uv")
     if not shutil.which(uv):
         raise BenchError(f"there is no uv at {uv}; run through `make bench`, which brings it in, or set UV")
-    _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)])
-    _run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", str(python), str(REQUIREMENTS)])
+    _run(
+        [uv, "sync", "--quiet", "--frozen", "--only-group", "peer", "--python", sys.executable],
+        os.environ | {"UV_PROJECT_ENVIRONMENT": str(VENV)},
+    )
     synced.write_text(digest)
     return python
 
@@ -49,7 +51,7 @@ def wrk() -> str:
     raise BenchError("wrk is missing; install it with `apt-get install wrk` (Debian, Ubuntu) or `brew install wrk`")
 
 
-def _run(argv: list[str]) -> None:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+def _run(argv: list[str], environment: dict[str, str] | None = None) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=PROJECT, env=environment)
     if done.returncode:
         raise BenchError(f"{' '.join(argv)} failed: {(done.stderr or done.stdout).strip()[-1000:]}")

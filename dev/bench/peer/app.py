@@ -3,7 +3,7 @@
 It does the same three pieces of work as the product, written the idiomatic way, so that both can be measured in one
 run: GET /raffles/list (20 rows), GET /raffles/{id}, POST /purchases/create (JWT, reserve in one durable transaction).
 
-Needs what `dev/bench/requirements.txt` pins. With PEER_DSN=postgresql+asyncpg://… set, `python seed.py` makes the
+Needs the group `peer` of `uv.lock`. With PEER_DSN=postgresql+asyncpg://… set, `python seed.py` makes the
 tables and prints a raffle id and a bearer token; `uvicorn app:app --workers 2` serves.
 """
 
