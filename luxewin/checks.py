@@ -213,8 +213,13 @@ _RULES: list[_Rule] = [
 STAGING_ALLOWS = {"E008", "E016", "E034"}
 # Variables of the project beside its settings: of the embedded parts, tests and measurements.
 OTHERS = {
-    *("LUXEWIN_ENV", "LUXEWIN_STATE", "LUXEWIN_STAFF_PASSWORD", "LUXEWIN_BROWSER", "LUXEWIN_SCREENSHOTS"),
-    *("LUXEWIN_EXAMPLES", "LUXEWIN_RACES"),
+    "LUXEWIN_ENV",
+    "LUXEWIN_STATE",
+    "LUXEWIN_STAFF_PASSWORD",
+    "LUXEWIN_BROWSER",
+    "LUXEWIN_SCREENSHOTS",
+    "LUXEWIN_EXAMPLES",
+    "LUXEWIN_RACES",
 }
 PREFIXES = (
     "LUXEWIN_",

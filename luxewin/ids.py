@@ -4,6 +4,9 @@ from uuid import UUID
 
 import uuid_utils.compat
 
+#: In a path, as a regular expression.
+UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
 
 def uuid7() -> UUID:
     """A new UUIDv7. Python has one of its own from 3.14 on, PostgreSQL from 18 on; we support older ones of both."""

@@ -369,7 +369,12 @@ CORS_URLS_REGEX = r"^/(?:api/v1/(?!webhooks/)|\.well-known/jwks\.json$)"
 CORS_ALLOW_CREDENTIALS = True
 CORS_ALLOW_METHODS = ["GET", "POST", "PATCH", "DELETE", "OPTIONS"]
 CORS_ALLOW_HEADERS = [
-    *("authorization", "content-type", "idempotency-key", "if-none-match", "x-csrftoken", "x-request-id"),
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-none-match",
+    "x-csrftoken",
+    "x-request-id",
 ]
 CORS_EXPOSE_HEADERS = ["Content-Disposition", "ETag", "Retry-After", "X-Request-ID"]
 # As long as any browser keeps it.

@@ -19,8 +19,16 @@ from purchases import gateway, services
 from purchases.models import Dispute, Payment, PersonTally, PostalEntry, Purchase, Refund, SkillAttempt
 
 TICKETS = (
-    *("raffle", "purchase", "entry", "status", "first", "last", "count"),
-    *("amount", "currency", "paid_at_utc"),
+    "raffle",
+    "purchase",
+    "entry",
+    "status",
+    "first",
+    "last",
+    "count",
+    "amount",
+    "currency",
+    "paid_at_utc",
 )
 
 

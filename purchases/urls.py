@@ -2,7 +2,8 @@
 
 from django.urls import re_path
 
-from purchases.views import UUID_PATTERN, PurchaseViewSet
+from luxewin.ids import UUID_PATTERN
+from purchases.views import PurchaseViewSet
 from purchases.webhooks import StripeWebhookView
 
 ROUTES = [("purchases", PurchaseViewSet, "purchases")]

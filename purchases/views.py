@@ -17,11 +17,11 @@ from accounts.errors import AccountInactive, SessionEnded
 from accounts.permissions import signed_in
 from luxewin.api.idempotency import IdempotencyKey
 from luxewin.api.ratelimits import limited
+from luxewin.ids import UUID_PATTERN
 from purchases import services
 from purchases.models import Purchase
 from purchases.serializers import CreateSerializer, PurchaseSerializer, VerifySerializer, shown
 
-UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     str,

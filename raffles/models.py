@@ -34,8 +34,21 @@ class Raffle(Claimable):
         OTHER = "other", "Other"
 
     TERMS = (
-        *("slug", "title", "ticket_price", "currency", "capacity", "max_per_person", "min_tickets"),
-        *("alternates", "opens_at", "closes_at", "delay_seconds", "question", "choices", "answer", "debit_percent"),
+        "slug",
+        "title",
+        "ticket_price",
+        "currency",
+        "capacity",
+        "max_per_person",
+        "min_tickets",
+        "alternates",
+        "opens_at",
+        "closes_at",
+        "delay_seconds",
+        "question",
+        "choices",
+        "answer",
+        "debit_percent",
     )
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -50,7 +50,15 @@ class RaffleSerializer(serializers.ModelSerializer):
         model = Raffle
         # Never `answer`.
         fields = [
-            *("id", "slug", "title", "description", "category", "image_url", "phase", "ticket_price", "currency"),
+            "id",
+            "slug",
+            "title",
+            "description",
+            "category",
+            "image_url",
+            "phase",
+            "ticket_price",
+            "currency",
             *(
                 "max_per_person",
                 "min_tickets",
@@ -64,7 +72,11 @@ class RaffleSerializer(serializers.ModelSerializer):
                 "tickets",
                 "prizes",
             ),
-            *("published_at", "closed_at", "drawn_at", "cancelled_at", "cancel_reason"),
+            "published_at",
+            "closed_at",
+            "drawn_at",
+            "cancelled_at",
+            "cancel_reason",
         ]
 
 
@@ -101,9 +113,25 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
     class Meta:
         model = Raffle
         fields = [
-            *("slug", "title", "description", "category", "image_url", "ticket_price", "currency", "capacity"),
-            *("max_per_person", "min_tickets", "alternates", "opens_at", "closes_at", "delay_seconds", "prizes"),
-            *("question", "choices", "answer", "debit_percent"),
+            "slug",
+            "title",
+            "description",
+            "category",
+            "image_url",
+            "ticket_price",
+            "currency",
+            "capacity",
+            "max_per_person",
+            "min_tickets",
+            "alternates",
+            "opens_at",
+            "closes_at",
+            "delay_seconds",
+            "prizes",
+            "question",
+            "choices",
+            "answer",
+            "debit_percent",
         ]
 
     def validate_slug(self, value: str) -> str:

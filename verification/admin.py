@@ -16,8 +16,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
 from accounts.permissions import signed_in
+from luxewin.admin import ReadOnlyAdmin
 from luxewin.api.problems import Problem
-from luxewin.tasks.admin import ReadOnlyAdmin
 from verification import services
 from verification.anchoring.balance import ETHER
 from verification.models import ChainAccount, ChainStep, Contract, Draw, Forfeit, Pick, held_prize, outcome_of

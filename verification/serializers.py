@@ -44,8 +44,16 @@ class PickSerializer(serializers.ModelSerializer):
     class Meta:
         model = Pick
         fields = [
-            *("position", "role", "prize", "index", "ticket", "entry_id", "name"),
-            *("outcome", "awarded_prize", "reason"),
+            "position",
+            "role",
+            "prize",
+            "index",
+            "ticket",
+            "entry_id",
+            "name",
+            "outcome",
+            "awarded_prize",
+            "reason",
         ]
 
     @extend_schema_field(serializers.ChoiceField(choices=Outcome.choices))
@@ -88,9 +96,28 @@ class DrawSerializer(serializers.ModelSerializer):
     class Meta:
         model = Draw
         fields = [
-            *("raffle", "sequence", "state", "manifest_hash", "root", "tickets", "entries", "committed_at", "round"),
-            *("signature", "randomness", "seed", "anchored", "chain_id", "contract", "transactions", "picks"),
-            *("unawarded_prizes", "void_after", "void_declared_at", "void_at", "void_reason"),
+            "raffle",
+            "sequence",
+            "state",
+            "manifest_hash",
+            "root",
+            "tickets",
+            "entries",
+            "committed_at",
+            "round",
+            "signature",
+            "randomness",
+            "seed",
+            "anchored",
+            "chain_id",
+            "contract",
+            "transactions",
+            "picks",
+            "unawarded_prizes",
+            "void_after",
+            "void_declared_at",
+            "void_at",
+            "void_reason",
         ]
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))

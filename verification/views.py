@@ -18,8 +18,8 @@ from rest_framework.viewsets import GenericViewSet
 
 from luxewin.api.pagination import CursorPages
 from luxewin.api.ratelimits import limited
+from luxewin.ids import UUID_PATTERN
 from purchases.models import Purchase
-from purchases.views import UUID_PATTERN
 from verification import entries, proof
 from verification.errors import DrawVoid, NotDrawnYet, NotFrozenYet
 from verification.models import Draw

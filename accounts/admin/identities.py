@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from accounts.models import Identity
-from luxewin.tasks.admin import ReadOnlyAdmin
+from luxewin.admin import ReadOnlyAdmin
 
 
 @admin.register(Identity)

@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from accounts.back_office.filters import known
 from accounts.models import Notification
 from accounts.permissions import signed_in
+from luxewin.admin import ReadOnlyAdmin
 from luxewin.audit.services import record_all
-from luxewin.tasks.admin import ReadOnlyAdmin
 
 
 def _kinds() -> list[str]:

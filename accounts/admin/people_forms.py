@@ -19,8 +19,15 @@ class PersonForm(UserChangeForm):
     class Meta:
         model = User
         fields = [
-            *("email", "password", "display_name", "date_of_birth", "country", "region"),
-            *("is_staff", "is_superuser", "groups"),
+            "email",
+            "password",
+            "display_name",
+            "date_of_birth",
+            "country",
+            "region",
+            "is_staff",
+            "is_superuser",
+            "groups",
         ]
 
     def clean_email(self) -> str:

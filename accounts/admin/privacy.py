@@ -10,7 +10,7 @@ from accounts import services
 from accounts.models import Deletion, Export, RetentionRule
 from accounts.permissions import signed_in
 from accounts.privacy.retention import REMOVERS
-from luxewin.tasks.admin import ReadOnlyAdmin
+from luxewin.admin import ReadOnlyAdmin
 
 
 @admin.register(Export)

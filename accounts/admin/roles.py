@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.contrib.auth.models import Group
 
-from luxewin.tasks.admin import ReadOnlyAdmin
+from luxewin.admin import ReadOnlyAdmin
 
 admin.site.unregister(Group)
 

@@ -15,9 +15,9 @@ from accounts import services
 from accounts.back_office.forms import AddressField, Line
 from accounts.models import CountryRule, Safeguards, SpendLimit, Terms, TermsAcceptance, User
 from accounts.permissions import signed_in
+from luxewin.admin import ReadOnlyAdmin
 from luxewin.api.problems import Problem
 from luxewin.money import as_text
-from luxewin.tasks.admin import ReadOnlyAdmin
 
 FOR_GOOD = "for good"
 # What can be chosen for somebody, within what they could choose themselves.

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import Authenticator
-from luxewin.tasks.admin import ReadOnlyAdmin
+from luxewin.admin import ReadOnlyAdmin
 
 admin.site.unregister(TOTPDevice)
 

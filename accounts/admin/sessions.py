@@ -7,7 +7,7 @@ from accounts.admin_actions import reasoned
 from accounts.back_office.forms import REASON
 from accounts.models import Session, User
 from accounts.tokens import end_by_staff
-from luxewin.tasks.admin import ReadOnlyAdmin
+from luxewin.admin import ReadOnlyAdmin
 
 
 def _end(session: Session, reason: str, actor: User) -> str:

@@ -33,7 +33,14 @@ class ProfileSerializer(serializers.ModelSerializer):
     class Meta:
         model = User
         fields = [
-            *("id", "email", "email_verified", "display_name", "date_of_birth", "country", "region", "roles"),
+            "id",
+            "email",
+            "email_verified",
+            "display_name",
+            "date_of_birth",
+            "country",
+            "region",
+            "roles",
             "joined_at",
         ]
         read_only_fields = ["id", "email", "joined_at"]
@@ -117,7 +124,12 @@ class PreferencesSerializer(serializers.ModelSerializer):
     class Meta:
         model = Preferences
         fields = [
-            *("language", "time_zone", "winner_name", "marketing_consent", "marketing_consent_at", "notifications"),
+            "language",
+            "time_zone",
+            "winner_name",
+            "marketing_consent",
+            "marketing_consent_at",
+            "notifications",
         ]
         read_only_fields = ["marketing_consent_at"]
         extra_kwargs = {

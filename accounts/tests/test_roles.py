@@ -33,8 +33,11 @@ def test_auditors_only_look(db):
 
 
 ONE_ROLE_S = [
-    *("purchases.refund_purchase", "raffles.publish_raffle", "raffles.cancel_raffle"),
-    *("verification.forfeit_pick", "verification.claim_award"),
+    "purchases.refund_purchase",
+    "raffles.publish_raffle",
+    "raffles.cancel_raffle",
+    "verification.forfeit_pick",
+    "verification.claim_award",
 ]
 
 

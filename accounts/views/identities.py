@@ -15,8 +15,8 @@ from accounts.models import Identity
 from accounts.permissions import signed_in
 from accounts.serializers.identities import IdentitySerializer, UnlinkSerializer
 from accounts.views.responses import valid
-from accounts.views.sessions import UUID_PATTERN
 from luxewin.api.ratelimits import limited
+from luxewin.ids import UUID_PATTERN
 
 
 class IdentityViewSet(GenericViewSet):

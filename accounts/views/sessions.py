@@ -16,8 +16,7 @@ from accounts.permissions import signed_in
 from accounts.serializers.auth import ConfirmSerializer, SessionSerializer
 from accounts.views.responses import valid
 from luxewin.api.ratelimits import limited
-
-UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+from luxewin.ids import UUID_PATTERN
 
 
 class SessionViewSet(GenericViewSet):

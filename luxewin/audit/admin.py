@@ -10,10 +10,10 @@ from django.db.models import BigIntegerField, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, StreamingHttpResponse
 
 from luxewin import tables
+from luxewin.admin import ReadOnlyAdmin
 from luxewin.audit.canonical import COLUMNS, read_rows
 from luxewin.audit.models import AuditEntry, Seal
 from luxewin.audit.services import Actor, record
-from luxewin.tasks.admin import ReadOnlyAdmin
 
 AT_ONCE = 1_000
 # Of actions: the word before the point. Named here, since to find them out a page would have to read every row.

@@ -20,8 +20,23 @@ from purchases.tests.stage import hold
 
 # Columns that no page shows, to some or to all, and no list may find, sort or filter by.
 HIDDEN = {
-    *("password", "client_secret", "answer", "digest", "request_digest", "key", "token_id", "content", "raw"),
-    *("stripe_data", "data", "metadata", "headers", "body", "secret", "last_t", "dedupe_key"),
+    "password",
+    "client_secret",
+    "answer",
+    "digest",
+    "request_digest",
+    "key",
+    "token_id",
+    "content",
+    "raw",
+    "stripe_data",
+    "data",
+    "metadata",
+    "headers",
+    "body",
+    "secret",
+    "last_t",
+    "dedupe_key",
 }
 # A seal's digest is public, an attempt's answer a column for raffle managers; of an event, its object's id is searched.
 SHOWN = {"audit.Seal": {"digest"}, "purchases.SkillAttempt": {"answer"}, "djstripe.Event": {"data"}}

@@ -23,8 +23,15 @@ GOOD = {
     "EMAIL_URL": "smtp+tls://user:none@smtp.example.com:587",
 }
 SECRETS = (
-    *("SECRET_KEY", "SECRET_KEY_FALLBACKS", "JWT_SIGNING_KEYS", "DATABASE_URL", "REDIS_URL", "STRIPE_SECRET_KEY"),
-    *("CHAIN_RPC_URL", "EMAIL_URL", "SUPABASE_JWT_SECRET"),
+    "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
+    "JWT_SIGNING_KEYS",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "STRIPE_SECRET_KEY",
+    "CHAIN_RPC_URL",
+    "EMAIL_URL",
+    "SUPABASE_JWT_SECRET",
 )
 SETTINGS = Path(configured.BASE_DIR) / "luxewin" / "settings.py"
 

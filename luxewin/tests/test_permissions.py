@@ -274,8 +274,14 @@ def test_a_trailing_slash_changes_nothing(cast, world):
 
 # What the views that are no viewsets answer to, where it is not GET.
 PAGES = (
-    *("verify-email", "verify-email/resend", "confirm-email", "reset-password", "forgot-password"),
-    *("unsubscribe", "export", "keep-account"),
+    "verify-email",
+    "verify-email/resend",
+    "confirm-email",
+    "reset-password",
+    "forgot-password",
+    "unsubscribe",
+    "export",
+    "keep-account",
 )
 VERBS = {"api/v1/webhooks/stripe": {"post"}} | {page: {"get", "post"} for page in PAGES}
 

@@ -19,8 +19,8 @@ from accounts.back_office.forms import AddressField, Line
 from accounts.models import User
 from accounts.permissions import signed_in
 from luxewin import tables
+from luxewin.admin import ReadOnlyAdmin
 from luxewin.api.problems import Problem
-from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import postal_files, services
 from purchases.admin.labels import entry_label, numbers
 from purchases.models import PostalEntry

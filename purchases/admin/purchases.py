@@ -13,8 +13,8 @@ from accounts.back_office.filters import MonthFilter, known
 from accounts.back_office.forms import Line
 from accounts.models import User
 from accounts.permissions import signed_in
+from luxewin.admin import ReadOnlyAdmin
 from luxewin.api.problems import Problem
-from luxewin.tasks.admin import ReadOnlyAdmin
 from purchases import services
 from purchases.admin.labels import link, numbers, price, price_of, purchase_label
 from purchases.models import Dispute, Payment, Purchase, Reconciliation, Refund, SettledDifference
@@ -22,13 +22,31 @@ from raffles.models import Raffle
 
 # Stripe's words.
 DISPUTE_STATUSES = (
-    *("warning_needs_response", "warning_under_review", "warning_closed", "needs_response", "under_review"),
-    *("won", "lost", "prevented"),
+    "warning_needs_response",
+    "warning_under_review",
+    "warning_closed",
+    "needs_response",
+    "under_review",
+    "won",
+    "lost",
+    "prevented",
 )
 DISPUTE_REASONS = (
-    *("bank_cannot_process", "check_returned", "credit_not_processed", "customer_initiated", "debit_not_authorized"),
-    *("duplicate", "fraudulent", "general", "incorrect_account_details", "insufficient_funds", "noncompliant"),
-    *("product_not_received", "product_unacceptable", "subscription_canceled", "unrecognized"),
+    "bank_cannot_process",
+    "check_returned",
+    "credit_not_processed",
+    "customer_initiated",
+    "debit_not_authorized",
+    "duplicate",
+    "fraudulent",
+    "general",
+    "incorrect_account_details",
+    "insufficient_funds",
+    "noncompliant",
+    "product_not_received",
+    "product_unacceptable",
+    "subscription_canceled",
+    "unrecognized",
 )
 
 
@@ -263,12 +281,23 @@ class RefundAdmin(OfPaymentAdmin):
     list_display = ["created_at", "status", "price", "buyer", "of", "reason", "error"]
     list_filter = ["status", ("payment__purchase__currency", known(currencies)), ("created_at", MonthFilter)]
     search_fields = [
-        *("payment__purchase__id", "payment__purchase__buyer__email"),
-        *("payment__intent_id__exact", "stripe_id__exact"),
+        "payment__purchase__id",
+        "payment__purchase__buyer__email",
+        "payment__intent_id__exact",
+        "stripe_id__exact",
     ]
     fields = [
-        *("of", "buyer", "payment", "price", "reason", "status", "error", "attempt", "stripe_id"),
-        *("created_at", "updated_at"),
+        "of",
+        "buyer",
+        "payment",
+        "price",
+        "reason",
+        "status",
+        "error",
+        "attempt",
+        "stripe_id",
+        "created_at",
+        "updated_at",
     ]
     readonly_fields = ["of", "buyer", "price", "updated_at"]
     ordering = ["-id"]
@@ -306,8 +335,10 @@ class DisputeAdmin(OfPaymentAdmin):
         ("opened_at", MonthFilter),
     ]
     search_fields = [
-        *("payment__purchase__id", "payment__purchase__buyer__email"),
-        *("payment__intent_id__exact", "stripe_id__exact"),
+        "payment__purchase__id",
+        "payment__purchase__buyer__email",
+        "payment__intent_id__exact",
+        "stripe_id__exact",
     ]
     fields = ["of", "buyer", "payment", "price", "status", "reason", "stripe_id", "opened_at", "updated_at"]
     readonly_fields = ["of", "buyer", "price", "updated_at"]

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from accounts.back_office.filters import MonthFilter
-from luxewin.tasks.admin import ReadOnlyAdmin
+from luxewin.admin import ReadOnlyAdmin
 from purchases.models import SkillAttempt
 
 

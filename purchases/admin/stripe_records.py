@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from djstripe.models import Charge, Customer, Dispute, Event, PaymentIntent, Refund, WebhookEventTrigger
 
 from accounts.back_office.filters import known
-from luxewin.tasks.admin import ReadOnlyAdmin
+from luxewin.admin import ReadOnlyAdmin
 from purchases import services
 from purchases.admin.labels import price
 from purchases.errors import ProviderUnavailable

@@ -23,11 +23,11 @@ from purchases.models import Payment
 CARD_TRACES = frozenset({"country", "exp_month", "exp_year", "fingerprint"})
 # Names of fields that are about a payer wherever they stand: in a charge, a method of any kind, a wallet, a dispute.
 PERSONAL = frozenset({
-    *("address", "dob", "email", "name", "phone"),
-    *("billing_address", "billing_details", "shipping", "shipping_address"),
-    *("customer_address", "customer_details", "customer_email", "customer_name", "customer_phone", "receipt_email"),
-    *("cashtag", "owner", "payer_details", "payer_email", "payer_name"),
-    *("verified_address", "verified_email", "verified_name", "verified_phone"),
+    "address", "dob", "email", "name", "phone",
+    "billing_address", "billing_details", "shipping", "shipping_address",
+    "customer_address", "customer_details", "customer_email", "customer_name", "customer_phone", "receipt_email",
+    "cashtag", "owner", "payer_details", "payer_email", "payer_name",
+    "verified_address", "verified_email", "verified_name", "verified_phone",
     "evidence",
 })  # fmt: skip
 # Where a charge says what it was paid with.

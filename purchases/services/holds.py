@@ -27,8 +27,21 @@ from raffles.models import Raffle
 from raffles.questions import normalised
 
 FIELDS = (
-    *("id", "entry_id", "raffle_id", "buyer_id", "route", "quantity", "amount", "currency", "status", "first_ticket"),
-    *("idempotency_key", "request_digest", "expires_at", "created_at", "paid_at"),
+    "id",
+    "entry_id",
+    "raffle_id",
+    "buyer_id",
+    "route",
+    "quantity",
+    "amount",
+    "currency",
+    "status",
+    "first_ticket",
+    "idempotency_key",
+    "request_digest",
+    "expires_at",
+    "created_at",
+    "paid_at",
 )
 # One statement for all that a new purchase needs to know; purchases/sql/hold_tickets.sql defines the function. It is
 # run through a cursor because every purchase comes through here, and the ORM takes longer to read a row than the server

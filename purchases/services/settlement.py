@@ -68,7 +68,7 @@ def _adopted(intent: Intent) -> Payment | None:
         return None
     started = Payment.objects.filter(pk=payment.pk, intent_id=None, status=Payment.Status.STARTED)
     with atomic_with_lock_timeout():
-        for locked in started.select_for_update(no_key=True):
+        if locked := started.select_for_update(no_key=True).first():
             made = {"intent_id": intent.id, "client_secret": intent.client_secret}
             move_payment(locked, Payment.Status.OPEN, **made, calling_since=None)
             return locked

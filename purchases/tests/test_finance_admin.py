@@ -179,8 +179,13 @@ def test_every_page_about_money_opens_and_hides_secrets(who, request, alice, on_
     Reconciliation.objects.create(since=purchase.created_at, until=purchase.created_at, reached=purchase.created_at)
     client = desk(request.getfixturevalue(who))
     for model in (
-        *("purchases/payment", "purchases/refund", "purchases/dispute", "purchases/reconciliation"),
-        *("djstripe/event", "djstripe/paymentintent", "djstripe/dispute"),
+        "purchases/payment",
+        "purchases/refund",
+        "purchases/dispute",
+        "purchases/reconciliation",
+        "djstripe/event",
+        "djstripe/paymentintent",
+        "djstripe/dispute",
     ):
         rows = client.get(f"/admin/{model}/?q=a" if model != "purchases/reconciliation" else f"/admin/{model}/")
         assert rows.status_code == 200, model

@@ -215,8 +215,14 @@ def test_before_publication_a_page_says_in_words_what_will_be_fixed(desk, draft)
             f"At once: {words.moment(opens)} has passed",
             "A watch, worth",
         ),
-        *("4,500.00 GBP", "Below 10 tickets everyone is refunded", "1 day on sale", "Rome | Po", "Reserve winners"),
-        *("UTC", "3 seconds after the entries are fixed", "nobody can change any of this"),
+        "4,500.00 GBP",
+        "Below 10 tickets everyone is refunded",
+        "1 day on sale",
+        "Rome | Po",
+        "Reserve winners",
+        "UTC",
+        "3 seconds after the entries are fixed",
+        "nobody can change any of this",
     ):
         assert said in text
     raffle.refresh_from_db()

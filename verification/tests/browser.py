@@ -18,8 +18,15 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 ANSWER_SECONDS = 30
 WAIT_SECONDS = 60  # on a machine that is busy otherwise
 OPTIONS = (
-    *("--headless", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu", "--disable-dev-shm-usage"),
-    *("--no-sandbox", "--hide-scrollbars", "--disable-background-networking", "--disable-component-update"),
+    "--headless",
+    "--remote-debugging-pipe",
+    "--no-first-run",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-sandbox",
+    "--hide-scrollbars",
+    "--disable-background-networking",
+    "--disable-component-update",
     # Whatever a page asks for elsewhere fails, and is seen to be asked for.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )

@@ -159,8 +159,14 @@ def test_list_and_missing_page_are_readable_everywhere(browser, live_server, sel
 
 
 CHOSEN = [
-    *("a manifest with a space", "another promise", "another root", "another signature", "a pick too few"),
-    *("another ticket", "a turned path", "anchored nowhere"),
+    "a manifest with a space",
+    "another promise",
+    "another root",
+    "another signature",
+    "a pick too few",
+    "another ticket",
+    "a turned path",
+    "anchored nowhere",
 ]
 OWN: dict[str, tuple[bytes, bytes]] = {
     "a real quicknet draw": (to_bytes(quicknet_draw()), CSV),

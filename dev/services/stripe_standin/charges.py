@@ -15,14 +15,42 @@ from dev.services.stripe_standin.lists import Page, page, shelves
 
 # Documented fields of which the product has no use; Stripe shows them all.
 UNUSED = (
-    *("application", "application_fee", "application_fee_amount", "failure_balance_transaction", "on_behalf_of"),
-    *("receipt_email", "receipt_number", "receipt_url", "review", "shipping", "source", "source_transfer"),
-    *("statement_descriptor", "statement_descriptor_suffix", "transfer_data", "transfer_group"),
+    "application",
+    "application_fee",
+    "application_fee_amount",
+    "failure_balance_transaction",
+    "on_behalf_of",
+    "receipt_email",
+    "receipt_number",
+    "receipt_url",
+    "review",
+    "shipping",
+    "source",
+    "source_transfer",
+    "statement_descriptor",
+    "statement_descriptor_suffix",
+    "transfer_data",
+    "transfer_group",
 )
 SHOWN = (
-    *("id", "object", "amount", "amount_refunded", "balance_transaction", "captured", "created", "currency"),
-    *("customer", "description", "failure_code", "failure_message", "livemode", "paid", "payment_intent"),
-    *("payment_method", "refunded", "status"),
+    "id",
+    "object",
+    "amount",
+    "amount_refunded",
+    "balance_transaction",
+    "captured",
+    "created",
+    "currency",
+    "customer",
+    "description",
+    "failure_code",
+    "failure_message",
+    "livemode",
+    "paid",
+    "payment_intent",
+    "payment_method",
+    "refunded",
+    "status",
 )
 
 

@@ -25,8 +25,17 @@ CONFIRM_IGNORES = {"return_url", "off_session", "use_stripe_sdk", "mandate_data"
 DELAYED = "sepa_debit"
 # Documented fields of which the product has no use; Stripe shows them all.
 UNUSED = (
-    *("application", "application_fee_amount", "customer_account", "excluded_payment_method_types", "on_behalf_of"),
-    *("payment_method_configuration_details", "processing", "review", "source", "transfer_data", "transfer_group"),
+    "application",
+    "application_fee_amount",
+    "customer_account",
+    "excluded_payment_method_types",
+    "on_behalf_of",
+    "payment_method_configuration_details",
+    "processing",
+    "review",
+    "source",
+    "transfer_data",
+    "transfer_group",
 )
 SHOWN_TO_CLIENTS = (  # noqa: SIM905 (23 lines otherwise)
     "id object amount automatic_payment_methods canceled_at cancellation_reason capture_method client_secret "
@@ -48,8 +57,14 @@ class Intent(PaymentIntent):
         for name in ("return_url", "confirmation_method"):
             data.pop(name, None)
         if unknown := set(data) - {
-            *("amount", "currency", "customer", "payment_method", "metadata", "payment_method_types"),
-            *("capture_method", "payment_method_options"),
+            "amount",
+            "currency",
+            "customer",
+            "payment_method",
+            "metadata",
+            "payment_method_types",
+            "capture_method",
+            "payment_method_options",
         }:
             raise unknown_parameter(unknown.pop())
         if data.get("payment_method"):

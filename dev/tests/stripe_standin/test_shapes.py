@@ -11,12 +11,24 @@ from dev.tests.stripe_standin.stage import paid
 # Documented fields that Stripe shows only where there is something to show.
 OCCASIONAL = {
     stripe.PaymentIntent: {
-        *("allowed_payment_method_types", "hooks", "managed_payments", "payment_details", "presentment_details"),
+        "allowed_payment_method_types",
+        "hooks",
+        "managed_payments",
+        "payment_details",
+        "presentment_details",
     },
     stripe.Charge: {"authorization_code", "level3", "presentment_details", "refunds", "transfer"},
     stripe.Refund: {
-        *("customer", "customer_account", "description", "failure_balance_transaction", "failure_reason"),
-        *("instructions_email", "next_action", "payment_method", "pending_reason", "presentment_details"),
+        "customer",
+        "customer_account",
+        "description",
+        "failure_balance_transaction",
+        "failure_reason",
+        "instructions_email",
+        "next_action",
+        "payment_method",
+        "pending_reason",
+        "presentment_details",
     },
     stripe.Dispute: set(),
     stripe.Dispute.Evidence: set(),

@@ -142,28 +142,54 @@ def _shown() -> dict[str, set[str]]:
 
 # Nobody's answers have these, whoever asks.
 NEVER_SHOWN = {
-    *("password", "is_staff", "is_superuser", "is_active", "last_login", "user_permissions", "groups", "token_id"),
-    *("answer", "idempotency_key", "request_digest", "intent_id", "buyer", "user_agent", "ip", "address", "key"),
-    *("digest", "subject", "challenge"),
+    "password",
+    "is_staff",
+    "is_superuser",
+    "is_active",
+    "last_login",
+    "user_permissions",
+    "groups",
+    "token_id",
+    "answer",
+    "idempotency_key",
+    "request_digest",
+    "intent_id",
+    "buyer",
+    "user_agent",
+    "ip",
+    "address",
+    "key",
+    "digest",
+    "subject",
+    "challenge",
 }
 # What is secret or personal, and the operations whose answers to its owner have it.
 SIGNING_IN = {"POST auth/login", "POST auth/login/second", "POST auth/supabase"}
 PROFILE = {*SIGNING_IN, "POST auth/verify", "GET users/profile", "PATCH users/profile"}
 SAFEGUARDS = {
-    *("GET users/profile", "PATCH users/profile", "GET users/safeguards", "PATCH users/safeguards"),
-    *("POST users/safeguards/pause", "POST users/safeguards/exclude", "POST users/terms"),
+    "GET users/profile",
+    "PATCH users/profile",
+    "GET users/safeguards",
+    "PATCH users/safeguards",
+    "POST users/safeguards/pause",
+    "POST users/safeguards/exclude",
+    "POST users/terms",
 }
 GUARDED = {
     "access": {*SIGNING_IN, "POST auth/refresh", "POST users/password"},
     "refresh": {*SIGNING_IN, "POST auth/refresh", "POST users/password"},
     "client_secret": {
-        *("POST purchases/create", "POST purchases/verify", "POST purchases/{id}/cancel"),
-        *("GET purchases/{id}", "GET purchases/list"),
+        "POST purchases/create",
+        "POST purchases/verify",
+        "POST purchases/{id}/cancel",
+        "GET purchases/{id}",
+        "GET purchases/list",
     },
     # In preferences it is the name of a channel.
     "email": {
         *(*PROFILE, "POST auth/register", "GET users/identities"),
-        *("GET users/preferences", "PATCH users/preferences"),
+        "GET users/preferences",
+        "PATCH users/preferences",
     },
     "date_of_birth": PROFILE,
     "roles": PROFILE,
