@@ -212,7 +212,8 @@ BREACHED_PASSWORDS_URL = env.text("BREACHED_PASSWORDS_URL").rstrip("/")
 STAFF_SECOND_FACTOR = env.flag("STAFF_SECOND_FACTOR", _guarded)
 OTP_TOTP_ISSUER = "LuxeWin"
 # Guessers wait by accounts.throttle; and the window of a code does not move with the phone's clock.
-OTP_TOTP_THROTTLE_FACTOR, OTP_TOTP_SYNC = 0, False
+OTP_TOTP_THROTTLE_FACTOR = 0
+OTP_TOTP_SYNC = False
 # The longest that any mailed link lives; accounts.links has each purpose's own.
 PASSWORD_RESET_TIMEOUT = timedelta(hours=24).total_seconds()
 MINIMUM_AGE = env.integer("MINIMUM_AGE", 18, most=120)
@@ -225,7 +226,8 @@ SUPABASE_JWT_SECRET = env.secret("SUPABASE_JWT_SECRET", "")
 JWT_SIGNING_KEYS_FILE = env.text("JWT_SIGNING_KEYS_FILE")
 JWT_SIGNING_KEYS = env.secret("JWT_SIGNING_KEYS", may_be_missing=True)
 # A session ends when it was not refreshed for so long, and however often it was, so long after its sign-in.
-SESSION_IDLE_LIFETIME, SESSION_LIFETIME = timedelta(days=30), timedelta(days=90)
+SESSION_IDLE_LIFETIME = timedelta(days=30)
+SESSION_LIFETIME = timedelta(days=90)
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
     "REFRESH_TOKEN_LIFETIME": SESSION_IDLE_LIFETIME,
@@ -358,7 +360,8 @@ SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 31_536_000 if _tls else
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _tls
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _tls
 # The API's own cookies, of those who sign in with `mode: cookie`; browsers hold names with a prefix to TLS.
-ACCESS_COOKIE, REFRESH_COOKIE = ("__Host-access", "__Secure-refresh") if _tls else ("access", "refresh")
+ACCESS_COOKIE = "__Host-access" if _tls else "access"
+REFRESH_COOKIE = "__Secure-refresh" if _tls else "refresh"
 SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "luxewin.api.problems.csrf_failed"

@@ -57,7 +57,10 @@ def write_archive(user: User, file: IO[bytes]) -> None:
         for area in AREAS.values():
             with archive.open(area.name, "w") as raw, io.TextIOWrapper(raw, "utf-8", newline="") as text:
                 rows = _bounded(area.rows(user), file)
-                _write_csv(area.columns, rows, text) if area.columns else _write_json(rows, text)
+                if area.columns:
+                    _write_csv(area.columns, rows, text)
+                else:
+                    _write_json(rows, text)
 
 
 def _bounded(rows: Iterable[dict[str, Any]], file: IO[bytes]) -> Iterator[dict[str, Any]]:
