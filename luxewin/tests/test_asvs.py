@@ -1,4 +1,4 @@
-"""The table against OWASP ASVS 5.0 in docs/asvs.md: whole, and and every test that the pages on security name exists."""
+"""The table against OWASP ASVS 5.0 in docs/asvs.md: whole, and every test that the pages on security name exists."""
 
 import re
 from collections import Counter
