@@ -1,1 +1,1 @@
-"""OWASP API Security Top 10 (2023), a file for each item, from an attacker's side; docs/security.md has the table."""
+"""OWASP API Security Top 10 (2023), a file for each item, as an attacker; docs/security-tests.md has the table."""
