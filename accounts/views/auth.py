@@ -138,8 +138,7 @@ class AuthViewSet(GenericViewSet):
     @extend_schema(responses=CsrfSerializer)
     @action(detail=False, methods=["get"])
     def csrf(self, request: Request) -> Response:
-        """Return the token that cookie mode sends as X-CSRFToken with every POST, PATCH and DELETE; sign-in changes it.
-        """
+        """Return the token that cookie mode sends as X-CSRFToken with POST, PATCH and DELETE; sign-in changes it."""
         response = Response({"csrf_token": get_token(request._request)})  # noqa: SLF001 DRF's public name for it
         add_never_cache_headers(response)
         return response

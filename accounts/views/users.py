@@ -67,8 +67,7 @@ class UserViewSet(GenericViewSet):
     @action(detail=False, methods=["post"])
     @limited("30/h", key="user")
     def email(self, request: Request) -> Response:
-        """Request another address. It takes effect once the links mailed to the old and the new one were both opened.
-        """
+        """Request another address. It takes effect once the links mailed to the old and new ones were both opened."""
         user, wanted = signed_in(request), valid(ChangeEmailSerializer, request)
         for address in {mailbox_key(user.email), mailbox_key(wanted["email"])}:
             count_mails_to(address, request)
