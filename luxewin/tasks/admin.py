@@ -1,4 +1,4 @@
-"""Background work in the back office: to read only. Whoever may edit a schedule may run any function of the host."""
+"""Background work in the back office, read-only: editing a schedule would let staff run any function of the host."""
 
 from typing import Any
 
@@ -10,18 +10,15 @@ from luxewin.tasks.models import Heartbeat, StartedTask
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that people look at and nobody edits by hand; the view permission still decides who looks."""
+    """Rows that can be viewed but not edited; the view permission decides who may view them."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
         return False
 
 
@@ -48,7 +45,7 @@ class ScheduleAdmin(ReadOnlyAdmin):
 
 
 class HeartbeatAdmin(ReadOnlyAdmin):
-    """A worker; one that shows no task for half a minute hangs, or is gone."""
+    """A worker; one without a heartbeat for half a minute hangs, or is gone."""
 
     list_display = ["name", "last_task"]
     fields = ["name", "at"]
@@ -56,12 +53,12 @@ class HeartbeatAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Last task went through", ordering="at")
     def last_task(self, row: Heartbeat) -> Any:
-        """When."""
+        """Return when its last task went through."""
         return row.at
 
 
 class StartedTaskAdmin(ReadOnlyAdmin):
-    """A start without an end: the task runs, or its worker died in the middle of it; or it took too long."""
+    """A start without an end: the task runs, or took too long, or its worker died."""
 
     list_display = ["name", "worker", "started_at", "timed_out"]
     fields = ["name", "worker", "started_at", "timed_out", "key"]
