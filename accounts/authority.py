@@ -13,7 +13,7 @@ from luxewin.api.problems import InvalidInput
 def lock_for_staff(person: User, *, actor: User) -> User:
     """Lock the person's row for a change by staff and return it as it is now. Call it in a transaction.
 
-    Raises InsufficientRights, OwnAccount, and AccountErased if nothing names the person any more.
+    Raise InsufficientRights, OwnAccount, and AccountErased if the person was erased.
     """
     known = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     if known.pk == actor.pk:

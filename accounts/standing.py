@@ -59,7 +59,7 @@ def standing_of(user_id: UUID) -> Standing:
 
 
 def keep_standing(people: Iterable[UUID]) -> None:
-    """Lock these people's safeguards until the caller's transaction ends. Cost: one statement.
+    """Keep these people's safeguards unchanged until the caller's transaction ends. Cost: one statement.
 
     Call it before locking tallies, purchases and counters, and read the standings in a later statement.
     """

@@ -98,7 +98,7 @@ def end_by_staff(session: Session, *, actor: User, reason: str) -> bool:
 
 
 def _end(session_id: UUID, action: str, *, actor: User | None = None, reason: str = "", **owner: User) -> bool:
-    """Ends one session; False, and nothing written, if it was not alive."""
+    """End one session; return False, and write nothing, if it was not alive."""
     with transaction.atomic():
         ended = Session.objects.filter(pk=session_id, **owner).end() == 1
         if ended:

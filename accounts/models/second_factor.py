@@ -20,7 +20,7 @@ SECRET_BYTES = 20  # RFC 4226: as long as the digest of its HMAC
 
 
 class Authenticator(TOTPDevice):
-    """django-otp's TOTP device with its secret encrypted: 30-second steps, one step tolerance, each code works once.
+    """django-otp's TOTP device with its secret encrypted: 30-second steps, one either side, each code works once.
 
     A person has at most one confirmed and one unconfirmed (accounts/sql/authenticator_each.sql). Guessing is slowed by
     accounts.attempts, not by django-otp: two delays would only hide each other.

@@ -8,7 +8,7 @@ from accounts.models import User
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Something that must end before the person can be forgotten."""
+    """Something that must end before the person can be erased."""
 
     code: str
     detail: str

@@ -22,7 +22,7 @@ class DocumentView(SpectacularAPIView):
 
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        """As YAML or JSON."""
+        """Return it as YAML or JSON."""
         renderer: BaseRenderer = request.accepted_renderer  # type: ignore[attr-defined]  # DRF set it before
         made = _document(type(renderer))  # type: ignore[arg-type]  # a class can be hashed
         return HttpResponse(made, content_type=renderer.media_type)

@@ -116,7 +116,7 @@ def limited(
     """Limit a viewset's action to `rate` (as django-ratelimit writes it: "10/m") for each value of `key`.
 
     With `when`, only requests for which it is true are counted. Decorate actions, not `dispatch`: there DRF has not
-    authenticated anybody yet. Raises TooManyRequests. Cost: one round trip to Redis.
+    authenticated anybody yet. The action raises TooManyRequests. Cost: one round trip to Redis.
     """
 
     def decorate(action: Callable[..., Any]) -> Callable[..., Any]:

@@ -120,6 +120,6 @@ def register(name: str, call: Callable[[], None], *, required: bool = False, eve
 
 
 def examine() -> list[Health]:
-    """The state of every part as it was last examined. Asks nobody and waits for nobody."""
+    """Return the state of every part as it was last examined, without waiting."""
     EXAMINER.start()
     return [probe.health() for probe in EXAMINER.probes.values()]

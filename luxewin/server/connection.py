@@ -48,7 +48,7 @@ class Connection(HttpToolsProtocol):
 
     # --- what the application uses --------------------------------------------------------------------------------
     def is_closing(self) -> bool:
-        """Whether nobody waits for an answer any more."""
+        """Whether the client no longer waits for an answer."""
         return self._lingers or self.transport.is_closing()
 
     def abort(self) -> None:

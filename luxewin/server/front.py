@@ -44,7 +44,7 @@ OVERLOAD_LOG_SECONDS = 30.0
 
 
 class GoneError(Exception):
-    """The client is gone, or its time is over: nobody waits for an answer."""
+    """The client is gone, or its time is over, so no answer is needed."""
 
 
 class _TooLarge:
