@@ -1,6 +1,6 @@
-"""E-mail addresses: the one form in which they are stored and compared, and the mailbox that each of them reaches.
+"""E-mail addresses: their canonical form for storage and comparison, and the mailbox that each one reaches.
 
-Nothing here asks the network: an address is judged by how it is written, and by nothing else.
+Nothing here uses the network: an address is judged by its spelling alone.
 """
 
 from typing import NamedTuple
@@ -9,20 +9,20 @@ import idna
 from email_validator import validate_email
 
 MAX_LENGTH = 254
-# In the local part these once routed a mail through one host to another: alice%home.example@relay.example.
+# In the local part these once routed a mail from host to host: alice%home.example@relay.example.
 ROUTING = frozenset("%!")
 
 
 class AddressRefused(ValueError):
-    """The text is no address to which mail can be sent; its words say why, for the person who typed it."""
+    """The text is no address that can receive mail; the message says why, for the person who typed it."""
 
 
 class Provider(NamedTuple):
     """How a provider reads the addresses of its domains."""
 
-    #: The domain that stands for all of them: they reach the same mailbox.
+    #: The domain that replaces all of them: they reach the same mailbox.
     domain: str
-    #: Characters of the local part that it does not look at.
+    #: Characters of the local part that it ignores.
     ignored: str = ""
 
 
@@ -35,14 +35,14 @@ PROVIDERS = (
 
 
 def canonical_address(text: str) -> str:
-    """The address in the form in which it is stored: lower case, ASCII, the domain in A-labels (IDNA 2008).
+    """Return the address as it is stored: lower case, ASCII, the domain in A-labels (IDNA 2008).
 
-    All spellings of one domain that software maps to each other come out the same: other letters of it (full width,
-    U-labels, composed or not), other full stops, characters that are not seen. Idempotent. Raises AddressRefused for
-    what no mail reaches, or not in every mail system: a local part beyond ASCII or in quotes, comments, routes, IP
+    All spellings of a domain that software treats as equal give the same result: letters in other forms (full width,
+    U-labels, composed or not), other full stops, invisible characters. Idempotent. Raise AddressRefused for addresses
+    that no mail reaches, or not in every mail system: a local part beyond ASCII or in quotes, comments, routes, IP
     addresses, labels too long, and names that are never on the internet (localhost, .local, .invalid, .test, …;
-    email-validator's list). Domains for documentation (.example) pass: no mail reaches them, so nobody verifies one.
-    Cost: some 50 µs.
+    email-validator's list). Domains for documentation (.example) pass: no mail reaches them, so they are never
+    verified. Cost: some 50 µs.
     """
     text = text.strip()
     if len(text) > MAX_LENGTH:
@@ -53,7 +53,7 @@ def canonical_address(text: str) -> str:
     if ROUTING & set(local):
         raise AddressRefused("The part before the @-sign must not contain % or !.")
     try:
-        # First, because the validator refuses some characters that IDNA maps to nothing, and a mail would arrive.
+        # First, because the validator refuses some characters that IDNA maps to nothing, although mail would arrive.
         mapped = idna.uts46_remap(domain, std3_rules=False, transitional=False)
         checked = validate_email(f"{local}@{mapped}", check_deliverability=False, allow_smtputf8=False, strict=True)
     except ValueError as error:
@@ -65,9 +65,9 @@ def canonical_address(text: str) -> str:
 
 
 def lookup_address(text: str) -> str:
-    """The form in which an address that somebody gives is looked up; never raises.
+    """Return the form in which a given address is looked up; never raises.
 
-    What is no address any more, by rules that came after it was stored, is found as it was stored.
+    An address that newer rules refuse is found as it was stored.
     """
     try:
         return canonical_address(text)
@@ -76,10 +76,10 @@ def lookup_address(text: str) -> str:
 
 
 def mailbox_key(text: str) -> str:
-    """What is the same for all addresses that reach one mailbox; never raises, and idempotent.
+    """Return a key shared by all addresses that reach one mailbox; never raises, and idempotent.
 
-    Without a sub-address (`+tag`), and for the providers above without what they do not look at. It is for counting
-    people, and no address: mail goes to the address that its owner gave.
+    It leaves out a sub-address (`+tag`), and for the providers above the characters that they ignore. It is for
+    counting people, and no address: mail goes to the address that its owner gave.
     """
     address = lookup_address(text)
     local, _, domain = address.rpartition("@")
@@ -90,7 +90,7 @@ def mailbox_key(text: str) -> str:
 
 
 def _in_words(error: ValueError) -> str:
-    """The validator's own words; those of idna quote code points at people."""
+    """Return the validator's own message; those of idna quote code points."""
     if isinstance(error, idna.IDNAError):
         return "The part after the @-sign contains characters that no domain has."
     return str(error)

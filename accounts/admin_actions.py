@@ -1,4 +1,4 @@
-"""Actions of the back office that want a reason: a page asks for it before anything is done."""
+"""Back-office actions that require a reason: a page asks for it before anything is done."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,12 +16,12 @@ from accounts.permissions import signed_in
 from luxewin.api.problems import Problem
 
 TEMPLATE = "admin/reason.html"
-# Rows that the page names; of more it says how many.
+# Rows that the page names; beyond this it shows a count.
 SHOWN = 20
 
 
 class ReasonForm(forms.Form):
-    """Why; `reaches` says who will read it."""
+    """The reason; `reaches` says who will read it."""
 
     reason = Line(
         max_length=200,
@@ -43,10 +43,10 @@ def reasoned[M: Model](
     reaches: str = "The buyer is told it where money goes back, and the audit keeps it.",
     means: str = "",
 ) -> Callable[[Any, HttpRequest, QuerySet[M]], HttpResponse | None]:
-    """An admin action: `act(row, reason, actor)` for each selected row, once a reason was given.
+    """Return an admin action that calls `act(row, reason, actor)` for each selected row, once a reason is given.
 
-    It returns what to tell; a Problem that it raises is told instead, and the other rows go on. `label` is what a row
-    is called, `reaches` says who will read the reason, and `means` what the action does that its title does not say.
+    `act` returns the message to show; a Problem that it raises is shown instead, and the other rows go on. `label`
+    names a row, `reaches` says who will read the reason, and `means` what the action does beyond its title.
     """
 
     @admin.action(description=f"{title}…", permissions=[permission])

@@ -1,4 +1,4 @@
-"""Alerts: what staff are told because nobody but them can put it right."""
+"""Alerts to staff about problems that only they can fix."""
 
 from typing import Any
 
@@ -10,6 +10,6 @@ from accounts.roles import MANAGERS
 
 
 def alert_staff(kind: str, *, about: Any, **context: Any) -> None:
-    """Mails raffle managers and superusers, once about the same thing; see `accounts.notifications.notify`."""
+    """Mail raffle managers and superusers, once per subject; see `accounts.notifications.notify`."""
     responsible = User.objects.filter(Q(is_superuser=True) | Q(groups__name=MANAGERS), is_active=True).distinct()
     notify_all(kind, [(user, about, context) for user in responsible])

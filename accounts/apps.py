@@ -10,7 +10,7 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        """Grants the roles their permissions whenever permissions may have come into being; registers what it has."""
+        """Register receivers and sweeps, and grant roles their permissions after each migration."""
         from accounts import permission_audit, tasks  # noqa: F401 register their receivers and sweeps
         from accounts.privacy import account_data
         from accounts.roles import grant_roles_after_the_last

@@ -1,4 +1,4 @@
-"""Who is asking, by the access token in the Authorization header or else in a cookie, and in which session."""
+"""Authentication by the access token in the Authorization header, or else in a cookie, and its session."""
 
 from typing import Any, cast
 from uuid import UUID
@@ -19,9 +19,9 @@ from accounts.models import Session, User
 from accounts.signatures import AccessToken
 
 SESSION_CLAIM = "sid"
-# Where a request says which cookies its answer is to drop.
+# The request attribute that names the cookies to delete in the answer.
 DEAD_COOKIES = "dead_cookies"
-# Every request of a signed-in person begins with it, and the ORM takes longer to write it than the database to answer.
+# Raw SQL: it runs for every signed-in request, and the ORM takes longer to build it than the database to answer.
 FIELDS = [field.attname for field in User._meta.concrete_fields]  # noqa: SLF001 Django's public name for it
 FIND = f"""
     SELECT {", ".join(f"person.{name}" for name in FIELDS)}, session.ended_at, session.second_factor
@@ -31,17 +31,17 @@ FIND = f"""
 
 
 class BearerAuthentication(JWTAuthentication):
-    """simplejwt's checks of the token, and one statement for its user and session: one that was ended is refused.
+    """simplejwt's token checks, plus one statement for user and session: an ended session is refused.
 
-    A cookie comes along by itself, whoever made the browser ask: what it says counts only with Django's CSRF token,
-    unless the method is a safe one. Where there is an Authorization header, cookies are not looked at.
+    Browsers send cookies with any request, whoever caused it: so unless the method is safe, a cookie counts only with
+    Django's CSRF token. With an Authorization header, cookies are ignored.
 
-    Where anybody may ask, whoever asks with a token or a cookie that is not good (any more) is anybody: an old sign-in
-    hides nothing that is public. Elsewhere it is refused. Cookies found dead are noted for `accounts.cookies`.
+    On public views a bad token or cookie makes the request anonymous: an old sign-in hides nothing that is public. On
+    other views it is refused. Dead cookies are noted for `accounts.cookies`.
 
-    With `reads_user=False` there is no statement: the user knows their id, and whatever else is asked of them is read
-    then. That is for views whose own statement reads the person; that they are active and their session has not ended
-    is for it to check.
+    With `reads_user=False` there is no statement: the user has only an id, and everything else is loaded when it is
+    used. That is for views whose own statement reads the person; it must check that they are active and their session
+    is alive.
     """
 
     def __init__(self, *, reads_user: bool = True) -> None:
@@ -49,12 +49,12 @@ class BearerAuthentication(JWTAuthentication):
         self._reads_user = reads_user
 
     def authenticate(self, request: Request) -> tuple[User, Token] | None:  # type: ignore[override]
-        """The user and their token, None without either; raises InvalidToken, AuthenticationFailed, CsrfFailed."""
+        """Return user and token, None without a token; raise InvalidToken, AuthenticationFailed, CsrfFailed."""
         try:
             return self._authenticate(request)
         except (AuthenticationFailed, CsrfFailed) as refusal:
             if isinstance(refusal, AuthenticationFailed) and is_in_cookies(request):
-                # Without its session nothing of it is good; a token that has expired says nothing of the session.
+                # If the session is over, both cookies are dead; an expired access token says nothing about the session.
                 note_dead_cookies(request, is_session=not isinstance(refusal, InvalidToken))
             if _is_public(request):
                 return None
@@ -71,7 +71,7 @@ class BearerAuthentication(JWTAuthentication):
         return self.get_user(token), token
 
     def get_user(self, validated_token: AccessToken) -> User:  # type: ignore[override]  # its type variable is of any user
-        """The token's user; raises AuthenticationFailed (401) if they or their session are gone, ended or inactive."""
+        """Return the token's user; raise AuthenticationFailed (401) if they or their session are gone or over."""
         try:
             identifier, session = (UUID(validated_token[name]) for name in (api_settings.USER_ID_CLAIM, SESSION_CLAIM))
         except (KeyError, ValueError, AttributeError) as error:
@@ -93,25 +93,25 @@ class BearerAuthentication(JWTAuthentication):
 
 
 def note_dead_cookies(request: Request, *, is_session: bool = True) -> None:
-    """Has the answer to this request drop the access cookie and, if the session is over, the refresh cookie."""
+    """Have the answer delete the access cookie and, if the session is over, the refresh cookie."""
     cookies = (settings.ACCESS_COOKIE, settings.REFRESH_COOKIE) if is_session else (settings.ACCESS_COOKIE,)
     setattr(request._request, DEAD_COOKIES, cookies)  # noqa: SLF001 DRF's public name for it
 
 
 def _is_public(request: Request) -> bool:
-    """Whether the view that was asked is open to anybody."""
+    """Whether the requested view is open to anybody."""
     view = (request.parser_context or {}).get("view")
     return view is not None and all(isinstance(each, AllowAny) for each in view.get_permissions())
 
 
 class CsrfFailed(PermissionDenied):
-    """A request in cookie mode without the CSRF token, or from an origin that is not ours."""
+    """A request in cookie mode without the CSRF token, or from a foreign origin."""
 
     default_code = "csrf_failed"
 
 
 def check_csrf(request: Request) -> None:
-    """Raises CsrfFailed (403) unless the method is safe or the request shows that a page of ours sent it."""
+    """Raise CsrfFailed (403) unless the method is safe or the request proves that one of our pages sent it."""
     check = CSRFCheck(lambda _: None)  # type: ignore[arg-type,return-value]  # what comes after it is of no interest
     check.process_request(request._request)  # noqa: SLF001 DRF's public name for it
     reason: Any = check.process_view(request._request, None, (), {})  # type: ignore[arg-type]  # noqa: SLF001
@@ -120,12 +120,12 @@ def check_csrf(request: Request) -> None:
 
 
 def is_in_cookies(request: Request) -> bool:
-    """Whether a signed-in person asks in cookie mode."""
+    """Whether the request is signed in by cookie."""
     return "Authorization" not in request.headers
 
 
 def session_of(request: Request) -> UUID:
-    """The session in which a signed-in person asks."""
+    """Return the session of a signed-in request."""
     return UUID(cast(Token, request.auth)[SESSION_CLAIM])
 
 
@@ -135,17 +135,17 @@ def has_second_factor(request: Request) -> bool:
 
 
 class BearerScheme(SimpleJWTScheme):
-    """Tells the API's document that this is a bearer token, or the same token in a cookie."""
+    """Describe the bearer token, in the header or in a cookie, for the API's document."""
 
     target_class = "accounts.authentication.BearerAuthentication"
     name = ["bearer", "cookie"]  # type: ignore[assignment]
 
     def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
-        """Either is enough."""
+        """Require either of the two."""
         return [{name: []} for name in self.name]
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
-        """One for each name."""
+        """Return one definition for each name."""
         described = "Set by `auth/login` with `mode: cookie`. Unsafe methods need `X-CSRFToken` from `auth/csrf`."
         cookie = {"type": "apiKey", "in": "cookie", "name": settings.ACCESS_COOKIE, "description": described}
         return [super().get_security_definition(auto_schema), cookie]

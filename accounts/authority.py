@@ -1,4 +1,4 @@
-"""Whose account a member of staff may touch: nobody's who has a right that they lack, and not their own."""
+"""Which accounts staff may change: never their own, nor one with a right that they lack."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ from luxewin.api.problems import InvalidInput
 def lock_for_staff(person: User, *, actor: User) -> User:
     """Lock the person's row for a change by staff and return it as it is now. Call it in a transaction.
 
-    Raises InsufficientRights, OwnAccount, and AccountErased if nothing names the person any more.
+    Raise InsufficientRights, OwnAccount, and AccountErased if the person was erased.
     """
     known = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     if known.pk == actor.pk:
@@ -33,7 +33,7 @@ def check_authority(actor: User, person: User) -> None:
 
 
 def has_authority(actor: User, person: User) -> bool:
-    """Whether `check_authority` passes, for pages that show what can be done."""
+    """Whether `check_authority` passes, for pages that show the possible actions."""
     try:
         check_authority(actor, person)
     except InsufficientRights:
@@ -42,7 +42,7 @@ def has_authority(actor: User, person: User) -> bool:
 
 
 def givable_groups(actor: User) -> QuerySet[Group]:
-    """The roles that have no permission which the actor lacks."""
+    """Return the roles without any permission that the actor lacks."""
     if actor.is_superuser:
         return Group.objects.all()
     beyond = Permission.objects.exclude(pk__in=_permissions(actor))
@@ -59,12 +59,12 @@ def check_may_give(actor: User, groups: Iterable[Group]) -> None:
 
 
 def check_reason(reason: str) -> None:
-    """Raise InvalidInput unless there is one."""
+    """Raise InvalidInput unless a reason is given."""
     if not reason.strip():
         raise InvalidInput.of("reason", "required", "Give the reason.")
 
 
 def _permissions(user: User) -> set[int]:
-    """Also of a closed account, which has them again when it is opened."""
+    """Return the person's permissions, also for a closed account, which regains them when it is reopened."""
     held = Permission.objects.filter(Q(user=user) | Q(group__user=user))
     return set(held.values_list("pk", flat=True))

@@ -1,7 +1,7 @@
-"""Challenges: what shows, for five minutes, that somebody has given the right password and owes the code.
+"""Challenges: proof, for five minutes, that a person gave the right password and still owes the code.
 
-Signed text of one purpose and no token: no key of ours signs it that signs tokens, and nothing else reads it. A new
-password or address ends it. It may be shown again after a wrong code; what keeps that in bounds is the count of codes.
+A challenge is signed text for one purpose and no token: it is not signed by a key that signs tokens, and nothing else
+reads it. A new password or address ends it. It may be sent again after a wrong code; the count of codes limits that.
 """
 
 from datetime import timedelta
@@ -18,12 +18,12 @@ PURPOSE, LIFETIME = "accounts.challenges", timedelta(minutes=5)
 
 
 def challenge_for(user: User, *, link: UUID | None = None) -> str:
-    """For whoever gave this person's password just now, or showed their address by `link`, an account elsewhere."""
+    """Return the challenge of a person who just gave their password, or signed in by `link`, an account elsewhere."""
     return signing.dumps([user.pk.hex, _state(user), link.hex if link else None], salt=PURPOSE)
 
 
 def challenged(text: str) -> tuple[User, UUID | None]:
-    """Whose challenge it is, and what is linked to them by its answer; raises ChallengeRefused."""
+    """Return its person and the account to link after the code; raise ChallengeRefused."""
     refusal = ChallengeRefused("Too much time has passed, or this is no challenge of ours. Sign in again.")
     try:
         said: Any = signing.loads(text, salt=PURPOSE, max_age=LIFETIME)

@@ -1,4 +1,4 @@
-"""Cookie mode: the same tokens of the same sessions, kept by the browser out of reach of scripts."""
+"""Cookie mode: the browser keeps a session's tokens out of reach of scripts."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -14,13 +14,13 @@ from accounts.authentication import DEAD_COOKIES
 from accounts.errors import TokenRefused
 from accounts.tokens import TokenPair, end_session
 
-# The refresh token goes nowhere but where it is used.
+# The refresh token is sent only where it is used.
 REFRESH_PATH = "/api/v1/auth"
 
 
 def keep(response: Response, pair: TokenPair) -> Response:
-    """Has the browser keep both tokens."""
-    # Lax, so that a link in a mail leads to a page that knows who opens it; nothing but our own pages refreshes.
+    """Set both token cookies."""
+    # Lax, so that a link in a mail opens a page signed in. The refresh cookie is strict: only our own pages refresh.
     for name, token, path, same_site, life in (
         (settings.ACCESS_COOKIE, pair.access, "/", "Lax", api_settings.ACCESS_TOKEN_LIFETIME),
         (settings.REFRESH_COOKIE, pair.refresh, REFRESH_PATH, "Strict", api_settings.REFRESH_TOKEN_LIFETIME),
@@ -31,7 +31,7 @@ def keep(response: Response, pair: TokenPair) -> Response:
 
 
 def drop[R: HttpResponseBase](response: R, *names: str) -> R:
-    """Has the browser forget these cookies, else both."""
+    """Delete these cookies, or both."""
     places: dict[str, tuple[str, Literal["Lax", "Strict"]]] = {
         settings.ACCESS_COOKIE: ("/", "Lax"),
         settings.REFRESH_COOKIE: (REFRESH_PATH, "Strict"),
@@ -43,16 +43,16 @@ def drop[R: HttpResponseBase](response: R, *names: str) -> R:
 
 
 class DeadCookiesMiddleware:
-    """Whatever answer notices that a browser's cookies are dead takes them away, so that it stops sending them.
+    """Delete a browser's dead cookies with the answer that noticed them, so that it stops sending them.
 
-    Such an answer is kept by no cache: it would sign others out.
+    Such an answer is never cached: it would sign others out.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Leaves an answer alone that sets new ones."""
+        """Leave an answer that sets new cookies alone."""
         response = self.get_response(request)
         dead = [name for name in getattr(request, DEAD_COOKIES, ()) if name not in response.cookies]
         if dead:
@@ -62,7 +62,7 @@ class DeadCookiesMiddleware:
 
 
 def end_kept(request: Request) -> None:
-    """Ends the session whose refresh token the browser keeps, if there is one and it is good."""
+    """End the session of the browser's refresh cookie, if there is a valid one."""
     if kept := request.COOKIES.get(settings.REFRESH_COOKIE):
         try:
             end_session(kept)

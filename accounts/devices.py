@@ -1,9 +1,9 @@
-"""What a person is shown of a device: a short name and a coarse place. Pure; no database of places is asked."""
+"""Short device names and coarse places, as shown to people. Pure; no location database is used."""
 
 import ipaddress
 import re
 
-# The first word found names it; those that also claim to be another stand before it.
+# The first match names it, so names that also claim to be another come first.
 BROWSERS = (
     *(("Edg", "Edge"), ("OPR/", "Opera"), ("SamsungBrowser", "Samsung Internet"), ("FxiOS", "Firefox")),
     *(("Firefox", "Firefox"), ("CriOS", "Chrome"), ("Chrome", "Chrome"), ("Safari", "Safari")),
@@ -13,12 +13,12 @@ SYSTEMS = (
     *(("Mac OS X", "macOS"), ("Linux", "Linux")),
 )
 PRODUCT = re.compile(r"[A-Za-z][\w.-]{0,39}", re.ASCII)
-# What an address names no nearer than a town.
+# Prefix lengths that locate an address no closer than a town.
 PREFIXES = {4: 24, 6: 48}
 
 
 def device_name(user_agent: str) -> str:
-    """For example `Firefox on Windows`; a program's first word where it is no browser; at most 40 characters."""
+    """Return for example `Firefox on Windows`, or a program's first word if it is no browser; at most 40 characters."""
     browser = next((name for word, name in BROWSERS if word in user_agent), "")
     system = next((name for word, name in SYSTEMS if word in user_agent), "")
     if browser and system:
@@ -28,7 +28,7 @@ def device_name(user_agent: str) -> str:
 
 
 def place(address: str | None) -> str:
-    """The network that an address lies in, for example `203.0.113.0/24`; empty if there is none."""
+    """Return the network of an address, for example `203.0.113.0/24`; empty if there is none."""
     if not address:
         return ""
     found = ipaddress.ip_address(address)

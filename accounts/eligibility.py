@@ -1,4 +1,4 @@
-"""Whether people may buy, and what stands in the way: the answer of accounts/sql/accounts_standings.sql in words."""
+"""Whether people may buy, and what blocks them: the result of accounts/sql/accounts_standings.sql as Python objects."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,24 +12,24 @@ from accounts import errors
 from luxewin.api.problems import Problem
 
 ASK = "SELECT * FROM accounts_standings(%s, %s)"
-# Whoever buys or enters locks these rows so, which is what each of their foreign keys would do at the end anyway, only
-# a little stronger; whoever changes a safeguard locks them to change them. So each waits for the other.
+# A purchase or entry locks these rows in this mode, which is slightly stronger than what each of their foreign keys
+# would take at the end anyway. A change of a safeguard locks them for update, so each waits for the other.
 LOCK = "SELECT FROM accounts_user WHERE id = ANY(%s) ORDER BY id FOR SHARE"
 AGE = "SELECT accounts_age(%s, %s, statement_timestamp())"
 
 
 @dataclass(frozen=True, slots=True)
 class Eligibility:
-    """How one person stands, by the database's clock."""
+    """One person's eligibility, by the database's clock."""
 
     user_id: UUID
     is_active: bool
     email_verified_at: datetime | None
-    #: Codes of what keeps them from buying, the weightiest first.
+    #: Codes of what keeps them from buying, the most important first.
     barriers: list[str]
     #: A monthly limit is in force in some currency.
     is_limited: bool
-    #: Fields of the profile without which nobody can tell.
+    #: Fields of the profile that are missing and needed to decide.
     missing: list[str]
     age: int | None
     minimum_age: int
@@ -46,7 +46,7 @@ class Eligibility:
 
 
 def eligibilities_of(people: Iterable[UUID]) -> dict[UUID, Eligibility]:
-    """By id. Cost: one statement."""
+    """Return the standings by user id. Cost: one statement."""
     with connection.cursor() as cursor:
         cursor.execute(ASK, [list(people), settings.MINIMUM_AGE])
         found = [Eligibility(*row) for row in cursor.fetchall()]
@@ -54,21 +54,21 @@ def eligibilities_of(people: Iterable[UUID]) -> dict[UUID, Eligibility]:
 
 
 def eligibility_of(user_id: UUID) -> Eligibility:
-    """The same for one who exists. Cost: one statement."""
+    """Return the standing of one existing user. Cost: one statement."""
     return eligibilities_of([user_id])[user_id]
 
 
 def lock_eligibility(people: Iterable[UUID]) -> None:
-    """No safeguard of these people changes before the caller's transaction ends. Cost: one statement.
+    """Keep these people's safeguards unchanged until the caller's transaction ends. Cost: one statement.
 
-    Call it before tallies, purchases and counters are locked, and ask how they stand in a statement after it.
+    Call it before locking tallies, purchases and counters, and read the standings in a later statement.
     """
     with connection.cursor() as cursor:
         cursor.execute(LOCK, [list(people)])
 
 
 def age_of(born: date, country: str) -> int:
-    """Years of age of somebody who lives in `country`, by its latest calendar and the database's clock.
+    """Return the age in years of a resident of `country`, by its latest calendar and the database's clock.
 
     Where a country has several time zones, a birthday counts once it has begun in all of them. Cost: one statement.
     """
@@ -78,12 +78,12 @@ def age_of(born: date, country: str) -> int:
 
 
 def barrier(standing: Eligibility, code: str) -> Problem:
-    """The refusal that a code among the standing's barriers stands for."""
+    """Return the refusal for one of the standing's barrier codes."""
     return BARRIERS[code](standing)
 
 
 def reasons(standing: Eligibility) -> list[Problem]:
-    """Everything that keeps this person from buying anything at all; empty if nothing does."""
+    """Return everything that keeps this person from buying anything at all; empty if nothing does."""
     found = [barrier(standing, code) for code in standing.barriers]
     if standing.email_verified_at is None:
         found.append(errors.EmailNotVerified("Open the link in the mail we sent you, then try again."))
@@ -91,21 +91,21 @@ def reasons(standing: Eligibility) -> list[Problem]:
 
 
 def blockers(standing: Eligibility) -> list[str]:
-    """Codes of everything that keeps this person from buying, a closed account included; empty if nothing does."""
+    """Return codes of everything that keeps this person from buying, a closed account included; may be empty."""
     closed = [] if standing.is_active else [errors.AccountInactive.code]
     unverified = [] if standing.email_verified_at else [errors.EmailNotVerified.code]
     return closed + standing.barriers + unverified
 
 
 def check_marketing(user_id: UUID) -> None:
-    """Raises SelfExcluded where somebody is about to consent to marketing who excluded themselves from buying."""
+    """Raise SelfExcluded if a person who excluded themselves from buying would consent to marketing."""
     standing = eligibility_of(user_id)
     if errors.SelfExcluded.code in standing.barriers:
         raise barrier(standing, errors.SelfExcluded.code)
 
 
 def allows_marketing(standing: Eligibility) -> bool:
-    """Nobody who keeps themselves from buying, for however short a time, is to be tempted."""
+    """Whether the person may get marketing: not while they are paused or excluded, however briefly."""
     return not {errors.SelfExcluded.code, errors.Paused.code} & set(standing.barriers)
 
 

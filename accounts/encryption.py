@@ -1,7 +1,7 @@
-"""Secrets at rest: encrypted with a key that follows from SECRET_KEY, so that the database alone does not tell them.
+"""Encryption of secrets at rest, with a key derived from SECRET_KEY, so that the database alone does not reveal them.
 
-AES-256-GCM, bound to an owner: copied into another's row, a secret does not open there. What an earlier SECRET_KEY
-encrypted opens while SECRET_KEY_FALLBACKS lists it.
+AES-256-GCM, bound to an owner: copied into another's row, a secret cannot be decrypted. Secrets encrypted with an
+earlier SECRET_KEY can be read while SECRET_KEY_FALLBACKS lists it.
 """
 
 import os
@@ -17,17 +17,17 @@ NONCE_BYTES = 12
 
 
 class DecryptionFailed(ValueError):
-    """Not encrypted with a key of ours, or not for this owner."""
+    """Not encrypted with one of our keys, or not for this owner."""
 
 
 def encrypt(secret: bytes, *, owner: str) -> str:
-    """The secret as text to store: 28 bytes longer, in base64."""
+    """Return the secret as text to store: 28 bytes longer, in base64."""
     nonce = os.urandom(NONCE_BYTES)
     return b64encode(nonce + AESGCM(_key(settings.SECRET_KEY)).encrypt(nonce, secret, owner.encode())).decode()
 
 
 def decrypt(stored: str, *, owner: str) -> bytes:
-    """The secret that `encrypt` made text of; raises DecryptionFailed."""
+    """Return the secret from the text that `encrypt` made; raise DecryptionFailed."""
     try:
         raw = b64decode(stored, validate=True)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What accounts refuse."""
+"""Refusals of accounts, as problem details."""
 
 from datetime import datetime
 from math import ceil
@@ -24,7 +24,7 @@ class TokenRefused(Problem):
 
 
 class SecondFactorRequired(Problem):
-    """The password was right, and this account has a second factor; `challenge` is what auth/login/second takes."""
+    """The password was right, and this account has a second factor; send the `challenge` to auth/login/second."""
 
     status = 401
     code = "second_factor_required"
@@ -32,7 +32,7 @@ class SecondFactorRequired(Problem):
 
 
 class ChallengeRefused(Problem):
-    """A challenge that is malformed or too old, or whose account has another password by now."""
+    """A challenge that is malformed or too old, or whose account has changed its password."""
 
     status = 401
     code = "challenge_not_valid"
@@ -40,7 +40,7 @@ class ChallengeRefused(Problem):
 
 
 class WrongCode(Problem):
-    """Neither a code that the authenticator shows now nor a recovery code, or one that was used."""
+    """Neither a current authenticator code nor a recovery code, or already used."""
 
     status = 401
     code = "wrong_code"
@@ -48,7 +48,7 @@ class WrongCode(Problem):
 
 
 class SecondFactorNeeded(Problem):
-    """The right is there, but this session was opened with the password alone."""
+    """The role has the permission, but this session was opened with the password alone."""
 
     status = 403
     code = "second_factor_needed"
@@ -56,7 +56,7 @@ class SecondFactorNeeded(Problem):
 
 
 class ConfirmationNeeded(Problem):
-    """What somebody who took a device could do harm with: its person shows again who they are."""
+    """An action that could do harm on a stolen device: the person must confirm who they are."""
 
     status = 403
     code = "confirmation_needed"
@@ -64,21 +64,21 @@ class ConfirmationNeeded(Problem):
 
 
 class SecondFactorMissing(Problem):
-    """There is nothing to confirm, to renew or to switch off."""
+    """There is no second factor to confirm, renew or switch off."""
 
     code = "no_second_factor"
     title = "No second factor"
 
 
 class SecondFactorMandatory(Problem):
-    """Whoever holds rights keeps a second factor."""
+    """People with rights must keep a second factor."""
 
     code = "second_factor_mandatory"
     title = "Second factor mandatory"
 
 
 class SessionNotFound(Problem):
-    """No session of this person that is alive has this id."""
+    """This person has no live session with this id."""
 
     status = 404
     code = "not_found"
@@ -86,7 +86,7 @@ class SessionNotFound(Problem):
 
 
 class IdentityNotFound(Problem):
-    """No account elsewhere of this id is linked to this person's."""
+    """This person has no linked account elsewhere with this id."""
 
     status = 404
     code = "not_found"
@@ -102,7 +102,7 @@ class LinkRefused(Problem):
 
 
 class AccountInactive(Problem):
-    """The token is good, but its account was closed or deleted since."""
+    """The token is valid, but its account was closed or deleted since."""
 
     status = 401
     code = "user_inactive"
@@ -110,7 +110,7 @@ class AccountInactive(Problem):
 
 
 class SessionEnded(Problem):
-    """The token is good, but its session was ended since."""
+    """The token is valid, but its session has ended since."""
 
     status = 401
     code = "session_ended"
@@ -118,7 +118,7 @@ class SessionEnded(Problem):
 
 
 class EmailNotVerified(Problem):
-    """The person has not yet shown that the address is theirs."""
+    """The person has not yet verified their address."""
 
     status = 403
     code = "email_not_verified"
@@ -126,7 +126,7 @@ class EmailNotVerified(Problem):
 
 
 class PasswordWanted(Problem):
-    """Whoever holds rights here does not sign in through somebody else."""
+    """People with rights here must sign in with a password, not through an account elsewhere."""
 
     status = 403
     code = "password_wanted"
@@ -142,7 +142,7 @@ class SupabaseNotConfigured(Problem):
 
 
 class SelfExcluded(Problem):
-    """By their own wish the person may not buy; `excluded_until` says until when, null is for good."""
+    """The person excluded themselves from buying; `excluded_until` says until when, null is for good."""
 
     status = 403
     code = "self_excluded"
@@ -150,7 +150,7 @@ class SelfExcluded(Problem):
 
 
 class Paused(Problem):
-    """By their own wish the person does not buy until `paused_until`."""
+    """The person paused their buying until `paused_until`."""
 
     status = 403
     code = "paused"
@@ -166,7 +166,7 @@ class DuplicateAccount(Problem):
 
 
 class ProfileIncomplete(Problem):
-    """Without these `fields` of the profile nobody can tell whether the person may buy."""
+    """Profile `fields` are missing that decide whether the person may buy."""
 
     status = 403
     code = "profile_incomplete"
@@ -174,7 +174,7 @@ class ProfileIncomplete(Problem):
 
 
 class UnderAge(Problem):
-    """Where the person lives one must be older to buy: at least `minimum_age`."""
+    """The person is too young to buy where they live: `minimum_age` is required."""
 
     status = 403
     code = "under_age"
@@ -190,7 +190,7 @@ class CountryNotAllowed(Problem):
 
 
 class TermsNotAccepted(Problem):
-    """The terms in force were not accepted; `version` and `url` say which those are."""
+    """The terms in force were not accepted; `version` and `url` identify them."""
 
     status = 403
     code = "terms_not_accepted"
@@ -205,14 +205,14 @@ class StaysInForce(Problem):
 
 
 class PlaceFixed(Problem):
-    """Country and region were changed not long ago; `changeable_at` says from when on they can be changed again."""
+    """Country and region were changed recently; `changeable_at` says when they can be changed again."""
 
     code = "place_fixed"
     title = "Country and region cannot be changed yet"
 
 
 class InsufficientRights(Problem):
-    """Staff who lack a right neither give nor take it, and do not touch the account of somebody who has it."""
+    """Staff cannot give or take a right that they lack, nor change the account of a person who has one."""
 
     status = 403
     code = "insufficient_rights"
@@ -220,7 +220,7 @@ class InsufficientRights(Problem):
 
 
 class OwnAccount(Problem):
-    """Staff do not use their rights on their own account."""
+    """Staff cannot use their rights on their own account."""
 
     status = 403
     code = "own_account"
@@ -228,28 +228,28 @@ class OwnAccount(Problem):
 
 
 class AccountClosed(Problem):
-    """What is to be closed is closed."""
+    """The account is closed already."""
 
     code = "account_closed"
     title = "The account is closed"
 
 
 class AccountOpen(Problem):
-    """What is to be opened is open."""
+    """The account is open already."""
 
     code = "account_open"
     title = "The account is open"
 
 
 class AccountErased(Problem):
-    """Nothing names this person any more, and nothing does again."""
+    """The person was erased for good."""
 
     code = "account_erased"
     title = "This account was erased"
 
 
 class ExportTooSoon(Problem):
-    """One archive a day; `again_at` says when the next can be asked for."""
+    """One archive a day; `again_at` says when the next can be requested."""
 
     status = 429
     code = "export_too_soon"
@@ -261,7 +261,7 @@ class ExportTooSoon(Problem):
 
 
 class DeletionBlocked(Problem):
-    """Something must end first: `obstacles` names each by `code`, `detail` and what it is about."""
+    """Something must end first: `obstacles` names each by `code`, `detail` and its subject."""
 
     code = "deletion_blocked"
     title = "The account cannot be deleted yet"
@@ -279,7 +279,7 @@ class NoTerms(Problem):
 
 
 class SpendLimitReached(Problem):
-    """The person would spend more than they want to this month: `limit`, `spent` and `left` of it in `currency`."""
+    """The purchase exceeds the person's monthly limit: `limit`, `spent` and `left` in `currency`."""
 
     code = "spend_limit_reached"
     title = "Monthly spend limit reached"

@@ -17,8 +17,8 @@ from accounts.notification_types import OPTIONAL
 class LinkTokens(PasswordResetTokenGenerator):
     """Tokens bound to the user's state, so that using one (which changes that state) ends it.
 
-    Address, verification and password are part of the signature: a token is dead after its use, after a change
-    of address and after a change of password.
+    Address, verification and password are part of the signature: a token is dead after its use, after a change of
+    address and after a change of password.
     """
 
     def __init__(self, purpose: str, *, lifetime: timedelta) -> None:
@@ -30,18 +30,18 @@ class LinkTokens(PasswordResetTokenGenerator):
         return f"{user.pk}{user.password}{timestamp}{user.email}{user.email_verified_at}"
 
     def check_token(self, user: User | None, token: str | None) -> bool:  # type: ignore[override]
-        """Django's check, which knows one lifetime for all (PASSWORD_RESET_TIMEOUT), and then this purpose's own."""
+        """Apply Django's check, with its one lifetime for all (PASSWORD_RESET_TIMEOUT), and then this purpose's own."""
         if not super().check_token(user, token):
             return False
         made = base36_to_int(str(token).partition("-")[0])
         return self._num_seconds(self._now()) - made <= self.lifetime.total_seconds()  # type: ignore[attr-defined]
 
     def token_for(self, user: User) -> str:
-        """The text that goes into the mail."""
+        """Return the token for the mail."""
         return f"{urlsafe_base64_encode(user.pk.bytes)}.{self.make_token(user)}"
 
     def user_of(self, text: str) -> User:
-        """Whom the token was made for; raises LinkRefused if it is not good (any more)."""
+        """Return the token's user; raise LinkRefused if it is invalid or dead."""
         encoded, _, token = text.partition(".")
         try:
             user = User.objects.get(pk=urlsafe_base64_decode(encoded).hex(), is_active=True)
@@ -61,12 +61,12 @@ CHANGE, CHANGE_LIFETIME = "accounts.links.change", timedelta(hours=24)
 
 
 def change_token(change_id: str, side: str) -> str:
-    """The token that says yes to a change of address for one of SIDES."""
+    """Return the token that confirms a change of address for one of SIDES."""
     return signing.dumps([change_id, side], salt=CHANGE)
 
 
 def change_of(token: str) -> tuple[UUID, str]:
-    """The id of the change and the side that the token speaks for; raises LinkRefused."""
+    """Return the change's id and the side that the token confirms; raise LinkRefused."""
     try:
         change_id, side = signing.loads(token, salt=CHANGE, max_age=CHANGE_LIFETIME)
     except (signing.BadSignature, ValueError) as error:
@@ -75,20 +75,20 @@ def change_of(token: str) -> tuple[UUID, str]:
 
 
 class RowLinks:
-    """Links to one row of a person's, which says itself how long it can be opened.
+    """Links to one of a person's rows; the row itself says how long it can be opened.
 
-    They are dead after a change of address or of password: who reads an old mailbox opens nothing.
+    They are dead after a change of address or password: a reader of an old mailbox opens nothing.
     """
 
     def __init__(self, purpose: str) -> None:
         self.salt = f"accounts.links.{purpose}"
 
     def token_for(self, row_id: str, user: User) -> str:
-        """The text that goes into the mail."""
+        """Return the token for the mail."""
         return signing.dumps([row_id, self._stamp(user)], salt=self.salt)
 
     def row_of(self, token: str) -> tuple[UUID, str]:
-        """The id of the row, and a stamp for `is_of`; raises LinkRefused."""
+        """Return the row's id, and a stamp for `is_of`; raise LinkRefused."""
         try:
             row_id, stamp = signing.loads(token, salt=self.salt)
         except (signing.BadSignature, ValueError) as error:
@@ -96,7 +96,7 @@ class RowLinks:
         return UUID(row_id), stamp
 
     def is_of(self, stamp: str, user: User) -> bool:
-        """Whether the person's address and password are still those that the link was mailed under."""
+        """Whether the person's address and password have not changed since the link was mailed."""
         return constant_time_compare(stamp, self._stamp(user))
 
     def _stamp(self, user: User) -> str:
@@ -110,12 +110,12 @@ UNSUBSCRIBE = "accounts.links.unsubscribe"
 
 
 def unsubscribe_token(user: User, event: str, channel: str) -> str:
-    """The token that switches one channel of an event off for this person, and does nothing else. It never expires."""
+    """Return the token that switches off one channel of an event for this person, and nothing else. Never expires."""
     return signing.dumps([user.pk.hex, event, channel], salt=UNSUBSCRIBE)
 
 
 def unsubscribing_of(token: str) -> tuple[UUID, str, str]:
-    """The id of the person, the event and the channel that the token speaks of; raises LinkRefused."""
+    """Return the person's id, the event and the channel of the token; raise LinkRefused."""
     try:
         user_id, event, channel = signing.loads(token, salt=UNSUBSCRIBE)
     except (signing.BadSignature, ValueError) as error:

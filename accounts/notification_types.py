@@ -1,4 +1,4 @@
-"""What people are told of, as data: the events that they switch by channel, and each one's kinds of messages."""
+"""Notification types: the events that people can switch by channel, and the kinds of messages of each."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ CHANNELS = ("email",)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Kinds of messages that are switched together, in each of CHANNELS by itself."""
+    """Kinds of messages that are switched together, separately for each of CHANNELS."""
 
     title: str
     kinds: frozenset[str]
@@ -19,7 +19,7 @@ def _kinds(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# What stands in none of these is about one's account, money or prize (or is for staff): it is always sent.
+# Other kinds are about the account, money or a prize (or are for staff): they are always sent.
 OPTIONAL = {
     "purchases": Event("Receipts and ticket numbers", _kinds("purchase_paid free_entry")),
     "draws": Event("Results of draws one took part in and won nothing", _kinds("draw_lost")),
@@ -32,12 +32,12 @@ TITLES = {name: event.title for name, event in OPTIONAL.items()} | {
 
 
 def event_of(kind: str) -> str:
-    """The event that messages of this kind belong to."""
+    """Return the event that messages of this kind belong to."""
     return next((name for name, event in OPTIONAL.items() if kind in event.kinds), ALWAYS)
 
 
 def all_switches(switched_off: dict[str, Any]) -> dict[str, dict[str, bool]]:
-    """Every event's channels, on or off. `switched_off` lists the channels of events as `Preferences` keeps them."""
+    """Return every event's channels, on or off; `switched_off` has the form that `Preferences` stores."""
     return {
         event: {channel: channel not in switched_off.get(event, ()) for channel in CHANNELS}
         for event in (*OPTIONAL, ALWAYS)
@@ -45,7 +45,7 @@ def all_switches(switched_off: dict[str, Any]) -> dict[str, dict[str, bool]]:
 
 
 def merged(switched_off: dict[str, list[str]], changes: dict[str, dict[str, bool]]) -> dict[str, list[str]]:
-    """`switched_off` after these changes; only what is off is listed, so that what is new begins switched on."""
+    """Return `switched_off` after these changes. Only what is off is listed, so new events start switched on."""
     after = {event: set(channels) for event, channels in switched_off.items()}
     for event, switches in changes.items():
         for channel, is_on in switches.items():

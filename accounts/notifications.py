@@ -1,4 +1,4 @@
-"""Notifications: written in the transaction of the change they tell of, delivered by a worker."""
+"""Notifications: written in the transaction of the change they report, delivered by a worker."""
 
 from collections.abc import Callable, Iterable
 from itertools import batched
@@ -19,7 +19,7 @@ from accounts.notification_types import OPTIONAL, event_of
 from luxewin.lines import one_line
 from luxewin.staging import marked
 
-# Tokens are made when the mail is: what is stored opens nothing.
+# Tokens are made when the mail is written: the stored row opens nothing.
 TOKENS: dict[str, Callable[[Notification], str]] = {
     "verify_email": lambda told: verification_links.token_for(told.user),
     "reset_password": lambda told: reset_links.token_for(told.user),
@@ -28,22 +28,25 @@ TOKENS: dict[str, Callable[[Notification], str]] = {
     "export_ready": lambda told: export_links.token_for(told.context["export"], told.user),
     "deletion_requested": lambda told: keeping_links.token_for(told.context["deletion"], told.user),
 }
-# Their links open nothing once the account is closed.
+# Their links are dead once the account is closed.
 FOR_OPEN_ACCOUNTS = frozenset({"verify_email", "reset_password", "email_change_old", "email_change_new"})
 
 
 def notify(user: User, kind: str, *, about: Any, **context: Any) -> None:
-    """Has a sweep send `templates/mail/<kind>.txt` to the user once the caller's transaction commits.
+    """Have a sweep send `templates/mail/<kind>.txt` to the user once the caller's transaction commits.
 
-    `about` says what the news is of, an id or a date: the same kind about the same thing is told once. `context` must
-    be JSON; its `to` is where the mail goes if that is not the user's own address. Nothing is written if their
-    preferences say so, or if they are gone; the same is asked again before it is sent. Cost: one to three statements.
+    `about` identifies the subject, an id or a date: one kind is sent once per subject. `context` must be JSON; its `to`
+    is the recipient if that is not the user's own address. Nothing is written if the user's preferences forbid it or
+    the user is erased; this is checked again before sending. Cost: one to three statements.
     """
     notify_all(kind, [(user, about, context)])
 
 
 def notify_all(kind: str, news: Iterable[tuple[User, Any, dict[str, Any]]]) -> None:
-    """The same for many: each a user, what it is about, and the context. Cost: one to three statements per 1,000."""
+    """Notify many users as `notify` does: each a user, a subject and a context.
+
+    Cost: one to three statements per 1,000.
+    """
     for part in batched(news, 1_000):
         silent = _silent(kind, [user for user, _, _ in part])
         Notification.objects.bulk_create(
@@ -57,16 +60,16 @@ def notify_all(kind: str, news: Iterable[tuple[User, Any, dict[str, Any]]]) -> N
 
 
 def is_wanted(notification: Notification) -> bool:
-    """Whether it may still be sent: ask right before sending, for much can change after a message was written.
+    """Whether it may still be sent: check right before sending, because much can change after a message was written.
 
-    Its person may have switched such messages off, withdrawn their consent, paused or excluded themselves, or be gone.
-    Cost: none, or up to two queries for kinds that are optional.
+    Its person may have switched such messages off, withdrawn their consent, paused or excluded themselves, or been
+    erased. Cost: none, or up to two queries for kinds that are optional.
     """
     return notification.user_id not in _silent(notification.kind, [notification.user])
 
 
 def _silent(kind: str, users: list[User]) -> set[UUID]:
-    """Who is not to be told. Cost: one query for kinds that are optional, two for marketing."""
+    """Return the users who must not be told. Cost: one query for optional kinds, two for marketing."""
     gone = {user.pk for user in users if user.is_deleted or (kind in FOR_OPEN_ACCOUNTS and not user.is_active)}
     name = event_of(kind)
     if name not in OPTIONAL:
@@ -82,17 +85,17 @@ def _silent(kind: str, users: list[User]) -> set[UUID]:
 
 
 def compose(notification: Notification) -> EmailMessage:
-    """The mail in the person's language and time zone: the template's first line is the subject.
+    """Return the mail in the person's language and time zone: the template's first line is the subject.
 
-    It greets by name, which is anything that somebody typed, at an address alone that was shown to be theirs.
-    Whatever a context says stands on one line: a mail with an odd character in its subject could never be sent.
-    It is signed with support's address, where answers go too. The Message-ID is the same on every try. What can be
-    switched off says how: by a header too, with which mail programs do it themselves (RFC 8058).
+    It greets by name, which is free text, only at a verified address. All context texts are put on one line: a mail
+    with a line break in its subject could never be sent. It ends with support's address, where answers go too. The
+    Message-ID is the same on every try. An optional mail says how to unsubscribe, also by a header for mail programs
+    (RFC 8058).
     """
     user = notification.user
     to = notification.context.get("to", user.email)
     context = _on_lines(notification.context) | {
-        # Who has not shown that the address is theirs may have typed the name for somebody else to read.
+        # At an unverified address, the name may have been typed for somebody else to read.
         "name": one_line(user.display_name) if user.has_verified_email and to == user.email else "",
         "site": settings.FRONTEND_URL or settings.PUBLIC_URL,
         "backend": settings.PUBLIC_URL,
@@ -108,7 +111,7 @@ def compose(notification: Notification) -> EmailMessage:
     with translation.override(preferences.language), timezone.override(ZoneInfo(preferences.time_zone)):
         if reason := context.get("reasons", {}).get(preferences.language):
             context["reason"] = reason
-        # English has no folder of its own, and stands in for what is not translated.
+        # English has no folder of its own, and is the fallback for missing translations.
         text = render_to_string(
             [f"mail/{preferences.language}/{notification.kind}.txt", f"mail/{notification.kind}.txt"], context
         )
@@ -119,7 +122,7 @@ def compose(notification: Notification) -> EmailMessage:
 
 
 def _on_lines(value: Any) -> Any:
-    """A context with each of its texts on one line."""
+    """Return a context with each of its texts on one line."""
     if isinstance(value, dict):
         return {key: _on_lines(each) for key, each in value.items()}
     if isinstance(value, list):

@@ -1,8 +1,7 @@
-"""The pages of accounts: where the links of mails lead while no front end is configured, and the published keys.
+"""The pages of accounts: targets of mailed links while no front end is configured, and the published keys.
 
-GET looks and asks, POST acts and leads on to what it did: mail scanners follow links and must not use one up, and a
-page that is loaded again must not send its form again. A link that was used or has expired says so before anything is
-asked.
+GET only shows and asks; POST acts and redirects to the result. Mail scanners follow links and must not use one up, and
+reloading a page must not send its form again. A used or expired link says so before anything is asked.
 """
 
 from collections.abc import Callable
@@ -48,7 +47,7 @@ def verify_email(request: HttpRequest) -> HttpResponse:
 @never_cache
 @page("POST")
 def confirm_email(request: HttpRequest) -> HttpResponse:
-    """Say yes to a change of address for one of its sides."""
+    """Confirm a change of address for one of its sides."""
 
     def confirm(token: str) -> str:
         return "changed" if services.confirm_email_change(token=token) else "half"
@@ -62,7 +61,7 @@ def confirm_email(request: HttpRequest) -> HttpResponse:
 @never_cache
 @page("POST")
 def reset_password(request: HttpRequest) -> HttpResponse:
-    """Take a new password."""
+    """Set a new password."""
 
     def reset(token: str) -> str:
         services.reset_password(token=token, password=request.POST.get("password", "")[:128])
@@ -74,7 +73,7 @@ def reset_password(request: HttpRequest) -> HttpResponse:
 @never_cache
 @page("POST")
 def keep_account(request: HttpRequest) -> HttpResponse:
-    """Take a deletion back."""
+    """Cancel a deletion."""
 
     def keep(token: str) -> str:
         services.keep_account(token=token)
@@ -89,7 +88,7 @@ def keep_account(request: HttpRequest) -> HttpResponse:
 @never_cache
 @page("POST")
 def export(request: HttpRequest) -> HttpResponseBase:
-    """Give the archive that a mailed link opens; by POST, so that scanners of mail do not fetch it."""
+    """Serve the archive of a mailed link; by POST, so that mail scanners do not fetch it."""
     template, token = "accounts/export.html", _token(request)
     try:
         if request.method != "POST":
@@ -110,8 +109,8 @@ def export(request: HttpRequest) -> HttpResponseBase:
 def unsubscribe(request: HttpRequest) -> HttpResponse:
     """Switch off what the link of a mail names: mail programs send the POST themselves (RFC 8058), without cookies.
 
-    The token alone lets in, and lets nobody do anything else: no other site's page could know it. Mail programs are
-    answered at once, for they follow no redirect; the page's own form leads on.
+    The token alone authorizes this and nothing else: no other site's page could know it. Mail programs are answered at
+    once, because they follow no redirect; the page's own form is redirected.
     """
     template, token = "accounts/unsubscribe.html", request.GET.get("token", "")[:MAX_TOKEN]
     if request.method != "POST" and "done" in request.GET:
@@ -131,20 +130,20 @@ def unsubscribe(request: HttpRequest) -> HttpResponse:
 @never_cache
 @page("POST")
 def forgot_password(request: HttpRequest) -> HttpResponse:
-    """Mail a link to set a new password; the answer never says who has an account."""
+    """Mail a link to set a new password; the answer never reveals who has an account."""
     return _asking_for_link(request, LinkRequest.Kind.RESET, "accounts/forgot_password.html")
 
 
 @never_cache
 @page("POST")
 def resend_verification(request: HttpRequest) -> HttpResponse:
-    """Mail the link that verifies an address again; the answer never says who has an account."""
+    """Mail the link that verifies an address again; the answer never reveals who has an account."""
     return _asking_for_link(request, LinkRequest.Kind.VERIFY, "accounts/resend_verification.html")
 
 
 @page()
 def login(request: HttpRequest) -> HttpResponse:
-    """Lead on to the site's own sign-in; without a front end, say where people can sign in."""
+    """Redirect to the site's own sign-in; without a front end, say where people can sign in."""
     if settings.FRONTEND_URL:
         return redirect(f"{settings.FRONTEND_URL}/login")
     return render(request, "accounts/login.html")
@@ -153,14 +152,14 @@ def login(request: HttpRequest) -> HttpResponse:
 @require_safe
 @cache_control(public=True, max_age=int(PUBLISHED_FOR.total_seconds()))
 def jwks(request: HttpRequest) -> JsonResponse:
-    """The public keys with which anyone verifies access tokens (RFC 7517)."""
+    """Return the public keys that verify access tokens (RFC 7517)."""
     return JsonResponse({"keys": [key.jwk() for key in ring().living()]})
 
 
 def _by_link(
     request: HttpRequest, template: str, check: Callable[[str], Any], act: Callable[[str], str]
 ) -> HttpResponse:
-    """The page of a mailed link. `check` and `act` raise LinkRefused; `act` says what was done, for the next page."""
+    """Serve the page of a mailed link. `check` and `act` raise LinkRefused; `act` returns what the next page says."""
     token = _token(request)
     try:
         if request.method == "POST":
@@ -181,7 +180,7 @@ def _token(request: HttpRequest) -> str:
 
 
 def _refused(request: HttpRequest, template: str, refusal: LinkRefused) -> HttpResponse:
-    # Who looks is told by a page like any other; who acts has not done it.
+    # A dead link is a normal page for GET, but a failure for POST.
     status = refusal.status if request.method == "POST" else 200
     return render(request, template, {"refused": refusal.detail}, status=status)
 

@@ -1,4 +1,4 @@
-"""Passwords: how they are hashed, and which are refused."""
+"""Passwords: hashing, and which ones are refused."""
 
 import asyncio
 import hashlib
@@ -20,19 +20,19 @@ from luxewin.tls import trusted
 log = logging.getLogger(__name__)
 LOOKUP_SECONDS, MOST_ANSWER = 1.0, 1 << 19  # a range has about 1,000 rows of 40 bytes
 SLOTS = Slots(16)
-# What whoever guesses passwords of this site tries first; PASSWORD_WORDS adds an operator's own names.
+# Words that guessers try first on this site; PASSWORD_WORDS adds an operator's own names.
 CONTEXT_WORDS = ("luxewin", "luxe", "raffle", "ticket", "winner", "prize", "jackpot", "admin", "password", "welcome")
 LEFT_WITHOUT_THEM = 8
-# Begins the salts of hashes of folded passwords; the random part after it has all of its 128 bits.
+# Prefix of the salts of folded passwords; the random part after it has all of its 128 bits.
 FOLDED = "nf."
-# zxcvbn's score of 0 to 4, and how much of a password it looks at: its time grows with the square.
+# zxcvbn's score of 0 to 4, and how much of a password it reads: its time grows with the square.
 SAFE_SCORE, LOOKED_AT = 3, 72
 
 
 class Argon2Hasher(Argon2PasswordHasher):
-    """Argon2id with 46 MiB, one pass and one lane, the first of the settings that OWASP holds for equally good.
+    """Argon2id with 46 MiB, one pass and one lane, the first of the settings that OWASP rates as equally good.
 
-    Django's own take 100 MiB and eight lanes: on a small server a few people signing in at once would be an outage.
+    Django's defaults take 100 MiB and eight lanes: on a small server a few concurrent sign-ins would be an outage.
     """
 
     time_cost = 1
@@ -40,19 +40,19 @@ class Argon2Hasher(Argon2PasswordHasher):
     parallelism = 1
 
     def salt(self) -> str:
-        """Begins with FOLDED: what is hashed under it is the folded password."""
+        """Return a salt that begins with FOLDED, which marks a hash of the folded password."""
         return FOLDED + super().salt()
 
     def encode(self, password: str, salt: str) -> str:
-        """Hash it, folded where the salt says so."""
+        """Hash the password, folded if the salt says so."""
         return super().encode(fold(password) if salt.startswith(FOLDED) else password, salt)
 
     def verify(self, password: str, encoded: str) -> bool:
-        """Hash once, as when it was set: an old hash is of the very characters that were typed then."""
+        """Hash once, as when it was set: an old hash is of the exact characters typed then."""
         return super().verify(fold(password) if self._is_folded(encoded) else password, encoded)
 
     def must_update(self, encoded: str) -> bool:
-        """An old hash is replaced when its password is next given."""
+        """Whether it is an old hash, which is replaced when its password is next given."""
         return not self._is_folded(encoded) or super().must_update(encoded)
 
     def _is_folded(self, encoded: str) -> bool:
@@ -60,12 +60,12 @@ class Argon2Hasher(Argon2PasswordHasher):
 
 
 def fold(password: str) -> str:
-    """The same for all ways in which keyboards write the same letters: accents in one code or two, wide letters."""
+    """Return one form for all ways in which keyboards write a letter: composed or combined accents, wide letters."""
     return unicodedata.normalize("NFKC", password)
 
 
 def faults_of(password: str, person: Any) -> list[ErrorDetail]:
-    """Everything that the validators of the settings find wrong with a new password of this person, once folded."""
+    """Return every fault that the configured validators find in this person's new password, once folded."""
     try:
         password_validation.validate_password(fold(password), person)
     except ValidationError as error:
@@ -74,10 +74,10 @@ def faults_of(password: str, person: Any) -> list[ErrorDetail]:
 
 
 class OwnWordsPasswordValidator:
-    """Refuses a password that is little more than words of this site: LEFT_WITHOUT_THEM letters must be left."""
+    """Refuse a password of little more than words of this site: LEFT_WITHOUT_THEM letters must remain."""
 
     def validate(self, password: str, user: Any = None) -> None:
-        """Raises ValidationError."""
+        """Raise ValidationError."""
         left = password.lower()
         for word in sorted({*CONTEXT_WORDS, *map(str.lower, settings.PASSWORD_WORDS)}, key=len, reverse=True):
             left = left.replace(word, "")
@@ -85,15 +85,15 @@ class OwnWordsPasswordValidator:
             raise ValidationError("This password is little more than words of this site.", code="password_of_site")
 
     def get_help_text(self) -> str:
-        """For the back office's forms."""
+        """Return the text for the back office's forms."""
         return "Your password must be more than words of this site."
 
 
 class GuessablePasswordValidator:
-    """Refuses what a guesser with lists, names, keyboards and dates finds within 10⁸ tries, as zxcvbn reckons."""
+    """Refuse a password that lists, names, keyboards and dates guess within 10⁸ tries, by zxcvbn's estimate."""
 
     def validate(self, password: str, user: Any = None) -> None:
-        """Raises ValidationError. Cost: milliseconds; 0.1 s for a pattern repeated over all that is looked at."""
+        """Raise ValidationError. Cost: milliseconds; 0.1 s for a pattern repeated over all that is read."""
         known = [*CONTEXT_WORDS, *settings.PASSWORD_WORDS]
         if user is not None:
             known += [user.email, user.display_name]
@@ -103,24 +103,24 @@ class GuessablePasswordValidator:
             raise ValidationError(f"{why} Add another word or two.", code="password_guessable")
 
     def get_help_text(self) -> str:
-        """For the back office's forms."""
+        """Return the text for the back office's forms."""
         return "Your password must not be easy to guess; a few unrelated words make a good one."
 
 
 class BreachedPasswordValidator:
-    """Refuses what BREACHED_PASSWORDS_URL knows from breaches; unset, nothing is asked.
+    """Refuse a password that BREACHED_PASSWORDS_URL knows from breaches; unset, nothing is asked.
 
-    The service speaks the range protocol of Have I Been Pwned: it is told the first five of forty digits of a digest,
-    and never which password is meant. While it does not answer, every password passes and a line is logged.
+    The service speaks the range protocol of Have I Been Pwned: it gets the first five of a digest's forty digits, and
+    never learns the password. While it does not answer, every password passes and a line is logged.
     """
 
     def validate(self, password: str, user: Any = None) -> None:
-        """Raises ValidationError. Cost: one request of at most LOOKUP_SECONDS; call it outside transactions."""
+        """Raise ValidationError. Cost: one request of at most LOOKUP_SECONDS; call it outside transactions."""
         if settings.BREACHED_PASSWORDS_URL and _is_breached(password):
             raise ValidationError("This password is known from a breach of another site.", code="password_breached")
 
     def get_help_text(self) -> str:
-        """For the back office's forms."""
+        """Return the text for the back office's forms."""
         return "Your password must not be known from a breach."
 
 
@@ -138,10 +138,9 @@ def _is_breached(password: str) -> bool:
 
 
 async def _read(url: str) -> bytes:
-    """What the service answers, as far as it is believed; raises HTTPError or TimeoutError."""
-    # asyncio bounds the whole answer, where httpx's time-outs are for each read. Padding hides from whoever counts
-    # bytes which range was asked for; padded rows have the count 0. Undecoded: a few compressed bytes unfold to any
-    # size.
+    """Return the service's answer up to a size limit; raise HTTPError or TimeoutError."""
+    # asyncio bounds the whole answer, while httpx's time-outs are per read. Padding hides from observers which range
+    # was asked for; padded rows have the count 0. Not decompressed: a few bytes could unfold to any size.
     headers = {"Add-Padding": "true", "Accept-Encoding": "identity"}
     async with (
         asyncio.timeout(LOOKUP_SECONDS),

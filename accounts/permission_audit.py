@@ -1,6 +1,6 @@
-"""Changes of rights in the audit, by whichever door: back office, command, shell or migration.
+"""Audit of changes of rights, wherever they are made: back office, command, shell or migration.
 
-Django's signals tell of them; `QuerySet.update` sends none, and nothing of ours changes rights that way. Who acted is
+Django's signals report them; `QuerySet.update` sends none, and our code never changes rights that way. The actor is
 known in the back office (`luxewin.audit.services.acting`).
 """
 
@@ -16,19 +16,19 @@ from luxewin.audit.services import record
 
 FLAGS = ("is_active", "is_staff", "is_superuser")
 PLAIN = {"is_active": True, "is_staff": False, "is_superuser": False}
-# Under what name a change is recorded, and what it is of.
+# The audit action of a change, and what the change is of.
 LINKS: dict[Any, tuple[str, str]] = {
     User.groups.through: ("user.groups_changed", "groups"),
     User.user_permissions.through: ("user.permissions_changed", "user_permissions"),
     Group.permissions.through: ("group.permissions_changed", "permissions"),
 }
-# Where a row keeps, between two signals of one change, what it was before.
+# The attribute that keeps a row's earlier values between the two signals of one change.
 KEPT = "_rights_before"
 
 
 @receiver(pre_save, sender=User, dispatch_uid="accounts.permission_audit.before")
 def keep_flags(instance: User, update_fields: Any, **kwargs: Any) -> None:
-    """Locks and reads what is about to change. Cost: one query, for who changes rights or everything."""
+    """Lock and read the flags about to change. Cost: one query, when rights or all fields are saved."""
     touched = [name for name in FLAGS if update_fields is None or name in update_fields]
     before: dict[str, bool] | None = PLAIN
     if not instance._state.adding:  # noqa: SLF001 Django's public name for it
@@ -39,7 +39,7 @@ def keep_flags(instance: User, update_fields: Any, **kwargs: Any) -> None:
 
 @receiver(post_save, sender=User, dispatch_uid="accounts.permission_audit.after")
 def record_flags(instance: User, **kwargs: Any) -> None:
-    """One row, if any flag is another."""
+    """Write one audit row if any flag changed."""
     kept = vars(instance).pop(KEPT)
     before = {name: value for name, value in kept.items() if value != getattr(instance, name)}
     if before:
@@ -49,13 +49,13 @@ def record_flags(instance: User, **kwargs: Any) -> None:
 
 @receiver(post_delete, sender=User, dispatch_uid="accounts.permission_audit.deleted")
 def record_deletion(instance: User, **kwargs: Any) -> None:
-    """A row that remains of somebody whose row is gone."""
+    """Record the deletion of a person's row."""
     record("user.removed", instance, before={name: getattr(instance, name) for name in FLAGS})
 
 
 @receiver(pre_save, sender=Group, dispatch_uid="accounts.permission_audit.group")
 def record_role(instance: Group, **kwargs: Any) -> None:
-    """A role's name is what code knows it by."""
+    """Record a change of a role's name, by which code finds it."""
     before = Group.objects.filter(pk=instance.pk).first() if instance.pk else None
     if before and before.name != instance.name:
         record("group.renamed", instance, before={"name": before.name}, after={"name": instance.name})
@@ -63,14 +63,14 @@ def record_role(instance: Group, **kwargs: Any) -> None:
 
 @receiver(post_save, sender=Group, dispatch_uid="accounts.permission_audit.group_created")
 def record_new_role(instance: Group, created: bool, **kwargs: Any) -> None:
-    """Its permissions are recorded as they come."""
+    """Record a new role; its permissions are recorded as they are added."""
     if created:
         record("group.created", instance, after={"name": instance.name})
 
 
 @receiver(pre_delete, sender=Group, dispatch_uid="accounts.permission_audit.group_deleted")
 def record_end_of_role(instance: Group, **kwargs: Any) -> None:
-    """With it everybody in it loses what it gave."""
+    """Record a deleted role, and its members, who lose what it gave."""
     members = [str(key) for key in instance.user_set.order_by("pk").values_list("pk", flat=True)]
     before = {"name": instance.name, "permissions": _names(instance, "permissions"), "members": members}
     record("group.deleted", instance, before=before)
@@ -80,7 +80,7 @@ def record_end_of_role(instance: Group, **kwargs: Any) -> None:
 def record_links(
     sender: Any, instance: Any, action: str, reverse: bool, model: Any, pk_set: set[Any] | None, **kwargs: Any
 ) -> None:
-    """One row for each holder whose groups or permissions are others than before."""
+    """Write one audit row for each holder whose groups or permissions changed."""
     if sender not in LINKS:
         return
     name, field = LINKS[sender]
@@ -95,7 +95,7 @@ def record_links(
 
 
 def _holders(instance: Any, reverse: bool, model: Any, pk_set: set[Any] | None, field: str) -> list[Model]:
-    """Whose rights change: from the other side of the link they are others than the instance."""
+    """Return the holders whose rights change: on the reverse side of the relation, not the instance but the others."""
     if not reverse:
         return [instance]
     if pk_set is not None:

@@ -1,4 +1,4 @@
-"""Who may: permissions of the API."""
+"""Permissions of the API."""
 
 from typing import Any, cast
 
@@ -13,22 +13,22 @@ from accounts.models import User
 
 
 def signed_in(request: Request | HttpRequest) -> User:
-    """Whom a permission let in: for views and admin actions, which nobody else reaches."""
+    """Return the user of a request that a permission let in: for views and admin actions, which are never anonymous."""
     return cast(User, request.user)
 
 
 def may(request: Request, permission: str) -> bool:
-    """Whether this person's roles have the permission, and this session lets them use it."""
+    """Whether this person's roles have the permission, and this session may use it."""
     return _is_given(request, permission) and not _lacks_second_factor(request)
 
 
 class HasPermission(BasePermission):
-    """Base of `has_permission_to`: one named permission and, by STAFF_SECOND_FACTOR, a second factor."""
+    """Base for `has_permission_to`: requires a named permission and, under STAFF_SECOND_FACTOR, a second factor."""
 
     permission: str
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """True for members of a role that has the permission; raises SecondFactorNeeded if their session lacks one."""
+        """Whether a role has the permission; raise SecondFactorNeeded if the session lacks a second factor."""
         given = _is_given(request, self.permission)
         if given and _lacks_second_factor(request):
             raise SecondFactorNeeded("Sign in with your second factor; users/totp sets one up.")
@@ -44,5 +44,5 @@ def _lacks_second_factor(request: Request) -> bool:
 
 
 def has_permission_to(permission: str) -> type[HasPermission]:
-    """The permission class for one named permission, for example `raffles.publish_raffle`."""
+    """Return the permission class for one named permission, for example `raffles.publish_raffle`."""
     return type("HasPermission", (HasPermission,), {"permission": permission})

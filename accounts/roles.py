@@ -1,6 +1,6 @@
-"""Roles: the groups that the first migration makes, and what each may do. This table is the whole truth.
+"""Roles: the groups that the first migration makes, and their permissions. This table is the only source.
 
-Permissions come into being after migrations run, so they are granted then; what is not listed here is taken away.
+Permissions are created after migrations run, so they are granted then; permissions not listed here are removed.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ _PURCHASES = (
     "purchases.view_postalentry",
     "purchases.view_lapsewait",
 )
-# What was answered is shown only to those who may change raffles.
+# Answers are shown only to people who may change raffles.
 _SKILL = ("purchases.view_skillattempt",)
 _RULES = ("accounts.view_countryrule", "accounts.view_terms")
 _PEOPLE = (
@@ -45,10 +45,10 @@ _PEOPLE = (
     "accounts.view_preferences",
     "accounts.view_notification",
 )
-# What a person is told can have been given up: its kind and status, and that it is sent again.
+# For messages that were given up: see their kind and status, and send them again.
 _MESSAGES = ("accounts.view_notification", "accounts.resend_notification")
 _PRIVACY = ("accounts.view_export", "accounts.view_deletion", "accounts.view_retentionrule")
-# What people may ask for in writing.
+# For requests that people make in writing.
 _REQUESTS = ("accounts.start_export", "accounts.start_deletion")
 _AUDIT = ("audit.view_auditentry", "audit.view_seal")
 _TASKS = (
@@ -101,7 +101,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "purchases.refund_purchase",
         "purchases.add_settleddifference",
     ),
-    # Support reads the post. Whoever publishes raffles does not enter letters, and finance alone withdraws them.
+    # Support reads the post. People who publish raffles do not enter letters, and only finance withdraws them.
     SUPPORT: (
         *_RAFFLES,
         *_DRAWS,
@@ -120,7 +120,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 
 
 def grant_roles_after_the_last(sender: AppConfig, **kwargs: Any) -> None:
-    """Grant the roles once every app has its permissions; each app makes its own when `migrate` is through with all."""
+    """Grant the roles after the last app's `post_migrate`, when every app has its permissions."""
     if sender == [each for each in apps.get_app_configs() if each.models_module][-1]:
         grant_roles()
 

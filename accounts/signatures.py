@@ -1,4 +1,4 @@
-"""simplejwt's tokens, signed and verified with the keys of accounts.signing_keys: EdDSA and nothing else."""
+"""simplejwt's tokens, signed and verified with the keys of accounts.signing_keys: EdDSA only."""
 
 from typing import Any
 
@@ -14,27 +14,27 @@ ALGORITHM, ISSUER = "EdDSA", "luxewin"
 
 
 class RingBackend(TokenBackend):
-    """simplejwt's backend, but for which key signs and which verifies.
+    """simplejwt's backend with our choice of the key that signs and the keys that verify.
 
-    The token's header chooses among our keys by `kid`, and nothing else: the algorithm is fixed, and keys or addresses
-    of keys that a header brings along are not looked at.
+    A token's header only chooses among our keys by `kid`: the algorithm is fixed, and keys or key addresses in a header
+    are ignored.
     """
 
     def __init__(self, audience: str) -> None:
-        # Two processes that are both near enough to the database's clock may be twice that apart.
+        # Two processes within tolerance of the database's clock may be twice that apart.
         super().__init__(ALGORITHM, audience=audience, issuer=ISSUER, leeway=2 * MOST_SECONDS)
 
     def encode(self, payload: dict[str, Any]) -> str:
-        """Signed by the key whose turn it is."""
+        """Encode and sign with the current key."""
         return self.sign(payload, ring().signing())
 
     def sign(self, payload: dict[str, Any], key: SigningKey) -> str:
-        """Ed25519 is deterministic: the same claims and key give the same bytes."""
+        """Sign; Ed25519 is deterministic, so the same claims and key give the same bytes."""
         claims = payload | {"aud": self.audience, "iss": self.issuer}
         return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
 
     def get_verifying_key(self, token: Any) -> Any:
-        """By `kid`; raises TokenBackendError for any that is not ours (any more)."""
+        """Return the key by `kid`; raise TokenBackendError if it is not one of ours (any more)."""
         key = ring().verifying(jwt.get_unverified_header(token).get("kid"))
         if key is None:
             raise TokenBackendError("Token is invalid")
@@ -42,15 +42,15 @@ class RingBackend(TokenBackend):
 
 
 class AccessToken(tokens.AccessToken):
-    """For this API, and for services that verify with the published keys."""
+    """A token for this API, and for services that verify with the published keys."""
 
     _token_backend = RingBackend("luxewin-api")
-    #: Not of the token but of its session, which accounts.authentication reads: opened with a second factor.
+    #: A fact of the session, not the token, set by accounts.authentication: opened with a second factor.
     second_factor = False
 
 
 class RefreshToken(tokens.RefreshToken):
-    """For auth/refresh alone: its audience keeps services that forget to look at its type from taking it."""
+    """A token for auth/refresh only: its audience makes services that forget to check the type refuse it."""
 
     _token_backend = RingBackend("luxewin-refresh")
     access_token_class = AccessToken

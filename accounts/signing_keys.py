@@ -1,9 +1,9 @@
-"""Signing keys of tokens: Ed25519, each named by its thumbprint; one signs, others verify while tokens of theirs live.
+"""Signing keys of tokens: Ed25519, each named by its thumbprint; one signs, older ones verify their live tokens.
 
 JWT_SIGNING_KEYS lists them as `SEED` or `DATE:SEED`, separated by commas or white space: 32 random bytes in base64url,
-and the day (UTC) from which the key signs, without one from ever. The newest that has begun signs. All are published at
-once, so that whoever keeps the published set for an hour knows a key before it signs; one that was replaced is dropped
-when the longest-lived token that it can have signed is over.
+and the day (UTC) from which the key signs; without a date it always may. The newest key that has begun signs. All are
+published at once, so that services which cache the published set for an hour know a key before it signs. A replaced key
+is dropped when the longest-lived token that it can have signed has expired.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ from luxewin.strength import has_variety
 
 SEED_BYTES = 32
 EVER = datetime.min.replace(tzinfo=UTC)
-# How long others may keep the published set.
+# How long others may cache the published set.
 PUBLISHED_FOR = timedelta(hours=1)
 
 
 class KeysUnreadable(ValueError):
-    """JWT_SIGNING_KEYS is not what it has to be; the message says where, and shows no key."""
+    """JWT_SIGNING_KEYS is malformed; the message says where, and shows no key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class SigningKey:
 
     @property
     def public(self) -> Ed25519PublicKey:
-        """What verifies."""
+        """Return the public key, which verifies."""
         return self.private.public_key()
 
     def jwk(self) -> dict[str, str]:
-        """The public key as RFC 8037 has it."""
+        """Return the public key in the form of RFC 8037."""
         return {**_okp(self.private), "kid": self.kid, "use": "sig", "alg": "EdDSA"}
 
 
@@ -55,33 +55,33 @@ class KeyRing:
     keys: tuple[SigningKey, ...]
 
     def signing(self, now: datetime | None = None) -> SigningKey:
-        """The newest that has begun; `parse` made sure that there is one."""
+        """Return the newest key that has begun; `parse` made sure that there is one."""
         now = now or datetime.now(UTC)
         return [key for key in self.keys if key.begins <= now][-1]
 
     def named(self, kid: str) -> SigningKey:
-        """The key of this name; the one that signs now if it is gone, whose tokens are dead then in any case."""
+        """Return the key of this name, or the signing key if it is gone: its tokens are dead anyway."""
         return next((key for key in self.keys if key.kid == kid), None) or self.signing()
 
     def living(self, now: datetime | None = None) -> list[SigningKey]:
-        """Those whose signature counts: the one that signs, those to come, and those whose tokens may still live."""
+        """Return the keys that verify: the one that signs, future ones, and those whose tokens may still be alive."""
         now = now or datetime.now(UTC)
         ends = [key.begins + settings.SESSION_IDLE_LIFETIME for key in self.keys[1:]]
         return [*(key for key, end in zip(self.keys, ends, strict=False) if now < end), self.keys[-1]]
 
     def verifying(self, kid: str | None) -> Ed25519PublicKey | None:
-        """The public key of this name; None if there is none whose signature counts."""
+        """Return the public key of this name; None if no such key verifies."""
         return next((key.public for key in self.living() if key.kid == kid), None)
 
 
 def ring() -> KeyRing:
-    """The keys of the settings; raises KeysUnreadable."""
+    """Return the keys of the settings; raise KeysUnreadable."""
     return parse(settings.JWT_SIGNING_KEYS)
 
 
 @lru_cache(maxsize=8)
 def parse(text: str) -> KeyRing:
-    """Reads the variable's text; raises KeysUnreadable."""
+    """Read the variable's text; raise KeysUnreadable."""
     words = text.replace(",", " ").split()
     keys = sorted((_read(word, number) for number, word in enumerate(words, start=1)), key=lambda key: key.begins)
     if not any(key.begins <= datetime.now(UTC) for key in keys):
@@ -93,7 +93,7 @@ def parse(text: str) -> KeyRing:
 
 
 def new_key(begins: datetime | None = None) -> str:
-    """A fresh key, as a word of the variable."""
+    """Return a fresh key as an entry of the variable."""
     seed = urlsafe_b64encode(secrets.token_bytes(SEED_BYTES)).decode().rstrip("=")
     return f"{begins:%Y-%m-%d}:{seed}" if begins else seed
 

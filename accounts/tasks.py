@@ -1,4 +1,4 @@
-"""Accounts' background work: delivering notifications, answering requests for links, exports, deletions, retention."""
+"""Background tasks: delivery of notifications, answers to link requests, exports, deletions, retention."""
 
 import logging
 from datetime import timedelta
@@ -20,24 +20,24 @@ from luxewin.tasks.sweeps import enqueue_due, sweep
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(minutes=2)
-# Longer than a task may take: a second worker never makes the same archive beside the first.
+# Longer than a task may take, so that two workers never make the same archive at once.
 EXPORT_LEASE = timedelta(minutes=5)
-# For so long an archive gives way to whatever else waits in the queue.
+# How long an archive lets other queued work go first.
 EXPORT_PATIENCE = timedelta(hours=1)
 
 
 @sweep(every=1)
 def deliver_waiting_notifications() -> int:
-    """Finds new messages, and those that a dead mail server or a killed worker left behind once their pause is over."""
+    """Enqueue new messages, and those that failed or whose worker died, once their pause is over."""
     return enqueue_due(Notification.objects.waiting(), deliver_notification, lease=LEASE)
 
 
 def deliver_notification(notification_id: str) -> None:
-    """Sends one notification, unless nobody is to get it any more.
+    """Send one notification, unless it is no longer wanted.
 
-    Each attempt is counted before the mail is written and the mail server called.
-    A worker killed between sending and noting it sends the same Message-ID again: mail is at least once. After a
-    failure of whatever kind the next try waits twice as long as the one before, up to an hour, MAX_ATTEMPTS times.
+    Each attempt is counted before the mail is written and the mail server called. A worker killed between sending and
+    recording it sends the same Message-ID again: mail is at least once. After any failure the next try waits twice as
+    long as the one before, up to an hour, MAX_ATTEMPTS times.
     """
     rows = Notification.objects.waiting().filter(pk=notification_id)
     if not rows.update(attempts=F("attempts") + 1, claimed_until=Now() + LEASE):
@@ -61,7 +61,7 @@ def deliver_notification(notification_id: str) -> None:
 
 
 def _alert(notification: Notification, error: Exception) -> None:
-    """Tell staff, once a day for each kind: nobody else can put right what cannot be written or was given up."""
+    """Tell staff, once a day for each kind: only they can fix a mail that cannot be written or was given up."""
     if notification.kind != "mail_failed":
         about = f"{notification.kind}:{database_now():%Y-%m-%d}"
         reason = f"{type(error).__name__}: {error}"[:200]
@@ -82,13 +82,13 @@ def _put_off(notification: Notification, error: Exception) -> None:
 
 @sweep(every=1)
 def answer_link_requests() -> int:
-    """Finds those who asked for a link by address alone."""
+    """Enqueue open requests for links by address."""
     return enqueue_due(LinkRequest.objects.all(), answer_link_request, lease=LEASE)
 
 
 @sweep(every=5)
 def make_waiting_exports() -> int:
-    """Finds the next archive that was asked for: one at a time, and after other work for as long as EXPORT_PATIENCE."""
+    """Enqueue the next requested archive: one at a time, and after other work for up to EXPORT_PATIENCE."""
     waiting = Export.objects.filter(status=Export.Status.WAITING).order_by("created_at")
     if waiting.filter(claimed_until__gt=Now()).exists():
         return 0
@@ -98,35 +98,35 @@ def make_waiting_exports() -> int:
 
 
 def make_export(export_id: str) -> None:
-    """One archive."""
+    """Make one archive."""
     services.make_export(UUID(export_id))
 
 
 @sweep(every=60)
 def carry_out_deletions() -> int:
-    """Finds people whose time to change their mind is over."""
+    """Enqueue deletions whose grace period is over."""
     due = Deletion.objects.filter(status=Deletion.Status.WAITING, due_at__lte=Now())
     return enqueue_due(due, carry_out_deletion, lease=LEASE, limit=20)
 
 
 def carry_out_deletion(deletion_id: str) -> None:
-    """One person."""
+    """Erase one person."""
     services.carry_out_deletion(UUID(deletion_id))
 
 
 @sweep(every=60)
 def forget_expired_counts() -> int:
-    """Deletes the rate limits' counts of a time without Redis, once they are over: one indexed statement."""
+    """Delete expired rate-limit counts from times without Redis: one indexed statement."""
     return ratelimits.forget_expired_counts()
 
 
 @sweep(every=60)
 def keep_to_rules() -> int:
-    """Finds rules of retention that are due again: each once a day, for the first time a day after it came to be."""
+    """Enqueue rules of retention that are due: each once a day, first a day after it was created."""
     RetentionRule.objects.filter(ran_at=None).update(ran_at=Now())
     return enqueue_due(RetentionRule.objects.filter(ran_at__lt=Now() - timedelta(days=1)), apply_rule, lease=LEASE)
 
 
 def apply_rule(what: str) -> None:
-    """One rule; what it did not get through is due again."""
+    """Apply one rule; if it does not finish, it is due again."""
     services.apply_rule(what)

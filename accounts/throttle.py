@@ -1,10 +1,9 @@
-"""Guessing: each failure in a row makes the next try at that account wait longer, and none locks it forever.
+"""Guessing: each failure in a row delays the next attempt at that account, and none locks it for good.
 
-Passwords are counted by mailbox, whether it has an account or not, so that waiting tells nothing and no other spelling
-of an address begins anew. A try is counted
-before the password is looked at: of a hundred tries at once, one is looked at. The right password and a mailed link end
-the wait. Codes of a second factor have a count of their own, which nothing but a right code ends: whoever knows the
-password does not get new tries by giving it again.
+Passwords are counted by mailbox, whether it has an account or not: so a delay reveals nothing, and another spelling of
+an address does not reset the count. An attempt is counted before the password is checked: of a hundred concurrent
+attempts, one is checked. The right password or a mailed link ends the delay. Codes of a second factor have their own
+count, which only a right code ends: knowing the password gives no new attempts.
 """
 
 import hmac
@@ -20,7 +19,8 @@ from luxewin.api.ratelimits import TooManyRequests
 from luxewin.audit.services import record
 
 log = logging.getLogger(__name__)
-# So many failures in a row cost nothing; from then on 2, 4, 8 … seconds, up to LONGEST. A day without one is forgiven.
+# This many failures in a row cost nothing; after that 2, 4, 8 … seconds, up to LONGEST. A day without one resets the
+# count.
 FREE, LONGEST, FORGIVEN = 10, 900, "1 day"
 CLAIM = """
     INSERT INTO accounts_signindelay AS kept (key, failures, last_at, until)
@@ -37,10 +37,10 @@ WAIT = "SELECT extract(epoch FROM until - statement_timestamp()) FROM accounts_s
 
 
 def claim(subject: str) -> int:
-    """Counts a try at this account as failed; `reset_attempts` takes it back. Returns how many are counted in a row.
+    """Count an attempt at this account as failed, and return the failures in a row; `reset_attempts` resets it.
 
-    `subject` is an address, or what `codes_of` says. Raises TooManyRequests while it has to wait.
-    Cost: one statement, two for who has to wait.
+    `subject` is an address, or the result of `codes_of`. Raise TooManyRequests during a delay. Cost: one statement, two
+    during a delay.
     """
     key = _key(subject)
     with connection.cursor() as cursor:
@@ -56,17 +56,17 @@ def claim(subject: str) -> int:
 
 
 def reset_attempts(subject: str) -> bool:
-    """What was given was right, or its owner set a new one: nothing is counted any more. Cost: one statement.
+    """Reset the count, after a right password or code or a new password; return whether there was one.
 
-    Returns whether something was.
+    Cost: one statement.
     """
     return SignInDelay.objects.filter(key=_key(subject)).delete()[0] > 0
 
 
 def lift_delay(user: User) -> list[str]:
-    """Forget what is counted of this person's passwords and codes, audited; return which of both something was of.
+    """Reset this person's counts of passwords and codes, audited; return which of the two there were.
 
-    For an operator: wrong tries may be a stranger's, or come of a clock that was wrong.
+    For an operator: wrong attempts may be a stranger's, or due to a wrong clock.
     """
     subjects = {"passwords": user.email, "codes": codes_of(user)}
     with transaction.atomic():
@@ -77,19 +77,19 @@ def lift_delay(user: User) -> list[str]:
 
 
 def note_failure(email: str, *, to: str) -> None:
-    """Puts a failed sign-in into the audit: by the digest alone, whether the address has an account or not.
+    """Audit a failed sign-in, by a digest only, whether the address has an account or not.
 
-    Rows are as many as tries whose password is looked at, which the limits bound. Cost: one INSERT.
+    There is one row for each attempt whose password is checked, which the limits bound. Cost: one INSERT.
     """
     record("user.sign_in_failed", SignInDelay(key=_key(email)), after={"to": to})
 
 
 def codes_of(user: User) -> str:
-    """The subject under which codes of this person's second factor are counted; no address looks like it."""
+    """Return the subject that counts this person's second-factor codes; it looks like no address."""
     return f"codes of {user.pk}"
 
 
 def _key(subject: str) -> bytes:
-    # Addresses that have no account are nobody's business: what is kept does not name them.
+    # A digest, because the audit must not name addresses that have no account.
     kept = b"accounts.throttle" + mailbox_key(subject).encode()
     return hmac.digest(settings.SECRET_KEY.encode(), kept, "sha256")

@@ -1,4 +1,4 @@
-"""Sessions and their tokens: simplejwt makes and checks tokens, the session's row decides whether they are good."""
+"""Sessions and tokens: simplejwt makes and checks tokens, the session's row decides whether they are valid."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ class TokenPair:
 
 
 def open_session(user: User, *, user_agent: str, second_factor: bool = False) -> TokenPair:
-    """A new session and its first tokens; it remembers whether a second factor was shown. Cost: one INSERT."""
+    """Open a session and return its first tokens; it records whether a second factor was given. Cost: one INSERT."""
     session = Session(user=user, token_id=uuid4(), user_agent=user_agent[:200], address=current_request().address)
     session.second_factor = second_factor
     session.save(force_insert=True)
@@ -36,11 +36,11 @@ def open_session(user: User, *, user_agent: str, second_factor: bool = False) ->
 
 
 def rotate(refresh: str) -> TokenPair:
-    """Exchanges a refresh token for the next pair.
+    """Exchange a refresh token for the next pair.
 
-    Asked for again within REPEATED_WITHIN it is the same pair, to the byte, unless that was exchanged itself: two tabs,
-    or a client whose answer was lost. Later somebody has copied the token, and its whole session ends. Raises
-    TokenRefused.
+    Sent again within REPEATED_WITHIN, it gives the same pair, byte for byte, unless that pair was exchanged itself:
+    this serves two tabs, or a client that lost the answer. Later it means that somebody copied the token, and its whole
+    session ends. Raise TokenRefused.
     """
     claims = _claims(refresh)
     session_id, new, (issued_at, kid) = claims.session, uuid4(), _stamp()
@@ -58,15 +58,15 @@ def rotate(refresh: str) -> TokenPair:
 
 
 def end_session(refresh: str) -> None:
-    """Signs out: the session of this refresh token ends. Raises TokenRefused if it is no refresh token of ours."""
+    """Sign out: end the session of this refresh token. Raise TokenRefused if it is not one of our refresh tokens."""
     session_id = _claims(refresh).session
     _end(session_id, "session.ended", actor=User.objects.filter(sessions=session_id).first())
 
 
 def end_one(user: User, session_id: UUID, *, by: UUID) -> None:
-    """Signs out one device of this person, `by` the session of the same or another.
+    """Sign out one device of this person; `by` is the session of the same or another device.
 
-    Raises ConfirmationNeeded, and SessionNotFound if the device is not signed in (any more) or not theirs.
+    Raise ConfirmationNeeded, and SessionNotFound if the device is not signed in (any more) or not theirs.
     """
     if session_id != by:
         _check_confirmed(by)
@@ -75,7 +75,7 @@ def end_one(user: User, session_id: UUID, *, by: UUID) -> None:
 
 
 def end_others(user: User, session_id: UUID) -> None:
-    """Signs out every device of this person but the one of this session; raises ConfirmationNeeded."""
+    """Sign out every device of this person except this session's; raise ConfirmationNeeded."""
     _check_confirmed(session_id)
     with transaction.atomic():
         count = Session.objects.filter(user=user).exclude(pk=session_id).end()
@@ -88,9 +88,9 @@ def _check_confirmed(session_id: UUID) -> None:
 
 
 def end_by_staff(session: Session, *, actor: User, reason: str) -> bool:
-    """Signs this device out; False if it was not signed in.
+    """Sign this device out; return False if it was not signed in.
 
-    Raises InvalidInput without a reason, and InsufficientRights if its person has a right that the actor lacks.
+    Raise InvalidInput without a reason, and InsufficientRights if its person has a right that the actor lacks.
     """
     check_reason(reason)
     check_authority(actor, session.user)
@@ -98,7 +98,7 @@ def end_by_staff(session: Session, *, actor: User, reason: str) -> bool:
 
 
 def _end(session_id: UUID, action: str, *, actor: User | None = None, reason: str = "", **owner: User) -> bool:
-    """Ends one session; False, and nothing written, if it was not alive."""
+    """End one session; return False, and write nothing, if it was not alive."""
     with transaction.atomic():
         ended = Session.objects.filter(pk=session_id, **owner).end() == 1
         if ended:

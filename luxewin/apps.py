@@ -1,4 +1,4 @@
-"""The roof as a Django app: start-up checks, health of database, cache and mail."""
+"""The project package as a Django app: start-up checks, health of database, cache and mail."""
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate, pre_migrate
@@ -11,7 +11,7 @@ class LuxewinConfig(AppConfig):
     verbose_name = "LuxeWin"
 
     def ready(self) -> None:
-        """Registers the checks and the probes of what no single app owns."""
+        """Register the checks, and the probes of parts that no single app owns."""
         from luxewin import checks  # noqa: F401 registers itself
         from luxewin.clock import probe as clock
         from luxewin.database import lift_limits, restore_limits

@@ -1,4 +1,4 @@
-"""The application that `manage.py serve` serves: Django, with the server's front before its threads."""
+"""The application of `manage.py serve`: Django behind the server's front, which guards its threads."""
 
 import os
 
@@ -11,7 +11,7 @@ from django.core.wsgi import get_wsgi_application
 
 django = get_wsgi_application()
 
-# Below, because they import what needs the apps.
+# Imported here, because they need the loaded apps.
 from luxewin import health  # noqa: E402
 from luxewin.checks import refuse_unsafe_settings  # noqa: E402
 from luxewin.server.front import Front  # noqa: E402

@@ -1,6 +1,6 @@
-"""What no process starts on: each check has a number and says what to set.
+"""Start-up checks that every process must pass: each has a number and says what to set.
 
-E026, W001 and W002 hold everywhere; the others in production and in staging, which may use stand-ins all the same.
+E026, W001 and W002 apply everywhere; the others in production and in staging, where stand-ins are allowed.
 """
 
 import difflib
@@ -209,9 +209,9 @@ _RULES: list[_Rule] = [
         "Set TRUSTED_PROXIES to the number of proxies in front, WORKERS to 1 or more.",
     ),
 ]
-# Stand-ins and test keys, which are what staging is for.
+# Stand-ins and test keys, which staging may use.
 STAGING_ALLOWS = {"E008", "E016", "E034"}
-# Variables of the project beside its settings: of the embedded parts, tests and measurements.
+# Variables of the project outside its settings: of the embedded parts, tests and measurements.
 OTHERS = {
     "LUXEWIN_ENV",
     "LUXEWIN_STATE",
@@ -234,12 +234,12 @@ PREFIXES = (
     "CSRF_",
     "CORS_",
 )
-# What Kubernetes and Docker set for a service of that name.
+# Variables that Kubernetes and Docker set for a service of that name.
 SERVICES = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP)(_.*)?)?)")
 
 
 def _is_guessable(secret: str, length: int, digits: int) -> bool:
-    """Whether a secret that is set is shorter than so many bytes, or weak."""
+    """Whether a set secret is shorter than so many bytes, or weak."""
     return bool(secret) and (len(secret.encode()) < length or is_weak(secret, digits))
 
 
@@ -258,7 +258,7 @@ def _is_whole_beacon() -> bool:
 
 
 def _host(url: str) -> str:
-    """The host that a URL names; empty if it cannot be told."""
+    """Return the host of a URL; empty if it cannot be parsed."""
     parts = split(url)
     return "" if isinstance(parts, str) else parts.hostname or ""
 
@@ -269,7 +269,7 @@ def _is_pair(publishable: str, secret: str) -> bool:
 
 
 def _is_private_or_https(url: str) -> bool:
-    """Whether it is asked over TLS, or inside our own network. Path and query may be anything: some hold a key."""
+    """Whether it uses TLS, or stays inside our own network. Path and query may be anything: some hold a key."""
     parts = split(url)
     if isinstance(parts, str):
         return False
@@ -277,13 +277,13 @@ def _is_private_or_https(url: str) -> bool:
 
 
 def _is_origin(url: str) -> bool:
-    """Whether it is https, a host, perhaps a port, and nothing else."""
+    """Whether it is only https, a host and perhaps a port."""
     parts = split(url)
     return not isinstance(parts, str) and url == f"https://{parts.netloc}".lower()
 
 
 def _is_public_key(key: str) -> bool:
-    """Whether it may be shown: legacy keys are tokens that name their role."""
+    """Whether the key may be public: legacy keys are tokens that name their role."""
     try:
         # nosemgrep: tokens-by-accounts (nobody is let in by it)
         return jwt.decode(key, options={"verify_signature": False}).get("role") == "anon"
@@ -293,7 +293,7 @@ def _is_public_key(key: str) -> bool:
 
 @register(Tags.security)
 def environment_is_readable(**kwargs: Any) -> list[CheckMessage]:
-    """Every variable that cannot be read; warnings of names that nothing reads, and of secrets that all can read."""
+    """Report unreadable variables; warn of unknown names, and of secret files that everybody can read."""
     env = settings.ENVIRONMENT
     hint = "See .env.example. Until it is right, no process starts."
     return [
@@ -308,7 +308,7 @@ def environment_is_readable(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _misspelt(variables: Iterable[str], read: set[str]) -> list[tuple[str, str]]:
-    """Variables that look like ours and are read by nobody, each with what may be meant."""
+    """Return variables that look like ours and that nothing reads, each with the likely name."""
     known = sorted(read | OTHERS)
     found = []
     for name in sorted(set(variables) - set(known)):
@@ -322,7 +322,7 @@ def _misspelt(variables: Iterable[str], read: set[str]) -> list[tuple[str, str]]
 
 @register(Tags.security)
 def production_is_safe(**kwargs: Any) -> list[CheckMessage]:
-    """All unsafe values at once; nothing in development."""
+    """Report all unsafe values at once; none in development."""
     if settings.LUXEWIN_ENV == DEVELOPMENT:
         return []
     allowed = STAGING_ALLOWS if settings.LUXEWIN_ENV == STAGING else set()
@@ -336,7 +336,7 @@ def production_is_safe(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def people_can_answer(**kwargs: Any) -> list[CheckMessage]:
-    """Of `check --deploy`: who mails come from, and whom people write to who need help."""
+    """Check, with `check --deploy`, the sender of mails and the address for support."""
     if settings.LUXEWIN_ENV == DEVELOPMENT:
         return []
     found: list[CheckMessage] = []
@@ -363,7 +363,7 @@ def _signing_keys() -> list[CheckMessage]:
 
 
 def refuse_unsafe_settings() -> None:
-    """End the process, naming every unsafe value, a line each. For web processes, which run no system checks."""
+    """Exit with one line for each unsafe value. For web processes, which run no system checks."""
     found = [*environment_is_readable(), *production_is_safe()]
     if any(isinstance(fault, Error) for fault in found):
         lines = "\n".join(f"{fault.id}: {fault.msg} {fault.hint}" for fault in found)

@@ -1,8 +1,8 @@
-"""The clock: the database's decides, and a process whose own is another than that refuses to work.
+"""The clock: the database's decides, and a process whose own clock differs too much refuses to work.
 
 What is stored or compared in the database is written with `Now()` by the database itself; `database_now` is for where
-Python needs the value. Signatures, tokens, codes of authenticators and outside libraries read the process's own clock:
-they are right because a process that is more than MOST_SECONDS off takes no work (see `is_off`).
+Python needs the value. Signatures, tokens, authenticator codes and outside libraries read the process's own clock: they
+are right because a process that is more than MOST_SECONDS off takes no work (see `is_off`).
 """
 
 import logging
@@ -19,9 +19,9 @@ from django.db.models.functions import Now
 
 log = logging.getLogger(__name__)
 MOST_SECONDS = 5.0
-# How long a measurement is good for; a step of the process's own clock is seen at once in any case.
+# How long a measurement is valid; a step of the process's own clock is noticed at once in any case.
 KEPT_SECONDS = 10.0
-# A query that was under way for longer measures nothing.
+# A query that takes longer measures nothing.
 SLOWEST_SECONDS = 2.0
 
 
@@ -40,7 +40,7 @@ class UpdatedAtField(models.DateTimeField):
         super().__init__(**options | {"auto_now": True})
 
     def deconstruct(self) -> Any:
-        """Return what Django's own field says of itself."""
+        """Return Django's own field for migrations."""
         name, _, arguments, options = super().deconstruct()
         return name, "django.db.models.DateTimeField", arguments, options
 
@@ -54,22 +54,22 @@ class Offset:
     """How far this process's clock was ahead of the database's, in seconds; behind is negative."""
 
     seconds: float
-    error: float  # half the round trip: the true offset is at most so far from `seconds`
+    error: float  # half the round trip: the most that the true offset differs from `seconds`
     wall: float  # this process's clock when it was measured
     monotonic: float
 
     def now(self) -> float:
-        """Return the offset at this moment: what this process's clock stepped since is added. Asks nobody."""
+        """Return the current offset, adding later steps of this process's clock. Makes no query."""
         return self.seconds + (time.time() - self.wall) - (time.monotonic() - self.monotonic)
 
     @property
     def is_off(self) -> bool:
-        """Whether it is surely more than MOST_SECONDS by now."""
+        """Whether it is certainly more than MOST_SECONDS by now."""
         return abs(self.now()) - self.error > MOST_SECONDS
 
     @property
     def is_stale(self) -> bool:
-        """Whether it has to be measured again: after KEPT_SECONDS, or because this process's clock stepped."""
+        """Whether it must be measured again: after KEPT_SECONDS, or because this process's clock stepped."""
         return time.monotonic() - self.monotonic > KEPT_SECONDS or abs(self.now() - self.seconds) > 1
 
     def __str__(self) -> str:
@@ -85,7 +85,7 @@ _last: Offset | None = None
 
 
 def measure() -> Offset | None:
-    """Return this process's offset, measured now; None if the database does not say it. Cost: one short query."""
+    """Return this process's offset, measured now; None if the database does not answer. Cost: one short query."""
     global _last
     began, wall = time.monotonic(), time.time()
     try:
@@ -100,13 +100,13 @@ def measure() -> Offset | None:
         return None
     half = (ended - began) / 2
     before, _last = _last, Offset(wall + half - theirs, half, wall + half, began + half)
-    # As it was found then: by now this process's clock may have been set.
+    # The offset as measured: this process's clock may have been set since.
     _tell(_last, was_off=before is not None and abs(before.seconds) - before.error > MOST_SECONDS)
     return _last
 
 
 def _tell(found: Offset, *, was_off: bool) -> None:
-    """Alarm: the log here, and a row for the health of other processes. `was_off` is of the measurement before."""
+    """Log and store whether the clock is wrong, for other processes' health. `was_off` is of the measurement before."""
     from luxewin.models import WrongClock
 
     process = f"{socket.gethostname()[-80:]}:{os.getpid()}"
@@ -124,8 +124,8 @@ def _tell(found: Offset, *, was_off: bool) -> None:
 def offset() -> Offset | None:
     """Return the newest measurement, made now if it is stale; None if there never was one.
 
-    Of several threads at once one measures, and the others go on with what is known. Cost: as a rule nothing, one short
-    query every KEPT_SECONDS.
+    Of concurrent threads one measures, and the others use the known one. Cost: usually nothing, one short query every
+    KEPT_SECONDS.
     """
     known = _last
     if known is not None and not known.is_stale:
@@ -141,19 +141,19 @@ def offset() -> Offset | None:
 def is_off() -> bool:
     """Whether this process must not work: its clock is more than MOST_SECONDS from the database's.
 
-    Unknown is not off: where the database does not answer, nothing is written anyway.
+    Unknown does not count: if the database does not answer, nothing is written anyway.
     """
     known = offset()
     return known is not None and known.is_off
 
 
 def fault() -> str:
-    """Return what is wrong with this process's clock by the newest measurement, or nothing. Asks nobody."""
+    """Return what is wrong with this process's clock by the newest measurement, or nothing. Makes no query."""
     return str(_last) if _last is not None and _last.is_off else ""
 
 
 def probe() -> None:
-    """Health's: raise RuntimeError that names the clock if it is off."""
+    """Raise RuntimeError that names the clock if it is off; for health."""
     known = offset()
     if known is not None and known.is_off:
         raise RuntimeError(str(known))

@@ -1,4 +1,4 @@
-"""Django's commands and ours, by the right clock: one that writes is not run by a process whose own is wrong."""
+"""Management commands by the right clock: a process with a wrong clock runs no command that writes."""
 
 import sys
 from typing import Any
@@ -10,7 +10,7 @@ from psycopg.errors import UndefinedTable
 from luxewin import clock
 from luxewin.progress import progress
 
-# These write nothing, start processes that look for themselves, or are an operator's own hands.
+# These write nothing, start processes that check themselves, or are an operator's manual actions.
 BY_ANY_CLOCK = frozenset(
     {"help", "version", "check", "diffsettings", "makemigrations", "showmigrations", "sqlmigrate", "sqlflush"}
     | {"collectstatic", "compilemessages", "makemessages", "findstatic", "spectacular", "generateschema"}
@@ -20,10 +20,9 @@ BY_ANY_CLOCK = frozenset(
 
 
 class LongCommand(BaseCommand):
-    """A command of `manage.py` that may work for minutes, and then says that it does."""
+    """A command of `manage.py` that may work for minutes, and then reports that it does."""
 
     def execute(self, *args: Any, **options: Any) -> Any:
-        """As Django has it."""
         name = type(self).__module__.rpartition(".")[2]
         with progress(f"{name} is at work"):
             return super().execute(*args, **options)
@@ -31,7 +30,7 @@ class LongCommand(BaseCommand):
 
 class _ByTheRightClock(ManagementUtility):
     def fetch_command(self, subcommand: str) -> BaseCommand:
-        """Give the command, or end this process with a message that names the clock."""
+        """Return the command, or exit with a message that names the clock."""
         command = super().fetch_command(subcommand)
         only_asks = {"help", "--help", "-h"} & set(self.argv[1:])
         if subcommand not in BY_ANY_CLOCK and not only_asks and clock.is_off():
@@ -42,7 +41,7 @@ class _ByTheRightClock(ManagementUtility):
 def execute_from_command_line(argv: list[str]) -> None:
     """Run the command of `argv`, unless it may write and this process's clock is wrong.
 
-    Ends the process with a sentence where the database has no tables yet.
+    Exit with a message if the database has no tables yet.
     """
     try:
         _ByTheRightClock(argv).execute()

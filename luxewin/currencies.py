@@ -1,7 +1,7 @@
-"""The currencies that tickets can be sold in, and how Stripe counts them: `currencies.csv` as Python has it.
+"""The currencies of tickets, and how Stripe counts them, from `currencies.csv`.
 
 Every amount in the database, the API and the manifests of draws is an integer in the unit of Stripe's API, so nothing
-is converted on the way to Stripe or back. That unit is not always ISO 4217's: see the table.
+is converted to or from Stripe. That unit is not always ISO 4217's: see the table.
 """
 
 import csv
@@ -16,9 +16,9 @@ class Currency:
 
     #: ISO 4217, in lower case as Stripe writes it.
     code: str
-    #: Of an amount of the API: 2 if 500 is 5.00.
+    #: Decimal places of an amount of the API: 2 if 500 is 5.00.
     decimals: int
-    #: What every amount is a multiple of.
+    #: Every amount is a multiple of this.
     multiple: int
     #: The smallest amount that can be charged.
     minimum: int
@@ -34,5 +34,5 @@ CURRENCIES = {currency.code: currency for currency in _table()}
 
 
 def is_currency(code: str) -> bool:
-    """Whether a card can be charged in it, in whatever case it is written."""
+    """Whether a card can be charged in it; upper or lower case."""
     return code.lower() in CURRENCIES

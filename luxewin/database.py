@@ -1,4 +1,4 @@
-"""The database's connections: their time limits, how a dead one is told, and what an error says about the database."""
+"""Database connections: their time limits, how a dead one is detected, and what an error says about the database."""
 
 import select
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from psycopg import Connection
 from psycopg_pool import ConnectionPool, TooManyRequests
 
-# How much longer than the server may work on a statement a web process waits for its answer.
+# How much longer than the server's statement limit a web process waits for its answer.
 GRACE_SECONDS = 5.0
 READ_ONLY = "25006"
 AGAIN = "Nothing is lost: send the same request again."
@@ -19,7 +19,7 @@ AGAIN = "Nothing is lost: send the same request again."
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """The database cannot do now what it can do later: a detail for whoever asked, and after how many seconds."""
+    """A temporary failure of the database: a detail for people, and the seconds after which to retry."""
 
     detail: str
     retry_after: int = 5
@@ -31,7 +31,7 @@ FULL = Outage(f"The database has no room for this at the moment. {AGAIN}", 30)
 CROWDED = Outage(f"Too many ask the database at once. {AGAIN}", 2)
 LOCKED = Outage(f"Somebody else is changing the same. {AGAIN}", 1)
 STOPPED = Outage("This took the database too long and was stopped. Ask for less at once, or again later.", 10)
-# By SQL's state, the longest beginning that fits. What is not here is a fault of a statement, not of the database.
+# By SQLSTATE, longest matching prefix. Other states are faults of a statement, not of the database.
 STATES = {
     "08": SILENT,
     "25": SILENT,
@@ -49,9 +49,9 @@ STATES = {
 
 
 def outage(error: BaseException | None) -> Outage | None:
-    """What the database's state is, where that is behind the error; None for any other error.
+    """Return the database's failure if one caused the error; None for any other error.
 
-    Looks along the error's causes: Django turns a session that could not be stored into an error of the client's.
+    Follows the error's causes: Django turns a session that could not be stored into a client error.
     """
     for each in causes(error):
         if isinstance(each, DatabaseError | InterfaceError):
@@ -65,7 +65,7 @@ def outage(error: BaseException | None) -> Outage | None:
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what led to it, at most 20 of them."""
+    """Return the error and its causes, at most 20."""
     for _ in range(20):
         if error is None:
             return
@@ -74,36 +74,36 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def discard_connections(found: Outage) -> None:
-    """Has this thread's next query go through a new connection, where the old one leads to a server that only reads.
+    """Give this thread's next query a new connection if the old one leads to a read-only server.
 
-    After a failover a kept connection may still lead to the demoted primary while new ones find the new one; a pool
-    would hand it out again for as long as it lives.
+    After a failover an open connection may still lead to the demoted primary while new ones find the new one; a pool
+    would reuse it for as long as it lives.
     """
     if found is not READS_ONLY:
         return
     for each in connections.all(initialized_only=True):
         if each.connection is not None and not each.in_atomic_block:
-            # Closed before it goes back, so that the pool makes another in its place.
+            # Closed before it is returned, so that the pool opens another in its place.
             each.connection.close()
             each.close()
 
 
 class BoundedConnection(Connection[Any]):
-    """A connection that gives up on a server that hangs: the server's own time limits do not run while it is stopped.
+    """A connection that gives up on a hung server: the server's own time limits do not run while it is stopped.
 
-    Used in web processes, whose threads must come back.
+    Used in web processes, whose threads must become free again.
     """
 
-    #: For one statement, a commit or whatever else is asked; None waits for ever.
+    #: For one statement, commit or other request; None waits for ever.
     patience: float | None = None
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """As psycopg has it; raises OperationalError after `patience`, and then the connection is closed."""
+        """Wait as psycopg does; raise OperationalError after `patience`, and then the connection is closed."""
         bound = _patience() if self.patience is None else self.patience
         try:
             return super().wait(gen, interval, bound if timeout is None else timeout)
         except psycopg.errors._WaitTimeout as error:  # noqa: SLF001 it has no public name
-            # Whatever the server still says is no answer to the next question.
+            # Anything the server sends later is no answer to the next request.
             self.pgconn.finish()
             raise psycopg.OperationalError(f"the server did not answer within {bound} s") from error
 
@@ -116,15 +116,15 @@ def _patience() -> float | None:
 
 
 def session_options(**seconds: int) -> str:
-    """What a session asks for at its start: these of PostgreSQL's settings, in seconds, without those that are 0."""
+    """Return the session options for these PostgreSQL settings, in seconds, without those that are 0."""
     return " ".join(f"-c {name}={value * 1000}" for name, value in seconds.items() if value)
 
 
 @contextmanager
 def statement_timeout(name: str, *, minutes: float) -> Iterator[None]:
-    """A transaction for long work, in which each statement, and each pause between two, may take so many minutes.
+    """Open a transaction for long work, in which each statement, and each pause between two, may take so many minutes.
 
-    The limits of all other work are the settings' (DATABASE_STATEMENT_SECONDS and the like). `name` says what it is:
+    All other work has the limits of the settings (DATABASE_STATEMENT_SECONDS and the like). `name` describes it:
     `pg_stat_activity` shows it as the session's application while it runs. Within another transaction the limit stays
     until that one ends. Cost: one statement.
     """
@@ -146,22 +146,22 @@ def statement_timeout(name: str, *, minutes: float) -> Iterator[None]:
 
 
 def lift_limits(using: str, **kwargs: Any) -> None:
-    """Receiver of `pre_migrate`: a migration takes as long as it takes."""
+    """Lift the limits before migrations, which may take any time; a receiver of `pre_migrate`."""
     with connections[using].cursor() as cursor:
         cursor.execute("SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0")
 
 
 def restore_limits(using: str, **kwargs: Any) -> None:
-    """Receiver of `post_migrate`."""
+    """Restore the limits; a receiver of `post_migrate`."""
     with connections[using].cursor() as cursor:
         cursor.execute("RESET statement_timeout; RESET lock_timeout; RESET idle_in_transaction_session_timeout")
 
 
 def check(connection: Connection) -> None:
-    """psycopg_pool's `check`, run whenever a connection is handed out; raises if it is dead.
+    """Raise if a connection is dead; psycopg_pool's `check`, run whenever one is handed out.
 
-    To an idle connection the server has nothing to say, unless it ends it: only where something is to be read is the
-    server asked. So a healthy connection costs no round trip, and a restarted server is noticed all the same.
+    The server sends nothing to an idle connection unless it ends it: so the server is asked only if something can be
+    read. A healthy connection costs no round trip, and a restarted server is still noticed.
     """
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)

@@ -1,7 +1,7 @@
-"""Reading the environment: typed, bounded, secrets from files too; faults are gathered, so that all are told at once.
+"""Reading the environment: typed, bounded, secrets from files too; all faults are collected and reported at once.
 
-A variable that is unset or empty has its default. One that cannot be read has its default as well and a fault, with
-which no process starts (`luxewin.checks`).
+An unset or empty variable has its default. An unreadable one has its default as well, and a fault with which no process
+starts (`luxewin.checks`).
 """
 
 import math
@@ -22,7 +22,7 @@ FILE = "_FILE"
 
 
 def environment_name(default: str = PRODUCTION) -> str:
-    """What LUXEWIN_ENV says. Ends the process on anything but the three names: a typo would switch off every guard."""
+    """Return LUXEWIN_ENV. Exit on anything but the three names: a typo would switch off every safety check."""
     name = os.environ.get("LUXEWIN_ENV", "") or default
     if name not in {PRODUCTION, STAGING, DEVELOPMENT, default}:
         sys.exit(f"LUXEWIN_ENV is {name[:40]!r}: set {PRODUCTION}, {STAGING} or {DEVELOPMENT}.")
@@ -30,7 +30,7 @@ def environment_name(default: str = PRODUCTION) -> str:
 
 
 def secret_file_fault(path: str) -> str:
-    """Why this process cannot read a file, without a word of its content; empty if it can."""
+    """Return why this process cannot read a file, without any of its content; empty if it can."""
     try:
         Path(path).read_text()
     except OSError as error:
@@ -41,7 +41,7 @@ def secret_file_fault(path: str) -> str:
 
 
 def user_name() -> str:
-    """The user that this process runs as."""
+    """Return the user that this process runs as."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
@@ -61,20 +61,20 @@ class Environment:
 
     def __init__(self, variables: Mapping[str, str] = os.environ) -> None:
         self.variables = variables
-        #: What is wrong, each beginning with the variable's name, never with a secret in it.
+        #: The faults, each beginning with the variable's name, never with a secret in it.
         self.faults: list[str] = []
-        #: Every variable that was asked for.
+        #: Every variable that was read.
         self.names: set[str] = set()
         #: The files that secrets came from, by variable.
         self.files: dict[str, str] = {}
 
     def text(self, name: str, default: str = "") -> str:
-        """Any text, without blanks around it."""
+        """Read any text, without blanks around it."""
         self.names.add(name)
         return self.variables.get(name, "").strip() or default
 
     def secret(self, name: str, default: str = "", *, may_be_missing: bool = False) -> str:
-        """A text, or the content of the file that NAME_FILE names; `may_be_missing` where a command makes the file."""
+        """Read a text, or the file that NAME_FILE names; `may_be_missing` if a command creates the file."""
         value, path = self.text(name), self.text(name + FILE)
         if not path:
             return value or default
@@ -93,7 +93,7 @@ class Environment:
         return content or default
 
     def flag(self, name: str, default: bool) -> bool:
-        """True or false, however they are commonly written; a misspelt one is neither."""
+        """Read a boolean in a common spelling; any other spelling is a fault."""
         value = self.text(name).lower()
         if value and value not in YES | NO:
             self.faults.append(f"{name} is {value[:40]!r}: set true or false.")
@@ -101,11 +101,11 @@ class Environment:
         return value in YES if value else default
 
     def integer(self, name: str, default: int, *, least: int = 0, most: int) -> int:
-        """A whole number within bounds."""
+        """Read a whole number within bounds."""
         return int(self._number(name, default, r"[+-]?\d{1,18}", "a whole number", least, most))
 
     def decimal(self, name: str, default: float, *, least: float = 0, most: float) -> float:
-        """A number within bounds."""
+        """Read a number within bounds."""
         return self._number(name, default, r"[+-]?\d{1,18}(\.\d{1,18})?", "a number", least, most)
 
     def _number(self, name: str, default: float, form: str, what: str, least: float, most: float) -> float:
@@ -119,18 +119,18 @@ class Environment:
         return number if number % 1 else int(value.partition(".")[0])
 
     def words(self, name: str) -> list[str]:
-        """A comma-separated list; blanks around the commas and empty entries do not count."""
+        """Read a comma-separated list; blanks around the commas and empty entries are dropped."""
         return self._split(self.text(name))
 
     def secret_words(self, name: str) -> list[str]:
-        """The same of a secret; in its file, lines separate too."""
+        """Read a secret comma-separated list; in its file, lines separate too."""
         return self._split(self.secret(name))
 
     def _split(self, text: str) -> list[str]:
         return [word.strip() for word in re.split(r"[,\r\n]", text) if word.strip()]
 
     def one_of(self, name: str, default: str, choices: set[str]) -> str:
-        """One of these words."""
+        """Read one of these words."""
         value = self.text(name, default)
         if value not in choices:
             self.faults.append(f"{name} is {value[:40]!r}: set one of {', '.join(sorted(choices))}.")
@@ -138,7 +138,7 @@ class Environment:
         return value
 
     def database(self, name: str, default: str) -> dict[str, Any]:
-        """Django's settings of a PostgreSQL database; the address may hold a password, so no fault shows it."""
+        """Return Django's settings of a PostgreSQL database; no fault shows the address, which may hold a password."""
         address = self.secret(name, default)
         try:
             found = (
@@ -152,7 +152,7 @@ class Environment:
         return dict(found)
 
     def mail(self, name: str, default: str) -> dict[str, Any]:
-        """Settings of an SMTP server, as django-environ names them."""
+        """Return the settings of an SMTP server, under django-environ's names."""
         address = self.secret(name, default)
         try:
             found = environ.Env.email_url_config(address) if re.match(r"smtp(s|\+tls|\+ssl)?://", address) else {}
@@ -162,12 +162,12 @@ class Environment:
             self.faults.append(f"{name} is no address of a mail server: set smtp+tls://USER:PASSWORD@HOST:587.")
             return dict(environ.Env.email_url_config(default))
         if found["EMAIL_PORT"] == 465:
-            # TLS from the first byte, whatever the scheme is called; STARTTLS would wait there for ever.
+            # TLS from the first byte, whatever the scheme's name; STARTTLS would wait for ever there.
             found |= {"EMAIL_USE_TLS": False, "EMAIL_USE_SSL": True}
         return dict(found)
 
     def redis(self, name: str, default: str) -> str:
-        """The address of a server that speaks the Redis protocol."""
+        """Return the address of a server that speaks the Redis protocol."""
         address = self.secret(name, default)
         if not re.fullmatch(r"(rediss?|unix)://[^\s]+", address):
             self.faults.append(f"{name} is no address of a Redis server: set redis://HOST:PORT/0 or rediss://….")

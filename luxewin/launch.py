@@ -1,4 +1,4 @@
-"""What `manage.py` does before Django starts."""
+"""Start of `manage.py`, before Django."""
 
 from collections.abc import Callable
 
@@ -6,9 +6,9 @@ NEED_NO_SETTINGS = frozenset({"help", "version", "check", "diffsettings", "--hel
 
 
 def main(argv: list[str], run: Callable[[list[str]], None] | None = None) -> None:
-    """Run the command of `argv`, by `run` if that is given, unless a variable cannot be read.
+    """Run the command of `argv`, by `run` if given, unless a variable cannot be read.
 
-    A default in the place of what cannot be read could do harm.
+    A default in place of an unreadable value could do harm.
 
     The server's parent process never loads Django: its children do, anew when they are replaced, and refuse the same.
     """
@@ -20,7 +20,7 @@ def main(argv: list[str], run: Callable[[list[str]], None] | None = None) -> Non
 
     from luxewin.commands import execute_from_command_line
 
-    # `check` names these faults among all others, and help needs no settings.
+    # `check` reports these faults with all others, and help needs no settings.
     if len(argv) > 1 and argv[1] not in NEED_NO_SETTINGS and settings.ENVIRONMENT.faults:
         from luxewin.checks import refuse_unsafe_settings
 

@@ -1,4 +1,4 @@
-"""Logging that an outage cannot turn into a flood: one line per cause and interval, and how many were left out."""
+"""Logging that an outage cannot flood: one entry per cause and interval, and a count of the rest."""
 
 import logging
 import os
@@ -11,23 +11,23 @@ from django.db import DatabaseError, InterfaceError
 
 from luxewin.database import causes
 
-# Lines of one template in an interval, where no exception tells that they have one cause.
+# Entries per template and interval when there is no exception to tell their cause.
 BURST = 20
-# Causes remembered at once; request ids named with a count.
+# Causes remembered at once; request ids listed with a count.
 MOST_CAUSES, MOST_IDS = 1_000, 5
-# Characters of one entry, traceback included: its beginning and its end, where the reason stands.
+# Characters of one entry, traceback included: its beginning and its end, which holds the reason.
 HEAD, TAIL = 1_500, 6_000
-# Classes of SQL's states that tell of the database itself (its connections, space, locks, time), not of one statement.
+# Classes of SQLSTATE about the database itself (its connections, space, locks, time), not one statement.
 OF_THE_DATABASE = {"08", "25", "40", "53", "55", "57", "58", "XX"}
-# What differs between two messages of one cause that were formatted before they came here.
+# The parts that differ between two already formatted messages of one cause.
 DETAILS = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-f]{8}[0-9a-f-]*\b|\d+")
 
 
 class BoundedFormatter(logging.Formatter):
-    """Formats an entry with its traceback, and leaves out the middle of a very long one."""
+    """Format an entry with its traceback, and cut the middle of a very long one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """At most HEAD + TAIL characters and a few."""
+        """Return slightly more than HEAD + TAIL characters at most."""
         text = super().format(record)
         if len(text) <= HEAD + TAIL:
             return text
@@ -36,7 +36,7 @@ class BoundedFormatter(logging.Formatter):
 
 @dataclass(slots=True)
 class _Cause:
-    """One cause within its interval."""
+    """A cause within its interval."""
 
     since: float
     record: logging.LogRecord
@@ -46,12 +46,12 @@ class _Cause:
 
 
 class OncePerCauseHandler(logging.StreamHandler[Any]):
-    """Writes the first entry of each cause in every `interval` seconds, and afterwards how many more there were.
+    """Write the first entry of each cause in every `interval` seconds, and later how many more there were.
 
-    Warnings and errors are counted, in each process by itself; all else, and everything while `interval` is 0, is
-    written as it comes. Two entries have one cause if the same state of the database, or the same exception from the
-    same place, is behind them; `extra={"cause": "…"}` names it. Without an exception, BURST entries of one template
-    pass. A count is written with the next entry after its interval, or when the process ends.
+    Warnings and errors are counted, per process; everything else, and everything while `interval` is 0, is written at
+    once. Two entries have one cause if the same state of the database, or the same exception from the same place, is
+    behind them; `extra={"cause": "…"}` names it. Without an exception, BURST entries of one template pass. A count is
+    written with the next entry after its interval, or when the process ends.
     """
 
     def __init__(self, interval: float = 60.0, stream: Any = None) -> None:
@@ -61,17 +61,17 @@ class OncePerCauseHandler(logging.StreamHandler[Any]):
         self._pid = os.getpid()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Writes the entry or counts it. The caller (`handle`) holds the handler's lock."""
+        """Write or count the entry. The caller (`handle`) holds the handler's lock."""
         now = monotonic()
         if self._pid != os.getpid():
-            # Forked: what the parent counted, the parent reports.
+            # Forked: the parent reports its own counts.
             self._pid, self._causes = os.getpid(), {}
         self._report(now - self.interval)
         if record.levelno < logging.WARNING or not self.interval or self._is_first(record, now):
             super().emit(record)
 
     def close(self) -> None:
-        """Reports what is counted."""
+        """Write the counts."""
         if self._pid == os.getpid():
             self._report(float("inf"))
         super().close()
@@ -93,7 +93,7 @@ class OncePerCauseHandler(logging.StreamHandler[Any]):
         return False
 
     def _report(self, before: float) -> None:
-        """Forgets the causes that began before this time, and writes the counts of those that came again."""
+        """Forget the causes that began before this time, and write the counts of repeated ones."""
         for key in [key for key, cause in self._causes.items() if cause.since <= before]:
             cause = self._causes.pop(key)
             if cause.left_out:
@@ -111,13 +111,13 @@ class OncePerCauseHandler(logging.StreamHandler[Any]):
 
 
 def _cause_of(record: logging.LogRecord) -> tuple[Any, int]:
-    """What tells entries of one cause from others, and how many of them are written in an interval."""
+    """Return the cause's key, and how many of its entries are written in an interval."""
     if named := getattr(record, "cause", None):
         return (record.name, named), 1
     error = record.exc_info[1] if record.exc_info else _exception_among(record.args)
     if error is None:
         if status := getattr(record, "status_code", None):
-            # Django's line for an answer; what led to it has its own.
+            # Django's own entry about a response; its cause is logged separately.
             return (record.name, status), 1
         template = record.msg if record.args else DETAILS.sub("#", _last_line(record))
         return (record.name, template), BURST
@@ -129,7 +129,7 @@ def _cause_of(record: logging.LogRecord) -> tuple[Any, int]:
 
 
 def _database_state(error: BaseException) -> tuple[str, str] | None:
-    """SQL's state where the database gave one, else the kind of its silence; None for what is no trouble of its own."""
+    """Return the SQLSTATE if there is one, else the kind of connection failure; None if it is neither."""
     for each in causes(error):
         if state := getattr(each, "sqlstate", None):
             return ("database", state) if state[:2] in OF_THE_DATABASE else None

@@ -1,4 +1,4 @@
-"""What processes tell each other by the database."""
+"""Facts that processes share through the database."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 
 class WrongClock(models.Model):
-    """A process that takes no work because of its clock; see `luxewin.clock`. It says so anew every ten seconds."""
+    """A process that takes no work because of its clock (`luxewin.clock`); updated every ten seconds."""
 
     process = models.CharField(primary_key=True, max_length=100, help_text="Host and process id.")
     seconds = models.FloatField(help_text="Ahead of the database's clock; behind is negative.")
@@ -19,12 +19,12 @@ class WrongClock(models.Model):
 
     @classmethod
     def note(cls, process: str, seconds: float) -> None:
-        """Write it down, and forget those that were not heard of for a day. Cost: a few statements."""
+        """Record the process, and delete those not heard of for a day. Cost: a few statements."""
         cls.objects.update_or_create(process=process, defaults={"seconds": seconds, "at": Now()})
         cls.objects.filter(at__lt=Now() - timedelta(days=1)).delete()
 
     @classmethod
     def probe(cls) -> None:
-        """Raise RuntimeError that names the processes which said so within the last minute. Cost: one query."""
+        """Raise RuntimeError that names the processes recorded within the last minute. Cost: one query."""
         if wrong := list(cls.objects.filter(at__gt=Now() - timedelta(minutes=1)).order_by("process")[:5]):
             raise RuntimeError(f"{'; '.join(map(str, wrong))}: set them by NTP")

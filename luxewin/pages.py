@@ -1,4 +1,4 @@
-"""What the pages for people share: which requests they take, how they refuse, and where they lead on to."""
+"""Shared behaviour of pages for people: allowed methods, refusals, and links to the site."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -12,7 +12,7 @@ from luxewin.api.problems import Problem, refuse
 
 
 def site_links(request: HttpRequest | None = None) -> dict[str, str]:
-    """A context processor: where links to the site begin (`site`), and support's address, each empty if unset.
+    """Provide templates with the start of links to the site (`site`) and support's address, each empty if unset.
 
     Without a front end `site` is empty, so that the links lead to the pages of this backend.
     """

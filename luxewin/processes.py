@@ -9,12 +9,12 @@ PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent(parent: int) -> None:
-    """Have the kernel kill this process (SIGKILL) as soon as its parent is gone, in whatever way it went.
+    """Have the kernel kill this process (SIGKILL) as soon as its parent is gone, for any reason.
 
-    Call it first thing in the child. `parent` is the parent's process id as known before the child was started, e.g.
-    `multiprocessing.parent_process().pid`: a parent that died before this call is noticed too, and ends this process
-    at once. The tie is to the parent's *thread* that started the child, and is not inherited by children's children.
-    Does nothing where there is no such call (off Linux).
+    Call it first in the child. `parent` is the parent's process id as known before the child was started, e.g.
+    `multiprocessing.parent_process().pid`: a parent that died before this call is noticed too, and ends this process at
+    once. The tie is to the parent's *thread* that started the child, and children's children do not inherit it. Does
+    nothing where there is no such call (off Linux).
     """
     if sys.platform != "linux":
         return

@@ -1,4 +1,4 @@
-"""Signs of life of commands that work for long without a word."""
+"""Progress reports of long commands."""
 
 import sys
 import threading
@@ -11,9 +11,9 @@ PAUSE_SECONDS = 5.0
 
 @contextmanager
 def progress(what: str) -> Iterator[None]:
-    """Say on standard error, every PAUSE_SECONDS while it is entered, what is going on and since when.
+    """Print what is going on, and since when, on standard error every PAUSE_SECONDS until the block ends.
 
-    Not on standard output, which may be read by a program. Cost: a thread that sleeps.
+    Not on standard output, which a program may read. Cost: a thread that sleeps.
     """
     over, started = threading.Event(), time.monotonic()
 

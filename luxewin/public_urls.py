@@ -1,4 +1,4 @@
-"""URLs that others are sent to: whether one names a host of the public internet, and nothing but it."""
+"""URLs that others are sent to: whether one names a host of the public internet, and nothing else."""
 
 import ipaddress
 import re
@@ -16,8 +16,8 @@ ODD = re.compile(r"[\x00-\x20\x7f\\^`{|}<>\"]")
 
 
 def public_host_fault(host: str) -> str:
-    """Why a host is no full name of the public internet; empty if it is one. IP addresses in any spelling are none."""
-    # Browsers read full-width letters and other full stops as these.
+    """Return why a host is no full name of the public internet; empty if it is one. IP addresses never are."""
+    # Browsers read full-width letters and other full stops as plain ones.
     name = unicodedata.normalize("NFKC", host).replace("\u3002", ".").lower().removesuffix(".")
     try:
         name = name.encode("idna").decode("ascii")
@@ -26,7 +26,7 @@ def public_host_fault(host: str) -> str:
     labels = name.split(".")
     if not all(LABEL.fullmatch(label) for label in labels) or len(name) > 253:
         return "it is no host name"
-    # Whatever ends in a number is read as an IPv4 address: 10.0.0.1, 0x7f.1, 2130706433.
+    # A host that ends in a number is read as an IPv4 address: 10.0.0.1, 0x7f.1, 2130706433.
     if re.fullmatch(r"\d+|0x[0-9a-f]*", labels[-1]):
         return "it is an IP address, not a name"
     if len(labels) < 2 or labels[-1] in PRIVATE_SUFFIXES or name.endswith(".home.arpa"):
@@ -35,13 +35,13 @@ def public_host_fault(host: str) -> str:
 
 
 def host_fault(host: str) -> str:
-    """Why this is no host that a request may name: neither a public one, nor an address or name of our own network."""
+    """Return why a request may not name this host: neither a public one, nor one of our own network."""
     is_plain = host == host.strip().strip(".") and not {"*", "/", "@", "_"} & set(host)
     return "" if is_plain and is_private_host(host) else public_host_fault(host)
 
 
 def is_private_host(host: str) -> bool:
-    """Whether it is of this machine or of our own network: a private address, or a name that no public resolver has."""
+    """Whether it is in our own network: a private address, or a name that no public resolver has."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_private
     except ValueError:
@@ -53,7 +53,7 @@ def is_private_host(host: str) -> bool:
 
 
 def url_fault(url: str, *, schemes: tuple[str, ...] = ("https",), path: bool = True, query: bool = False) -> str:
-    """Why a URL is not of these schemes with a public host, and perhaps a path and a query; empty if it is."""
+    """Return why a URL is not of these schemes with a public host, and perhaps a path and a query; empty if it is."""
     parts = split(url)
     if isinstance(parts, str):
         return parts
@@ -69,23 +69,23 @@ def url_fault(url: str, *, schemes: tuple[str, ...] = ("https",), path: bool = T
 
 
 def validate_public_url(url: str) -> None:
-    """Refuse, with ValidationError, what is no https URL of a public host; path and query may be anything.
+    """Raise ValidationError unless it is an https URL of a public host; path and query may be anything.
 
-    For model fields whose URLs the browsers of others open: API, back office and files share the field's validators.
+    For model fields whose URLs other people's browsers open: API, back office and files share the field's validators.
     """
     if fault := url_fault(url, query=True):
         raise ValidationError(f"Must be a public https address: {fault}.", code="not_public")
 
 
 def origin_fault(url: str) -> str:
-    """Why this is no https origin of a public host, written as browsers write it; empty if it is."""
+    """Return why this is no https origin of a public host, written as browsers write it; empty if it is."""
     return url_fault(url, path=False) or (
         "" if url == url.lower() and url.count("/") == 2 else "it is not only an origin"
     )
 
 
 def split(url: str) -> SplitResult | str:
-    """The parts of a URL with a host and without user, fragment and odd characters; else what is wrong."""
+    """Return the parts of a URL with a host and without user, fragment and odd characters; else its fault."""
     if ODD.search(url):
         return "it has blanks or characters that no address has"
     try:

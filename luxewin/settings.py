@@ -1,9 +1,9 @@
-"""The roof: every setting, read from the environment, in one file.
+"""All settings of the project, read from the environment.
 
 Production is the default; staging is production with test keys and stand-ins, and says so on every page. The embedded
-parts set LUXEWIN_ENV=development together with the addresses of everything they started. `luxewin.checks` refuses to
-start on a value that cannot be read, and outside development on one that is missing or unsafe.
-`.env.example` names every variable.
+parts set LUXEWIN_ENV=development and the addresses of everything they started. `luxewin.checks` refuses to start on a
+value that cannot be read, and outside development on one that is missing or unsafe. `.env.example` names every
+variable.
 """
 
 from datetime import timedelta
@@ -18,16 +18,17 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
 
 LUXEWIN_ENV = environment_name()
-# Whether strangers can reach it: production, and staging, which is guarded alike.
+# Whether it is public: production, and staging, which has the same safety checks.
 _guarded = LUXEWIN_ENV != DEVELOPMENT
 DEBUG = env.flag("DEBUG", False)
 SECRET_KEY = env.secret("SECRET_KEY", "unset-see-check-luxewin.E001")
 SECRET_KEY_FALLBACKS = env.secret_words("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS") or ([] if _guarded else ["127.0.0.1", "localhost", "[::1]"])
-# Where people reach this backend and the front end, without a trailing slash: links in mails and bundles start with it.
+# Public addresses of this backend and the front end, without a trailing slash: links in mails and bundles start with
+# them.
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 FRONTEND_URL = env.text("FRONTEND_URL").rstrip("/")
-# Whose pages may send cookies along: the front end's, and those that are named.
+# Origins whose pages may send cookies: the front end's, and those configured.
 CSRF_TRUSTED_ORIGINS = [*env.words("CSRF_TRUSTED_ORIGINS"), *([FRONTEND_URL] if FRONTEND_URL else [])]
 
 INSTALLED_APPS = [
@@ -56,7 +57,7 @@ INSTALLED_APPS = [
     "raffles",
     "purchases",
     "verification",
-    # What people at work on it run; images of production have no such package.
+    # Tools for developers; production images do not have this package.
     *(["dev"] if LUXEWIN_ENV == DEVELOPMENT and find_spec("dev") else []),
 ]
 
@@ -79,8 +80,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 ROOT_URLCONF = "luxewin.urls"
-# Requests that each web process works on at once; `manage.py serve --threads` sets it. A thread waits for each call to
-# Stripe, without a database connection.
+# Requests that each web process handles at once; `manage.py serve --threads` sets it. A call to Stripe holds a thread,
+# but no database connection.
 WEB_THREADS = env.integer("WEB_THREADS", 64, least=1, most=1_000)
 TEMPLATES = [
     {
@@ -105,24 +106,24 @@ TEMPLATES = [
 # connections. `luxewin.asgi` asks for the pool before the settings are read.
 DATABASE_POOL = env.flag("DATABASE_POOL", False)
 DATABASES = {"default": env.database("DATABASE_URL", "postgresql:///luxewin")}
-# Set where a pooler such as PgBouncer gives each transaction another connection: nothing of ours may outlast one.
+# Set if a pooler such as PgBouncer gives each transaction another connection: then no session state may outlast one.
 DATABASE_TRANSACTION_POOLER = env.flag("DATABASE_TRANSACTION_POOLER", False)
-# Seconds after which the server stops a statement, gives up a wait for a lock, and ends a transaction in which nothing
-# happens; 0 leaves it to the server's own settings. luxewin.database.statement_timeout asks for more, by name.
+# Seconds after which the server stops a statement, a wait for a lock, and an idle transaction; 0 leaves it to the
+# server's own settings. luxewin.database.statement_timeout asks for more, by name.
 DATABASE_STATEMENT_SECONDS = env.integer("DATABASE_STATEMENT_SECONDS", 15, most=86_400)
 DATABASE_LOCK_SECONDS = env.integer("DATABASE_LOCK_SECONDS", 10, most=86_400)
 DATABASE_IDLE_SECONDS = env.integer("DATABASE_IDLE_SECONDS", 60, most=86_400)
 DATABASES["default"] |= {
     "CONN_MAX_AGE": 0 if DATABASE_POOL else 60,
     "CONN_HEALTH_CHECKS": True,
-    # A cursor that the server keeps is on another connection by its next page: rows would be missing, or others'.
+    # A server-side cursor would be on another connection by its next page, with rows missing or another session's.
     "DISABLE_SERVER_SIDE_CURSORS": DATABASE_TRANSACTION_POOLER,
     "OPTIONS": DATABASES["default"].get("OPTIONS", {})
     | {"connect_timeout": 5, "application_name": "luxewin"}
-    # A machine that vanished is noticed after a minute instead of two hours.
+    # A vanished machine is noticed after a minute instead of two hours.
     | {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3},
 }
-# PgBouncer in transaction mode refuses such options: there they are set at the server.
+# PgBouncer in transaction mode refuses such options: set them at the server instead.
 if not DATABASE_TRANSACTION_POOLER and (
     _limits := session_options(
         statement_timeout=DATABASE_STATEMENT_SECONDS,
@@ -130,7 +131,7 @@ if not DATABASE_TRANSACTION_POOLER and (
         idle_in_transaction_session_timeout=DATABASE_IDLE_SECONDS,
     )
 ):
-    # What DATABASE_URL says itself comes after ours, and wins.
+    # Options in DATABASE_URL come after ours, and win.
     _given = DATABASES["default"]["OPTIONS"].get("options", "")
     DATABASES["default"]["OPTIONS"]["options"] = f"{_limits} {_given}".strip()
 if DATABASE_POOL:
@@ -138,8 +139,8 @@ if DATABASE_POOL:
         "min_size": 2,
         "max_size": env.integer("DATABASE_POOL_SIZE", 10, least=2, most=1_000),
         "timeout": 5,
-        # While all connections wait for a database that hangs, this many requests wait for one of them, and the next is
-        # refused at once: fewer than the server has threads, so that some are left for what needs no database.
+        # While all connections wait for a hanging database, this many requests wait for one of them, and the next is
+        # refused at once: fewer than the server has threads, so that some are left for requests that need no database.
         "max_waiting": env.integer("DATABASE_POOL_WAITING", 40, most=10_000),
         "check": check,
         "connection_class": BoundedConnection,
@@ -161,7 +162,7 @@ CACHES: dict[str, dict[str, Any]] = {
 }
 RATELIMIT_USE_CACHE = "ratelimits"
 RATELIMIT_ENABLE = env.flag("RATELIMIT_ENABLE", True)
-# How many proxies in front append to X-Forwarded-For; 0 means that the header is not believed at all.
+# How many proxies in front append to X-Forwarded-For; 0 means that the header is ignored.
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, most=16)
 RATELIMIT_IP_META_KEY = "luxewin.api.requests.client_address"
 
@@ -171,10 +172,10 @@ Q_CLUSTER: dict[str, Any] = {
     "name": "luxewin",
     "orm": "default",
     "broker_class": "luxewin.tasks.broker.DatabaseClockBroker",
-    # Recurring work is the sweeps'; a row of a schedule can call any function of the host.
+    # Sweeps do recurring work; a row of a schedule could call any function of the host.
     "scheduler": False,
     "workers": WORKERS,
-    # The lock clock starts when a task is fetched, so no more are fetched than can start at once.
+    # A task's lock starts when it is fetched, so no more are fetched than can start at once.
     "queue_limit": WORKERS,
     "bulk": 1,
     "timeout": 120,
@@ -204,28 +205,28 @@ AUTH_PASSWORD_VALIDATORS[1]["OPTIONS"] = {"min_length": 10}  # type: ignore[assi
 AUTH_PASSWORD_VALIDATORS += [
     {"NAME": f"accounts.passwords.{name}PasswordValidator"} for name in ("OwnWords", "Guessable", "Breached")
 ]
-# An operator's own names, that passwords must not be made of; accounts.passwords has the product's.
+# An operator's own names, of which passwords must not be made; accounts.passwords has the product's.
 PASSWORD_WORDS = env.words("PASSWORD_WORDS")
 # A service with the range protocol of Have I Been Pwned; unset, only Django's list of common passwords is asked.
 BREACHED_PASSWORDS_URL = env.text("BREACHED_PASSWORDS_URL").rstrip("/")
 # Whether staff need a second factor, in the back office and for what their roles may do over the API.
 STAFF_SECOND_FACTOR = env.flag("STAFF_SECOND_FACTOR", _guarded)
 OTP_TOTP_ISSUER = "LuxeWin"
-# Guessers wait by accounts.throttle; and the window of a code does not move with the phone's clock.
+# accounts.throttle delays guessers; and the window of a code does not adapt to a phone's clock.
 OTP_TOTP_THROTTLE_FACTOR = 0
 OTP_TOTP_SYNC = False
-# The longest that any mailed link lives; accounts.links has each purpose's own.
+# The longest lifetime of any mailed link; accounts.links has each purpose's own.
 PASSWORD_RESET_TIMEOUT = timedelta(hours=24).total_seconds()
 MINIMUM_AGE = env.integer("MINIMUM_AGE", 18, most=120)
-# A project of Supabase Auth whose people may sign in here. The key is the public one; the secret is for a project that
+# A Supabase Auth project whose users may sign in here. The key is the public one; the secret is for a project that
 # still signs with it (HS256).
 SUPABASE_URL = env.text("SUPABASE_URL").rstrip("/")
 SUPABASE_PUBLISHABLE_KEY = env.text("SUPABASE_PUBLISHABLE_KEY")
 SUPABASE_JWT_SECRET = env.secret("SUPABASE_JWT_SECRET", "")
-# What they look like: accounts.signing_keys. `manage.py rotate_keys` makes them.
+# For their format see accounts.signing_keys. `manage.py rotate_keys` makes them.
 JWT_SIGNING_KEYS_FILE = env.text("JWT_SIGNING_KEYS_FILE")
 JWT_SIGNING_KEYS = env.secret("JWT_SIGNING_KEYS", may_be_missing=True)
-# A session ends when it was not refreshed for so long, and however often it was, so long after its sign-in.
+# A session ends when it was not refreshed for this long, and in any case this long after its sign-in.
 SESSION_IDLE_LIFETIME = timedelta(days=30)
 SESSION_LIFETIME = timedelta(days=90)
 SIMPLE_JWT = {
@@ -239,8 +240,7 @@ SIMPLE_JWT = {
     "CHECK_USER_IS_ACTIVE": True,
 }
 
-# --- Outside parties -------------------------------------------------------------------------------------------------
-# dj-stripe reads these names; STRIPE_API_HOST is left out where the real Stripe is meant.
+# dj-stripe reads these names; STRIPE_API_HOST is left out for the real Stripe.
 STRIPE_SECRET_KEY = env.secret("STRIPE_SECRET_KEY", "")
 STRIPE_PUBLIC_KEY = env.text("STRIPE_PUBLISHABLE_KEY")
 STRIPE_LIVE_MODE = "_live_" in STRIPE_SECRET_KEY
@@ -259,13 +259,13 @@ CHAIN_ID = env.integer("CHAIN_ID", 0, most=2**53)
 CHAIN_OPERATOR_KEY = env.text("CHAIN_OPERATOR_KEY")
 CHAIN_OPERATOR_KEY_FILE = env.text("CHAIN_OPERATOR_KEY_FILE")
 CHAIN_OPERATOR_KEY_PASSWORD_FILE = env.text("CHAIN_OPERATOR_KEY_PASSWORD_FILE")
-# How many blocks deep a step must be before it counts; where a node mines at once, 1 is "mined".
+# How many blocks deep a transaction must be to count; where a node mines at once, 1 is "mined".
 CHAIN_CONFIRMATIONS = env.integer("CHAIN_CONFIRMATIONS", 12 if _guarded else 1, least=1, most=1_000)
 CHAIN_FINAL_BLOCKS = env.integer("CHAIN_FINAL_BLOCKS", 64, least=1, most=100_000)
 CHAIN_STUCK_SECONDS = env.integer("CHAIN_STUCK_SECONDS", 90, least=1, most=86_400)
 CHAIN_MAX_FEE_GWEI = env.decimal("CHAIN_MAX_FEE_GWEI", 0.0, most=1_000_000)
 CHAIN_CONTRACT = env.text("CHAIN_CONTRACT")
-# Where pages link transactions to, without a trailing slash; unset, they show plain hashes.
+# The explorer that pages link transactions to, without a trailing slash; unset, they show plain hashes.
 CHAIN_EXPLORER_URL = env.text("CHAIN_EXPLORER_URL").rstrip("/")
 
 # Unset means drand's quicknet and its public relays.
@@ -276,7 +276,7 @@ BEACON_GENESIS_TIME = env.integer("BEACON_GENESIS_TIME", 0, most=2**32)
 BEACON_PERIOD = env.integer("BEACON_PERIOD", 0, most=86_400)
 # Seconds between the commitment of the entries and the beacon round that decides; promised in every manifest.
 DRAW_DELAY_SECONDS = env.integer("DRAW_DELAY_SECONDS", 300 if _guarded else 60, least=1, most=2_592_000)
-# How long a round must be overdue before its draw can be declared void, and how long that is public before it is.
+# How long a round must be overdue before its draw can be announced void, and how long after that it becomes void.
 DRAW_VOID_SECONDS = env.integer("DRAW_VOID_SECONDS", 604_800, least=1, most=31_536_000)
 
 _mail = env.mail("EMAIL_URL", "smtp://127.0.0.1:25")
@@ -295,7 +295,7 @@ MAILERS: dict[str, dict[str, Any]] = {
     }
 }
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "LuxeWin <no-reply@luxewin.example>")
-# Whom mails and pages tell people to write to; answers to mails go there.
+# Support's address in mails and pages; answers to mails go there.
 SUPPORT_EMAIL = env.text("SUPPORT_EMAIL", "" if _guarded else "support@luxewin.example")
 
 # --- The API ---------------------------------------------------------------------------------------------------------
@@ -307,7 +307,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "luxewin.api.pagination.CursorPages",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "luxewin.api.schema.ProblemSchema",
-    # OPTIONS tells nothing that the document does not; CORS answers its own before it comes here.
+    # OPTIONS adds nothing to the document; CORS answers its own requests before they come here.
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "luxewin.api.problems.problem_response",
     "DATETIME_FORMAT": "iso-8601",
@@ -334,13 +334,13 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# A stand-in for Stripe is what development is for; production refuses one (luxewin.E008).
+# Development uses a stand-in for Stripe; production refuses one (luxewin.E008).
 SILENCED_SYSTEM_CHECKS = ["djstripe.W002"] if STRIPE_API_BASE else []
 
 # --- Security --------------------------------------------------------------------------------------------------------
 # Requests come over TLS in production; behind a proxy its header says so.
 _tls = _guarded
-# No page of ours has a script or a style inline, so there is no nonce to keep; pictures of prizes may be anywhere.
+# Our pages have no inline script or style, so there is no nonce; pictures of prizes may be anywhere.
 SECURE_CSP: dict[str, str | list[str]] = {
     "default-src": ["'none'"],
     "script-src": ["'self'"],
@@ -359,14 +359,14 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES
 SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 31_536_000 if _tls else 0, most=315_360_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _tls
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _tls
-# The API's own cookies, of those who sign in with `mode: cookie`; browsers hold names with a prefix to TLS.
+# The API's own cookies, for `mode: cookie`; browsers require TLS for names with a prefix.
 ACCESS_COOKIE = "__Host-access" if _tls else "access"
 REFRESH_COOKIE = "__Secure-refresh" if _tls else "refresh"
 SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "luxewin.api.problems.csrf_failed"
-# Whose pages may read answers, cookies included: the front end's, and those that are named. Not the back office, not
-# the webhooks, and not the pages that mails lead to.
+# Origins whose pages may read answers, cookies included: the front end's, and those configured. Not for the back
+# office, the webhooks, and the pages of mailed links.
 CORS_ALLOWED_ORIGINS = [*env.words("CORS_ALLOWED_ORIGINS"), *([FRONTEND_URL] if FRONTEND_URL else [])]
 CORS_URLS_REGEX = r"^/(?:api/v1/(?!webhooks/)|\.well-known/jwks\.json$)"
 CORS_ALLOW_CREDENTIALS = True
@@ -380,13 +380,13 @@ CORS_ALLOW_HEADERS = [
     "x-request-id",
 ]
 CORS_EXPOSE_HEADERS = ["Content-Disposition", "ETag", "Retry-After", "X-Request-ID"]
-# As long as any browser keeps it.
+# As long as any browser caches it.
 CORS_PREFLIGHT_MAX_AGE = 7200
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
 # --- Language, time, files, logs -------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
-# Mails are written in these: templates/mail, and a folder beside it for each but the first.
+# Languages of mails: templates/mail, and a folder beside it for each but the first.
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 # Dates are typed as ISO 8601 has them: 01/12/2026 is one day in London and another in New York.
 FORMAT_MODULE_PATH = ["luxewin.formats"]
@@ -418,12 +418,12 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.one_of("LOG_LEVEL", "INFO", LOG_LEVELS)},
     "loggers": {
         "django.request": {"level": "ERROR"},
-        # A line for each task would bury the others; failures are errors, and the back office lists them all.
+        # A line for each task would hide the others; failures are errors, and the back office lists them all.
         "django-q": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "stripe": {"level": "WARNING"},
     },
 }
 
-# What is wrong with the variables themselves, and what else `luxewin.checks` has to know of them.
+# Faults of the variables themselves, and facts about them for `luxewin.checks`.
 ENVIRONMENT = env

@@ -1,4 +1,4 @@
-"""SQL that a migration loads: functions, triggers and what models cannot express, in `APP/sql/NAME.sql`."""
+"""SQL files that a migration loads: functions, triggers and rules that models cannot express (`APP/sql/NAME.sql`)."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 def load(app: str, *names: str) -> list[RunSQL]:
-    """Operations that run `APP/sql/NAME.sql`, in this order; `app` is the folder of the app, such as `luxewin/audit`.
+    """Return operations that run `APP/sql/NAME.sql`, in this order; `app` is a folder such as `luxewin/audit`.
 
-    Each file is the one text of what it defines, written so that it can be run again: to change a function, change its
-    file and load it in a new migration. Going back is a matter of restoring the file.
+    Each file is the only text of what it defines, and can be run again: to change a function, change its file and load
+    it in a new migration. To go back, restore the file.
     """
     return [RunSQL((PROJECT / app / "sql" / f"{name}.sql").read_text(), RunSQL.noop) for name in names]

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 from zxcvbn import zxcvbn
 
-# Published with software that others start from; the first is what Supabase's own images come with.
+# Published as defaults of software; the first is that of Supabase's own images.
 KNOWN = ("super-secret-jwt-token", "django-insecure", "changeme", "change-me", "your-secret")
-# Ed25519 keys whose private half RFC 8032 prints as test vectors, and RFC 8037 as an example; by their public half.
+# Ed25519 keys whose private half is in RFC 8032's test vectors or RFC 8037's example; by their public half.
 PUBLISHED_KEYS = frozenset(
     {
         "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
@@ -25,9 +25,9 @@ LOOKED_AT = 72
 
 @lru_cache(maxsize=64)
 def is_weak(secret: str, digits: int) -> bool:
-    """Whether it is well known, repeats itself, or is found in 10 ** `digits` tries of words, keyboards and sequences.
+    """Whether it is well known, repeats itself, or can be guessed in 10 ** `digits` tries.
 
-    Cost: some 50 ms, once a process and secret.
+    Guesses are words, keyboard patterns and sequences. Cost: some 50 ms, once per process and secret.
     """
     if any(known in secret.lower() for known in KNOWN) or not has_variety(secret.encode(), 12):
         return True
@@ -35,6 +35,6 @@ def is_weak(secret: str, digits: int) -> bool:
 
 
 def has_variety(raw: bytes, least: int) -> bool:
-    """Whether there are so many different bytes, and steps from one to the next."""
+    """Whether there are enough different bytes, and steps from one to the next."""
     steps = {(after - before) % 256 for before, after in pairwise(raw)}
     return min(len(set(raw)), len(steps)) >= least

@@ -1,4 +1,4 @@
-"""Tables in files: read as spreadsheet programs save them, written so that they open them and run nothing."""
+"""Tables in files: read as spreadsheet programs save them, written so that they open without running formulas."""
 
 import csv
 import re
@@ -10,13 +10,13 @@ from typing import Any
 SEPARATORS = ",;\t"
 # Excel's own first line, which names the separator and is no row.
 SEPARATOR_LINE = re.compile('"?sep=([,;\t])"?', re.IGNORECASE)
-# What a spreadsheet program takes for the beginning of a formula, wide forms included.
+# Beginnings that a spreadsheet program takes for a formula, wide forms included.
 FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 BOM = "\ufeff"
 
 
 class TableError(ValueError):
-    """The file is no table; `faults` says why, in words for whoever made it."""
+    """The file is no table; `faults` are messages for the person who made it."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__("; ".join(faults))
@@ -24,7 +24,7 @@ class TableError(ValueError):
 
 
 def decode(data: bytes) -> str:
-    """The text of a file in UTF-8, with or without a byte order mark. Raises TableError."""
+    """Return the text of a UTF-8 file, with or without a byte order mark. Raise TableError."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -35,18 +35,18 @@ def decode(data: bytes) -> str:
 
 
 def read(text: str) -> tuple[list[str], dict[int, list[str]]]:
-    """The heading, in small letters, and the cells of each row by its number as a spreadsheet program counts.
+    """Return the heading, in lower case, and each row's cells by its number as a spreadsheet program counts.
 
-    Takes commas, semicolons and tabs, whichever the heading has most of; passes over blank rows, and over columns and
-    cells to the right of the heading in which nothing stands. Cells are stripped. A table without a heading has an
-    empty one. Raises TableError on a file that is no CSV, and naming each row whose cells are not as many.
+    Accept commas, semicolons and tabs, whichever the heading has most of; skip blank rows, and blank columns and cells
+    to the right of the heading. Cells are stripped. A table without a heading has an empty one. Raise TableError on a
+    file that is no CSV, and for each row with another number of cells.
     """
     if not text.strip(f"\r\n {SEPARATORS}"):
         return [], {}
     first, _, rest = text.partition("\n")
     told = SEPARATOR_LINE.fullmatch(first.rstrip("\r"))
     try:
-        # Strict: an unclosed quote would make one cell of all that follows.
+        # Strict: an unclosed quote would make one cell of the rest of the file.
         reader = csv.reader(
             StringIO(rest if told else text, newline=""), delimiter=told[1] if told else _separator(text), strict=True
         )
@@ -66,14 +66,14 @@ def read(text: str) -> tuple[list[str], dict[int, list[str]]]:
 
 
 def _separator(text: str) -> str:
-    """Of the first line in which anything stands; what is quoted does not count."""
+    """Return the separator of the first line that is not blank; quoted text does not count."""
     line = next((line for line in text.splitlines() if line.strip(f" {SEPARATORS}")), "")
     bare = re.sub('"[^"]*"', "", line)
     return max(SEPARATORS, key=bare.count)
 
 
 def _name(cell: str) -> str:
-    """`Received On` is `received_on`."""
+    """Convert `Received On` to `received_on`."""
     return re.sub(r"[\s-]+", "_", cell.lower())
 
 
@@ -84,17 +84,17 @@ def _trimmed(row: list[str]) -> list[str]:
 
 
 class _Line:
-    """A file for the csv module that hands back what it is given."""
+    """A file for the csv module that returns what is written."""
 
     def write(self, line: str) -> str:
-        """The line."""
+        """Return the line."""
         return line
 
 
 def lines(heading: Iterable[str], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
-    """A table as the lines of a file that spreadsheet programs open as it is: with a byte order mark, no formula in it.
+    """Yield a table as lines of a file for spreadsheet programs: with a byte order mark and no formulas.
 
-    What would be taken for a formula begins with an apostrophe, which those programs do not show. Numbers stay numbers.
+    Text that would be taken for a formula begins with an apostrophe, which those programs hide. Numbers stay numbers.
     """
     writer: Any = csv.writer(_Line())
     yield BOM + writer.writerow(heading)

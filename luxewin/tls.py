@@ -8,7 +8,7 @@ import httpx
 
 @cache
 def trusted() -> ssl.SSLContext:
-    """Return whom certificates of servers must come from, for every HTTP client of the process.
+    """Return the certificate authorities to trust, for every HTTP client of the process.
 
     Cost: up to 60 ms of CPU the first time, nothing then; a client that makes its own pays it with each request.
     """

@@ -1,4 +1,4 @@
-"""The roof's map: the API, its documentation, the back office, health."""
+"""URL configuration of the project: the API, its documentation, the back office, health."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -1,4 +1,4 @@
-"""Raffles in the back office: the same services as the API."""
+"""Raffles in the back office, through the same services as the API."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ from raffles.slugs import is_reserved
 
 
 def _price(text: str, currency: str) -> int:
-    """In Stripe's unit; raises ValidationError. Of a currency that is at fault itself only the form is looked at."""
+    """Return it in Stripe's unit; raise ValidationError. If the currency itself is wrong, check only the form."""
     try:
         return amount_of(text, currency if is_currency(currency) else "gbp")
     except ValueError as error:
@@ -36,7 +36,7 @@ def _price(text: str, currency: str) -> int:
 
 
 class PrizeForm(forms.ModelForm):
-    """A prize of a draft; its value is typed in the raffle's currency."""
+    """A prize of a draft; its value is entered in the raffle's currency."""
 
     retail_value = forms.CharField(required=False, label="Retail value", help_text="In the raffle's currency: 4500.00.")
 
@@ -47,7 +47,7 @@ class PrizeForm(forms.ModelForm):
             self.initial["retail_value"] = as_input(value, raffle.currency)
 
     def clean_retail_value(self) -> int | None:
-        """In Stripe's unit. The raffle has its currency by now: its own form is validated first."""
+        """Return it in Stripe's unit. The raffle's own form is validated first, so its currency is known."""
         text: str = self.cleaned_data["retail_value"]
         return _price(text, self.raffle.currency) if text else None
 
@@ -60,28 +60,28 @@ class PrizeInline(admin.TabularInline):
     extra = 0
 
     def get_fields(self, request: HttpRequest, obj: Raffle | None = None) -> Any:
-        """The value as a number where it is edited, with its currency where it is read."""
+        """Show the value as a number when editable, with its currency when read-only."""
         return ["position", "name", "description", "retail_value" if _is_draft(obj) else "worth"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Raffle | None = None) -> list[str]:
-        """What is computed."""
+        """Return the computed fields."""
         return [] if _is_draft(obj) else ["worth"]
 
     @admin.display(description="retail value")
     def worth(self, prize: Prize) -> str:
-        """With its currency."""
+        """Return the value with its currency."""
         return "-" if prize.retail_value is None else as_text(prize.retail_value, prize.raffle.currency)
 
     def has_add_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
-        """While it is a draft."""
+        """Allow it on drafts."""
         return super().has_add_permission(request, obj) and _is_draft(obj)
 
     def has_change_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
-        """While it is a draft."""
+        """Allow it on drafts."""
         return super().has_change_permission(request, obj) and _is_draft(obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
-        """While it is a draft."""
+        """Allow it on drafts."""
         return super().has_delete_permission(request, obj) and _is_draft(obj)
 
 
@@ -90,40 +90,38 @@ def _is_draft(raffle: Raffle | None) -> bool:
 
 
 class Lines(forms.CharField):
-    """A list of texts, one a line."""
+    """A list of texts, one per line."""
 
     widget = forms.Textarea
 
     def validate(self, value: list[str]) -> None:  # type: ignore[override]
-        """Each is text on one line."""
+        """Require each to be text on one line."""
         super().validate(value)  # type: ignore[arg-type]
         for line in value:
             validate_one_line(line)
 
     def prepare_value(self, value: Any) -> Any:
-        """A list from the database, text from a browser."""
+        """Accept a list from the database, text from a browser."""
         return "\n".join(value) if isinstance(value, list) else value
 
     def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
-        """Without blank lines."""
-        # Only where the browser does: what else `splitlines` splits on is refused within a line.
+        """Return the lines without blank ones."""
+        # Split only where the browser does: other separators of `splitlines` are refused within a line.
         lines = value if isinstance(value, list) else (value or "").replace("\r\n", "\n").split("\n")
         return [line.strip() for line in lines if line.strip()]
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        """Compares the lists."""
         return self.to_python(initial) != self.to_python(data)
 
 
 class CurrencyField(forms.CharField):
-    """A code of ISO 4217, in whatever case."""
+    """An ISO 4217 code, in upper or lower case."""
 
     def to_python(self, value: Any) -> str:
-        """In lower case, as Stripe writes it."""
+        """Return it in lower case, as Stripe writes it."""
         return (super().to_python(value) or "").lower()
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        """Compares the codes."""
         return self.to_python(initial) != self.to_python(data)
 
 
@@ -148,7 +146,7 @@ class RaffleForm(forms.ModelForm):
             self.initial["ticket_price"], self.initial["currency"] = as_input(price, currency), currency.upper()
 
     def clean(self) -> dict[str, Any]:
-        """The rules of the API; only a draft's page has the terms."""
+        """Apply the rules of the API; only a draft's page has the terms."""
         super().clean()
         if text := self.cleaned_data.get("ticket_price"):
             self._read_price(text)
@@ -157,21 +155,21 @@ class RaffleForm(forms.ModelForm):
         return self.cleaned_data
 
     def _read_price(self, text: str) -> None:
-        """Into Stripe's unit, now that the currency is read."""
+        """Convert to Stripe's unit, now that the currency is known."""
         try:
             self.cleaned_data["ticket_price"] = _price(text, self.cleaned_data.get("currency", ""))
         except forms.ValidationError as fault:
             self.add_error("ticket_price", fault)
 
     def clean_delay_seconds(self) -> int:
-        """At least what this installation promises."""
+        """Require the delay that this installation promises."""
         given: int = self.cleaned_data["delay_seconds"]
         if given < settings.DRAW_DELAY_SECONDS:
             raise forms.ValidationError(f"At least {settings.DRAW_DELAY_SECONDS} s here.", code="too_short")
         return given
 
     def clean_slug(self) -> str:
-        """As in the API. A draft whose slug is emptied keeps the one it has."""
+        """Validate as in the API. A draft whose slug is emptied keeps its old one."""
         slug: str = self.cleaned_data["slug"] or self.instance.slug
         if is_reserved(slug):
             raise forms.ValidationError(f"{slug} is reserved.", code="reserved")
@@ -185,7 +183,7 @@ def _cancel(raffle: Raffle, reason: str, actor: User) -> str:
 
 @admin.register(Raffle)
 class RaffleAdmin(admin.ModelAdmin):
-    """What is on offer and how it stands."""
+    """Raffles and the state of their sale."""
 
     form = RaffleForm
     list_display = ["title", "phase", "price", "sold", "postal", "held", "capacity", "closes_at", "opens_at"]
@@ -236,16 +234,16 @@ class RaffleAdmin(admin.ModelAdmin):
     ]
 
     def get_formset_kwargs(self, request: HttpRequest, obj: Raffle, inline: Any, prefix: str) -> dict[str, Any]:
-        """With the raffle, for its currency."""
+        """Add the raffle, for its currency."""
         made: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
         return made | {"form_kwargs": {"raffle": obj}}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Raffle]:
-        """With phase and counter, in one query."""
+        """Add phase and counter, in one query."""
         return Raffle.objects.with_phase().select_related("counter").order_by(*self.get_ordering(request))
 
     def get_fieldsets(self, request: HttpRequest, obj: Raffle | None = None) -> Any:
-        """A new raffle has no state yet. Fixed terms are shown to be read; the answer to those who may change it."""
+        """Hide the state of a new raffle. Fixed terms are read-only; people who may change it see the answer."""
         basics, (title, options), state = self.fieldsets
         if obj is None:
             return [basics, (title, options)]
@@ -258,29 +256,29 @@ class RaffleAdmin(admin.ModelAdmin):
         return [basics, (title, options | {"fields": names}), state]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Raffle | None = None) -> list[str]:
-        """Facts always; the terms once they are fixed."""
+        """Return facts always, and the terms once they are fixed."""
         return self.facts + ([] if _is_draft(obj) else ["price", "possible", *Raffle.TERMS])
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Raffle | None = None) -> dict[str, Sequence[str]]:
-        """Only where the slug can be edited."""
+        """Fill in the slug only if it can be edited."""
         return self.prepopulated_fields if _is_draft(obj) and self.has_change_permission(request, obj) else {}
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """What this installation promises unless told otherwise."""
+        """Start with the delay that this installation promises."""
         return {"delay_seconds": settings.DRAW_DELAY_SECONDS, "currency": "GBP"} | super().get_changeform_initial_data(
             request
         )
 
     def has_delete_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
-        """Only drafts: what was promised in public stays on record."""
+        """Allow it on drafts only: public promises stay on record."""
         return super().has_delete_permission(request, obj) and obj is not None and _is_draft(obj)
 
     def delete_model(self, request: HttpRequest, obj: Raffle) -> None:
-        """Through the service, so that the audit has it."""
+        """Delete through the service, which audits it."""
         services.delete_raffle(obj.pk, actor=signed_in(request))
 
     def save_model(self, request: HttpRequest, obj: Raffle, form: Any, change: bool) -> None:
-        """Through the services, so that the audit has it."""
+        """Save through the services, which audit it."""
         if change:
             changes = {name: form.cleaned_data[name] for name in form.changed_data}
             services.update_raffle(obj.pk, actor=signed_in(request), **changes)
@@ -290,46 +288,46 @@ class RaffleAdmin(admin.ModelAdmin):
 
     @admin.display(ordering="phase")
     def phase(self, raffle: Raffle) -> str:
-        """By the database's clock."""
+        """Return the phase by the database's clock."""
         return Phase(raffle.phase).label if hasattr(raffle, "phase") else ""
 
     @admin.display(description="ticket price", ordering="ticket_price")
     def price(self, raffle: Raffle) -> str:
-        """With its currency."""
+        """Return the price with its currency."""
         return as_text(raffle.ticket_price, raffle.currency)
 
     @admin.display(description="choices")
     def possible(self, raffle: Raffle) -> Any:
-        """One a line."""
+        """Return the choices, one per line."""
         return format_html_join("", "<div>{}</div>", ([choice] for choice in raffle.choices)) or "-"
 
     @admin.display(ordering="counter__sold")
     def sold(self, raffle: Raffle) -> int:
-        """Numbers given out."""
+        """Return how many numbers were given out."""
         return raffle.counter.sold if hasattr(raffle, "counter") else 0
 
     @admin.display(description="by post", ordering="counter__postal")
     def postal(self, raffle: Raffle) -> int:
-        """How many of them were free entries."""
+        """Return how many of them were free entries."""
         return raffle.counter.postal if hasattr(raffle, "counter") else 0
 
     @admin.display(ordering="counter__held")
     def held(self, raffle: Raffle) -> int:
-        """In a checkout right now."""
+        """Return how many are in a checkout right now."""
         return raffle.counter.held if hasattr(raffle, "counter") else 0
 
     @admin.display
     def tickets(self, raffle: Raffle) -> str:
-        """The counter."""
+        """Return the counter."""
         return str(raffle.counter) if hasattr(raffle, "counter") else "-"
 
     def response_add(self, request: HttpRequest, obj: Raffle, post_url_continue: str | None = None) -> HttpResponse:
-        """With how prices and times were understood."""
+        """Show how prices and times were understood."""
         self._echo(request, obj)
         return super().response_add(request, obj, post_url_continue)
 
     def response_change(self, request: HttpRequest, obj: Raffle) -> HttpResponse:
-        """With how prices and times were understood, while they can be changed."""
+        """Show how prices and times were understood, while they can be changed."""
         if _is_draft(obj):
             self._echo(request, obj)
         return super().response_change(request, obj)
@@ -341,7 +339,7 @@ class RaffleAdmin(admin.ModelAdmin):
 
     @admin.action(description="Publish the selected drafts…", permissions=["publish"])
     def publish(self, request: HttpRequest, raffles: QuerySet[Raffle]) -> HttpResponse | None:
-        """Shows the terms of each draft in words; with `confirmed` publishes those that are as they were shown."""
+        """Show the terms of each draft in words; with `confirmed`, publish those unchanged since they were shown."""
         agreed = dict(each.split(" ", 1) for each in request.POST.getlist("terms") if " " in each)
         asks_again = [raffle for raffle in raffles if not self._publish(request, raffle, agreed)]
         if not asks_again:
@@ -366,10 +364,10 @@ class RaffleAdmin(admin.ModelAdmin):
         return TemplateResponse(request, "admin/publish.html", context)
 
     def _publish(self, request: HttpRequest, raffle: Raffle, agreed: dict[str, str]) -> bool:
-        """Whether nothing is left to ask: it was published, or it says why it is not."""
+        """Return whether nothing is left to ask: it was published, or a message says why not."""
         try:
             with transaction.atomic():
-                # As it stands from here on: nobody changes it between what was read and what is fixed.
+                # Locked, so that nobody changes it between reading and publishing.
                 raffle = Raffle.objects.select_for_update(no_key=True).get(pk=raffle.pk)
                 if _is_draft(raffle) and agreed.get(str(raffle.pk)) != words.digest(raffle):
                     return False
@@ -381,9 +379,9 @@ class RaffleAdmin(admin.ModelAdmin):
         return True
 
     def has_publish_permission(self, request: HttpRequest) -> bool:
-        """Raffle managers."""
+        """Whether the person may publish: raffle managers."""
         return request.user.has_perm("raffles.publish_raffle")
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """Raffle managers."""
+        """Whether the person may cancel: raffle managers."""
         return request.user.has_perm("raffles.cancel_raffle")

@@ -9,5 +9,5 @@ class RafflesConfig(AppConfig):
     name = "raffles"
 
     def ready(self) -> None:
-        """Registers the sweeps."""
+        """Register the sweeps."""
         from raffles import tasks  # noqa: F401 registers its sweeps

@@ -28,12 +28,12 @@ WHOLE_NUMBERS = (
 )
 FIELDS = {*RaffleWriteSerializer.Meta.fields, "opens_in", "closes_in"}
 MAX_BYTES = 20_000_000
-# Endings of files from spreadsheet programs.
+# File endings of spreadsheet programs.
 TABLES = {".csv", ".tsv", ".tab"}
 
 
 class CatalogueError(ValueError):
-    """The file was refused as a whole; `faults` names each fault by its row and field."""
+    """The whole file was refused; `faults` names each fault by its row and field."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__(f"{len(faults)} fault(s) in the catalogue, nothing was written")
@@ -41,10 +41,10 @@ class CatalogueError(ValueError):
 
 
 def load_catalogue(path: Path, *, publish: bool = False, actor: Actor | None = None) -> tuple[list[Raffle], list[str]]:
-    """Writes every raffle of the file as a draft, or published, in one transaction.
+    """Write every raffle of the file as a draft, or published, in one transaction.
 
-    A raffle whose slug exists is left as it is, so loading a file twice changes nothing. Returns the new raffles and
-    the slugs that existed. Raises CatalogueError naming every fault of the file.
+    A raffle whose slug exists is left as it is, so loading a file twice changes nothing. Return the new raffles and the
+    slugs that existed. Raise CatalogueError that names every fault of the file.
     """
     rows = _checked(_rows(path))
     with transaction.atomic():
@@ -56,8 +56,10 @@ def load_catalogue(path: Path, *, publish: bool = False, actor: Actor | None = N
 
 
 def _rows(path: Path) -> list[Any]:
-    """The file's rows. JSON is a list of raffles as `raffles/create` takes them. CSV (`luxewin.tables`) has the same
-    names as columns, prizes and choices separated by `|`."""
+    """Return the file's rows. JSON is a list of raffles as `raffles/create` takes them.
+
+    CSV (`luxewin.tables`) has the same names as columns, prizes and choices separated by `|`.
+    """
     if path.stat().st_size > MAX_BYTES:
         raise CatalogueError([f"the file is larger than {MAX_BYTES} bytes"])
     try:
@@ -69,7 +71,7 @@ def _rows(path: Path) -> list[Any]:
     except CatalogueError:
         raise
     except (ValueError, RecursionError) as error:
-        # Not UTF-8, not JSON, or a number of thousands of digits: each is a ValueError.
+        # Not UTF-8, not JSON, or a number with thousands of digits: each is a ValueError.
         raise CatalogueError([f"the file cannot be read: {error}"]) from error
 
 
@@ -89,7 +91,7 @@ def _csv_rows(text: str) -> list[dict[str, Any]]:
 
 
 def _typed(row: dict[str, Any]) -> dict[str, Any]:
-    """A CSV row with its numbers as numbers, prizes and choices as lists; what is no number stays for the checks."""
+    """Convert a CSV row's numbers, prizes and choices; text that is no number is left for validation."""
     for name in WHOLE_NUMBERS:
         if row.get(name, "").isdecimal() and len(row[name]) < 20:
             row[name] = int(row[name])
@@ -126,7 +128,7 @@ def _checked(rows: list[Any]) -> list[dict[str, Any]]:
 
 
 def _resolve_times(row: dict[str, Any], now: datetime, number: int) -> Iterable[str]:
-    """`opens_in` and `closes_in` (ISO 8601 durations from now) become times; yields what is no duration."""
+    """Convert `opens_in` and `closes_in` (ISO 8601 durations from now) to times; yield faults."""
     for edge in ("opens", "closes"):
         text = row.pop(f"{edge}_in", None)
         if text is None:

@@ -1,4 +1,4 @@
-"""What raffles refuse."""
+"""Refusals of raffles, as problem details."""
 
 from luxewin.api.problems import Problem
 

@@ -1,4 +1,4 @@
-"""How a list of raffles can be narrowed and ordered."""
+"""Filters and order of lists of raffles."""
 
 import django_filters
 from django import forms
@@ -9,7 +9,7 @@ from raffles.phases import Phase
 
 
 class WholeNumberFilter(django_filters.NumberFilter):
-    """Prices are whole numbers: half a penny is no price."""
+    """A filter of whole numbers, as prices are."""
 
     field_class = forms.IntegerField
 
@@ -35,10 +35,10 @@ class RaffleFilter(django_filters.FilterSet):
         fields: list[str] = []
 
     def by_text(self, raffles: QuerySet[Raffle], name: str, text: str) -> QuerySet[Raffle]:
-        """Contains the text, whatever its case."""
+        """Match title, description or a prize's name, ignoring case."""
         found = Q(title__icontains=text) | Q(description__icontains=text) | Q(prizes__name__icontains=text)
         return raffles.filter(pk__in=Raffle.objects.filter(found).values("pk"))
 
     def unordered(self, raffles: QuerySet[Raffle], name: str, value: str) -> QuerySet[Raffle]:
-        """The order is the pages' business; this filter only refuses an unknown one."""
+        """Leave ordering to the pages; this filter only refuses an unknown order."""
         return raffles

@@ -12,12 +12,12 @@ from luxewin.tasks.models import Claimable
 from raffles.querysets import RaffleQuerySet
 
 MAX_TICKETS = 100_000_000
-# What one card payment can carry: Stripe takes at most eight digits in a charge.
+# The most that one card payment can be: Stripe takes at most eight digits in a charge.
 MAX_PRICE = 99_999_999
 
 
 class Raffle(Claimable):
-    """What is offered on which terms. The terms never change once it is published (a trigger guards them)."""
+    """An offer and its terms. The terms never change once it is published (a trigger guards them)."""
 
     class Status(models.TextChoices):
         DRAFT = "draft", "Draft"
@@ -124,7 +124,7 @@ class Raffle(Claimable):
 
 
 class Prize(models.Model):
-    """What a pick wins: pick 1 the prize at position 1, and so on."""
+    """The prize of a pick: pick 1 wins the prize at position 1, and so on."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     raffle = models.ForeignKey(Raffle, models.CASCADE, related_name="prizes")
@@ -144,8 +144,8 @@ class Prize(models.Model):
 class TicketCounter(models.Model):
     """How many tickets are held and sold: the one hot row of a raffle, locked last and for one statement.
 
-    `sold` counts numbers that were given out; a refund leaves a gap and does not lower it. Its table has a
-    fillfactor that keeps updates on the page (raffles/sql/ticket_counter.sql).
+    `sold` counts numbers that were given out; a refund leaves a gap and does not lower it. Its table has a fillfactor
+    that keeps updates on the page (raffles/sql/ticket_counter.sql).
     """
 
     raffle = models.OneToOneField(Raffle, models.CASCADE, primary_key=True, related_name="counter")
@@ -153,7 +153,7 @@ class TicketCounter(models.Model):
     held = models.PositiveIntegerField(default=0)
     sold = models.PositiveIntegerField(default=0)
     postal = models.PositiveIntegerField(default=0, help_text="How many of those sold came by the free route.")
-    # Lives here and not on the raffle, so that closing and the last hold meet at the same lock.
+    # Kept here and not on the raffle, so that closing and the last hold use the same lock.
     selling = models.BooleanField(default=True)
 
     class Meta:
@@ -169,5 +169,5 @@ class TicketCounter(models.Model):
 
     @property
     def left(self) -> int:
-        """Tickets that can still be held."""
+        """Return how many tickets can still be held."""
         return self.capacity - self.held - self.sold

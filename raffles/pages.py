@@ -1,4 +1,4 @@
-"""The page of a raffle: where the links of mails lead while no front end is configured."""
+"""The page of a raffle, to which mailed links lead while no front end is configured."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -12,7 +12,7 @@ from raffles.phases import Phase
 
 @page()
 def raffle(request: HttpRequest, raffle: str) -> HttpResponse:
-    """What is offered on which terms and how the sale stands, by id or slug; no drafts. Cost: two queries."""
+    """Show the offer, its terms and the state of the sale, by id or slug; no drafts. Cost: two queries."""
     found = Raffle.objects.public().for_display().named(raffle).first()
     if found is None:
         return refuse(request, 404, "not_found", "There is no raffle at this address.")

@@ -1,22 +1,22 @@
-"""Phases of a raffle: where it stands, by the database's clock."""
+"""Phases of a raffle, by the database's clock."""
 
 from django.db.models import Case, CharField, TextChoices, Value, When
 from django.db.models.functions import Now
 
 
 class Phase(TextChoices):
-    """Where a raffle stands, by the database's clock; derived, never stored."""
+    """The phase of a raffle, by the database's clock; derived, never stored."""
 
     DRAFT = "draft", "Draft"  # staff are still writing it
     UPCOMING = "upcoming", "Upcoming"  # published, sale not yet open
     OPEN = "open", "Open"  # on sale
     CLOSING = "closing", "Closing"  # sale over, payments under way may still settle
     DRAWING = "drawing", "Drawing"  # entries frozen, the beacon's round awaited
-    DRAWN = "drawn", "Drawn"  # winners stand
+    DRAWN = "drawn", "Drawn"  # winners are final
     CANCELLED = "cancelled", "Cancelled"  # everyone is refunded
 
 
-# Decided by the database's clock and not by a worker's punctuality. "draft" and the like are Raffle.Status.
+# By the database's clock, so that a late worker makes no difference. "draft" and the like are Raffle.Status.
 PHASE = Case(
     When(status="draft", then=Value(Phase.DRAFT)),
     When(status="cancelled", then=Value(Phase.CANCELLED)),

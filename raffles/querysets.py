@@ -1,4 +1,4 @@
-"""Reads of raffles."""
+"""QuerySet methods of raffles."""
 
 from typing import Any, Self
 from uuid import UUID
@@ -14,25 +14,25 @@ class RaffleQuerySet(QuerySet[Any]):
     """Raffles; chain these."""
 
     def public(self) -> Self:
-        """What anyone may see: everything but drafts."""
+        """Keep what anyone may see: everything but drafts."""
         return self.exclude(status=self.model.Status.DRAFT)
 
     def with_phase(self) -> Self:
-        """Adds `phase`, decided by the database's clock and not by a worker's punctuality."""
+        """Add `phase`, by the database's clock, so that a late worker makes no difference."""
         return self.annotate(phase=PHASE)
 
     def for_display(self) -> Self:
-        """All that a page of raffles shows, in two queries."""
+        """Load all that a page of raffles shows, in two queries."""
         return self.with_phase().select_related("counter").prefetch_related("prizes")
 
     def named(self, name: str) -> Self:
-        """The one with this id or slug; none for any other text."""
+        """Keep the one with this id or slug; none for any other text."""
         try:
             return self.filter(pk=UUID(name))
         except ValueError:
             return self.filter(slug=name) if slug_re.fullmatch(name) else self.none()
 
     def due_to_close(self) -> Self:
-        """Past their closing time, or sold out, and not yet closed."""
+        """Keep those past their closing time, or sold out, and not yet closed."""
         over = Q(closes_at__lte=Now()) | Q(counter__sold=F("counter__capacity"))
         return self.filter(over, status=self.model.Status.PUBLISHED, closed_at=None)

@@ -1,4 +1,4 @@
-"""Questions of skill: how an answer is compared, and what a question has to be."""
+"""Skill questions: their rules, and how an answer is compared."""
 
 import re
 import unicodedata
@@ -10,21 +10,21 @@ MAX_ANSWER = 200
 type Fault = tuple[str, str, str]
 
 
-# What phones put for the apostrophe, the quotation mark and the hyphen of a keyboard.
+# Characters that phones type for a keyboard's apostrophe, quotation mark and hyphen.
 LIKE_KEYS = str.maketrans(
     dict.fromkeys("\u2018\u2019\u201a\u201b\u02b9\u02bb\u02bc\u2032\u00b4\u0060\uff07", "'")
     | dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\uff02", '"')
     | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2043\ufe58\ufe63\uff0d", "-")
 )
-# Joiners, marks of direction, soft hyphens; and what chooses between a sign and its picture.
+# Joiners, marks of direction, soft hyphens; and variation selectors between a sign and its picture.
 UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f]")
 
 
 def normalised(answer: str) -> str:
-    """As it is compared, and as the right answer is stored: whatever keyboard and however careful a hand typed it.
+    """Return an answer in the form that is compared and stored, whatever keyboard it was typed on.
 
-    Without regard to case, spaces, how a letter is encoded, the kind of apostrophe, quotation mark or dash, what is not
-    seen, and points at its end. An answer of nothing but these is left with them.
+    It ignores case, spaces, the encoding of letters, the kind of apostrophe, quotation mark or dash, invisible
+    characters, and points at the end. An answer that consists only of these keeps them.
     """
     text = unicodedata.normalize("NFKC", answer.translate(LIKE_KEYS)).casefold()
     text = unicodedata.normalize("NFKC", text).translate(LIKE_KEYS)
@@ -37,9 +37,9 @@ def normalised(answer: str) -> str:
 
 
 def faults(question: str, choices: Sequence[str], answer: str) -> Iterator[Fault]:
-    """What is wrong with a question, as (field, code, detail). All three empty is no question, and no fault.
+    """Return the faults of a question, as (field, code, detail). All three empty is no question, and no fault.
 
-    Without choices the buyer writes the answer.
+    Without choices the buyer types the answer.
     """
     right, possible = normalised(answer), [normalised(choice) for choice in choices]
     if not question.strip() and (right or choices):

@@ -1,4 +1,4 @@
-"""Shapes of what raffles take and give."""
+"""Serializers of raffles."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ class PrizeSerializer(serializers.ModelSerializer):
 
 
 class TicketsSerializer(serializers.Serializer):
-    """The counter's state."""
+    """The ticket counter."""
 
     capacity = serializers.IntegerField()
     sold = serializers.IntegerField()
@@ -81,7 +81,7 @@ class RaffleSerializer(serializers.ModelSerializer):
 
 
 class RaffleWriteSerializer(serializers.ModelSerializer):
-    """What a raffle manager writes; with `partial`, what they change."""
+    """The fields that a raffle manager writes; with `partial`, those that they change."""
 
     slug = serializers.SlugField(max_length=80, required=False)
     description = serializers.CharField(max_length=10_000, required=False, allow_blank=True)
@@ -135,19 +135,19 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
         ]
 
     def validate_slug(self, value: str) -> str:
-        """Not a word of the API's own, and nothing that reads as an id: those are other addresses."""
+        """Refuse words that the API uses, and text that reads as an id: those are other addresses."""
         if is_reserved(value):
             raise serializers.ValidationError(f"{value} is reserved.", code="reserved")
         return value
 
     def validate_delay_seconds(self, value: int) -> int:
-        """At least what this installation promises."""
+        """Require the delay that this installation promises."""
         if value < settings.DRAW_DELAY_SECONDS:
             raise serializers.ValidationError(f"At least {settings.DRAW_DELAY_SECONDS} s here.", code="too_short")
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """The rules between fields, every fault named."""
+        """Apply the rules between fields, and name every fault."""
         if not self.partial:
             attrs.setdefault("delay_seconds", settings.DRAW_DELAY_SECONDS)
         value = {name: attrs.get(name, getattr(self.instance, name, None)) for name in Raffle.TERMS}

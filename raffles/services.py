@@ -1,4 +1,4 @@
-"""Writes of raffles: the same for the API, the back office, commands and tasks."""
+"""Writes of raffles, shared by the API, the back office, commands and tasks."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ SYMBOLS = regex.compile(r"\p{S}+")
 
 
 def create_raffle(*, prizes: Sequence[dict[str, Any]], actor: Actor | None = None, **terms: Any) -> Raffle:
-    """A draft with its prizes; `terms` are validated fields of `Raffle`. Raises InvalidInput on a slug in use."""
+    """Make a draft with its prizes; `terms` are validated fields of `Raffle`. Raise InvalidInput on a used slug."""
     terms["slug"] = terms.get("slug") or _free_slug(terms["title"])
     terms["answer"] = questions.normalised(terms.get("answer", ""))
     with transaction.atomic(), _slug_is_free(terms["slug"]):
@@ -39,9 +39,9 @@ def create_raffle(*, prizes: Sequence[dict[str, Any]], actor: Actor | None = Non
 def update_raffle(
     raffle_id: UUID, *, prizes: Sequence[dict[str, Any]] | None = None, actor: Actor | None = None, **changes: Any
 ) -> Raffle:
-    """Changes a draft; of a published raffle only what is not among its terms.
+    """Change a draft; of a published raffle only what is not among its terms.
 
-    Raises TermsFixed, or InvalidInput on a slug in use.
+    Raise TermsFixed, or InvalidInput on a slug in use.
     """
     with transaction.atomic(), _slug_is_free(changes.get("slug", "")):
         raffle = _locked(raffle_id)
@@ -64,12 +64,12 @@ def update_raffle(
 
 
 def _told(raffle: Raffle, names: Iterable[str]) -> dict[str, str]:
-    """What the audit keeps of these fields: auditors need not know the right answer, only that it changed."""
+    """Return the audit's form of these fields: it records that the right answer changed, not the answer."""
     return {name: "(hidden)" if name == "answer" else str(getattr(raffle, name)) for name in names}
 
 
 def delete_raffle(raffle_id: UUID, *, actor: Actor | None = None) -> None:
-    """Removes a draft, which nobody was promised. Raises WrongPhase once it is published."""
+    """Delete a draft, which was promised to nobody. Raise WrongPhase once it is published."""
     with transaction.atomic():
         raffle = _locked(raffle_id)
         if raffle.status != Raffle.Status.DRAFT:
@@ -79,9 +79,9 @@ def delete_raffle(raffle_id: UUID, *, actor: Actor | None = None) -> None:
 
 
 def publish_raffle(raffle_id: UUID, *, actor: Actor | None = None) -> Raffle:
-    """Puts a draft on sale at its opening time; its terms are fixed from now on.
+    """Put a draft on sale at its opening time; its terms are fixed from now on.
 
-    Raises WrongPhase unless it is a draft, InvalidInput naming everything that keeps it from being sold.
+    Raise WrongPhase unless it is a draft, and InvalidInput that names everything that prevents its sale.
     """
     with transaction.atomic():
         raffle = _locked(raffle_id)
@@ -98,10 +98,10 @@ def publish_raffle(raffle_id: UUID, *, actor: Actor | None = None) -> Raffle:
 
 
 def cancel_raffle(raffle_id: UUID, *, reason: str, actor: Actor | None = None) -> Raffle:
-    """Ends a raffle before its draw: nothing more is sold and everyone is refunded (the rooms above listen).
+    """Cancel a raffle before its draw: sales stop and everyone is refunded (by receivers in other apps).
 
-    Raises WrongPhase for a draft, which nobody was promised, and once the entries are frozen: from then on nobody
-    may veto the draw.
+    Raise WrongPhase for a draft, which was promised to nobody, and once the entries are frozen: from then on nobody may
+    veto the draw.
     """
     with transaction.atomic():
         raffle = _locked(raffle_id)
@@ -114,9 +114,9 @@ def cancel_raffle(raffle_id: UUID, *, reason: str, actor: Actor | None = None) -
 
 
 def void_raffle(raffle_id: UUID, *, reason: str) -> None:
-    """Ends a frozen raffle whose draw is void; called by the draw inside its own transaction. Everyone is refunded.
+    """Void a frozen raffle; called by the draw inside its own transaction. Everyone is refunded.
 
-    Raises WrongPhase unless it is frozen and not drawn. The database asks the draw as well.
+    Raise WrongPhase unless it is frozen and not drawn. The database also checks the draw.
     """
     raffle = _locked(raffle_id)
     if raffle.status != Raffle.Status.PUBLISHED or raffle.frozen_at is None or raffle.drawn_at:
@@ -135,7 +135,7 @@ def _cancel(raffle: Raffle, reason: str, actor: Actor | None) -> None:
 
 
 def close_raffle(raffle_id: UUID) -> bool:
-    """Ends the sale if it is due (time, or sold out); True if this call did it. Idempotent."""
+    """End the sale if it is due (time, or sold out); return True if this call did it. Idempotent."""
     with transaction.atomic():
         raffle = _locked(raffle_id)
         if not Raffle.objects.due_to_close().filter(pk=raffle.pk).exists():
@@ -149,12 +149,12 @@ def close_raffle(raffle_id: UUID) -> bool:
 
 
 def mark_frozen(raffle_id: UUID) -> None:
-    """Notes that the entries are fixed; called by the draw inside its own transaction."""
+    """Record that the entries are fixed; called by the draw inside its own transaction."""
     Raffle.objects.filter(pk=raffle_id, frozen_at=None).update(frozen_at=Now())
 
 
 def mark_drawn(raffle_id: UUID) -> None:
-    """Notes that the winners stand; called by the draw inside its own transaction."""
+    """Record that the winners are final; called by the draw inside its own transaction."""
     Raffle.objects.filter(pk=raffle_id, drawn_at=None).update(drawn_at=Now())
 
 
@@ -164,7 +164,7 @@ def _locked(raffle_id: UUID) -> Raffle:
 
 @contextmanager
 def _slug_is_free(slug: str) -> Iterator[None]:
-    """Names the slug as the fault if the database finds it in use; it alone knows of two writers at once."""
+    """Turn the database's error for a used slug into its fault; only the database sees concurrent writers."""
     try:
         yield
     except IntegrityError as error:
@@ -179,7 +179,7 @@ def _replace_prizes(raffle: Raffle, prizes: Sequence[dict[str, Any]]) -> None:
 
 
 def _free_slug(title: str) -> str:
-    """A slug that no raffle has, in Latin letters whatever the title's script. Cost: one query."""
+    """Return an unused slug, in Latin letters whatever the title's script. Cost: one query."""
     # Without symbols and emoji, which would be spelt out.
     base = slugify(anyascii(SYMBOLS.sub(" ", title)))[:70].strip("-_") or "raffle"
     taken = set(Raffle.objects.filter(slug__startswith=base).values_list("slug", flat=True))
@@ -191,7 +191,7 @@ def _free_slug(title: str) -> str:
 
 
 def faults_of_draft(raffle: Raffle) -> list[dict[str, str]]:
-    """Everything that keeps a draft from being sold, as {field, code, detail}. Cost: two queries."""
+    """Return everything that prevents the sale of a draft, as {field, code, detail}. Cost: two queries."""
     positions = list(raffle.prizes.values_list("position", flat=True))
     rules: list[tuple[str, str, str, Callable[[], bool]]] = [
         ("closes_at", "in_the_past", "The sale would be over already.", lambda: raffle.closes_at <= database_now()),

@@ -1,4 +1,4 @@
-"""What raffles announce to the rooms above, inside the transaction of the change.
+"""Signals of raffles to other apps, sent inside the transaction of the change.
 
 A receiver that raises rolls the change back. Senders pass `raffle` and `actor`.
 """

@@ -1,13 +1,13 @@
-"""Slugs of raffles: which words can be one."""
+"""Slugs of raffles: which words are allowed."""
 
 from uuid import UUID
 
-# Words of the API's own: as a slug they would be the address of something else.
+# Words of the API: as a slug they would be the address of something else.
 RESERVED = frozenset({"list", "create"})
 
 
 def is_reserved(slug: str) -> bool:
-    """A word of the API's own, or text that reads as an id: raffles are looked up by id first."""
+    """Whether it is a word of the API, or reads as an id: raffles are looked up by id first."""
     try:
         UUID(slug)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Raffles' background work: closing in time."""
+"""Background tasks of raffles: closing on time."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -12,10 +12,10 @@ LEASE = timedelta(seconds=30)
 
 @sweep(every=1)
 def close_due_raffles() -> int:
-    """Finds raffles whose time has come or whose last ticket is sold."""
+    """Enqueue raffles whose closing time has come or whose last ticket is sold."""
     return enqueue_due(Raffle.objects.due_to_close(), close_raffle, lease=LEASE)
 
 
 def close_raffle(raffle_id: str) -> None:
-    """Closes one raffle if it is due."""
+    """Close one raffle if it is due."""
     services.close_raffle(UUID(raffle_id))

@@ -1,4 +1,4 @@
-"""Rules between the terms of a raffle: the same for the API and the back office."""
+"""Rules between the terms of a raffle, shared by the API and the back office."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -10,13 +10,13 @@ from raffles import questions
 from raffles.models import MAX_PRICE, MAX_TICKETS
 from raffles.questions import Fault
 
-# Years that every time zone, language and program that shows or adds to them can count.
+# Years that every time zone, language and program can show and add to.
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 MOST = {"ticket_price": MAX_PRICE, "capacity": MAX_TICKETS}
 
 
 def faults(terms: Mapping[str, Any]) -> Iterator[Fault]:
-    """What is wrong with these terms, as (field, code, detail). What is None or left out breaks no rule."""
+    """Return the faults of these terms, as (field, code, detail). Terms that are None or missing break no rule."""
     value: dict[str, Any] = {name: terms.get(name) for name in (*MOST, "currency", "opens_at", "closes_at")}
     for name, most in MOST.items():
         if value[name] and value[name] > most:
@@ -39,13 +39,13 @@ def _faults_of_times(value: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def currency_faults(currency: str | None) -> Iterator[Fault]:
-    """Why nothing can be sold in it. None breaks no rule."""
+    """Return why nothing can be sold in this currency. None breaks no rule."""
     if currency and not is_currency(currency):
         yield "currency", "unknown_currency", f"No card can be charged in {currency}."
 
 
 def price_faults(price: int | None, currency: str | None) -> Iterator[Fault]:
-    """Why one ticket cannot be paid for by card: everybody may buy a single one. None breaks no rule."""
+    """Return why one ticket cannot be paid by card: everybody may buy a single one. None breaks no rule."""
     known = CURRENCIES.get((currency or "").lower())
     if not price or known is None:
         return

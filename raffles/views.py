@@ -28,7 +28,7 @@ class RafflePages(CursorPages):
     ordering = ("closes_at", "id")  # type: ignore[assignment]
 
     def get_ordering(self, request: Request, queryset: QuerySet[Raffle], view: Any) -> tuple[str, ...]:
-        """The order asked for, made total by the id."""
+        """Return the requested order, made total by the id."""
         wanted = request.query_params.get("order", "")
         return (wanted, "id") if wanted in RaffleFilter.ORDERS else self.ordering
 
@@ -49,32 +49,32 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     }
 
     def get_permissions(self) -> list[BasePermission]:
-        """Reading is open; each write has its named permission."""
+        """Allow reading to all; each write has its named permission."""
         right = self.PERMISSION_BY_ACTION.get(self.action or "")
         return [has_permission_to(right)()] if right else [AllowAny()]
 
     def get_queryset(self) -> RaffleQuerySet:
-        """Drafts are seen by those who may change them."""
+        """Include drafts for people who may change them."""
         sees_drafts = self.action != "list" and may(self.request, "raffles.change_raffle")
         raffles = Raffle.objects.all() if sees_drafts else Raffle.objects.public()
         return raffles.for_display()
 
     def get_object(self) -> Raffle:
-        """By id or slug; 404 for anything else."""
+        """Return the raffle by id or slug; 404 for anything else."""
         found = self.get_queryset().named(self.kwargs["pk"]).first()
         if found is None:
             raise Http404
         return found
 
-    # A text is looked for in every row; without one, an index gives the page.
+    # A text search reads every row; without one, an index gives the page.
     @limited("120/m", when=lambda request: "search" in request.query_params)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """What is, was and will be on sale, soonest to close first."""
+        """List past, present and future raffles, soonest to close first."""
         return super().list(request, *args, **kwargs)
 
     @extend_schema(request=RaffleWriteSerializer, responses={201: RaffleSerializer})
     def create(self, request: Request) -> Response:
-        """Writes a draft."""
+        """Make a draft."""
         serializer = RaffleWriteSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         raffle = services.create_raffle(actor=signed_in(request), **serializer.validated_data)
@@ -82,7 +82,7 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
 
     @extend_schema(request=RaffleWriteSerializer, responses=RaffleSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Changes a draft; of a published raffle only description, category and image."""
+        """Change a draft; of a published raffle only description, category and image."""
         raffle = self.get_object()
         serializer = RaffleWriteSerializer(raffle, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
@@ -92,13 +92,13 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     @extend_schema(request=None, responses=RaffleSerializer)
     @action(detail=True, methods=["post"])
     def publish(self, request: Request, pk: str) -> Response:
-        """Fixes the terms and puts the raffle on sale at its opening time."""
+        """Fix the terms and put the raffle on sale at its opening time."""
         return Response(self._shown(services.publish_raffle(self.get_object().pk, actor=signed_in(request))))
 
     @extend_schema(request=CancelSerializer, responses=RaffleSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        """Ends the raffle before its draw and refunds everyone."""
+        """Cancel the raffle before its draw and refund everyone."""
         raffle = self.get_object()
         serializer = CancelSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)

@@ -1,4 +1,4 @@
-"""The terms of a raffle in words, for whoever is about to fix them."""
+"""The terms of a raffle in words, for the person about to fix them."""
 
 import hashlib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 def in_words(raffle: Raffle, now: datetime) -> Iterator[tuple[str, str]]:
-    """Each term with its name, as pairs; amounts with their currency, times with weekday and zone. Cost: one query."""
+    """Return name and text of each term; amounts with their currency, times with weekday and zone. Cost: one query."""
     price, currency = raffle.ticket_price, raffle.currency
     yield "Title", raffle.title
     yield "Address", raffle.slug
@@ -41,20 +41,20 @@ def in_words(raffle: Raffle, now: datetime) -> Iterator[tuple[str, str]]:
 
 
 def digest(raffle: Raffle) -> str:
-    """What changes with any of the terms or prizes: whoever agreed to them agreed to these. Cost: one query."""
+    """Return a digest of all terms and prizes, which proves that agreed terms have not changed. Cost: one query."""
     terms = [repr(getattr(raffle, name)) for name in Raffle.TERMS]
     prizes = raffle.prizes.values_list("position", "name", "description", "retail_value")
     return hashlib.sha256(repr((terms, list(prizes))).encode()).hexdigest()
 
 
 def moment(at: datetime) -> str:
-    """`Tuesday 1 December 2026, 09:00 UTC`."""
+    """Format as `Tuesday 1 December 2026, 09:00 UTC`."""
     local = timezone.localtime(at)
     return f"{date_format(local, 'l j F Y, H:i')} {local:%Z}"
 
 
 def span(length: timedelta) -> str:
-    """`2 days and 4 hours`: the two largest units."""
+    """Format as `2 days and 4 hours`: the two largest units."""
     left, parts = max(0, round(length.total_seconds())), []
     for seconds, name in UNITS:
         count, left = divmod(left, seconds)

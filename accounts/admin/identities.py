@@ -1,4 +1,4 @@
-"""Who signs in through somebody else."""
+"""Linked accounts elsewhere in the back office."""
 
 from django.contrib import admin
 
@@ -8,7 +8,7 @@ from luxewin.admin import ReadOnlyAdmin
 
 @admin.register(Identity)
 class IdentityAdmin(ReadOnlyAdmin):
-    """Which account elsewhere opens which account here, and since when."""
+    """Which account elsewhere is linked to which account here, and since when."""
 
     list_display = ["created_at", "provider", "subject", "user", "email"]
     search_fields = ["user__email", "email", "subject__exact"]

@@ -1,4 +1,4 @@
-"""What people were told."""
+"""Messages to people in the back office."""
 
 from django.conf import settings
 from django.contrib import admin
@@ -14,26 +14,26 @@ from luxewin.audit.services import record_all
 
 
 def _kinds() -> list[str]:
-    """Each kind of message has its template."""
+    """Return the kinds of messages; each has its template."""
     return sorted(template.stem for template in (settings.BASE_DIR / "templates" / "mail").glob("*.txt"))
 
 
 @admin.register(Notification)
 class NotificationAdmin(ReadOnlyAdmin):
-    """What was told to whom, and whether the mail server took it."""
+    """Messages, their recipients, and whether the mail server accepted them."""
 
     list_display = ["created_at", "kind", "user", "status", "attempts", "sent_at", "error"]
     list_filter = ["status", ("kind", known(_kinds))]
     search_fields = ["user__email"]
     list_select_related = ["user"]
-    # The context of some kinds holds a sign-in link.
+    # Hidden, because the context of some kinds holds a sign-in link.
     exclude = ["context"]
     ordering = ["-created_at"]
     actions = ["send_again"]
 
     @admin.action(description="Send the selected messages again that were given up", permissions=["resend"])
     def send_again(self, request: HttpRequest, selected: QuerySet[Notification]) -> None:
-        """Once what kept them from being sent was put right."""
+        """Send again, after the cause of the failure was fixed."""
         failed = list(selected.filter(status=Notification.Status.FAILED))
         with transaction.atomic():
             sent = Notification.objects.filter(pk__in=[each.pk for each in failed]).send_again()
@@ -42,5 +42,5 @@ class NotificationAdmin(ReadOnlyAdmin):
         self.message_user(request, f"{sent} of the selected messages had been given up, and will be sent again.")
 
     def has_resend_permission(self, request: HttpRequest) -> bool:
-        """Support and raffle managers."""
+        """Whether the person may send again: support and raffle managers."""
         return request.user.has_perm("accounts.resend_notification")

@@ -31,17 +31,15 @@ RIGHTS = {"is_staff", "is_superuser", "groups"}
 
 
 class PreferencesInline(admin.StackedInline):
-    """On the user's page, to look at: they are the person's own word."""
+    """A person's preferences on their page, read-only: only the person may change them."""
 
     model = Preferences
     can_delete = False
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
         return False
 
 
@@ -67,7 +65,7 @@ def _reopen(person: User, reason: str, actor: User) -> str:
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin):
-    """A person; rights are given through groups. Nobody edits themselves here, nor anybody with more rights."""
+    """A person; rights are given through groups. Staff cannot edit themselves, nor anybody with more rights."""
 
     form = PersonForm
     add_form = NewPersonForm
@@ -158,46 +156,44 @@ class UserAdmin(DjangoUserAdmin):
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Only who has every right gives every right."""
+        """Let only superusers make superusers."""
         fields = list(super().get_readonly_fields(request, obj))
         return fields if signed_in(request).is_superuser else [*fields, "is_superuser"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Without a reason where nothing can be changed."""
+        """Leave out the reason if nothing can be changed."""
         shown = super().get_fieldsets(request, obj)
         return shown if obj is None or self.has_change_permission(request, obj) else shown[:-1]
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        """A new account has no preferences yet."""
+        """Leave out preferences for a new account, which has none yet."""
         return super().get_inlines(request, obj) if obj else []
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:  # type: ignore[override]
-        """Roles that give nothing beyond one's own rights."""
+        """Offer only roles that give no more than the actor's own rights."""
         if db_field.name == "groups":
             kwargs["queryset"] = givable_groups(signed_in(request))
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Not of oneself, not of the erased, and of nobody who has a right that one lacks."""
+        """Whether it is neither the actor, nor erased, nor a person with a right that the actor lacks."""
         if not super().has_change_permission(request, obj):
             return False
         actor = signed_in(request)
         return obj is None or (obj.pk != actor.pk and not obj.is_deleted and has_authority(actor, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody: what deletes a person is the action."""
+        """Refuse: people are deleted by the action."""
         return False
 
     def has_export_permission(self, request: HttpRequest) -> bool:
-        """Who may start exports."""
         return request.user.has_perm("accounts.start_export")
 
     def has_forget_permission(self, request: HttpRequest) -> bool:
-        """Who may start deletions."""
         return request.user.has_perm("accounts.start_deletion")
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """What a service refuses after the form was checked is told, and nothing is written."""
+        """Show a refusal of a service after the form was checked; then nothing is written."""
         try:
             return super().changeform_view(request, *args, **kwargs)
         except Problem as refusal:
@@ -205,7 +201,7 @@ class UserAdmin(DjangoUserAdmin):
             return HttpResponseRedirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Through the services, each of which locks, checks, audits and tells the person."""
+        """Save through the services, each of which locks, checks, audits and notifies the person."""
         given, by = form.cleaned_data, {"actor": signed_in(request), "reason": form.cleaned_data["reason"]}
         if not change:
             obj.pk = services.add_person(email=given["email"], display_name=given["display_name"], **by).pk
@@ -226,13 +222,13 @@ class UserAdmin(DjangoUserAdmin):
             self.message_user(request, text, messages.WARNING)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Nothing: groups are given by a service, and preferences are not changed here."""
+        """Skip Django's groups, which a service has set."""
         for formset in formsets:
             formset.save()
 
     @method_decorator(sensitive_post_parameters())
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
-        """In place of Django's page: a new password, or none, by a service."""
+        """Replace Django's page: set a new password or remove it, by a service."""
         person = self.get_object(request, unquote(id))
         if person is None:
             raise Http404
@@ -258,18 +254,18 @@ class UserAdmin(DjangoUserAdmin):
         return True
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """With whether somebody else has the same name and date of birth; each row asks an index."""
+        """Add whether somebody else has the same name and date of birth. Cost: one index look-up per row."""
         same = User.objects.likely_doubles_of(OuterRef("pk"), OuterRef("display_name"), OuterRef("date_of_birth"))
         return super().get_queryset(request).annotate(has_double=Exists(same))
 
     @admin.display(boolean=True, description="likely double")
     def double(self, user: Any) -> bool:
-        """Somebody else has the same name and date of birth."""
+        """Whether somebody else has the same name and date of birth."""
         return bool(user.has_double)
 
     @admin.display(description="same name and date of birth, or mailbox")
     def likely_doubles(self, user: User) -> str:
-        """Other accounts that may be the same person's."""
+        """Return other accounts that may be the same person's."""
         if user.date_of_birth is None:
             return "-"
         same = User.objects.likely_doubles_of(user.pk, user.display_name, user.date_of_birth)
@@ -280,11 +276,10 @@ class UserAdmin(DjangoUserAdmin):
 
     @admin.display(boolean=True, description="verified")
     def has_verified_email(self, user: User) -> bool:
-        """The address is theirs."""
         return user.has_verified_email
 
     @admin.display(description="new e-mail address")
     def new_email(self, user: User) -> str:
-        """One that waits for its mailbox, and perhaps for the old one."""
+        """Return the address that waits for its mailbox, and perhaps for the old one."""
         waiting = EmailChange.objects.filter(user=user).first()
         return f"{waiting.email}, once its mailbox has opened the link" if waiting else "-"

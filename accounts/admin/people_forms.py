@@ -1,4 +1,4 @@
-"""Forms of the back office about one person: each change has a reason, and goes to a service."""
+"""Back-office forms about one person: each change has a reason, and is passed to a service."""
 
 from datetime import date
 from typing import Any
@@ -12,7 +12,7 @@ from accounts.serializers.fields import AddressField, BirthDateField, CountryFie
 
 
 class PersonForm(UserChangeForm):
-    """A person's facts and rights, as the API takes them."""
+    """A person's profile and rights, validated as in the API."""
 
     reason = reason_field(required=False)
 
@@ -31,29 +31,29 @@ class PersonForm(UserChangeForm):
         ]
 
     def clean_email(self) -> str:
-        """An address that mail reaches."""
+        """Require an address that mail reaches."""
         return as_api_takes(AddressField(), self.cleaned_data["email"])
 
     def clean_display_name(self) -> str:
-        """One line, no address of the web."""
+        """Require one line without a web address."""
         return as_api_takes(NameField(), self.cleaned_data["display_name"])
 
     def clean_country(self) -> str:
-        """One that exists, or none while it is not known."""
+        """Require an existing country, or none while unknown."""
         country: str = self.cleaned_data["country"]
         return as_api_takes(CountryField(), country) if country else ""
 
     def clean_region(self) -> str:
-        """Of the form of a region; that it is of the country is checked with it."""
+        """Require the form of a region; `clean` checks that it belongs to the country."""
         return as_api_takes(RegionField(), self.cleaned_data["region"])
 
     def clean_date_of_birth(self) -> date | None:
-        """Of somebody who can be alive, or none while it is not known."""
+        """Require a living person's date, or none while unknown."""
         born: date | None = self.cleaned_data["date_of_birth"]
         return as_api_takes(BirthDateField(), born) if born else None
 
     def clean(self) -> dict[str, Any]:
-        """With a reason, if anything changes."""
+        """Require a reason if anything changes."""
         cleaned = super().clean() or self.cleaned_data
         if self.changed_facts() and not cleaned.get("reason", "").strip():
             self.add_error("reason", "Give the reason for this change.")
@@ -68,12 +68,12 @@ class PersonForm(UserChangeForm):
         return cleaned
 
     def changed_facts(self) -> set[str]:
-        """Names of the fields that are others than before."""
+        """Return the names of the changed fields."""
         return set(self.changed_data) - {"reason"}
 
 
 class NewPersonForm(forms.ModelForm):
-    """A new account. It has no password: its person sets one by a mailed link, and nobody else knows it."""
+    """A new account. It has no password: its owner sets one by a mailed link."""
 
     reason = reason_field()
 
@@ -82,27 +82,27 @@ class NewPersonForm(forms.ModelForm):
         fields = ["email", "display_name"]
 
     def clean_email(self) -> str:
-        """An address that mail reaches."""
+        """Require an address that mail reaches."""
         return as_api_takes(AddressField(), self.cleaned_data["email"])
 
     def clean_display_name(self) -> str:
-        """One line, no address of the web."""
+        """Require one line without a web address."""
         return as_api_takes(NameField(), self.cleaned_data["display_name"])
 
 
 class PersonPasswordForm(forms.Form):
-    """A new password for somebody else, or none; which ones are refused the service says."""
+    """A new password for somebody else, or none; the service decides which are refused."""
 
     password1 = password_field(label="New password", required=False)
     password2 = password_field(label="The same again", required=False)
     reason = reason_field()
 
     def takes_away(self) -> bool:
-        """Whether they are to have no password."""
+        """Whether the password is to be removed."""
         return "unset-password" in self.data
 
     def clean(self) -> dict[str, Any]:
-        """The password, twice the same, if there is to be one."""
+        """Require the password twice the same, unless it is to be removed."""
         given = super().clean() or self.cleaned_data
         if not self.takes_away() and not self.errors:
             if not given["password1"]:
@@ -112,5 +112,5 @@ class PersonPasswordForm(forms.Form):
         return given
 
     def new_password(self) -> str | None:
-        """None if they are to have none."""
+        """Return the new password; None to remove it."""
         return None if self.takes_away() else self.cleaned_data["password1"]

@@ -15,7 +15,7 @@ from luxewin.admin import ReadOnlyAdmin
 
 @admin.register(Export)
 class ExportAdmin(ReadOnlyAdmin):
-    """How far archives are; what is in them nobody sees here."""
+    """The progress of archives; their content is not shown here."""
 
     list_display = ["created_at", "user", "status", "attempts", "size", "ready_at", "expires_at", "error"]
     list_filter = ["status"]
@@ -26,7 +26,7 @@ class ExportAdmin(ReadOnlyAdmin):
 
 @admin.register(Deletion)
 class DeletionAdmin(ReadOnlyAdmin):
-    """Who wishes to be forgotten, when that is due, and what put it off."""
+    """Requests for deletion, when each is due, and what postponed it."""
 
     list_display = ["created_at", "user", "status", "due_at", "can_be_kept", "obstacles", "ended_at"]
     list_filter = ["status"]
@@ -36,14 +36,14 @@ class DeletionAdmin(ReadOnlyAdmin):
 
 
 class RuleForm(forms.ModelForm):
-    """How long, and why."""
+    """How long something is kept, and why."""
 
     class Meta:
         model = RetentionRule
         fields = ["keep_days", "why"]
 
     def clean_keep_days(self) -> int:
-        """Not below what the code keeps in any case."""
+        """Require at least the minimum that the code sets."""
         days, floor = self.cleaned_data["keep_days"], REMOVERS[self.instance.what].floor_days
         if days < floor:
             raise forms.ValidationError(f"This is kept for {floor} days at least.", code="below_floor")
@@ -52,7 +52,7 @@ class RuleForm(forms.ModelForm):
 
 @admin.register(RetentionRule)
 class RetentionRuleAdmin(admin.ModelAdmin):
-    """How long things are kept. Rules are neither made nor removed here: the code says what there is to keep."""
+    """How long things are kept. Rules are neither added nor removed here: the code defines what there is to keep."""
 
     form = RuleForm
     list_display = ["what", "about", "keep_days", "why", "ran_at"]
@@ -61,17 +61,15 @@ class RetentionRuleAdmin(admin.ModelAdmin):
 
     @admin.display(description="removes")
     def about(self, rule: RetentionRule) -> str:
-        """What goes."""
+        """Return what the rule removes."""
         return REMOVERS[rule.what].about
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
         return False
 
     def save_model(self, request: HttpRequest, obj: RetentionRule, form: forms.ModelForm, change: bool) -> None:
-        """Through the service, which audits it."""
+        """Save through the service, which audits it."""
         services.change_rule(obj.what, keep_days=obj.keep_days, why=obj.why, actor=signed_in(request))

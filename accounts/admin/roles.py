@@ -1,4 +1,4 @@
-"""Roles, to look at: what each may do is written in accounts.roles, and whose they are on each person's page."""
+"""Roles, read-only: accounts.roles defines their permissions, and each person's page shows their roles."""
 
 from django.contrib import admin
 from django.contrib.auth.models import Group
@@ -10,7 +10,7 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class RoleAdmin(ReadOnlyAdmin):
-    """What a role may do. Whoever could change that here could give themselves every right."""
+    """A role's permissions. Read-only, because editing them would let staff give themselves every right."""
 
     search_fields = ["name"]
     ordering = ["name"]

@@ -1,4 +1,4 @@
-"""Safeguards in the back office: to look up, to set up for somebody who calls, never to shorten; rules and terms."""
+"""Safeguards in the back office (viewed, or set up for a caller, never shortened), country rules and terms."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from luxewin.api.problems import Problem
 from luxewin.money import as_text
 
 FOR_GOOD = "for good"
-# What can be chosen for somebody, within what they could choose themselves.
+# The choices for a caller, within what they could choose themselves.
 PAUSES = {24: "1 day", 7 * 24: "1 week", 30 * 24: "30 days", 91 * 24: "3 months", 183 * 24: "6 months"}
 EXCLUSIONS = {6: "6 months", 12: "1 year", 24: "2 years", 60: "5 years"}
 WISHES = [
@@ -33,7 +33,7 @@ WISHES = [
 
 
 class WishForm(forms.Form):
-    """What somebody who called wants to have set up."""
+    """The safeguard that a caller wants set up."""
 
     email = AddressField(help_text="Of the person's account. Be sure that it is them who asks.")
     wish = forms.ChoiceField(choices=WISHES)
@@ -44,14 +44,14 @@ class WishForm(forms.Form):
     )
 
     def clean_email(self) -> str:
-        """An address that has an account."""
+        """Require an address that has an account."""
         email: str = self.cleaned_data["email"]
         if not User.objects.filter(email=email).exists():
             raise forms.ValidationError(f"Nobody is registered as {email}.")
         return email
 
     def meaning(self) -> str:
-        """What the wish does, for who is about to set it up."""
+        """Describe the effect to the member of staff who is about to set it up."""
         wish, email = self.cleaned_data["wish"], self.cleaned_data["email"]
         length = next(text for _, wishes in WISHES for value, text in wishes if value == wish)
         if wish.startswith("pause"):
@@ -62,7 +62,7 @@ class WishForm(forms.Form):
         )
 
     def set_up(self, actor: User) -> Safeguards:
-        """What is wanted. Raises StaysInForce and EmailNotVerified."""
+        """Set up the safeguard. Raise StaysInForce and EmailNotVerified."""
         person = User.objects.get(email=self.cleaned_data["email"])
         wish, reason = self.cleaned_data["wish"], self.cleaned_data["reason"]
         kind, _, length = wish.partition(" ")
@@ -74,7 +74,7 @@ class WishForm(forms.Form):
 
 @admin.register(Safeguards)
 class SafeguardsAdmin(ReadOnlyAdmin):
-    """Pauses and exclusions. Support sets them up for people who ask for it; nobody takes one back."""
+    """Pauses and exclusions. Support sets them up on request; nobody can cancel one."""
 
     list_display = ["user", "paused_until", "excluded_until", "excluded_forever"]
     list_filter = ["excluded_forever"]
@@ -83,11 +83,11 @@ class SafeguardsAdmin(ReadOnlyAdmin):
     ordering = ["user__email"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Support."""
+        """Allow support."""
         return request.user.has_perm("accounts.add_safeguards")
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """One wish, shown again with what it means before it is set up; what is refused is said at the form."""
+        """Ask for one safeguard, and show its effect for confirmation; a refusal appears in the form."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = WishForm(request.POST if request.method == "POST" else None)
@@ -110,7 +110,7 @@ class SafeguardsAdmin(ReadOnlyAdmin):
 
 @admin.register(SpendLimit)
 class SpendLimitAdmin(ReadOnlyAdmin):
-    """What people limit themselves to."""
+    """Monthly limits that people set for themselves."""
 
     list_display = ["user", "in_force", "waiting", "next_from"]
     fields = ["user", "in_force", "waiting", "next_from"]
@@ -120,17 +120,17 @@ class SpendLimitAdmin(ReadOnlyAdmin):
     ordering = ["user__email", "currency"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """By the database's clock."""
+        """Add the limit in force by the database's clock."""
         return SpendLimit.objects.as_they_stand()
 
     @admin.display(description="a month")
     def in_force(self, row: Any) -> str:
-        """With its currency."""
+        """Return the limit in force with its currency."""
         return _amount(row.limit, row.currency)
 
     @admin.display(description="raised to")
     def waiting(self, row: Any) -> str:
-        """What waits."""
+        """Return the limit that waits."""
         return _amount(row.next_amount, row.currency) if row.is_waiting else "-"
 
 
@@ -146,14 +146,14 @@ class RuleForm(forms.ModelForm):
         fields = ["country", "region", "allowed", "minimum_age", "reason", "effective_from"]
 
     def clean_country(self) -> str:
-        """One that exists."""
+        """Require an existing country."""
         code: str = self.cleaned_data["country"].upper()
         if code not in countries_by_alpha2:
             raise forms.ValidationError(f"{code} is not an ISO 3166-1 alpha-2 code.", code="unknown_country")
         return code
 
     def clean_region(self) -> str:
-        """In upper case; that it is of the country is a constraint."""
+        """Return it in upper case; a constraint checks that it belongs to the country."""
         region: str = self.cleaned_data["region"].upper()
         return region
 
@@ -168,34 +168,34 @@ class CountryRuleAdmin(ReadOnlyAdmin):
     search_fields = ["country", "region", "reason"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Raffle managers."""
+        """Allow raffle managers."""
         return request.user.has_perm("accounts.add_countryrule")
 
     def save_model(self, request: HttpRequest, obj: CountryRule, form: Any, change: bool) -> None:
-        """Through the service, so that the audit has it."""
+        """Save through the service, which audits it."""
         services.set_country_rule(obj, actor=signed_in(request))
 
 
 @admin.register(Terms)
 class TermsAdmin(ReadOnlyAdmin):
-    """Published versions. None is edited: a newer one replaces it."""
+    """Published versions. They are never edited: a newer one replaces them."""
 
     list_display = ["version", "effective_from", "url", "published_at"]
     fields = ["version", "url", "effective_from"]
     search_fields = ["version"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Raffle managers."""
+        """Allow raffle managers."""
         return request.user.has_perm("accounts.add_terms")
 
     def save_model(self, request: HttpRequest, obj: Terms, form: Any, change: bool) -> None:
-        """Through the service, so that the audit has it."""
+        """Save through the service, which audits it."""
         services.publish_terms(obj, actor=signed_in(request))
 
 
 @admin.register(TermsAcceptance)
 class TermsAcceptanceAdmin(ReadOnlyAdmin):
-    """Who accepted what, when and from where."""
+    """Acceptances: who accepted which version, when and from where."""
 
     list_display = ["at", "user", "terms", "address"]
     list_filter = ["terms"]

@@ -1,4 +1,4 @@
-"""Who has a second factor. django-otp's own pages, which show secrets and let them be moved, are gone."""
+"""Authenticators in the back office. django-otp's own pages are removed: they show secrets and can reassign them."""
 
 from django.contrib import admin
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -11,7 +11,7 @@ admin.site.unregister(TOTPDevice)
 
 @admin.register(Authenticator)
 class AuthenticatorAdmin(ReadOnlyAdmin):
-    """An authenticator app; taking it from somebody who lost it is `manage.py reset_second_factor`."""
+    """An authenticator app; for a lost one, use `manage.py reset_second_factor`."""
 
     list_display = ["user", "confirmed", "created_at", "last_used_at"]
     list_filter = ["confirmed"]

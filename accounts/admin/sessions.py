@@ -1,4 +1,4 @@
-"""Who is signed in where."""
+"""Sessions in the back office."""
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -16,7 +16,7 @@ def _end(session: Session, reason: str, actor: User) -> str:
 
 @admin.register(Session)
 class SessionAdmin(ReadOnlyAdmin):
-    """Who is signed in where; ending is an action."""
+    """Sessions by device; an action ends them."""
 
     list_display = ["user", "user_agent", "address", "created_at", "last_used_at", "ended_at", "second_factor"]
     search_fields = ["user__email"]
@@ -35,5 +35,5 @@ class SessionAdmin(ReadOnlyAdmin):
     ]
 
     def has_end_permission(self, request: HttpRequest) -> bool:
-        """Who may change people may sign them out."""
+        """Whether the person may end sessions: everybody who may change people."""
         return request.user.has_perm("accounts.change_user")

@@ -1,1 +1,1 @@
-"""The back office itself: who gets in, and how. Its pages are each room's `admin`."""
+"""The back office itself: access, sign-in and shared page rules. Its pages are in each app's `admin`."""

@@ -1,4 +1,4 @@
-"""Filters for lists of large tables: none reads the table to find out what it could offer."""
+"""Filters for lists of large tables: none reads the table to find its choices."""
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -12,7 +12,7 @@ MONTHS = 24
 
 
 class MonthFilter(DateFieldListFilter):
-    """Django's periods, and each of the last MONTHS months."""
+    """Filter by Django's periods, and by each of the last MONTHS months."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -24,7 +24,7 @@ class MonthFilter(DateFieldListFilter):
 
 
 def known(values: Callable[[], Iterable[str]]) -> type[AllValuesFieldListFilter]:
-    """A filter that offers these values, asked for with each page; Django's selects all distinct ones of the table."""
+    """Return a filter with these values, read for each page; Django's reads all distinct values of the table."""
 
     class KnownValuesFilter(AllValuesFieldListFilter):
         def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the forms of the back office share with the API: its fields, its limits, and what its services refuse."""
+"""What back-office forms share with the API: fields, limits, and refusals of services."""
 
 from typing import Any
 
@@ -18,14 +18,14 @@ REASON = (
 class AddressField(forms.EmailField):
     """An e-mail address, in canonical form."""
 
-    # `canonical_address` is what looks at it.
+    # `canonical_address` validates it.
     default_validators = []
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=MAX_LENGTH, **kwargs)
 
     def clean(self, value: Any) -> str:
-        """In canonical form; raises ValidationError."""
+        """Return the canonical form; raise ValidationError."""
         text: str = super().clean(value)
         try:
             return canonical_address(text) if text else text
@@ -40,19 +40,19 @@ class Line(forms.CharField):
 
 
 def reason_field(**options: Any) -> Line:
-    """Why staff do it."""
+    """Return the field for the reason of staff."""
     widget = forms.TextInput(attrs={"class": "vLargeTextField"})
     return Line(max_length=200, widget=widget, help_text=REASON, **options)
 
 
 def password_field(*, autocomplete: str = "new-password", **options: Any) -> forms.CharField:
-    """A password as the API takes it: as typed, and not so long that hashing or looking at it costs time."""
+    """Return a password field as in the API: as typed, and limited in length to bound the time of hashing."""
     widget = forms.PasswordInput(attrs={"autocomplete": autocomplete})
     return forms.CharField(strip=False, max_length=PASSWORD_LENGTH, widget=widget, **options)
 
 
 def as_api_takes(field: serializers.Field, value: Any) -> Any:
-    """Check a value with a field of the API, and return it in the form that is stored; raises forms.ValidationError."""
+    """Validate a value with an API field, and return it as stored; raise forms.ValidationError."""
     try:
         return field.run_validation(value)
     except serializers.ValidationError as refusal:
@@ -60,7 +60,7 @@ def as_api_takes(field: serializers.Field, value: Any) -> Any:
 
 
 def add_problem(form: forms.BaseForm, problem: Problem, **names: str) -> None:
-    """Put a service's refusal beside the fields it is about; `names` says what they are called in the form."""
+    """Add a service's refusal to the form's fields; `names` maps the service's field names to the form's."""
     if not isinstance(problem, InvalidInput):
         form.add_error(None, problem.detail)
         return

@@ -1,4 +1,4 @@
-"""What every page of the back office obeys: which columns may be asked about, and how much one click may touch.
+"""Rules for every back-office page: which columns may be looked up, and how many rows one click may touch.
 
 `BackOffice.register` puts this class in front of every ModelAdmin, those of libraries included.
 """
@@ -15,22 +15,22 @@ from django.db.models import CharField, DateField, DateTimeField, EmailField, Qu
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 
-# Rows that one action takes. A confirmation page carries their keys, and Django reads 1,000 form fields at most.
+# Rows per action. A confirmation page carries their keys, and Django reads at most 1,000 form fields.
 MOST_SELECTED = 200
-# Rows that a list counts, and pages through: counting all of a large table takes seconds.
+# Rows that a list counts and pages through: counting all of a large table takes seconds.
 MOST_COUNTED = 10_000
-# What the links of Django's own filters ask of a column that they list.
-# How days are typed (`luxewin.formats`).
+# How dates are typed (`luxewin.formats`).
 ISO_DAY = "YYYY-MM-DD"
+# Look-ups that the links of Django's own filters use on their column.
 FILTER_LOOKUPS = ("", "__exact", "__isnull", "__isempty", "__gte", "__lt", "__lte")
 
 
 class BoundedPaginator(Paginator):
-    """Counts up to MOST_COUNTED rows. Cost: one query, however large the table is."""
+    """Count up to MOST_COUNTED rows. Cost: one query, however large the table is."""
 
     @cached_property
     def count(self) -> int:
-        """How many rows there are, or MOST_COUNTED."""
+        """Return the number of rows, at most MOST_COUNTED."""
         rows: Any = self.object_list
         return rows.order_by().values("pk")[:MOST_COUNTED].count()
 
@@ -41,9 +41,9 @@ class BoundedPaginator(Paginator):
 
 
 class BackOfficeModelAdmin(ModelAdmin):
-    """Allows lookups on listed filters alone, bounds counts, and refuses actions on more than MOST_SELECTED rows.
+    """Allow look-ups only on listed filters, bound counts, and refuse actions on more than MOST_SELECTED rows.
 
-    An action with the attribute `is_streamed` takes any number: it holds a bounded number of rows in memory.
+    An action with the attribute `is_streamed` accepts any number: it holds a bounded number of rows in memory.
     """
 
     paginator = BoundedPaginator
@@ -52,7 +52,7 @@ class BackOfficeModelAdmin(ModelAdmin):
     list_max_show_all = MOST_SELECTED
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """As Django's; a day or time says in which form it is typed, and in which time zone."""
+        """Return Django's field; a date or time field also says its format and time zone."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if isinstance(db_field, DateField) and field is not None:
             is_time = isinstance(db_field, DateTimeField)
@@ -61,23 +61,23 @@ class BackOfficeModelAdmin(ModelAdmin):
         return field
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:  # type: ignore[override]
-        """Ids, numbers and e-mail addresses by the whole: 33 is in many a UUID. Names and titles by their parts."""
+        """Search ids, numbers and e-mail addresses by the whole, because 33 is in many a UUID; other texts by parts."""
         return [self._whole(str(name)) for name in super().get_search_fields(request)]
 
     def _whole(self, name: str) -> str:
         try:
             field = get_fields_from_path(self.model, name)[-1]
         except (FieldDoesNotExist, NotRelationField):
-            return name  # it says by itself how it is compared
+            return name  # it names its own look-up
         is_text = isinstance(field, (CharField, TextField)) and not isinstance(field, EmailField)
         return name if is_text else f"{name}__exact"
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:  # type: ignore[override]
-        """Whether the query string may say this: Django lets it ask about any column of the model, hidden or not."""
+        """Whether the query string may use this look-up: Django would allow any column of the model, hidden or not."""
         return lookup in self.allowed_lookups(request)
 
     def allowed_lookups(self, request: HttpRequest) -> frozenset[str]:
-        """The parameters of `list_filter` and `date_hierarchy`; nothing else filters a list."""
+        """Return the parameters of `list_filter` and `date_hierarchy`, the only ones that filter a list."""
         allowed: set[str] = set()
         if self.date_hierarchy:
             allowed |= {f"{self.date_hierarchy}__{part}" for part in ("year", "month", "day", "gte", "lt")}
@@ -94,13 +94,13 @@ class BackOfficeModelAdmin(ModelAdmin):
         return frozenset(allowed)
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
-        """Rows are named by their key alone."""
+        """Allow only the primary key to identify rows."""
         return to_field in {self.opts.pk.name, self.opts.pk.attname}
 
     def response_action(  # type: ignore[override]  # any further argument is Django's own affair
         self, request: HttpRequest, queryset: QuerySet[Any], **kwargs: Any
     ) -> HttpResponse | None:
-        """As Django's, for at most MOST_SELECTED rows named by keys; of anything else it says so and does nothing."""
+        """Run the action on at most MOST_SELECTED rows named by keys; otherwise show an error and do nothing."""
         if self._selects_too_many(request, queryset):
             text = (
                 f"Nothing was done: more than {MOST_SELECTED} rows are selected, and an action takes {MOST_SELECTED} "

@@ -1,4 +1,4 @@
-"""One's own password in the back office: the same service as the API's `users/password`."""
+"""The back office's page for one's own password: the same service as the API's `users/password`."""
 
 from typing import Any
 
@@ -19,28 +19,28 @@ NAMES = {"current_password": "old_password", "new_password": "new_password1"}
 
 
 class OwnPasswordForm(AdminPasswordChangeForm):
-    """The old password, and the new one twice; whether they are good the service says."""
+    """The old password, and the new one twice; the service validates them."""
 
     old_password = password_field(autocomplete="current-password", label="Old password")
     new_password1 = password_field(label="New password")
     new_password2 = password_field(label="New password, again")
 
     def clean_old_password(self) -> str:
-        """As it is: the service counts the tries."""
+        """Leave it unchecked: the service counts attempts."""
         return self.cleaned_data["old_password"]
 
     def validate_password_for_user(self, user: User, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
-        """Once, by the service."""
+        """Leave it to the service, which validates once."""
 
 
 class OwnPasswordPage(PasswordChangeView):
-    """Sets one's own password; every session ends but this one, and a mail tells of it."""
+    """Set one's own password; every other session ends, and a mail reports it."""
 
     form_class = OwnPasswordForm
     success_url = reverse_lazy("admin:password_change_done")
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """What the service refuses stands beside its field."""
+        """Show a refusal of the service beside its field."""
         user, given = signed_in(self.request), form.cleaned_data
         try:
             count_request(self.request, group="back office password", key="user", rate="30/h")

@@ -1,4 +1,4 @@
-"""The back office's page of one's second factor: set up right after the sign-in, looked at and renewed later."""
+"""The back office's page for one's second factor: set up right after sign-in, viewed and renewed later."""
 
 from typing import Any
 
@@ -27,13 +27,13 @@ FRESH_SECONDS, OFFERED = 600, "offered_authenticator"
 
 @method_decorator(never_cache, name="dispatch")
 class SecondFactorPage(View):
-    """Open to staff who gave their password: to set one up, within ten minutes of it; else with a code of theirs."""
+    """Open to staff after their password, to set one up within ten minutes; with a second factor, after its code."""
 
     site: Any = None
     http_method_names = ["get", "head", "post"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Sends to the sign-in whoever may not see it (any more)."""
+        """Redirect to the sign-in unless this person may (still) see the page."""
         if not self.site.is_staff(request):
             return self._to_sign_in(request)
         self.user = signed_in(request)
@@ -46,13 +46,13 @@ class SecondFactorPage(View):
         return super().dispatch(request, *args, **kwargs)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """How it stands with it, or a new secret."""
+        """Show the state of the second factor, or a new secret."""
         if self.has_one:
             return self._page(state=services.state_of(self.user))
         return self._page(offered=self._offered())
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """A code of the secret that was shown switches it on; later, password and code give new recovery codes."""
+        """Switch it on with a code of the shown secret; later, make new recovery codes for password and code."""
         code = request.POST.get("code", "")[:CODE_LENGTH]
         try:
             if self.has_one:
@@ -73,7 +73,7 @@ class SecondFactorPage(View):
         return self._page(offered=self._offered(), fault=fault)
 
     def _offered(self) -> Authenticator:
-        """The secret that this browser was shown, else a new one: what another was shown, others may know."""
+        """Return the secret shown in this browser, else a new one: others may know a secret shown elsewhere."""
         key = self.request.session.get(OFFERED)
         offered = Authenticator.objects.filter(pk=key, user=self.user, confirmed=False).first()
         if offered is None:

@@ -1,4 +1,4 @@
-"""The back office's sign-in: password, and the second factor of those who have one."""
+"""The back office's sign-in: password, and the code of a second factor."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ SIGNED_IN_AT = "signed_in_at"
 
 
 class SignInForm(AdminAuthenticationForm):
-    """The back office's sign-in, as slow for guessers as the API's."""
+    """The back office's sign-in, with the API's delays for guessers."""
 
     password = password_field(autocomplete="current-password", label="Password")
     code = forms.CharField(
@@ -36,9 +36,9 @@ class SignInForm(AdminAuthenticationForm):
     )
 
     def clean(self) -> dict[str, Any]:
-        """Counts the try by address and by account before the password is looked at, and then before the code is."""
+        """Count the attempt by address and account before checking the password, and again before the code."""
         if self.errors:
-            # A field is empty or holds what no address or password has: nobody was named.
+            # A field is empty or invalid for an address or password: no account was named.
             return self.cleaned_data
         email = self.cleaned_data["username"]
         try:
@@ -72,18 +72,18 @@ class SignInForm(AdminAuthenticationForm):
             check_code(user, code)
         except WrongCode as refusal:
             raise ValidationError(refusal.detail, code=refusal.code) from refusal
-        # django-otp keeps it in the browser's session.
+        # django-otp stores it in the browser's session.
         user.otp_device = device
 
 
 @receiver(user_logged_in, dispatch_uid="accounts.back_office.signed_in_at")
 def note_the_time(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
-    """A password just given lets its owner set up a second factor; one given long ago does not."""
+    """Record when the password was given: only a recent one lets its owner set up a second factor."""
     request.session[SIGNED_IN_AT] = database_now().timestamp()
 
 
 @receiver(user_logged_out, dispatch_uid="accounts.back_office.signed_out")
 def record_sign_out(sender: Any, user: Any, **kwargs: Any) -> None:
-    """The API's sessions end elsewhere."""
+    """Audit the sign-out; API sessions end elsewhere."""
     if user is not None:
         record("user.signed_out", user, actor=user, after={"from": "back office"})

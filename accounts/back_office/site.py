@@ -1,4 +1,4 @@
-"""Who gets into the back office: staff and, with settings.STAFF_SECOND_FACTOR, only with a second factor."""
+"""Access to the back office: staff and, with settings.STAFF_SECOND_FACTOR, only with a second factor."""
 
 from functools import wraps
 from typing import Any
@@ -13,9 +13,9 @@ from django.urls import path
 class BackOffice(admin.AdminSite):
     """Django's admin behind a second factor.
 
-    The sign-in takes the code of those who have one. Staff who must have one and have none are led to the page that
-    sets it up, and nothing else opens until they have. What needs models is imported when it is needed: they are not
-    there yet when Django reads this class.
+    The sign-in takes the code of staff who have one. Staff who must have one and have none are sent to the page that
+    sets it up; nothing else opens until they have. Imports of models are inside functions: models are not loaded yet
+    when Django reads this class.
     """
 
     site_header = site_title = "LuxeWin back office"
@@ -25,7 +25,7 @@ class BackOffice(admin.AdminSite):
     def register(
         self, model_or_iterable: Any, admin_class: type[admin.ModelAdmin] | None = None, **options: Any
     ) -> None:
-        """Put the rules of BackOfficeModelAdmin before what the page's own class says, whoever wrote it."""
+        """Put BackOfficeModelAdmin's rules before the page's own class, libraries' included."""
         from accounts.back_office.model_admin import BackOfficeModelAdmin
 
         own = admin_class or admin.ModelAdmin
@@ -33,19 +33,19 @@ class BackOffice(admin.AdminSite):
         super().register(model_or_iterable, type(own.__name__, (BackOfficeModelAdmin, own), facts), **options)
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Staff who showed a second factor in this browser, or need not."""
+        """Whether they are staff and gave a second factor in this browser, or need none."""
         return self.is_staff(request) and (not settings.STAFF_SECOND_FACTOR or self.has_second_factor(request))
 
     def is_staff(self, request: HttpRequest) -> bool:
-        """Staff who gave their password."""
+        """Whether they are staff who gave their password."""
         return super().has_permission(request)
 
     def has_second_factor(self, request: HttpRequest) -> bool:
-        """Whether a second factor was shown in this browser that its owner still has; django-otp's middleware knows."""
+        """Whether a second factor that still exists was given in this browser; django-otp's middleware knows."""
         return request.user.is_verified()  # type: ignore[union-attr]
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The sign-in; for who has signed in and has no second factor yet, the way to the page that sets it up."""
+        """Show the sign-in; a person signed in without a second factor is sent to the page that sets it up."""
         from accounts.services.codes import authenticator_of
 
         half_way = request.method == "GET" and self.is_staff(request) and not self.has_permission(request)
@@ -54,14 +54,14 @@ class BackOffice(admin.AdminSite):
         return super().login(request, extra_context)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """One's own password, by the API's service."""
+        """Show the page for one's own password, which uses the API's service."""
         from accounts.back_office.passwords import OwnPasswordPage
 
         context = {**self.each_context(request), **(extra_context or {})}
         return OwnPasswordPage.as_view(extra_context=context)(request)
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        """What a page changes, and a signal tells the audit of, was done by whoever opened it."""
+        """Make the signed-in person the actor of audit rows that signals write."""
 
         @wraps(view)
         def named(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -73,7 +73,7 @@ class BackOffice(admin.AdminSite):
         return super().admin_view(named, cacheable)
 
     def get_urls(self) -> list[Any]:
-        """With the reasons of the health, and the page of one's second factor, open to some to whom nothing else is."""
+        """Add the health details, and the second-factor page, which opens before the rest of the site."""
         from accounts.back_office.second_factor import SecondFactorPage
         from accounts.back_office.signing_in import SignInForm
         from luxewin.health.views import details

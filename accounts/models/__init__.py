@@ -1,4 +1,4 @@
-"""People and what is kept about them, a module for each part."""
+"""People and the data kept about them, one module per topic."""
 
 from accounts.models.identities import Identity
 from accounts.models.messages import EmailChange, LinkRequest, Notification

@@ -1,4 +1,4 @@
-"""Columns for e-mail addresses: whatever is written or looked up is in canonical form, whichever code does it."""
+"""Columns for e-mail addresses: every value written or looked up is made canonical."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from accounts.addresses import AddressRefused, canonical_address, lookup_address
 
 
 class CanonicalEmailField(models.EmailField):
-    """An address in the form of `canonical_address`. Forms refuse what has none, with its reason."""
+    """An address in the form of `canonical_address`. Forms refuse an invalid address with its reason."""
 
     def clean(self, value: Any, model_instance: Any) -> Any:
-        """What forms and `createsuperuser` call: the canonical form; raises ValidationError."""
+        """Return the canonical form, for forms and `createsuperuser`; raise ValidationError."""
         if isinstance(value, str) and value.strip():
             try:
                 value = canonical_address(value)
@@ -22,7 +22,7 @@ class CanonicalEmailField(models.EmailField):
         return super().clean(value, model_instance)
 
     def pre_save(self, model_instance: Any, add: bool) -> Any:
-        """Canonical in the row and on the instance; see `MailboxKeyField` for what is left as it is."""
+        """Make the row and the instance canonical; see `MailboxKeyField` for the exception."""
         value = getattr(model_instance, self.attname)
         if isinstance(value, str):
             canonical = lookup_address(value)
@@ -34,10 +34,9 @@ class CanonicalEmailField(models.EmailField):
 
 @CanonicalEmailField.register_lookup
 class CanonicalExact(lookups.Exact):
-    """Finds an address however it is written."""
+    """Find an address however it is written."""
 
     def get_prep_lookup(self) -> Any:
-        """In canonical form."""
         if isinstance(self.rhs, str):
             self.rhs = lookup_address(self.rhs)
         return super().get_prep_lookup()
@@ -45,24 +44,23 @@ class CanonicalExact(lookups.Exact):
 
 @CanonicalEmailField.register_lookup
 class CanonicalIn(lookups.In):
-    """The same for several."""
+    """Find several addresses however they are written."""
 
     def get_prep_lookup(self) -> Any:
-        """In canonical form."""
         if not hasattr(self.rhs, "resolve_expression"):
             self.rhs = [lookup_address(each) if isinstance(each, str) else each for each in self.rhs]
         return super().get_prep_lookup()
 
 
 class MailboxKeyField(models.CharField):
-    """The key of the mailbox that the row's `email` reaches; it follows the address by itself.
+    """The key of the mailbox that the row's `email` reaches; kept up to date on save.
 
-    An account that came in when another had its mailbox has none: its address stays as
-    it is written while the canonical one is another's, and the key stays null, until they are free.
+    An account created while another had its mailbox has no key. Its address stays as written while the canonical one is
+    taken, and the key stays null until both are free.
     """
 
     def pre_save(self, model_instance: Any, add: bool) -> str | None:
-        """Sets the key. Cost: none, but a query for an account that has none."""
+        """Set the key. Cost: none, but a query for an account that has none."""
         key: str | None = mailbox_key(model_instance.email)
         if not add and _is_taken(model_instance, self.attname, key):
             key = None
@@ -71,7 +69,7 @@ class MailboxKeyField(models.CharField):
 
 
 def _is_taken(instance: Any, column: str, value: Any) -> bool:
-    """Whether this is a row without a mailbox of its own, and another has the value. Cost: no query for all others."""
+    """Whether the row has no mailbox of its own, and another row has the value. Cost: no query for other rows."""
     if getattr(instance, "mailbox", "") is not None:
         return False
     others = type(instance)._base_manager.exclude(pk=instance.pk)  # noqa: SLF001 Django's public name for it

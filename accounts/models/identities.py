@@ -1,4 +1,4 @@
-"""Who signs in through somebody else."""
+"""Linked accounts elsewhere."""
 
 from django.db import models
 from django.db.models.functions import Now

@@ -1,4 +1,4 @@
-"""What people are told, and what waits for a link that was mailed to them."""
+"""Messages to people, and requests that wait for a mailed link."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ from luxewin.tasks.models import Claimable
 
 
 class LinkRequest(Claimable):
-    """Somebody asked for a mailed link by address alone; gone once it was answered or found to need no answer."""
+    """A request by address alone for a mailed link; deleted once it was answered or needs no answer."""
 
     class Kind(models.TextChoices):
         VERIFY = "verify_email", "Verify the address"
@@ -29,7 +29,7 @@ class LinkRequest(Claimable):
 
 
 class EmailChange(models.Model):
-    """A new address that waits until both its owner and the owner of the old one have opened their links."""
+    """A new address that waits until the links mailed to it and to the old one were both opened."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.OneToOneField(User, models.CASCADE, related_name="email_change")
@@ -43,13 +43,13 @@ class EmailChange(models.Model):
 
 
 class Notification(Claimable):
-    """A message to a person: written with the change it tells of, delivered by a worker."""
+    """A message to a person: written with the change it reports, delivered by a worker."""
 
     class Status(models.TextChoices):
         WAITING = "waiting", "Waiting"  # to be sent, or being tried again
         SENT = "sent", "Sent"  # the mail server took it
-        FAILED = "failed", "Failed"  # given up after MAX_ATTEMPTS, an operator looks
-        DROPPED = "dropped", "Not sent"  # nobody was to get it any more when its turn came
+        FAILED = "failed", "Failed"  # given up after MAX_ATTEMPTS, for an operator to check
+        DROPPED = "dropped", "Not sent"  # no longer wanted when its turn came
 
     MAX_ATTEMPTS: ClassVar[int] = 12
 
@@ -57,7 +57,7 @@ class Notification(Claimable):
     user = models.ForeignKey(User, models.CASCADE, related_name="notifications")
     kind = models.CharField(max_length=40, help_text="Names the templates mail/<kind>.txt.")
     context = models.JSONField(default=dict)
-    # The same news about the same thing is told once, however often its task runs.
+    # One message per kind and subject, however often its task runs.
     dedupe_key = models.CharField(max_length=120, unique=True)
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)

@@ -1,4 +1,4 @@
-"""People: who they are, and how they want to be written to and named."""
+"""People, and their preferences."""
 
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -16,22 +16,22 @@ from luxewin.audit.services import record
 from luxewin.ids import uuid7
 from luxewin.lines import LineField
 
-# Of people who are forgotten: a domain that never exists (RFC 2606).
+# The address domain of erased people: it never exists (RFC 2606).
 NOWHERE = "@deleted.invalid"
 
 
 def address_of_nobody() -> str:
-    """For somebody whose own is taken away."""
+    """Return a placeholder address for a person whose own is removed."""
     return f"deleted-{uuid4().hex}{NOWHERE}"
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes users; `accounts.services.register_user` is the door for people, this one for operators."""
+    """Make users for operators; people register through `accounts.services.register_user`."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """A user with a hashed password.
+        """Make a user with a hashed password.
 
-        Raises ValidationError for an address that no mail reaches, and where its mailbox has an account.
+        Raise ValidationError for an address that no mail reaches, and if its mailbox has an account.
         """
         user = self.model(email=self.model._meta.get_field("email").clean(email, None), **fields)  # noqa: SLF001
         user.clean()
@@ -40,25 +40,25 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """An operator with every right, verified."""
+        """Make a verified operator with every right."""
         fields = {"is_staff": True, "is_superuser": True, "email_verified_at": Now()} | fields
         return self.create_user(email, password, **fields)
 
     def likely_doubles_of(self, pk: Any, name: Any, born: Any) -> "models.QuerySet[User]":
-        """Others of this name and date of birth, each a value or an expression. Cost: an index has both."""
-        # In SQL too the name is compared without its case; nobody is found by a date that is not known.
+        """Return others of this name and date of birth, each a value or an expression. Cost: an index covers both."""
+        # The name is compared without case, as in the index; an unknown date matches nobody.
         same = self.annotate(lower_name=Lower("display_name")).filter(
             date_of_birth=born, lower_name=Lower(name if hasattr(name, "resolve_expression") else models.Value(name))
         )
         return same.exclude(pk=pk)
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        """By address, however it is written."""
+        """Return the user of an address, however it is written."""
         return self.get(email=username or "")
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person who buys, or a member of staff. Signs in by e-mail."""
+    """A buyer, or a member of staff. Signs in by e-mail."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     email = CanonicalEmailField(unique=True)
@@ -101,28 +101,28 @@ class User(AbstractBaseUser, PermissionsMixin):
         constraints = [
             models.CheckConstraint(condition=models.Q(email=Lower("email")), name="accounts_user_email_lower"),
         ]
-        # For whoever may have a second account: the same name and date of birth.
+        # To find second accounts: the same name and date of birth.
         indexes = [models.Index("date_of_birth", Lower("display_name"), name="accounts_user_likely_double")]
 
     def __str__(self) -> str:
         return self.email
 
     def clean(self) -> None:
-        """For forms and commands: raises ValidationError where another account has the mailbox."""
+        """Raise ValidationError if another account has the mailbox; for forms and commands."""
         super().clean()
         if self.mailbox is None and not self._state.adding:
-            # It has none already, and is barred for it; its other columns can be edited.
+            # An account without a mailbox cannot buy anyway; its other columns may be edited.
             return
         key = mailbox_key(self.email)
         if User.objects.filter(mailbox=key).exclude(pk=self.pk).exists():
             raise ValidationError({"email": ValidationError("This mailbox has an account.", code="unique")})
 
     def save(self, **kwargs: Any) -> None:
-        """Saves; a new password and a deactivation end every session, whoever made the change and by which door.
+        """Save; a new password and a deactivation end every session, whatever code made the change.
 
-        Whoever saves `is_active` also has the last word on a deletion that waits: closed, its mailed link opens the
-        account no more; open, it is off. The link's own service does not come by here.
-        A hash that is only renewed at sign-in is no new password: Django forgets the raw one before it saves.
+        Saving `is_active` also settles a waiting deletion: if closed, its mailed link no longer opens the account; if
+        open, the deletion is cancelled. The link's own service bypasses this. A hash that is only renewed at sign-in is
+        no new password: Django clears the raw one before it saves.
         """
         renewed = self._password is not None  # type: ignore[attr-defined]  # the stubs leave it out
         ends = not self._state.adding and (renewed or not self.is_active)
@@ -150,22 +150,22 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     @property
     def is_deleted(self) -> bool:
-        """Nothing names this person any more, and no mail reaches them."""
+        """Whether the person is erased: nothing names them any more, and no mail reaches them."""
         return self.email.endswith(NOWHERE)
 
     @property
     def has_verified_email(self) -> bool:
-        """The address was shown to be theirs."""
+        """Whether the address was proved to be theirs."""
         return self.email_verified_at is not None
 
     @property
     def is_operator(self) -> bool:
-        """Works here: may enter the back office, or was given a role. Cost: one query for who may not."""
+        """Whether the person may enter the back office or has a role. Cost: one query for those who may not enter."""
         return self.is_staff or self.is_superuser or self.groups.exists()
 
 
 def validate_time_zone(name: str) -> None:
-    """Raises ValidationError unless it is an IANA name."""
+    """Raise ValidationError unless it is an IANA name."""
     if name not in available_timezones():
         raise ValidationError(f"{name} is not an IANA time zone.", code="unknown_time_zone")
 
@@ -197,5 +197,5 @@ class Preferences(models.Model):
 
     @property
     def marketing_consent(self) -> bool:
-        """Consented, and not withdrawn."""
+        """Whether consent was given and not withdrawn."""
         return self.marketing_consent_at is not None

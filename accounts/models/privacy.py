@@ -1,4 +1,4 @@
-"""What becomes of people's data: exports, deletions, exclusions that outlive an account, how long things are kept."""
+"""Exports, deletions, exclusions that outlive an account, and rules of retention."""
 
 from typing import ClassVar
 
@@ -13,12 +13,12 @@ from luxewin.tasks.models import Claimable
 
 
 class Export(Claimable):
-    """An archive of everything held on a person, made by a worker and gone a few days later."""
+    """An archive of all data held on a person, made by a worker and deleted a few days later."""
 
     class Status(models.TextChoices):
         WAITING = "waiting", "Waiting"  # to be made, or being made
         READY = "ready", "Ready"  # made, and its link mailed
-        FAILED = "failed", "Failed"  # given up, an operator looks; the person may ask again at once
+        FAILED = "failed", "Failed"  # given up, for an operator to check; the person may ask again at once
 
     MAX_ATTEMPTS: ClassVar[int] = 3
 
@@ -43,7 +43,7 @@ class Export(Claimable):
 
 
 class ExportPart(models.Model):
-    """A piece of an archive, so that neither making nor fetching one takes its size of memory."""
+    """A piece of an archive, so that the whole never has to be in memory."""
 
     export = models.ForeignKey(Export, models.CASCADE, related_name="parts", db_index=False)
     number = models.PositiveIntegerField()
@@ -58,11 +58,11 @@ class ExportPart(models.Model):
 
 
 class Deletion(Claimable):
-    """A person's wish to be forgotten: it can be taken back until `due_at`, and waits while money is under way."""
+    """A person's request to be erased: it can be cancelled until `due_at`, and waits while money is under way."""
 
     class Status(models.TextChoices):
-        WAITING = "waiting", "Waiting"  # the account is closed, nothing is gone yet
-        CANCELLED = "cancelled", "Cancelled"  # taken back
+        WAITING = "waiting", "Waiting"  # the account is closed, nothing is erased yet
+        CANCELLED = "cancelled", "Cancelled"  # by the person or by staff
         DONE = "done", "Done"  # nothing names the person any more
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -90,10 +90,10 @@ class Deletion(Claimable):
 
 
 class FormerIdentifier(models.Model):
-    """A mailbox or a Supabase account that was shown to be this person's and is not used here any more.
+    """A mailbox or Supabase account that the person once verified and no longer uses here.
 
-    Written by triggers (accounts/sql/keep_former_identifier.sql). An exclusion stays tied to it; it goes when the
-    person is forgotten.
+    Written by triggers (accounts/sql/keep_former_identifier.sql). An exclusion stays tied to it; it is deleted when the
+    person is erased.
     """
 
     user = models.ForeignKey(User, models.CASCADE, related_name="former_identifiers", db_index=False)
@@ -109,7 +109,7 @@ class FormerIdentifier(models.Model):
 
 
 class ExcludedAddress(models.Model):
-    """A mailbox, Supabase account or card of somebody who is excluded and forgotten here, as a keyed digest."""
+    """A mailbox, Supabase account or card of an excluded person who was erased here, as a keyed digest."""
 
     digest = models.BinaryField(primary_key=True, max_length=32)
     until = models.DateTimeField(null=True, help_text="None: for good.")
@@ -120,7 +120,7 @@ class ExcludedAddress(models.Model):
 
 
 class RetentionRule(Claimable):
-    """How long something is kept; what it names is removed by `accounts.privacy.retention`."""
+    """How long a kind of data is kept; `accounts.privacy.retention` removes it."""
 
     what = models.CharField(max_length=40, primary_key=True)
     keep_days = models.PositiveIntegerField()

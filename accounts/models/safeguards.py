@@ -1,6 +1,6 @@
-"""What protects people who buy: limits, pauses and exclusions of their own, rules of countries, terms.
+"""Safeguards of buyers: their own limits, pauses and exclusions, rules of countries, terms.
 
-Nothing here is switched by a worker: each row says from when or until when, and the database's clock decides.
+No worker switches anything here: each row says from when or until when, and the database's clock decides.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ REGION = r"^[A-Z]{2}-[A-Z0-9]{1,3}$"
 
 
 class Safeguards(models.Model):
-    """Until when a person may not buy, by their own wish. A trigger lets nothing in force be shortened or removed."""
+    """Until when a person may not buy, by their own choice. A trigger refuses to shorten or remove one in force."""
 
     user = models.OneToOneField(User, models.PROTECT, primary_key=True, related_name="safeguards")
     paused_until = models.DateTimeField(null=True)
@@ -32,19 +32,19 @@ class Safeguards(models.Model):
 
 
 class SpendLimitQuerySet(QuerySet[Any]):
-    """Limits."""
+    """Spend limits."""
 
     def as_they_stand(self) -> "SpendLimitQuerySet":
-        """With `limit` (none: no limit) and `is_waiting`, whether a raise waits, by the database's clock."""
+        """Add `limit` (none: no limit) and `is_waiting`, whether a raise waits, by the database's clock."""
         began = Q(next_from__lte=Now())
         is_waiting = Case(When(next_from__gt=Now(), then=True), default=False, output_field=models.BooleanField())
         return self.annotate(limit=Case(When(began, then=F("next_amount")), default=F("amount")), is_waiting=is_waiting)
 
 
 class SpendLimit(models.Model):
-    """What a person wants to spend in a calendar month (UTC) in one currency, at most; none is no limit.
+    """The most a person wants to spend in a calendar month (UTC) in one currency; none is no limit.
 
-    While one currency has a limit, those without a row count as limited to nothing.
+    While one currency has a limit, currencies without a row have a limit of 0.
     """
 
     user = models.ForeignKey(User, models.PROTECT, related_name="spend_limits", db_index=False)
@@ -68,10 +68,10 @@ class SpendLimit(models.Model):
 
 
 class CountryRule(models.Model):
-    """Whether people of a country, or of one region of it, may buy, and from which age.
+    """Whether residents of a country, or of one of its regions, may buy, and from which age.
 
-    Of the rules of a person's region that have begun the newest decides alone; without one, that of the country;
-    without that, everybody of MINIMUM_AGE may. A rule is never changed: a newer one replaces it.
+    Of the rules that have begun, the newest of the person's region decides alone; without one, the newest of the
+    country; without that, everybody of MINIMUM_AGE may buy. A rule is never changed: a newer one replaces it.
     """
 
     country = models.CharField(max_length=2, help_text="ISO 3166-1 alpha-2.")
@@ -101,7 +101,7 @@ class CountryRule(models.Model):
 
 
 class Terms(models.Model):
-    """A version of the terms of sale. Whoever buys must have accepted the newest in force; none ever changes."""
+    """A version of the terms of sale. Buyers must have accepted the newest in force; none ever changes."""
 
     version = LineField(max_length=40, unique=True, help_text="For example 2026-11.")
     url = models.URLField(help_text="Where this version can be read for good.")
@@ -117,7 +117,7 @@ class Terms(models.Model):
 
 
 class TermsAcceptance(models.Model):
-    """That somebody accepted a version, when and from where. Append-only; the address alone can be forgotten."""
+    """A person's acceptance of a version, when and from where. Append-only; only the address can be erased."""
 
     user = models.ForeignKey(User, models.PROTECT, related_name="accepted_terms", db_index=False)
     terms = models.ForeignKey(Terms, models.PROTECT, related_name="+", db_index=False)
@@ -132,10 +132,10 @@ class TermsAcceptance(models.Model):
 
 
 class EligibilityChange(Claimable):
-    """This person's profile or safeguards changed, and nobody has checked their open checkouts since.
+    """A change of a person's profile or safeguards; their open checkouts have not been checked since.
 
-    Written by triggers of the tables that decide about it (accounts/sql/note_eligibility_change.sql), so that no way of
-    changing them is missed.
+    Written by triggers of the tables that decide eligibility (accounts/sql/note_eligibility_change.sql), so that no way
+    of changing them is missed.
     """
 
     user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="+")

@@ -1,4 +1,4 @@
-"""The second factor: the app that shows six digits, and the codes for when it is lost."""
+"""The second factor: an authenticator app, and recovery codes for when it is lost."""
 
 import hashlib
 import logging
@@ -16,14 +16,14 @@ from accounts.encryption import DecryptionFailed, decrypt, encrypt
 from accounts.models.people import User
 
 log = logging.getLogger(__name__)
-SECRET_BYTES = 20  # RFC 4226: as long as the digest that it goes into
+SECRET_BYTES = 20  # RFC 4226: as long as the digest of its HMAC
 
 
 class Authenticator(TOTPDevice):
-    """django-otp's TOTP device with its secret encrypted: 30-second steps, one to either side, each good once.
+    """django-otp's TOTP device with its secret encrypted: 30-second steps, one either side, each code works once.
 
-    A person has at most one that counts and one that waits to be confirmed (accounts/sql/authenticator_each.sql).
-    Guessing is slowed by accounts.throttle, not by django-otp: two delays would only hide each other.
+    A person has at most one confirmed and one unconfirmed (accounts/sql/authenticator_each.sql). Guessing is slowed by
+    accounts.throttle, not by django-otp: two delays would only hide each other.
     """
 
     class Meta:
@@ -31,29 +31,29 @@ class Authenticator(TOTPDevice):
 
     @classmethod
     def of(cls, user: User) -> "Authenticator":
-        """A new one, not saved and not confirmed."""
+        """Make a new authenticator, neither saved nor confirmed."""
         stored = encrypt(secrets.token_bytes(SECRET_BYTES), owner=str(user.pk))
         return cls(user=user, name="Authenticator app", key=stored, confirmed=False)
 
     @cached_property
     def bin_key(self) -> bytes:
-        """The secret; raises DecryptionFailed."""
+        """Return the secret; raise DecryptionFailed."""
         return decrypt(self.key, owner=str(self.user_id))
 
     @property
     def secret(self) -> str:
-        """The secret as apps take it where nothing can be scanned: base32."""
+        """Return the secret in base32, for typing into an app."""
         return b32encode(self.bin_key).decode()
 
     @property
     def qr_svg(self) -> str:
-        """The otpauth link to scan, as an SVG image: black on white, whatever page it stands on."""
+        """Return the otpauth link as an SVG QR code, black on white on any page."""
         return segno.make(self.config_url, micro=False).svg_inline(scale=5, border=4, dark="#000", light="#fff")
 
     def verify_token(self, token: str) -> bool:
-        """Whether these digits are good now; they are good no more then. Lock the row first, in a transaction.
+        """Check and use up this code. Lock the row first, in a transaction.
 
-        The secret is encrypted anew each time, so that after a change of SECRET_KEY the old one is soon not needed.
+        The secret is encrypted anew each time, so that after a change of SECRET_KEY the old key is soon not needed.
         """
         try:
             self.key = encrypt(self.bin_key, owner=str(self.user_id))
@@ -64,7 +64,7 @@ class Authenticator(TOTPDevice):
 
 
 class RecoveryCode(models.Model):
-    """A code that stands in for the app once: its row goes when it is used.
+    """A code that replaces the app once: its row is deleted when it is used.
 
     django-otp keeps its static tokens as they are typed; these are kept as digests. 120 random bits need neither salt
     nor a slow hash, and an index finds them.
@@ -85,7 +85,7 @@ class RecoveryCode(models.Model):
 
     @classmethod
     def renew(cls, user: User) -> list[str]:
-        """New codes as they are shown, once; the older ones are dead. Call it in a transaction."""
+        """Replace a person's codes and return the new ones, which are shown once. Call it in a transaction."""
         codes = [b32encode(secrets.token_bytes(15)).decode().lower() for _ in range(cls.COUNT)]
         cls.objects.filter(user=user).delete()
         RecoveryCode.objects.bulk_create(RecoveryCode(user=user, digest=cls._digest(code)) for code in codes)
@@ -93,7 +93,7 @@ class RecoveryCode(models.Model):
 
     @classmethod
     def spend(cls, user: User, code: str) -> bool:
-        """Whether it was one of theirs that was not used; it is now. One DELETE: of two at once, one succeeds."""
+        """Use up a recovery code; return whether it was valid. One DELETE: of two concurrent uses, one succeeds."""
         return cls.objects.filter(user=user, digest=cls._digest(code)).delete()[0] == 1
 
     @staticmethod
@@ -106,5 +106,5 @@ class RecoveryCode(models.Model):
 
 
 def plain(code: str) -> str:
-    """A code without what people put in between, in lower case."""
+    """Return a code in lower case without the separators that people type."""
     return re.sub(r"[\s-]", "", code).lower()

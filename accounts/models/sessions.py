@@ -1,4 +1,4 @@
-"""Who is signed in where, and how often signing in failed."""
+"""Sessions, and delays after failed sign-ins."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -10,10 +10,10 @@ from luxewin.ids import uuid7
 
 
 class Session(models.Model):
-    """One sign-in on one device: a family of refresh tokens of which only the newest is good.
+    """One sign-in on one device: a family of refresh tokens of which only the newest is valid.
 
-    The newest is kept as what it is made of, not as it is: its id, when it was issued and the key that signs it. So it
-    can be given out again for a moment, and whoever reads the row has nothing to sign in with.
+    Only the parts of the newest are stored: its id, when it was issued and the key that signs it. So it can be issued
+    again for a moment, and a reader of the row cannot sign in with it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -40,12 +40,12 @@ class Session(models.Model):
 
     @property
     def device(self) -> str:
-        """What it was opened on, in short."""
+        """Return a short name of the device on which it was opened."""
         return device_name(self.user_agent)
 
     @property
     def place(self) -> str:
-        """Where it was opened, coarsely."""
+        """Return roughly where it was opened."""
         return place(self.address)
 
 

@@ -1,4 +1,5 @@
-"""Privacy: registers in which each room says what it holds on people, what it takes away, and what stands in the way.
+"""Privacy: registers in which each app says what it holds on people, what it erases, and what blocks a deletion.
 
-Imports point down, and what is held lies in every room: a room registers when the app is ready (its module `privacy`).
+Apps may only import from lower layers, and every app holds personal data: so each registers when it is ready (its
+module `privacy`).
 """

@@ -1,4 +1,4 @@
-"""What accounts and the rooms below it hold on people: exports, deletions and rules of retention of it."""
+"""Personal data held by accounts and the packages below it: exports, deletions and rules of retention."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -49,7 +49,7 @@ def _profile(user: User) -> Iterator[dict[str, Any]]:
 
 
 def audit_rows(found: QuerySet[AuditEntry], user: User) -> Iterator[dict[str, Any]]:
-    """Audit rows as their subject may read them: who else acted, and from where, is that one's own affair."""
+    """Return audit rows as their subject may read them: without other actors and their addresses."""
     for row in exports.rows_of(found.order_by("pk")):
         mine = row.pop("actor") == user.pk
         acted_from, request_id = row.pop("address"), row.pop("request_id")
@@ -57,9 +57,9 @@ def audit_rows(found: QuerySet[AuditEntry], user: User) -> Iterator[dict[str, An
 
 
 def _audit(user: User) -> Iterator[dict[str, Any]]:
-    """About the person, or about anything by them; of what staff did to others no more than that they did.
+    """Return the rows about the person, and those by them; rows about others lack the details.
 
-    Cost: two queries, each by an index of its own; as one they would read the whole audit.
+    Cost: two queries, each with its own index; as one they would read the whole audit.
     """
     own = [model._meta.model_name for model in apps.get_models() if model._meta.pk.related_model is User]  # noqa: SLF001
     sessions = [str(key) for key in user.sessions.values_list("pk", flat=True)]
@@ -72,7 +72,7 @@ def _audit(user: User) -> Iterator[dict[str, Any]]:
 
 
 def _messages(user: User) -> Iterator[dict[str, Any]]:
-    """What went to their own addresses. What another address was told would say whether it has an account."""
+    """Return messages to the person's own addresses. Those to others would reveal who has an account."""
     told = Notification.objects.filter(user=user).exclude(kind="email_change_new")
     return exports.rows_of(told.order_by("pk"), "dedupe_key")
 
@@ -82,7 +82,7 @@ def _link_requests(user: User) -> Iterator[dict[str, Any]]:
 
 
 def register() -> None:
-    """Called once, when the app is ready."""
+    """Register everything; called once, when the app is ready."""
     _register_areas()
     _register_rules()
 
@@ -119,7 +119,7 @@ def _register_areas() -> None:
 
 @obstacle
 def _holds_rights(user: User) -> Iterable[Obstacle]:
-    """Who works here is let go by somebody else first: nobody takes a key along by becoming nobody."""
+    """Block the deletion of people with rights, which must be removed by somebody else first."""
     if user.is_staff or user.is_superuser or user.groups.exists():
         yield Obstacle("staff", "This account has rights in the back office. Have them taken away first.")
 
@@ -131,12 +131,12 @@ GONE: tuple[type[Model], ...] = (
 
 @eraser
 def _erase_account(user: User) -> None:
-    """What only ever served the account."""
+    """Erase what only served the account."""
     for gone in GONE:
         gone._default_manager.filter(user=user).delete()  # noqa: SLF001
     told = Notification.objects.filter(user=user)
     told.waiting().delete()
-    # That somebody was told, and when, stays: it is the proof that winners were.
+    # The record of the message and its time stays: it proves that winners were notified.
     told.update(context={}, error="")
     TermsAcceptance.objects.filter(user=user).update(address=None)
 
@@ -168,7 +168,7 @@ def _register_rules() -> None:
         floor_days=2,
         due=_never_verified,
         remove=_remove_people,
-        # Each takes some forty statements, behind the lock of their row.
+        # Each takes some forty statements, with the person's row locked.
         batch=20,
     )
     retention.register("exports", "archives of exports", floor_days=1, due=_old_exports)
@@ -200,7 +200,7 @@ def _never_verified(before: datetime) -> QuerySet[User]:
 
 
 def _remove_people(batch: QuerySet[User]) -> int:
-    """Whoever is busy, or cannot go for whatever reason, is left to the next run and holds up nobody."""
+    """Remove each person in a transaction of its own; one that is locked or fails is left to the next run."""
     removed = 0
     for user in batch.select_for_update(no_key=True, skip_locked=True).filter(email_verified_at=None):
         try:
@@ -212,7 +212,7 @@ def _remove_people(batch: QuerySet[User]) -> int:
 
 
 def _remove_person(user: User) -> bool:
-    """Forgotten as by their own wish, and the empty account goes too unless something hangs on it."""
+    """Erase as in a deletion, then delete the empty account unless protected rows refer to it."""
     from accounts.services.deletion import pseudonymise
 
     if obstacles_of(user):

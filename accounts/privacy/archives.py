@@ -1,4 +1,4 @@
-"""The archive of an export: a ZIP of a file for each area of what is held, written without holding it in memory."""
+"""The archive of an export: a ZIP with one file per area of data, written without holding it in memory."""
 
 import io
 import json
@@ -42,14 +42,14 @@ the right to complain to a supervisory authority, for example that of the countr
 
 
 class ArchiveTooLarge(Exception):
-    """More is held than an archive may have."""
+    """The data exceeds the size limit of an archive."""
 
 
 def write_archive(user: User, file: IO[bytes]) -> None:
-    """Writes the archive; raises ArchiveTooLarge beyond MAX_BYTES.
+    """Write the archive; raise ArchiveTooLarge beyond MAX_BYTES.
 
-    Cost: a query or a few for each area, by indexes. No transaction is held open: rows that change meanwhile are in it
-    as they were found.
+    Cost: one or a few indexed queries per area. No transaction is held open: rows that change meanwhile are included as
+    they were read.
     """
     with ZipFile(file, "w", ZIP_DEFLATED) as archive:
         files = "\n".join(f"{area.name}: {area.about}" for area in AREAS.values())

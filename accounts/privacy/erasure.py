@@ -1,4 +1,4 @@
-"""What deleting a person needs of each room: what stands in its way, and what is taken away."""
+"""Registers for deletions: what blocks one, and what each app erases."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ from accounts.models import User
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Something that must end before the person can be forgotten."""
+    """Something that must end before the person can be erased."""
 
     code: str
     detail: str
@@ -20,20 +20,20 @@ ERASERS: list[Callable[[User], None]] = []
 
 
 def obstacle(find: Callable[[User], Iterable[Obstacle]]) -> Callable[[User], Iterable[Obstacle]]:
-    """Registers a function that finds what stands in the way of a person's deletion in its room."""
+    """Register a function that finds what blocks a person's deletion in its app."""
     OBSTACLES.append(find)
     return find
 
 
 def eraser(erase: Callable[[User], None]) -> Callable[[User], None]:
-    """Registers a function that takes away what names a person in its room, in the transaction of the deletion.
+    """Register a function that erases what names a person in its app, in the transaction of the deletion.
 
-    It asks nobody outside, leaves ledger and proofs as they are, and runs before the person's own row changes.
+    It makes no network calls, leaves ledger and proofs as they are, and runs before the person's own row changes.
     """
     ERASERS.append(erase)
     return erase
 
 
 def obstacles_of(user: User) -> list[dict[str, str]]:
-    """All that stands in the way, in every room. Cost: a few queries a room."""
+    """Return everything that blocks the deletion, in all apps. Cost: a few queries per app."""
     return [asdict(each) for find in OBSTACLES for each in find(user)]

@@ -1,4 +1,4 @@
-"""What is held on people: each room registers its areas, of which an export makes a file each."""
+"""Personal data held: each app registers its areas, and an export has one file per area."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -19,27 +19,27 @@ class Area:
     about: str
     rows: Rows
     models: frozenset[str]
-    #: Of a CSV file: its heading, in the order of each row's values. JSON has none.
+    #: The heading of a CSV file, in the order of each row's values. JSON has none.
     columns: tuple[str, ...] = ()
 
 
 AREAS: dict[str, Area] = {}
-# Models that refer to people and are in no area, and why.
+# Models that refer to people but are in no area, with the reason.
 LEFT_OUT: dict[str, str] = {}
 
 
 def register(name: str, about: str, rows: Rows, *models: str, columns: tuple[str, ...] = ()) -> None:
-    """Has exports contain a file `name` of these rows: CSV if it has columns, else JSON. `models` are labels."""
+    """Add a file `name` with these rows to exports: CSV if it has columns, else JSON. `models` are labels."""
     AREAS[name] = Area(name, about, rows, frozenset(models), columns)
 
 
 def leave_out(reason: str, *models: str) -> None:
-    """Says why no area has these models, by label; `app.*` is a whole app."""
+    """Record why no area has these models, by label; `app.*` is a whole app."""
     LEFT_OUT.update(dict.fromkeys(models, reason))
 
 
 def rows_of(found: QuerySet[Any], *leaving_out: str) -> Iterator[dict[str, Any]]:
-    """Every column of these rows but bytes, claims and those named; a column that is added later is in by itself.
+    """Return all columns of these rows but bytes, claims and those named; columns added later are included.
 
     Cost: one query, and memory for a few hundred rows.
     """
@@ -49,7 +49,7 @@ def rows_of(found: QuerySet[Any], *leaving_out: str) -> Iterator[dict[str, Any]]
 
 
 def register_rows(name: str, about: str, model: type[Model], *leaving_out: str, by: str = "user") -> None:
-    """The same for all rows of a model whose `by` leads to the person."""
+    """Register all rows of a model whose `by` leads to the person."""
 
     def rows(user: User) -> Iterator[dict[str, Any]]:
         found: QuerySet[Any] = model._default_manager.filter(**{by: user.pk}).order_by("pk")  # noqa: SLF001

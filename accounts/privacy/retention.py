@@ -1,4 +1,4 @@
-"""What rules of retention remove: the names that `RetentionRule` may have, each with what is due and how it goes."""
+"""What rules of retention remove: for each name of a `RetentionRule`, which rows are due and how they are removed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from django.db.models import QuerySet
 
 @dataclass(frozen=True, slots=True)
 class Remover:
-    """How what a rule names is found and removed. What has no remover is never removed: the ledger and the proofs."""
+    """How a rule's data is found and removed. Data without a remover is never removed: the ledger and the proofs."""
 
     about: str
-    #: Whatever the rule says, it is kept for so many days.
+    #: Minimum number of days, whatever the rule says.
     floor_days: int
-    #: What is older than a time, as far as it is still there.
+    #: Returns the rows that are older than a time and not removed yet.
     due: Callable[[datetime], QuerySet[Any]]
-    #: Removes one batch of that, in the caller's transaction; returns how many.
+    #: Removes one batch of them, in the caller's transaction; returns how many.
     remove: Callable[[QuerySet[Any]], int]
-    #: How many are in a batch: what takes a second or so.
+    #: Rows per batch: about a second of work.
     batch: int
 
 
@@ -27,7 +27,7 @@ REMOVERS: dict[str, Remover] = {}
 
 
 def delete(batch: QuerySet[Any]) -> int:
-    """Removes the rows; what hangs on them goes along and is not counted."""
+    """Delete the rows; cascaded rows are not counted."""
     return batch.delete()[1].get(batch.model._meta.label, 0)  # noqa: SLF001
 
 
@@ -40,5 +40,5 @@ def register(
     remove: Callable[[QuerySet[Any]], int] = delete,
     batch: int = 500,
 ) -> None:
-    """Gives the rule of this name its effect; its row is seeded by migration 0002 of accounts."""
+    """Register what the rule of this name removes; its row is seeded by migration 0002 of accounts."""
     REMOVERS[what] = Remover(about, floor_days, due, remove, batch)

@@ -1,1 +1,1 @@
-"""Shapes of what accounts take and give."""
+"""Serializers of accounts."""

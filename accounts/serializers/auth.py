@@ -1,4 +1,4 @@
-"""Shapes of signing up, in and out."""
+"""Serializers of registration, sign-in and sign-out."""
 
 from datetime import date
 from typing import Any
@@ -39,21 +39,21 @@ class RegisterSerializer(serializers.Serializer):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """A region is one of the country."""
+        """Require a region of the country."""
         if attrs.get("region") and not attrs["region"].startswith(f"{attrs['country']}-"):
             said = f"{attrs['region']} is not a region of {attrs['country']}."
             raise serializers.ValidationError({"region": [serializers.ErrorDetail(said, "wrong_country")]})
         return attrs
 
     def validate_terms_version(self, value: str) -> str:
-        """Only what is in force can be accepted."""
+        """Accept only the version in force."""
         terms = terms_in_force()
         if terms is None or terms.version != value:
             raise serializers.ValidationError(f"{value} are not the terms in force.", code="not_in_force")
         return value
 
     def validate_date_of_birth(self, value: date) -> date:
-        """Old enough to buy, by the latest calendar of the country."""
+        """Require the age to buy, by the latest calendar of the country."""
         country = self.initial_data.get("country")
         place = country.upper() if isinstance(country, str) else ""
         if value.year < 1900 or age_of(value, place) < settings.MINIMUM_AGE:
@@ -63,7 +63,7 @@ class RegisterSerializer(serializers.Serializer):
         return value
 
     def validate_password(self, value: str) -> str:
-        """Against every validator, all faults at once, whatever else is wrong with the input."""
+        """Run every validator and report all faults at once, whatever else is wrong with the input."""
         given = {name: self.initial_data.get(name) for name in ("email", "display_name")}
         person = User(**{name: text[:MAX_LENGTH] for name, text in given.items() if isinstance(text, str)})
         if faults := faults_of(value, person):
@@ -72,20 +72,20 @@ class RegisterSerializer(serializers.Serializer):
 
 
 class RegisteredSerializer(serializers.Serializer):
-    """What everybody hears after registering."""
+    """The answer to every registration."""
 
     email = serializers.EmailField()
     detail = serializers.CharField()
 
 
 class AddressSerializer(serializers.Serializer):
-    """Where a mail is asked for."""
+    """The address to send a mail to."""
 
     email = AddressField()
 
 
 class SaidSerializer(serializers.Serializer):
-    """What is said to a person."""
+    """A message to a person."""
 
     detail = serializers.CharField()
 
@@ -98,7 +98,7 @@ class ResetSerializer(serializers.Serializer):
 
 
 class EmailChangeSerializer(SaidSerializer):
-    """How far a change of address has come."""
+    """The progress of a change of address."""
 
     changed = serializers.BooleanField(help_text="False while the other address has not said yes.")
 
@@ -122,7 +122,7 @@ class VerifyEmailSerializer(TokenSerializer):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """One of the two."""
+        """Require one of the two."""
         if ("password" in attrs) == ("new_password" in attrs):
             said = "Send either the password of the registration or a new_password."
             code = "one_of" if "password" in attrs else "required"
@@ -131,7 +131,7 @@ class VerifyEmailSerializer(TokenSerializer):
 
 
 class SignInSerializer(serializers.Serializer):
-    """How a session's tokens are to be handed over."""
+    """How the session's tokens are delivered."""
 
     mode = serializers.ChoiceField(
         ["bearer", "cookie"],
@@ -149,14 +149,14 @@ class LoginSerializer(SignInSerializer):
 
 
 class SecondStepSerializer(SignInSerializer):
-    """What a sign-in with a second factor still owes."""
+    """The code that a sign-in with a second factor still needs."""
 
     challenge = serializers.CharField(max_length=500, help_text="From the 401 `second_factor_required`.")
     code = CodeField()
 
 
 class SupabaseSerializer(SignInSerializer):
-    """Who somebody is at Supabase."""
+    """A Supabase access token."""
 
     access_token = serializers.CharField(
         max_length=8192, help_text="`session.access_token` of supabase-js, not its refresh token."
@@ -164,7 +164,7 @@ class SupabaseSerializer(SignInSerializer):
 
 
 class CsrfSerializer(serializers.Serializer):
-    """For the header X-CSRFToken."""
+    """The token for the header X-CSRFToken."""
 
     csrf_token = serializers.CharField()
 
@@ -207,5 +207,5 @@ class SessionSerializer(serializers.ModelSerializer):
         extra_kwargs = {"last_used_at": {"help_text": "When it last fetched tokens."}}
 
     def get_current(self, session: Session) -> bool:
-        """By the session of the asking access token."""
+        """Whether the access token of this request belongs to it."""
         return session.pk == self.context["current"]

@@ -1,4 +1,4 @@
-"""Fields that several shapes share."""
+"""Serializer fields that several serializers share."""
 
 import re
 from datetime import date
@@ -17,18 +17,18 @@ CODE_LENGTH, PASSWORD_LENGTH = 40, 128
 NAME_LENGTH = 80
 EARLIEST_BIRTH = date(1900, 1, 1)
 CURRENCY = re.compile(r"[a-z]{3}")
-# What a mail program makes a link of.
+# Text that a mail program turns into a link.
 WEB_ADDRESS = re.compile(r"://|www\.", re.IGNORECASE)
 
 
 class NameField(serializers.CharField):
-    """What somebody calls themselves. It stands in mails to others' addresses too: it leads nobody anywhere."""
+    """A display name. It appears in mails to others too, so it must not contain a link."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=NAME_LENGTH, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        """On one line, and without an address of the web."""
+        """Require one line without a web address."""
         name: str = super().to_internal_value(data)
         if WEB_ADDRESS.search(name) or ODD.search(name):
             raise serializers.ValidationError("No web address, line break or control character.", code="odd_name")
@@ -36,13 +36,13 @@ class NameField(serializers.CharField):
 
 
 class CountryField(serializers.CharField):
-    """An ISO 3166-1 alpha-2 code; shown empty while it is not known."""
+    """An ISO 3166-1 alpha-2 code; empty while it is unknown."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=2, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        """Upper case; refuses codes that name no country."""
+        """Return upper case; refuse codes that name no country."""
         code = super().to_internal_value(data).upper()
         if code not in countries_by_alpha2:
             raise serializers.ValidationError(f"{code} is not an ISO 3166-1 alpha-2 code.", code="unknown_country")
@@ -50,22 +50,22 @@ class CountryField(serializers.CharField):
 
 
 class RegionField(serializers.RegexField):
-    """An ISO 3166-2 code, in upper case. Whether it names a region is not looked up: no list of them is kept."""
+    """An ISO 3166-2 code, in upper case. Only its form is checked: there is no list of regions."""
 
     def __init__(self, **kwargs: Any) -> None:
         said = "ISO 3166-2, for example US-WA; wanted where rules differ within the country."
         super().__init__(REGION, required=False, allow_blank=True, max_length=6, help_text=said, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        """In upper case."""
+        """Return upper case."""
         return super().to_internal_value(data.upper() if isinstance(data, str) else data)
 
 
 class BirthDateField(serializers.DateField):
-    """The date of birth of somebody who can be alive."""
+    """The date of birth of a living person."""
 
     def to_internal_value(self, data: Any) -> date:
-        """Neither yet to come nor before EARLIEST_BIRTH."""
+        """Refuse dates in the future or before EARLIEST_BIRTH."""
         born: date = super().to_internal_value(data)
         if not EARLIEST_BIRTH <= born <= database_now().date():
             raise serializers.ValidationError("Nobody who is alive was born then.", code="impossible")
@@ -79,7 +79,7 @@ class CurrencyField(serializers.CharField):
         super().__init__(min_length=3, max_length=3, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        """Lower case; refuses what is not in the table of `luxewin.currencies`."""
+        """Return lower case; refuse what is not in the table of `luxewin.currencies`."""
         code = super().to_internal_value(data).lower()
         if not is_currency(code):
             raise serializers.ValidationError(f"No card can be charged in {code}.", code="unknown_currency")
@@ -87,10 +87,10 @@ class CurrencyField(serializers.CharField):
 
 
 class LimitCurrencyField(CurrencyField):
-    """The same, or one in which the person has a limit from before: it must be possible to take that back."""
+    """The code of a chargeable currency, or one in which the person already has a limit, so that they can remove it."""
 
     def to_internal_value(self, data: Any) -> str:
-        """In lower case."""
+        """Return lower case."""
         code = data.lower() if isinstance(data, str) else ""
         if CURRENCY.fullmatch(code) and self.context["request"].user.spend_limits.filter(currency=code).exists():
             return code
@@ -104,7 +104,7 @@ class AddressField(serializers.CharField):
         super().__init__(max_length=MAX_LENGTH, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        """In canonical form; refuses what no mail reaches."""
+        """Return the canonical form; refuse an address that no mail reaches."""
         try:
             return canonical_address(super().to_internal_value(data))
         except AddressRefused as error:
@@ -119,7 +119,7 @@ class PasswordField(serializers.CharField):
         super().__init__(max_length=PASSWORD_LENGTH, trim_whitespace=False, style=style, write_only=True, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        """Text alone: DRF would make a password of the number 12345."""
+        """Accept only text: DRF would make a password of the number 12345."""
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)

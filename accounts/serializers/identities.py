@@ -1,4 +1,4 @@
-"""Shapes of one's accounts elsewhere."""
+"""Serializers of linked accounts elsewhere."""
 
 from rest_framework import serializers
 
@@ -7,7 +7,7 @@ from accounts.serializers.fields import CodeField, PasswordField
 
 
 class IdentitySerializer(serializers.ModelSerializer):
-    """An account elsewhere with which one signs in here."""
+    """An account elsewhere with which you sign in here."""
 
     class Meta:
         model = Identity
@@ -16,7 +16,7 @@ class IdentitySerializer(serializers.ModelSerializer):
 
 
 class UnlinkSerializer(serializers.Serializer):
-    """The password again, and a code of who has a second factor."""
+    """The password again, and a code if there is a second factor."""
 
     password = PasswordField()
     code = CodeField(required=False)

@@ -1,4 +1,4 @@
-"""Shapes of exports and deletions."""
+"""Serializers of exports and deletions."""
 
 from rest_framework import serializers
 
@@ -7,7 +7,7 @@ from accounts.serializers.fields import PasswordField
 
 
 class ExportSerializer(serializers.Serializer):
-    """How far one's archive is; its link comes by mail."""
+    """The progress of your archive; its link comes by mail."""
 
     status = serializers.ChoiceField(
         choices=["none", *Export.Status.values], help_text="`none`: none was asked for, or it is gone again."
@@ -18,7 +18,7 @@ class ExportSerializer(serializers.Serializer):
     size = serializers.IntegerField(allow_null=True, help_text="Bytes.")
 
 
-# What is shown of none.
+# Shown while there is no export.
 NO_EXPORT = {"status": "none"} | dict.fromkeys(("created_at", "ready_at", "expires_at", "size"))
 
 
@@ -29,6 +29,6 @@ class DeleteSerializer(serializers.Serializer):
 
 
 class DeletionSerializer(serializers.Serializer):
-    """When one is forgotten."""
+    """When your account will be erased."""
 
     due_at = serializers.DateTimeField(help_text="Until then the mailed link takes it back.")

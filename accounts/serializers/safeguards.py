@@ -1,4 +1,4 @@
-"""Shapes of what protects people who buy."""
+"""Serializers of safeguards."""
 
 from typing import Any
 from uuid import UUID
@@ -20,12 +20,12 @@ from luxewin.api.fields import WholeNumber
 from luxewin.currencies import is_currency
 from luxewin.money import as_text
 
-# What a column of the database holds; nobody's limit is as high.
+# The largest number that the database column holds.
 MAX_LIMIT = 10**15
 
 
 class ReasonSerializer(serializers.Serializer):
-    """One thing that stands in the way, as the refusal of `purchases/create` has it."""
+    """One reason why you cannot buy, as in the refusal of `purchases/create`."""
 
     code = serializers.CharField()
     detail = serializers.CharField()
@@ -33,7 +33,7 @@ class ReasonSerializer(serializers.Serializer):
 
 
 class SpendLimitSerializer(serializers.Serializer):
-    """A limit of a calendar month (UTC), in Stripe's unit, as the prices of raffles."""
+    """The limit of a calendar month (UTC), in Stripe's unit, like the prices of raffles."""
 
     currency = serializers.CharField()
     limit = serializers.IntegerField(allow_null=True, help_text="Null: none.")
@@ -52,7 +52,7 @@ class AcceptedTermsSerializer(serializers.Serializer):
 
 
 class SafeguardsSerializer(serializers.Serializer):
-    """Whether one may buy, and what one has set up for oneself."""
+    """Whether you may buy, and the safeguards you have set up."""
 
     may_buy = serializers.BooleanField(help_text="Whether something can be bought, in some currency.")
     may_buy_in = serializers.ListField(
@@ -74,7 +74,7 @@ class SafeguardsSerializer(serializers.Serializer):
 
 
 class LimitSerializer(serializers.Serializer):
-    """A monthly limit that is wanted."""
+    """The monthly limit to set."""
 
     currency = LimitCurrencyField()
     limit = WholeNumber(
@@ -83,13 +83,13 @@ class LimitSerializer(serializers.Serializer):
 
 
 class PauseSerializer(serializers.Serializer):
-    """A pause that is wanted."""
+    """The pause to set up."""
 
     hours = WholeNumber(min_value=MIN_PAUSE_HOURS, max_value=MAX_PAUSE_HOURS, help_text="From now on.")
 
 
 class ExclusionSerializer(serializers.Serializer):
-    """An exclusion that is wanted."""
+    """The exclusion to set up."""
 
     months = WholeNumber(
         min_value=MIN_EXCLUSION_MONTHS, max_value=MAX_EXCLUSION_MONTHS, allow_null=True, help_text="Null: for good."
@@ -106,13 +106,13 @@ class TermsSerializer(serializers.ModelSerializer):
 
 
 class AcceptSerializer(serializers.Serializer):
-    """The version that is accepted."""
+    """The version to accept."""
 
     version = serializers.CharField(max_length=40)
 
 
 def safeguards_of(user_id: UUID) -> dict[str, Any]:
-    """All that `SafeguardsSerializer` shows. Cost: one statement, three with a limit."""
+    """Return all that `SafeguardsSerializer` shows. Cost: one statement, three with a limit."""
     standing = eligibility_of(user_id)
     limits = _limits(standing)
     found = [{"code": each.code, "detail": each.detail, "currency": None} for each in reasons(standing)]
@@ -137,12 +137,12 @@ def safeguards_of(user_id: UUID) -> dict[str, Any]:
 
 
 def _with_room(limits: list[dict[str, Any]]) -> list[str]:
-    """Currencies that cards are charged in and that have a limit with something left, or one that was taken back."""
+    """Return the chargeable currencies with a limit row and something left, or whose limit was removed."""
     return [each["currency"] for each in limits if each["left"] != 0 and is_currency(each["currency"])]
 
 
 def _spent(limits: list[dict[str, Any]], may_buy_in: list[str] | None) -> list[dict[str, Any]]:
-    """Why limits leave nothing: in one currency, and in any."""
+    """Return the refusals for used-up limits: per currency, and for all currencies."""
     code = SpendLimitReached.code
     found: list[dict[str, Any]] = [
         {

@@ -1,4 +1,4 @@
-"""Shapes of one's second factor."""
+"""Serializers of the second factor."""
 
 from rest_framework import serializers
 
@@ -6,7 +6,7 @@ from accounts.serializers.fields import CodeField, PasswordField
 
 
 class SecondFactorSerializer(serializers.Serializer):
-    """How it stands with one's second factor."""
+    """The state of your second factor."""
 
     enrolled = serializers.BooleanField(help_text="Signing in needs a code.")
     recovery_codes_left = serializers.IntegerField()
@@ -14,14 +14,14 @@ class SecondFactorSerializer(serializers.Serializer):
 
 
 class OfferSerializer(serializers.Serializer):
-    """The password again; and a code of the authenticator that is to be replaced, if there is one."""
+    """The password again; and a code of the current authenticator, if there is one."""
 
     password = PasswordField()
     code = CodeField(required=False)
 
 
 class OfferedSerializer(serializers.Serializer):
-    """A new secret, three times the same; it counts once a code of it was confirmed, and is not shown again."""
+    """A new secret in three forms; it takes effect once a code of it is confirmed, and is not shown again."""
 
     uri = serializers.CharField(
         source="config_url", help_text="`otpauth://totp/…`, a link that opens an app on a phone."
@@ -44,6 +44,6 @@ class BothSerializer(serializers.Serializer):
 
 
 class RecoveryCodesSerializer(serializers.Serializer):
-    """Codes for when the phone is lost, each good once. They are not shown again."""
+    """Codes for when the phone is lost; each works once. They are not shown again."""
 
     recovery_codes = serializers.ListField(child=serializers.CharField())

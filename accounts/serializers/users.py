@@ -1,4 +1,4 @@
-"""Shapes of one's own account."""
+"""Serializers of your own account."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from accounts.serializers.safeguards import SafeguardsSerializer, safeguards_of
 
 
 class ProfileSerializer(serializers.ModelSerializer):
-    """One's own account."""
+    """Your own account."""
 
     display_name = NameField()
     country = CountryField()
@@ -46,12 +46,12 @@ class ProfileSerializer(serializers.ModelSerializer):
         read_only_fields = ["id", "email", "joined_at"]
 
     def get_roles(self, user: User) -> list[str]:
-        """Names of the groups."""
+        """Return the names of the groups."""
         return sorted(group.name for group in user.groups.all())
 
 
 class OwnProfileSerializer(ProfileSerializer):
-    """The same with what keeps one from buying."""
+    """Your own account, with the reasons why you cannot buy."""
 
     safeguards = serializers.SerializerMethodField()
 
@@ -60,15 +60,15 @@ class OwnProfileSerializer(ProfileSerializer):
 
     @extend_schema_field(SafeguardsSerializer)
     def get_safeguards(self, user: User) -> dict[str, Any]:
-        """As in `users/safeguards`."""
+        """Return the same as `users/safeguards`."""
         return safeguards_of(user.pk)
 
 
 class Switches(serializers.Serializer):
-    """Named switches; one that does not exist is a fault of its own."""
+    """Named switches; an unknown name is a fault."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """Names every unknown switch together with every other fault."""
+        """Report every unknown switch together with all other faults."""
         unknown = data.keys() - self.fields.keys() if isinstance(data, dict) else set()
         faults: dict[str, Any] = {
             str(name): [serializers.ErrorDetail(f"There is no {name} here.", "unknown")] for name in sorted(unknown)
@@ -88,15 +88,15 @@ class ChannelsSerializer(Switches):
     """An event's channels."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
-        """One of each channel."""
+        """Return one field per channel."""
         return {channel: serializers.BooleanField(required=False) for channel in CHANNELS}
 
 
 class AlwaysSerializer(ChannelsSerializer):
-    """What cannot be switched off."""
+    """Messages that cannot be switched off."""
 
     def validate(self, attrs: dict[str, bool]) -> dict[str, bool]:
-        """Names every channel that was to be."""
+        """Refuse to switch off any channel; name each one."""
         off = [channel for channel, is_on in attrs.items() if not is_on]
         if off:
             fault = serializers.ErrorDetail("What is about your account, money and prizes is always told.", "always_on")
@@ -105,10 +105,10 @@ class AlwaysSerializer(ChannelsSerializer):
 
 
 class NotificationsSerializer(Switches):
-    """What one is told of, and by which channels."""
+    """The events you are notified of, by channel."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
-        """One of each event."""
+        """Return one field per event."""
         events: dict[str, serializers.Field] = {
             name: ChannelsSerializer(required=False, help_text=TITLES[name]) for name in OPTIONAL
         }
@@ -116,7 +116,7 @@ class NotificationsSerializer(Switches):
 
 
 class PreferencesSerializer(serializers.ModelSerializer):
-    """How one wants to be written to and named."""
+    """How you want to be written to and named."""
 
     marketing_consent = serializers.BooleanField(required=False)
     notifications = NotificationsSerializer(required=False)
@@ -137,7 +137,7 @@ class PreferencesSerializer(serializers.ModelSerializer):
         }
 
     def to_representation(self, instance: Preferences) -> dict[str, Any]:
-        """With every switch there is."""
+        """Add every switch there is."""
         instance.notifications = all_switches(instance.switched_off)  # type: ignore[attr-defined]
         return super().to_representation(instance)
 

@@ -1,4 +1,4 @@
-"""A new e-mail address: it counts once its owner and the owner of the old one, or support, have said yes."""
+"""A change of e-mail address: it takes effect once the owners of both addresses, or support, have agreed."""
 
 from uuid import UUID
 
@@ -21,11 +21,11 @@ from luxewin.clock import database_now
 
 
 def request_email_change(user: User, *, email: str, password: str) -> None:
-    """Mails a link to both addresses; an earlier request of this person is dead.
+    """Mail a link to both addresses, and cancel this person's earlier request.
 
-    Where the new address has an account, its owner gets a hint instead, and nothing else differs.
-    Raises EmailNotVerified, so that nobody has us write to an address that is not theirs; InvalidInput for a wrong
-    password and for the address that it is already.
+    If the new address has an account, its owner gets a hint instead, and nothing else differs. Raise EmailNotVerified,
+    so that nobody makes us write to an address that is not theirs; InvalidInput for a wrong password, and for the
+    address that the person already has.
     """
     if not user.has_verified_email:
         raise EmailNotVerified("Confirm the address that you have first, or register with the other one.")
@@ -34,7 +34,7 @@ def request_email_change(user: User, *, email: str, password: str) -> None:
     if email == user.email:
         raise InvalidInput.of("email", "same_email", "This is your address already.")
     with transaction.atomic():
-        # Of two requests at one moment the later one stands.
+        # If two requests come at once, the later one wins.
         User.objects.select_for_update(no_key=True).get(pk=user.pk)
         EmailChange.objects.filter(user=user).delete()
         record("user.email_change_requested", user, actor=user)
@@ -49,10 +49,10 @@ def request_email_change(user: User, *, email: str, password: str) -> None:
 
 
 def change_email_for(person: User, *, email: str, actor: User, reason: str) -> None:
-    """Change the address of somebody who asked support for it: it counts once the new mailbox has opened its link.
+    """Change a person's address on their request to support: it takes effect once the new mailbox has opened its link.
 
-    Support stands in for the old mailbox, which may be lost, and is told all the same. An earlier request is dead.
-    Raises InvalidInput, also if an account has the address; InsufficientRights, OwnAccount and AccountErased.
+    Support agrees in place of the old mailbox, which may be lost; the old mailbox is still told. An earlier request is
+    cancelled. Raise InvalidInput, also if an account has the address; InsufficientRights, OwnAccount and AccountErased.
     """
     check_reason(reason)
     email = canonical_address(email)
@@ -78,7 +78,7 @@ def check_email_change_link(*, token: str) -> None:
 
 
 def confirm_email_change(*, token: str) -> bool:
-    """Takes one side's yes; True if it was the second, and the address is changed. Raises LinkRefused."""
+    """Record one side's consent; return True if it was the second and the address is changed. Raise LinkRefused."""
     change_id, side = change_of(token)
     try:
         with transaction.atomic():
@@ -101,10 +101,10 @@ def _check_unused(change: EmailChange | None, side: str) -> EmailChange:
 
 
 def _locked(change_id: UUID) -> EmailChange | None:
-    """The change, behind the lock of its person's row, which everybody takes who touches one."""
+    """Return the change with its person's row locked, as every service that changes a person does."""
     waiting = EmailChange.objects.filter(pk=change_id).first()
     if waiting:
-        # Newcomers to the mailbox take their turn before they lock whoever holds it.
+        # Serialize registrations of the mailbox before locking the person who holds it.
         take_turns(mailbox_key(waiting.email))
     people = User.objects.select_for_update(of=("self",), no_key=True).filter(is_active=True)
     if people.filter(email_change=change_id).first() is None:
@@ -114,18 +114,18 @@ def _locked(change_id: UUID) -> EmailChange | None:
 
 def _apply(change: EmailChange) -> None:
     user = change.user
-    # Who registered there and never showed that it is theirs does not stand in the way.
+    # An account that registered there and never verified the address does not stand in the way.
     holder = release_unverified_email(change.email)
     if holder and holder.pk != user.pk:
         raise LinkRefused("This address has an account of its own by now.")
     was_theirs = user.has_verified_email
-    # Nobody sheds an exclusion with an address, which stays tied to them, nor takes on an excluded one without it.
+    # An exclusion stays tied to the old address, and one tied to the new address now applies to the person.
     before, user.email, user.email_verified_at = user.email, change.email, Now()
     user.save(update_fields=["email", "email_verified_at"])
     carry_over_exclusion(user)
-    # Accounts elsewhere showed the old mailbox, which somebody else may read.
+    # Linked accounts elsewhere proved the old mailbox, which somebody else may read now.
     end_links(user, because="new address")
-    # Not from which to which: the audit forgets nothing. Both mailboxes were told.
+    # Addresses are left out, since the audit is kept for ever. Both mailboxes were told.
     record("user.email_changed", user, actor=user, after={"changed": ["email"]})
     if was_theirs:
         notify(user, "email_changed", about=change.pk, to=before, email=user.email)

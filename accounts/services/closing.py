@@ -1,4 +1,4 @@
-"""Accounts that staff close and open again, as opposed to those whose person wishes it (`deletion`)."""
+"""Closing and reopening accounts by staff; deletions that a person asks for are in `deletion`."""
 
 from django.db import transaction
 
@@ -11,10 +11,10 @@ from luxewin.clock import database_now
 
 
 def close_account(person: User, *, actor: User, reason: str) -> None:
-    """Sign a person out everywhere and let nobody sign in, until staff open the account again; they are told by mail.
+    """Sign a person out everywhere and block their sign-in until staff reopen the account; they are told by mail.
 
-    An account that its person closed stays closed: the link that was mailed to them opens it no more, and the deletion
-    goes on. Raises AccountClosed, InvalidInput without a reason, InsufficientRights, OwnAccount and AccountErased.
+    If the person had asked for deletion, the mailed link no longer reopens the account, and the deletion goes on. Raise
+    AccountClosed, InvalidInput without a reason, InsufficientRights, OwnAccount and AccountErased.
     """
     check_reason(reason)
     with transaction.atomic():
@@ -26,9 +26,9 @@ def close_account(person: User, *, actor: User, reason: str) -> None:
 
 
 def reopen_account(person: User, *, actor: User, reason: str) -> None:
-    """Let a person sign in again, and take back a deletion that waits; they are told by mail.
+    """Let a person sign in again, and cancel a waiting deletion; they are told by mail.
 
-    Raises AccountOpen, InvalidInput without a reason, InsufficientRights, OwnAccount and AccountErased.
+    Raise AccountOpen, InvalidInput without a reason, InsufficientRights, OwnAccount and AccountErased.
     """
     check_reason(reason)
     with transaction.atomic():
@@ -40,7 +40,7 @@ def reopen_account(person: User, *, actor: User, reason: str) -> None:
 
 def _set_active(known: User, is_active: bool, actor: User, reason: str) -> None:
     known.is_active = is_active
-    # It ends the sessions, and what becomes of a deletion that waits.
+    # `save` ends the sessions and settles a waiting deletion.
     known.save(update_fields=["is_active"])
     record("user.reopened" if is_active else "user.closed", known, actor=actor, after={"reason": reason})
     notify(known, "changed_by_staff", about=database_now().isoformat(), changed=["is_active"], open=is_active)

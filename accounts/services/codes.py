@@ -1,4 +1,4 @@
-"""Codes of the second factor, looked at: each is good once, and guessing them is slowed."""
+"""Checking codes of the second factor: each code works once, and guessing is slowed down."""
 
 from django.db import transaction
 
@@ -12,15 +12,15 @@ from luxewin.clock import database_now
 
 
 def authenticator_of(user: User) -> Authenticator | None:
-    """The one that counts, None for who has no second factor. Cost: one query."""
+    """Return the person's confirmed authenticator, or None without a second factor. Cost: one query."""
     return Authenticator.objects.filter(user=user, confirmed=True).first()
 
 
 def check_code(user: User, code: str) -> None:
-    """Takes a code of the authenticator or a recovery code; it is good no more then.
+    """Check and use up an authenticator code or a recovery code.
 
-    Raises WrongCode, and TooManyRequests after too many wrong ones. When waiting begins, the person is told: whoever
-    got that far knows the password. Cost: about six statements.
+    Raise WrongCode, and TooManyRequests after too many wrong ones. When a delay starts, the person is told, because the
+    guesser knows the password. Cost: about six statements.
     """
     counted = throttle.claim(throttle.codes_of(user))
     if not _is_right(user, plain(code)):
@@ -32,7 +32,7 @@ def check_code(user: User, code: str) -> None:
 
 
 def _is_right(user: User, code: str) -> bool:
-    """Every code is good once, also of two requests at one moment."""
+    """Whether the code is right. It is used up by this, so of two concurrent requests only one succeeds."""
     with transaction.atomic():
         if len(code) == RecoveryCode.LENGTH:
             spent = RecoveryCode.spend(user, code)

@@ -1,4 +1,4 @@
-"""Deleting a person: the account closes at once, can be had back for a while, and then names nobody any more."""
+"""Deletion of a person: the account closes at once, can be restored for a while, and is then pseudonymised."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -23,22 +23,22 @@ from luxewin.audit.services import record
 from luxewin.clock import database_now
 
 GRACE = timedelta(days=14)
-# How long it waits where money was under way when it was due.
+# How long a due deletion is postponed while a payment is under way.
 POSTPONED = timedelta(days=1)
 
 
 def delete_account(user: User, *, password: str) -> Deletion:
-    """What `users/delete` does: they show again who they are. Raises InvalidInput, and as `request_deletion`."""
+    """Check the person's credentials again, then request deletion. Raise InvalidInput, and as `request_deletion`."""
     confirm_password(user, password, field="password")
     return request_deletion(user, actor=user)
 
 
 def request_deletion(user: User, *, actor: User, reason: str = "") -> Deletion:
-    """Closes the account, ends every session, and mails a link that takes it back within GRACE.
+    """Close the account, end every session, and mail a link that cancels the deletion within GRACE.
 
-    `reason` is where staff note how they were asked. Raises DeletionBlocked, which names all that stands in the way,
-    and InsufficientRights. A refused wish is audited all the same. What comes up later than that (a payment that was on
-    its way) postpones the deletion.
+    `reason` is where staff note how they were asked. Raise DeletionBlocked, which names every obstacle, and
+    InsufficientRights. A refused request is audited too. An obstacle that comes up later (a payment that was on its
+    way) postpones the deletion.
     """
     try:
         return _request_deletion(user, actor, reason)
@@ -59,7 +59,7 @@ def _request_deletion(user: User, actor: User, reason: str) -> Deletion:
             raise DeletionBlocked(obstacles)
         person.is_active = False
         person.save(update_fields=["is_active"])
-        # After it: it is their own wish that closes the account, which they may take back.
+        # Only after saving: the person closed the account, so the person may reopen it.
         deletion = Deletion.objects.create(user=person, due_at=database_now() + GRACE)
         after = {"due_at": deletion.due_at.isoformat()} | ({"reason": reason} if reason else {})
         record("user.deletion_requested", person, actor=actor, after=after)
@@ -74,9 +74,9 @@ def check_keeping_link(*, token: str) -> None:
 
 
 def keep_account(*, token: str) -> None:
-    """Takes a deletion back with the token of its mail; the account is as it was, signed out.
+    """Cancel a deletion with the token of its mail; the account is as it was, signed out.
 
-    Raises LinkRefused, also if staff closed the account since.
+    Raise LinkRefused, also if staff have closed the account since.
     """
     with transaction.atomic():
         deletion = _waiting_for(token, Deletion.objects.select_for_update(of=("self",)).select_related("user"))
@@ -95,7 +95,7 @@ def _waiting_for(token: str, deletions: QuerySet[Deletion]) -> Deletion:
 
 
 def carry_out_deletion(deletion_id: UUID) -> None:
-    """Pseudonymises a person whose time is up, or postpones it while something stands in the way. Idempotent."""
+    """Pseudonymise a person whose grace period is over, or postpone it while there is an obstacle. Idempotent."""
     with transaction.atomic():
         waiting = Deletion.objects.select_for_update().filter(pk=deletion_id, status=Deletion.Status.WAITING)
         deletion = waiting.filter(due_at__lte=Now()).first()
@@ -114,17 +114,17 @@ def carry_out_deletion(deletion_id: UUID) -> None:
 
 
 def pseudonymise(user: User) -> None:
-    """Takes away whatever names this person, in the caller's transaction, behind the lock of their row.
+    """Remove everything that names this person, in the caller's transaction, with their row locked.
 
-    Their id stays, and with it ledger, proofs and audit; so do the country, which taxes and licences are reported by,
-    and the account's age. An exclusion outlives it.
+    Their id stays, and so do ledger, proofs and audit, the account's age, and the country, by which taxes and licences
+    are reported. A self-exclusion survives.
     """
     remember_exclusion(user)
     throttle.reset_attempts(user.email)
     LinkRequest.objects.filter(email=user.email).delete()
     for erase in ERASERS:
         erase(user)
-    # The back office writes down by name whom its pages changed.
+    # The back office logs the name of each object that staff change.
     kind = ContentType.objects.get_for_model(User)
     LogEntry.objects.filter(content_type=kind, object_id=str(user.pk)).update(object_repr="deleted")
     user.email, user.display_name = address_of_nobody(), "Deleted"

@@ -1,8 +1,8 @@
-"""Self-exclusion follows the person: to every mailbox and every Supabase account that they showed to be theirs.
+"""Self-exclusion follows the person: to every mailbox and every Supabase account that they proved to be theirs.
 
-Those in use are on the account, those of before in `FormerIdentifier`, and those of people who are forgotten are
-digests in `ExcludedAddress`. Nothing is looked up when somebody registers, so that registering tells nothing: the
-exclusion comes back when an address or a Supabase account is shown to be theirs, before which nobody can buy.
+Those in use are on the account, earlier ones in `FormerIdentifier`, and those of erased people are digests in
+`ExcludedAddress`. Registration looks nothing up, so that it reveals nothing: the exclusion takes effect again when an
+address or a Supabase account is verified, and before that nobody can buy.
 """
 
 import hmac
@@ -20,24 +20,24 @@ from accounts.models import ExcludedAddress, FormerIdentifier, Identity, Safegua
 from accounts.services.preferences import withdraw_consent
 from luxewin.audit.services import Actor, record
 
-# How the trigger that keeps former ones writes them.
+# The kinds that the trigger for former identifiers writes.
 SUPABASE = f"{Identity.Provider.SUPABASE.value}:"
 IN_FORCE = Q(excluded_forever=True) | Q(excluded_until__gt=Now())
-# Ends of exclusions, for comparing: of one for good, and where there is none.
+# Ends of exclusions, for comparison: one for a permanent exclusion, one for none.
 NEVER, NONE = datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
 
 
 def remember_exclusion(user: User) -> None:
-    """Keeps digests of all that was shown to be this person's while they are excluded; call it before it is erased.
+    """Keep digests of all verified identifiers of an excluded person; call it before the person is erased.
 
-    Cost: one query, about five for the excluded.
+    Cost: one query, about five for excluded people.
     """
     found = Safeguards.objects.filter(IN_FORCE, user=user).first()
     if found is None:
         return
     until = None if found.excluded_forever else found.excluded_until
     values = _current(user) | _former(user)
-    # What was kept of them before, under another account of theirs, is one exclusion with this.
+    # Digests of another account of the same person belong to the same exclusion.
     _lengthen_digests(values, until)
     known = _matching(values).exclude(person=None).values_list("person", flat=True).first()
     for value in values:
@@ -46,7 +46,7 @@ def remember_exclusion(user: User) -> None:
 
 
 def remember_excluded_cards(user: User, fingerprints: Iterable[str]) -> None:
-    """Keeps digests of what an excluded person paid with, as long as those of their addresses, which were kept before.
+    """Keep digests of an excluded person's payment cards for as long as the address digests, which must exist already.
 
     They exclude nobody, because a card may be shared: staff see them (`are_excluded_cards`).
     """
@@ -62,21 +62,21 @@ def remember_excluded_cards(user: User, fingerprints: Iterable[str]) -> None:
 
 
 def are_excluded_cards(fingerprints: Iterable[str]) -> bool:
-    """Whether somebody whose account is erased, and whose exclusion is in force, paid with one of these."""
+    """Whether an erased person whose exclusion is in force paid with one of these cards."""
     kept = _matching(f"card:{card}" for card in fingerprints)
     return kept.filter(Q(until=None) | Q(until__gt=Now())).exists()
 
 
 def forget_identifiers(user: User) -> None:
-    """Removes what was kept of a person's former addresses and accounts elsewhere; call it after theirs are erased."""
+    """Delete a person's former addresses and accounts elsewhere; call it after the current ones are erased."""
     FormerIdentifier.objects.filter(user=user).delete()
 
 
 def carry_over_exclusion(user: User) -> None:
-    """Excludes a person who has shown that something an exclusion is tied to is theirs. Call it in a transaction.
+    """Exclude a person who has verified an identifier that an exclusion is tied to. Call it in a transaction.
 
-    Wherever it was tied to several exclusions the longest counts. Idempotent; never shortens one. Cost: four queries
-    for almost everybody.
+    If several exclusions apply, the longest counts. Idempotent; never shortens one. Cost: four queries for almost
+    everybody.
     """
     ends = [_end(each.excluded_until, forever=each.excluded_forever) for each in _exclusions_tied_to(user)]
     digests = _matching(_with_old_forms(user)).filter(Q(until=None) | Q(until__gt=Now()))
@@ -86,7 +86,7 @@ def carry_over_exclusion(user: User) -> None:
 
 
 def people_tied_to(user: User) -> list[UUID]:
-    """Ids of other accounts of the same person, as far as an exclusion ties them together. Cost: four queries."""
+    """Return ids of the same person's other accounts, as far as an exclusion ties them together. Cost: four queries."""
     former = _former(user)
     subjects = [value.removeprefix(SUPABASE) for value in former if value.startswith(SUPABASE)]
     by_address = User.objects.filter(mailbox__in=former, email_verified_at__isnull=False).values_list("pk", flat=True)
@@ -96,7 +96,7 @@ def people_tied_to(user: User) -> list[UUID]:
 
 
 def spread_exclusion(user: User, *, others: Iterable[UUID], until: datetime | None, actor: Actor) -> None:
-    """Makes an exclusion that was set up or lengthened as long for all that it is tied to; `until` None is for good.
+    """Extend a new or lengthened exclusion to everything it is tied to; `until` None means for good.
 
     `others` are `people_tied_to` the user, whom the caller has locked.
     """
@@ -123,13 +123,13 @@ def _end(until: datetime | None, *, forever: bool) -> datetime:
 
 
 def _current(user: User) -> set[str]:
-    """What is shown to be this person's now."""
+    """Return the identifiers that the person has verified and uses now."""
     values = {f"{SUPABASE}{subject}" for subject in user.identities.values_list("subject", flat=True)}
     return values | {mailbox_key(user.email)} if user.has_verified_email else values
 
 
 def _with_old_forms(user: User) -> set[str]:
-    """The same as digests have it: those of before there were mailboxes are of the address itself."""
+    """Return the values that digests were made of; digests from before mailbox keys are of the address itself."""
     return _current(user) | ({user.email} if user.has_verified_email else set())
 
 
@@ -138,7 +138,7 @@ def _former(user: User) -> set[str]:
 
 
 def _exclusions_tied_to(user: User) -> QuerySet[Safeguards]:
-    """Exclusions in force of other accounts that once had what is this person's now."""
+    """Return the exclusions in force of other accounts that once had one of this person's current identifiers."""
     once = FormerIdentifier.objects.filter(value__in=_current(user)).exclude(user=user)
     return Safeguards.objects.filter(IN_FORCE, user__in=once.values("user"))
 
@@ -150,7 +150,7 @@ def _matching(values: Iterable[str]) -> QuerySet[ExcludedAddress]:
 
 
 def _lengthen_digests(values: Iterable[str], until: datetime | None) -> None:
-    """Of these, and of whatever is kept of the same people."""
+    """Lengthen these digests, and all other digests of the same people."""
     found = _matching(values)
     people = list(found.exclude(person=None).values_list("person", flat=True))
     digests = list(found.values_list("digest", flat=True))

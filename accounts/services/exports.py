@@ -1,4 +1,4 @@
-"""Exports: asked for by the person, made by a worker, fetched by a mailed link."""
+"""Exports: requested by the person, made by a worker, downloaded by a mailed link."""
 
 import logging
 from collections.abc import Iterator
@@ -26,13 +26,13 @@ PART_BYTES = 1024 * 1024
 
 
 def request_export(user: User, *, actor: User, reason: str = "") -> Export:
-    """Has a worker make an archive; at most one a day. Raises ExportTooSoon, EmailNotVerified, InsufficientRights.
+    """Have a worker make an archive; at most one a day. Raise ExportTooSoon, EmailNotVerified, InsufficientRights.
 
-    `reason` is where staff note how they were asked. The link goes to the person's address, whoever asked: so that must
-    be theirs.
+    `reason` is where staff note how they were asked. The link always goes to the person's own address, so it must be
+    verified.
     """
     with transaction.atomic():
-        # Of two at once, the second sees the first.
+        # Under the lock: of two concurrent requests, the second sees the first.
         person = User.objects.select_for_update(no_key=True).get(pk=user.pk)
         check_authority(actor, person)
         if person.email_verified_at is None:
@@ -49,14 +49,14 @@ def request_export(user: User, *, actor: User, reason: str = "") -> Export:
 
 
 def latest_export(user: User) -> Export | None:
-    """The newest of this person that is still there."""
+    """Return the person's newest archive that still exists."""
     return user.exports.order_by("-created_at").first()
 
 
 def make_export(export_id: UUID) -> None:
-    """Makes the archive and has its link mailed. The attempt is counted before the work; idempotent.
+    """Make the archive and have its link mailed. Idempotent; the attempt is counted before the work.
 
-    Cost: that of `write_archive`, and the archive once on the disk and once in the database, a part at a time.
+    Cost: that of `write_archive`, and the archive once on disk and once in the database, one part at a time.
     """
     rows = Export.objects.filter(pk=export_id, status=Export.Status.WAITING)
     if not rows.update(attempts=F("attempts") + 1):
@@ -76,7 +76,7 @@ def make_export(export_id: UUID) -> None:
 
 def _store(made: Export, file: IO[bytes]) -> None:
     with transaction.atomic():
-        # Locked, so that a deletion does not come between; gone, if one did.
+        # Locked against a concurrent deletion; the row is gone if one came first.
         export = Export.objects.select_for_update().filter(pk=made.pk, status=Export.Status.WAITING).first()
         if export is None:
             return
@@ -99,7 +99,7 @@ def _give_up(export: Export, why: str) -> None:
 
 
 def check_export_link(*, token: str) -> Export:
-    """The archive that this token opens now; raises LinkRefused. Changes nothing; one query."""
+    """Return the archive that this token opens now; raise LinkRefused. Changes nothing; one query."""
     export_id, stamp = export_links.row_of(token)
     found = Export.objects.select_related("user").filter(pk=export_id, status=Export.Status.READY)
     export = found.filter(expires_at__gt=Now()).first()
@@ -109,10 +109,10 @@ def check_export_link(*, token: str) -> Export:
 
 
 def open_export(*, token: str) -> tuple[Export, Iterator[bytes]]:
-    """The archive that a mailed link opens, a part at a time; every time is audited. Raises LinkRefused.
+    """Return the archive of a mailed link, one part at a time; every download is audited. Raise LinkRefused.
 
-    The link dies with the archive, and when the address or the password changes. It opens the archive of a closed
-    account too: what is held on a person is theirs to know until it is erased.
+    The link dies with the archive, and when the address or the password changes. It also works for a closed account:
+    people may see the data held on them until it is erased.
     """
     export = check_export_link(token=token)
     record("user.export_fetched", export.user, after={"export": str(export.pk)})
@@ -120,6 +120,6 @@ def open_export(*, token: str) -> tuple[Export, Iterator[bytes]]:
 
 
 def _content(export: Export) -> Iterator[bytes]:
-    # One query a part: no cursor is open while a slow reader takes its time.
+    # One query per part, so that a slow download holds no cursor open.
     for number in export.parts.values_list("number", flat=True):
         yield bytes(export.parts.values_list("content", flat=True).get(number=number))

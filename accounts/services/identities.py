@@ -1,4 +1,4 @@
-"""Signing in with an account elsewhere, Supabase Auth, and taking the link to it away."""
+"""Sign-in with an account elsewhere (Supabase Auth), and removal of the link to it."""
 
 from uuid import UUID
 
@@ -19,12 +19,12 @@ from luxewin.audit.services import record
 
 
 def log_in_with_supabase(*, access_token: str, user_agent: str) -> tuple[User, TokenPair]:
-    """Sign in the person a Supabase token is for; the first time, find or make the account of their address.
+    """Sign in the person of the token, as `finish_sign_in` does; at first, find or make the account of their address.
 
-    An account that is there already is linked once they are in: whoever owes a second factor has linked nothing yet.
-    Raises SupabaseNotConfigured, TokenRefused, EmailNotVerified, SupabaseAway (503), AccountInactive, PasswordWanted
-    for those who hold rights here or want nothing linked, and SecondFactorRequired for those who have one here:
-    whatever they showed to Supabase is none of ours. Cost: a few statements; the first time two requests to Supabase.
+    An existing account is linked only after the sign-in succeeds, second factor included. Raise SupabaseNotConfigured,
+    TokenRefused, EmailNotVerified, SupabaseAway (503), AccountInactive, PasswordWanted for people with rights here or
+    who switched linking off, and SecondFactorRequired for people with a second factor here: a second factor at Supabase
+    does not count. Cost: a few statements; the first time two requests to Supabase.
     """
     if not settings.SUPABASE_URL:
         raise SupabaseNotConfigured("This installation has no Supabase project.")
@@ -38,10 +38,10 @@ def log_in_with_supabase(*, access_token: str, user_agent: str) -> tuple[User, T
 
 
 def unlink_identity(user: User, identity_id: UUID, *, password: str, code: str = "", session: UUID) -> None:
-    """That account elsewhere opens this one no more, nor does any other by its address; other devices are signed out.
+    """Remove the link to an account elsewhere, block new links by address, and sign other devices out.
 
-    Raises InvalidInput for a wrong password or code (who has no password sets one first), TooManyRequests, and
-    IdentityNotFound unless it is theirs.
+    Raise InvalidInput for a wrong password or code (people without a password set one first), TooManyRequests, and
+    IdentityNotFound unless the link is theirs.
     """
     if not Identity.objects.filter(pk=identity_id, user=user).exists():
         raise IdentityNotFound("None of your accounts elsewhere has this id.")
@@ -58,19 +58,19 @@ def _known(subject: UUID) -> User | None:
 
 
 def _user_of(person: supabase.Person) -> User:
-    """The account that this person may sign in to."""
+    """Return the account that this person may sign in to."""
     try:
         return _found_or_made(person)
     except IntegrityError:
-        # Addresses also come by a change of address and in the back office; the second look finds what they wrote.
+        # The address may also come from a change of address or the back office; the second try finds it.
         return _found_or_made(person)
 
 
 @transaction.atomic
 def _found_or_made(person: supabase.Person) -> User:
-    """The address's, or a new one, which is theirs from the beginning.
+    """Return the account of the address, or make one that is verified from the start.
 
-    Raises as `check_may_link`, and PasswordWanted where another address of the mailbox has an account.
+    Raise as `check_may_link`, and PasswordWanted if another address of the mailbox has an account.
     """
     if known := _known(person.subject):
         return known
@@ -78,7 +78,7 @@ def _found_or_made(person: supabase.Person) -> User:
     if holder is None:
         return _made(person)
     if holder.email != person.email:
-        # That both reach one mailbox is how providers commonly work, and too little to open an account by.
+        # A shared mailbox is a convention of providers, not enough proof to open an account.
         raise PasswordWanted("Your mailbox has an account here under another address. Sign in with its password.")
     check_may_link(holder)
     return holder

@@ -1,4 +1,4 @@
-"""Accounts elsewhere, linked to one here and unlinked again."""
+"""Linking of accounts elsewhere to accounts here."""
 
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ SUPABASE = Identity.Provider.SUPABASE
 
 
 def check_may_come(user: User) -> None:
-    """Whether this person may sign in through somebody else; raises AccountInactive and PasswordWanted."""
+    """Check that this person may sign in through an account elsewhere; raise AccountInactive and PasswordWanted."""
     if not user.is_active:
         raise AccountInactive("This account was closed.")
     if user.is_operator:
@@ -21,26 +21,25 @@ def check_may_come(user: User) -> None:
 
 
 def check_may_link(user: User) -> None:
-    """Whether a verified address elsewhere is enough to link to this account; raises as `check_may_come`."""
+    """Check that a verified address elsewhere may link to this account; raise as `check_may_come`."""
     check_may_come(user)
     if not user.links_by_address:
         raise PasswordWanted("Nothing is linked to this account any more by its address. Sign in with your password.")
 
 
 def link_identity(user: User, subject: UUID) -> None:
-    """From now on Supabase's account `subject`, which showed this person's address, opens their account.
+    """Link the Supabase account `subject`, which has verified this person's address, to their account.
 
-    A password that was not shown to be theirs (of accounts verified before that was asked for) is gone then.
-    Call it in the transaction that opens the session, after everything was shown that a sign-in wants; `user` is as
-    they were when that began. Raises TokenRefused if they have another address or password by now, and as
-    `check_may_link`.
+    A password that was never proved to be theirs (on accounts verified before that was required) is removed. Call it in
+    the transaction that opens the session, after every check of the sign-in; `user` is as read when the sign-in began.
+    Raise TokenRefused if the address or password has changed since, and as `check_may_link`.
     """
     known = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     check_may_link(known)
     if (known.email, known.password) != (user.email, user.password):
         raise TokenRefused("The account has changed meanwhile. Sign in again.")
     facts: dict[str, Any] = {"user": user, "email": user.email}
-    # Of two first sign-ins at one moment the second finds what the first wrote.
+    # Of two concurrent first sign-ins, the second finds the row of the first.
     identity, is_new = Identity.objects.get_or_create(provider=SUPABASE, subject=subject, defaults=facts)
     if identity.user_id != user.pk:
         raise TokenRefused("This Supabase account belongs to another account here by now. Sign in again.")
@@ -52,7 +51,7 @@ def link_identity(user: User, subject: UUID) -> None:
 
 
 def _drop_unproven_password(user: User) -> bool:
-    """Takes away a password that nobody who reads the mailbox has given or set, with its sessions; True if it did."""
+    """Remove a password that the mailbox's owner never proved or set, and end its sessions; return True if it did."""
     if user.password_proven or not user.has_usable_password():
         return False
     user.set_unusable_password()
@@ -63,19 +62,19 @@ def _drop_unproven_password(user: User) -> bool:
 
 
 def record_link(identity: Identity) -> None:
-    """The audit's row."""
+    """Audit the new link."""
     record("user.linked", identity.user, actor=identity.user, after=_facts(identity))
 
 
 def stop_linking(user: User) -> None:
-    """From now on an address verified elsewhere links nothing: who had the mailbox once can show it for ever."""
+    """Stop linking by verified address: a former owner of the mailbox can prove it elsewhere for ever."""
     User.objects.filter(pk=user.pk).update(links_by_address=False)
 
 
 def end_links(user: User, *, because: str, only: UUID | None = None, staying: UUID | None = None) -> None:
-    """Unlinks all accounts elsewhere, or the one of id `only`. Call it behind the lock of the person's row.
+    """Unlink all accounts elsewhere, or the one with id `only`. Call it with the person's row locked.
 
-    Whoever came in by one is out: where there was one, every session ends but `staying`.
+    If a link existed, every session but `staying` ends, because one of them may have been opened by it.
     """
     found = Identity.objects.filter(user=user, **({"pk": only} if only else {}))
     gone = list(found)

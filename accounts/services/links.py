@@ -1,4 +1,4 @@
-"""Mails that a person asks for by address alone: answered in the background, so that asking tells nothing."""
+"""Mails requested by address alone: sent in the background, so that the answer reveals nothing."""
 
 from django.db import transaction
 
@@ -8,12 +8,12 @@ from luxewin.audit.services import record
 
 
 def request_link(kind: LinkRequest.Kind, *, email: str) -> None:
-    """Writes down that somebody asked. Cost: one INSERT, whether the address has an account or not."""
+    """Record the request. Cost: one INSERT, whether the address has an account or not."""
     LinkRequest.objects.create(kind=kind, email=email)
 
 
 def answer_link_request(request_id: str) -> None:
-    """Mails the link if the address has an account that wants it; whether or not, the request is forgotten."""
+    """Mail the link if the address has an account that needs it, and delete the request in any case."""
     with transaction.atomic():
         request = LinkRequest.objects.select_for_update().filter(pk=request_id).first()
         if request is None:

@@ -1,4 +1,4 @@
-"""Accounts from before there was one for each mailbox."""
+"""Accounts from before each mailbox could have only one."""
 
 from django.db import transaction
 
@@ -10,11 +10,11 @@ from luxewin.audit.services import record
 def give_mailbox(user: User) -> bool:
     """Give an account the mailbox that its address reaches, if no other account has it; then it can buy.
 
-    What the account that had it was excluded from is carried over. False, and nothing changes, while it is taken.
+    An exclusion tied to the mailbox is carried over. Return False, and change nothing, while the mailbox is taken.
     """
     with transaction.atomic():
         known = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-        # The columns find out by themselves (accounts.models.fields).
+        # The columns fill themselves in on save (accounts.models.fields).
         known.save(update_fields=["email"])
         if known.mailbox is None:
             return False

@@ -1,4 +1,4 @@
-"""New passwords: by a mailed link, by the old one, or by support."""
+"""New passwords: by a mailed link, with the old one, or by support."""
 
 from django.db import transaction
 
@@ -18,23 +18,23 @@ from luxewin.clock import database_now
 
 
 def reset_password(*, token: str, password: str) -> None:
-    """Sets a new password with the token of a mail, which is dead then.
+    """Set a new password with the token of a mail, and use the token up.
 
-    Where nobody had verified the address, the link does, as `verify_email` with a new password.
-    It is how its owner gets an account back, so every other way in ends too: sessions, links to accounts elsewhere,
-    which no address brings back, and a change of address under way. Raises LinkRefused, or InvalidInput for a weak
-    password, after which the token is still good.
+    If the address was unverified, the link verifies it, as `verify_email` with a new password. Since this is how an
+    owner regains an account, every other way in ends too: sessions, links to accounts elsewhere (no address restores
+    them), and a pending change of address. Raise LinkRefused, or InvalidInput for a weak password, after which the
+    token still works.
     """
     check_new_password(password, reset_links.user_of(token))
     with transaction.atomic():
         user = User.objects.select_for_update(no_key=True).get(pk=reset_links.user_of(token).pk)
-        # Read again under the lock: of two uses at once, the second finds its token used.
+        # Read again under the lock: of two concurrent uses, the second finds its token used.
         reset_links.user_of(token)
         if user.has_verified_email:
             user.password_proven = True
             _set(user, password, "user.password_reset")
         else:
-            # The mail has shown it: nothing that a stranger prepared under this address is the owner's.
+            # The mail proves the address; anything a stranger prepared under it is discarded.
             user = claim(user, password)
             record("user.verified", user, actor=user)
         stop_linking(user)
@@ -46,10 +46,10 @@ def reset_password(*, token: str, password: str) -> None:
 def change_password(
     user: User, *, current_password: str, new_password: str, user_agent: str, second_factor: bool
 ) -> TokenPair:
-    """Sets a new password; every session ends, and the device that asked gets a new one.
+    """Set a new password and end every session; the requesting device gets a new one.
 
-    `second_factor` says whether its old one was opened with a second factor; the new one then counts as such too.
-    Raises InvalidInput for a wrong or weak password, and TooManyRequests after too many wrong ones.
+    `second_factor` says whether the old session was opened with a second factor; the new one then counts as such too.
+    Raise InvalidInput for a wrong or weak password, and TooManyRequests after too many wrong ones.
     """
     _check_change(user, current_password, new_password)
     with transaction.atomic():
@@ -65,10 +65,10 @@ def change_password_in_back_office(user: User, *, current_password: str, new_pas
 
 
 def set_password_for(person: User, *, password: str | None, actor: User, reason: str) -> None:
-    """Set the password of somebody who asked support for it, or take it away (None), and tell them by mail.
+    """Set or remove (None) a person's password on their request to support, and tell them by mail.
 
-    As with a mailed link every other way in ends: sessions, links to accounts elsewhere, a change of address under way.
-    Raises InvalidInput for a weak password and without a reason, InsufficientRights, OwnAccount and AccountErased.
+    As with a mailed link, every other way in ends: sessions, links to accounts elsewhere, a pending change of address.
+    Raise InvalidInput for a weak password and without a reason, InsufficientRights, OwnAccount and AccountErased.
     """
     check_reason(reason)
     if password is not None:
@@ -78,7 +78,7 @@ def set_password_for(person: User, *, password: str | None, actor: User, reason:
         known.set_password(password)
         known.password_proven = False
         known.save(update_fields=["password", "password_proven"])
-        # Django knows no new password where one is taken away, so `User.save` has not ended them.
+        # Removing a password is no change to Django, so `User.save` has not ended the sessions.
         known.sessions.end()
         stop_linking(known)
         end_links(known, because="password set by support")
@@ -103,6 +103,6 @@ def _set(user: User, password: str, action: str) -> None:
 
 
 def check_new_password(password: str, user: User, *, field: str = "password") -> None:
-    """Raises InvalidInput naming all that is wrong with it."""
+    """Raise InvalidInput that names every fault of the password."""
     if faults := faults_of(password, user):
         raise InvalidInput([{"field": field, "code": str(fault.code), "detail": str(fault)} for fault in faults])

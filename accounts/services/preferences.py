@@ -1,4 +1,4 @@
-"""How people want to be written to and named, and what they consented to."""
+"""Preferences for mails and display, and marketing consent."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from accounts.models import Preferences, User
 from accounts.notification_types import OPTIONAL, merged
 from luxewin.audit.services import Actor, record
 
-# The words that consent is given to, by the date from which the front end shows them; docs/privacy.md has them all.
+# The wording of the consent, by the date from which the front end shows it; docs/privacy.md has every version.
 CONSENT_TEXT = "2026-11"
 
 
@@ -22,7 +22,7 @@ def update_preferences(
     notifications: dict[str, dict[str, bool]] | None = None,
     **changes: Any,
 ) -> Preferences:
-    """Changes preferences, of `notifications` only the switches that it names. Cost: two statements and the audit's."""
+    """Change preferences; `notifications` changes only the switches it names. Cost: two statements and the audit's."""
     with transaction.atomic():
         preferences = _locked(user)
         if notifications is not None:
@@ -40,15 +40,15 @@ def update_preferences(
 
 
 def withdraw_consent(user: User, *, by: str, actor: Actor | None = None) -> None:
-    """Ends marketing, if it was consented to; `by` says by which way. Cost: one statement, three if it was."""
+    """Withdraw marketing consent, if given; `by` says by which way. Cost: one statement, three if there was consent."""
     with transaction.atomic():
         _consent(_locked(user), given=False, actor=actor, by=by)
 
 
 def unsubscribe(*, token: str) -> str:
-    """Switches off what the link of a mail names, and says which event that is. Idempotent; raises LinkRefused.
+    """Switch off what the link of a mail names, and return its event. Idempotent; raise LinkRefused.
 
-    Where the event is one that needs consent, that is withdrawn: it is what the person said, whatever the channel.
+    For an event that needs consent, the consent is withdrawn, whatever the channel.
     """
     user_id, event, channel = unsubscribing_of(token)
     with transaction.atomic():
@@ -71,7 +71,7 @@ def _locked(user: User) -> Preferences:
 
 
 def _consent(preferences: Preferences, *, given: bool, actor: Actor | None, by: str) -> None:
-    """The audit's row is the proof: when, from which address, by which way, and to which words."""
+    """Write the audit row, which is the proof of consent: when, from which address, by which way, to which wording."""
     if given == preferences.marketing_consent:
         return
     if given:

@@ -1,4 +1,4 @@
-"""What people say of themselves, and what staff correct of it."""
+"""A person's own profile data, and corrections by staff."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,18 +14,18 @@ from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import record
 from luxewin.clock import database_now
 
-# Rules follow from where one lives: nobody moves from purchase to purchase.
+# The rules depend on where a person lives, so it must not change from purchase to purchase.
 MOVES_AFTER = timedelta(days=90)
-# What the audit, which forgets nothing, knows the change of but not the words. The country it knows: taxes and licences
-# are reported by it, and it names nobody.
+# The audit, which is kept for ever, records that these fields changed but not their values. It does record the country,
+# by which taxes and licences are reported and which names nobody.
 PERSONAL = {"date_of_birth", "display_name", "region"}
 
 
 def update_profile(user: User, **changes: Any) -> User:
-    """Changes what people may change of themselves, and returns them as they are then.
+    """Change what people may change themselves, and return the person as saved.
 
-    That is their name; their date of birth if it is not known yet; country and region once in MOVES_AFTER. Raises
-    InvalidInput and PlaceFixed.
+    That is the name; the date of birth if not known yet; country and region once in MOVES_AFTER. Raise InvalidInput and
+    PlaceFixed.
     """
     with transaction.atomic():
         known = User.objects.select_for_update(no_key=True).get(pk=user.pk)
@@ -41,10 +41,10 @@ def update_profile(user: User, **changes: Any) -> User:
 
 
 def correct_profile(person: User, *, actor: User, reason: str, **changes: Any) -> User:
-    """Correct what people may not change by themselves, on their request, and tell them by mail.
+    """Correct facts that a person may not change, on their request, and tell them by mail.
 
-    Staff are bound neither by what is known already nor by MOVES_AFTER. Raises InvalidInput, InsufficientRights,
-    OwnAccount and AccountErased; then nothing is written.
+    Staff may replace known facts and need not wait for MOVES_AFTER. Raise InvalidInput, InsufficientRights, OwnAccount
+    and AccountErased; then nothing is written.
     """
     check_reason(reason)
     with transaction.atomic():
@@ -57,7 +57,7 @@ def correct_profile(person: User, *, actor: User, reason: str, **changes: Any) -
 
 
 def _write(known: User, changed: dict[str, Any], *, actor: User, **audited: str) -> None:
-    """Save facts of a person behind the lock of their row, with the audit's row of it."""
+    """Save a person's facts with their row locked, and audit the change."""
     if not changed:
         return
     plain = sorted(changed.keys() - PERSONAL)
@@ -70,7 +70,7 @@ def _write(known: User, changed: dict[str, Any], *, actor: User, **audited: str)
 
 
 def _changed(known: User, changes: dict[str, Any]) -> dict[str, Any]:
-    """What of it is new. A region is of its country: it goes with it."""
+    """Return the fields that differ. A region belongs to its country, so it is cleared with it."""
     if changes.get("country", known.country) != known.country:
         changes = {"region": ""} | changes
     changed = {name: value for name, value in changes.items() if getattr(known, name) != value}
@@ -81,7 +81,7 @@ def _changed(known: User, changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _moves(known: User, changed: dict[str, Any]) -> bool:
-    """Whether what was known of where they live is replaced, and not only completed. Raises PlaceFixed."""
+    """Whether a known place of residence is replaced, rather than completed. Raise PlaceFixed."""
     if not any(getattr(known, name) for name in ("country", "region") if name in changed):
         return False
     last = known.place_changed_at

@@ -1,4 +1,4 @@
-"""Making an account and showing that its address is one's own."""
+"""Registration of an account and verification of its address."""
 
 from datetime import date
 from typing import Any
@@ -33,24 +33,23 @@ def register_user(
     language: str = "en",
     terms_version: str | None = None,
 ) -> None:
-    """Make an account and mail its verification link; `terms_version` is what the person accepts with it.
+    """Make an account and mail its verification link; `terms_version` is the version that the person accepts.
 
-    `language`, one of settings.LANGUAGES, is that of the link's mail too.
-    Where the address has an account already, its owner is mailed something else and nothing else differs: not the
-    answer, and not the time. Cost: one Argon2 hash, always.
+    `language`, one of settings.LANGUAGES, is also that of the mail. If the address has an account already, its owner
+    gets a different mail; answer and timing are the same. Cost: one Argon2 hash, always.
     """
     fields = {"display_name": display_name, "date_of_birth": date_of_birth, "country": country, "region": region}
     fields["password"] = make_password(password)
     try:
         _register(email, fields, language, terms_version)
     except IntegrityError:
-        # Addresses also come by a change of address and in the back office; the second look finds what they wrote.
+        # The address may also come from a change of address or the back office; the second try finds it.
         _register(email, fields, language, terms_version)
 
 
 @transaction.atomic
 def _register(email: str, fields: dict[str, Any], language: str, terms_version: str | None) -> None:
-    """While nobody has shown that an address is theirs, its newest registration stands, with a link of its own."""
+    """Register the person; until an address is verified, its newest registration counts, with its own link."""
     owner = release_unverified_email(email)
     if owner:
         notify(owner, "already_registered", about=f"{database_now():%Y-%m-%d}")
@@ -66,7 +65,8 @@ def _register(email: str, fields: dict[str, Any], language: str, terms_version: 
 def add_person(*, email: str, display_name: str, actor: User, reason: str) -> User:
     """Make an account for somebody, for example a new colleague, and mail its verification link.
 
-    It has no password: they set one by `auth/password/forgot`. Raises InvalidInput, also if an account has the address.
+    It has no password: its owner sets one by `auth/password/forgot`. Raise InvalidInput, also if an account has the
+    address.
     """
     check_reason(reason)
     with transaction.atomic():
@@ -80,11 +80,11 @@ def add_person(*, email: str, display_name: str, actor: User, reason: str) -> Us
 
 
 def verify_email(*, token: str, password: str | None = None, new_password: str | None = None) -> User:
-    """Marks the address of a mailed link as verified, and returns its account. Earlier sessions end.
+    """Mark the address of a mailed link as verified, and return its account. Earlier sessions end.
 
-    Anybody can register anybody's address. So whoever opens the link gives the `password` of the registration, and
-    keeps what was entered then; or sets a `new_password`, and has an account in which nothing of it is left (`claim`).
-    Raises LinkRefused, and InvalidInput for a wrong, weak or missing password, after which the token is still good.
+    Anybody can register anybody's address. So the person who opens the link either gives the `password` of the
+    registration and keeps its data, or sets a `new_password` and gets an account without any of that data (`claim`).
+    Raise LinkRefused, and InvalidInput for a wrong, weak or missing password, after which the token still works.
     """
     owner = verification_links.user_of(token)
     if new_password is not None:
@@ -96,7 +96,7 @@ def verify_email(*, token: str, password: str | None = None, new_password: str |
         confirm_password(owner, password, field="password")
     with transaction.atomic():
         user = User.objects.select_for_update(no_key=True).get(pk=owner.pk)
-        # Read again under the lock: of two clicks at once, the second finds its token used.
+        # Read again under the lock: of two concurrent clicks, the second finds its token used.
         verification_links.user_of(token)
         user = claim(user, new_password) if new_password is not None else _verified(user)
         record("user.verified", user, actor=user)
@@ -105,7 +105,7 @@ def verify_email(*, token: str, password: str | None = None, new_password: str |
 
 
 def _verified(user: User) -> User:
-    """With the password shown: what this account is goes on, but nobody who is signed in, wherever."""
+    """Mark the account verified by its password: its data stays, but every session ends."""
     user.email_verified_at, user.password_proven = Now(), True
     user.save(update_fields=["email_verified_at", "password_proven"])
     EmailChange.objects.filter(user=user).delete()

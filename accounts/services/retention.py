@@ -1,4 +1,4 @@
-"""Carrying out the rules of retention, a batch at a time, and changing them."""
+"""Applying the rules of retention in batches, and changing them."""
 
 from datetime import datetime, timedelta
 from time import monotonic
@@ -13,18 +13,18 @@ from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import record
 from luxewin.clock import database_now
 
-BUDGET_SECONDS = 60  # half of what a task may take, looked at between batches; what is left is due again
+BUDGET_SECONDS = 60  # half of a task's time limit, checked between batches; the rest is due again
 
 
 def count_due(rule: RetentionRule) -> int:
-    """How much a rule would remove now."""
+    """Return how many rows a rule would remove now."""
     return REMOVERS[rule.what].due(database_now() - _kept(rule)).count()
 
 
 def apply_rule(what: str) -> int:
-    """Removes what the rule does not keep any longer, a batch a transaction; returns how many. Idempotent.
+    """Remove what the rule no longer keeps, one batch per transaction; return how many. Idempotent.
 
-    It stops by itself after BUDGET_SECONDS.
+    Stops after BUDGET_SECONDS.
     """
     rule = RetentionRule.objects.get(pk=what)
     before = database_now() - _kept(rule)
@@ -39,9 +39,9 @@ def apply_rule(what: str) -> int:
 
 
 def _remove_batch(rule: RetentionRule, before: datetime, last: Any) -> tuple[int, Any]:
-    """The next batch, with its row in the audit: how many went, and the last key that was looked at, None at the end.
+    """Remove the next batch and audit it; return how many went and the last key examined, None at the end.
 
-    Onward from `last`: a row that could not go does not hold up the others.
+    It goes on from `last`, so a row that could not go does not hold up the others.
     """
     remover = REMOVERS[rule.what]
     due = remover.due(before).order_by("pk")
@@ -56,7 +56,7 @@ def _remove_batch(rule: RetentionRule, before: datetime, last: Any) -> tuple[int
 
 
 def change_rule(what: str, *, keep_days: int, why: str, actor: User) -> RetentionRule:
-    """Sets how long something is kept, and why; raises InvalidInput below what the code keeps in any case."""
+    """Set how long something is kept, and why; raise InvalidInput below the minimum that the code sets."""
     floor = REMOVERS[what].floor_days
     if keep_days < floor:
         raise InvalidInput.of("keep_days", "below_floor", f"This is kept for {floor} days at least.")
@@ -70,5 +70,5 @@ def change_rule(what: str, *, keep_days: int, why: str, actor: User) -> Retentio
 
 
 def _kept(rule: RetentionRule) -> timedelta:
-    """The floor counts even if somebody wrote a smaller number past `change_rule`."""
+    """Return the days to keep; the minimum applies even to a smaller number written past `change_rule`."""
     return timedelta(days=max(rule.keep_days, REMOVERS[rule.what].floor_days))

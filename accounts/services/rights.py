@@ -1,4 +1,4 @@
-"""Rights that staff give and take: roles, entry to the back office, every right."""
+"""Rights that staff give and take: roles, entry to the back office, superuser."""
 
 from collections.abc import Iterable
 
@@ -16,9 +16,9 @@ from luxewin.clock import database_now
 def set_rights(
     person: User, *, is_staff: bool, is_superuser: bool, groups: Iterable[Group], actor: User, reason: str
 ) -> User:
-    """Set all rights of a person at once, and tell them by mail if any is another than before.
+    """Set all rights of a person at once, and tell them by mail if any changed.
 
-    Raises InvalidInput without a reason, InsufficientRights, OwnAccount and AccountErased; then nothing is written.
+    Raise InvalidInput without a reason, InsufficientRights, OwnAccount and AccountErased; then nothing is written.
     """
     check_reason(reason)
     with transaction.atomic():

@@ -1,8 +1,9 @@
-"""What people set up against themselves: a limit, a pause, an exclusion. Stricter at once; looser a day later or never.
+"""Safeguards that people set up for themselves: a limit, a pause, an exclusion.
 
-Each service locks the person's row to change it, and whoever buys holds it until their purchase is written: so a change
-comes wholly before a purchase or wholly after it. Nothing is set up for an address that nobody showed to be theirs:
-whoever registers somebody else's would bar them. Until it is shown, nobody can buy in any case.
+A stricter one takes effect at once; a looser one a day later or never. Each service locks the person's row to change
+it, and a buyer's transaction holds that row until the purchase is written: so a change comes wholly before or wholly
+after a purchase. Nothing is set up for an unverified address, because a stranger who registered it could bar its owner.
+Without verification nobody can buy in any case.
 """
 
 from datetime import datetime
@@ -27,10 +28,10 @@ MIN_EXCLUSION_MONTHS, MAX_EXCLUSION_MONTHS = 6, 60
 
 
 def pause_buying(user: User, *, hours: int, actor: User, reason: str = "") -> Safeguards:
-    """Nobody sells this person anything for so many hours; a pause in force can only be made longer.
+    """Pause this person's buying for some hours; a pause in force can only be made longer.
 
-    `reason` is where staff note who asked them for it. Raises StaysInForce, EmailNotVerified, InsufficientRights, and
-    InvalidInput beyond MIN_PAUSE_HOURS to MAX_PAUSE_HOURS.
+    `reason` is where staff note who asked them for it. Raise StaysInForce, EmailNotVerified, InsufficientRights, and
+    InvalidInput outside MIN_PAUSE_HOURS to MAX_PAUSE_HOURS.
     """
     check_authority(actor, user)
     _check(hours, MIN_PAUSE_HOURS, MAX_PAUSE_HOURS, field="hours")
@@ -50,10 +51,10 @@ def pause_buying(user: User, *, hours: int, actor: User, reason: str = "") -> Sa
 def exclude_from_buying(
     user: User, *, months: int | None, password: str | None, actor: User, reason: str = ""
 ) -> Safeguards:
-    """Nobody sells this person anything, nor markets to them, for so many months (None: for good), whatever they say.
+    """Exclude this person from buying and marketing for some months (None: for good); it cannot be undone.
 
-    An exclusion in force can only be made longer. Whoever has a password gives it again; staff, who act on a person's
-    wish and note that as the `reason`, give None. Raises StaysInForce, EmailNotVerified, InvalidInput beyond
+    An exclusion in force can only be made longer. People with a password give it again; staff, who act on a person's
+    request and note it as the `reason`, give None. Raise StaysInForce, EmailNotVerified, InvalidInput outside
     MIN_EXCLUSION_MONTHS to MAX_EXCLUSION_MONTHS and for a wrong password, TooManyRequests after too many of those;
     InsufficientRights if the person has a right that the actor lacks.
     """
@@ -80,10 +81,10 @@ def exclude_from_buying(
 
 
 def set_spend_limit(user: User, *, currency: str, limit: int | None) -> None:
-    """What this person spends in a calendar month (UTC) at most, in Stripe's unit; None: no limit.
+    """Limit what this person spends in a calendar month (UTC), in Stripe's unit; None: no limit.
 
-    A lower one counts at once and ends a raise that waits; a higher one counts after RAISE_AFTER_HOURS, until when the
-    limit in force, set again, withdraws it. Raises EmailNotVerified.
+    A lower limit takes effect at once and cancels a waiting raise. A higher one takes effect after RAISE_AFTER_HOURS;
+    until then, setting the limit in force again cancels it. Raise EmailNotVerified.
     """
     with transaction.atomic():
         _lock(user)
@@ -104,7 +105,7 @@ def set_spend_limit(user: User, *, currency: str, limit: int | None) -> None:
 
 
 def _shown(row: Any) -> dict[str, Any]:
-    """A limit as it stands."""
+    """Return the limit in force and the waiting one."""
     waiting = (row.next_amount, _text(row.next_from)) if row.is_waiting else (None, None)
     return {"limit": row.limit, "next_limit": waiting[0], "next_from": waiting[1]}
 
@@ -121,7 +122,7 @@ def _lock(user: User) -> None:
 
 
 def _locked(user: User, *others: UUID) -> Safeguards:
-    """`others` are locked too, in one order, so that two who are tied to each other never wait for each other."""
+    """Lock the person's row, and `others` too, always in one order so that concurrent calls never deadlock."""
     if others:
         people = User.objects.select_for_update(no_key=True).filter(pk__in=[user.pk, *others]).order_by("pk")
         list(people.values_list("pk"))
@@ -130,7 +131,7 @@ def _locked(user: User, *others: UUID) -> Safeguards:
 
 
 def _from_now(*, hours: int = 0, months: int = 0) -> datetime:
-    """By the database's clock and calendar."""
+    """Return the time this far from now, by the database's clock and calendar."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT statement_timestamp() + make_interval(months => %s, hours => %s)", [months, hours])
         return cursor.fetchone()[0]

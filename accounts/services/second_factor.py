@@ -1,4 +1,4 @@
-"""The second factor: setting it up, changing it, switching it off.
+"""The second factor: setting it up, replacing it, switching it off.
 
 Locks are taken in one order: the person's row, then their authenticator's.
 """
@@ -24,7 +24,7 @@ from luxewin.clock import database_now
 
 @dataclass(frozen=True, slots=True)
 class SecondFactor:
-    """How it stands with a person's second factor."""
+    """The state of a person's second factor."""
 
     enrolled: bool
     recovery_codes_left: int
@@ -37,17 +37,16 @@ def is_mandatory_for(user: User) -> bool:
 
 
 def state_of(user: User) -> SecondFactor:
-    """Cost: up to three queries."""
+    """Return the state of the person's second factor. Cost: up to three queries."""
     left = RecoveryCode.objects.filter(user=user).count()
     return SecondFactor(authenticator_of(user) is not None, left, is_mandatory_for(user))
 
 
 def request_authenticator(user: User, *, password: str, code: str = "") -> Authenticator:
-    """A new secret, which counts once a code of it was seen; until then all stays as it is.
+    """Return a new secret, which takes effect once a code of it is confirmed; until then nothing changes.
 
-    Who has a second factor already changes it for this one, and shows the old one first. Only on a verified address:
-    whoever lies in wait under somebody else's must not lock its owner out. Raises EmailNotVerified, InvalidInput and
-    TooManyRequests.
+    A person with a second factor must prove the old one first. The address must be verified, so that a stranger who
+    registered it cannot lock its owner out. Raise EmailNotVerified, InvalidInput and TooManyRequests.
     """
     if not user.has_verified_email:
         raise EmailNotVerified("Open the link in the mail first.")
@@ -56,7 +55,7 @@ def request_authenticator(user: User, *, password: str, code: str = "") -> Authe
 
 
 def offer_authenticator(user: User) -> Authenticator:
-    """The same for somebody who gave their password just now; an earlier offer is dead."""
+    """Return a new secret for a person who gave their password just now; an earlier offer is dead."""
     with transaction.atomic():
         _lock(user)
         Authenticator.objects.filter(user=user, confirmed=False).delete()
@@ -66,10 +65,10 @@ def offer_authenticator(user: User) -> Authenticator:
 
 
 def confirm_authenticator(user: User, *, code: str, session: UUID | None) -> list[str]:
-    """Makes the offered secret count, in place of an older one; returns the recovery codes, which are shown this once.
+    """Activate the offered secret in place of an older one; return the recovery codes, which are shown this once.
 
-    `session` is where this was asked, if over the API: it has shown a second factor now. Raises SecondFactorMissing if
-    nothing was offered, and InvalidInput for a wrong code.
+    `session` is the API session that asked, if any: it now counts as opened with a second factor. Raise
+    SecondFactorMissing if nothing was offered, and InvalidInput for a wrong code.
     """
     with transaction.atomic():
         _lock(user)
@@ -89,7 +88,7 @@ def confirm_authenticator(user: User, *, code: str, session: UUID | None) -> lis
 
 
 def renew_recovery_codes(user: User, *, password: str, code: str) -> list[str]:
-    """Ten new ones, shown this once; the older ones are dead. Raises SecondFactorMissing, InvalidInput, …"""
+    """Return ten new codes, shown this once; the older ones are dead. Raise SecondFactorMissing, InvalidInput, …"""
     _show_both(user, password, code)
     with transaction.atomic():
         _lock(user)
@@ -99,7 +98,7 @@ def renew_recovery_codes(user: User, *, password: str, code: str) -> list[str]:
 
 
 def switch_off(user: User, *, password: str, code: str) -> None:
-    """From now on the password is enough. Raises SecondFactorMandatory, SecondFactorMissing, InvalidInput, …"""
+    """Require the password alone from now on. Raise SecondFactorMandatory, SecondFactorMissing, InvalidInput, …"""
     if is_mandatory_for(user):
         raise SecondFactorMandatory("Your role needs a second factor. You can change it for another.")
     _show_both(user, password, code)
@@ -111,10 +110,10 @@ def switch_off(user: User, *, password: str, code: str) -> None:
 
 
 def reset_second_factor(user: User) -> bool:
-    """An operator takes it away from somebody who lost both phone and recovery codes; they are signed out everywhere.
+    """Remove the second factor of a person who lost phone and recovery codes; they are signed out everywhere.
 
-    What they are asked for next is their password, and then, if they must have one, to set up another. False, and
-    nothing is done, if they have none.
+    At the next sign-in they give the password and, if a second factor is mandatory, set up another. Return False, and
+    do nothing, if they have none.
     """
     with transaction.atomic():
         _lock(user)
@@ -129,7 +128,7 @@ def reset_second_factor(user: User) -> bool:
 
 
 def reauthenticate(user: User, *, password: str, code: str = "") -> None:
-    """Shows who one is as at the sign-in: the password, and a code of who has a second factor. Raises InvalidInput."""
+    """Check the credentials as at sign-in: the password, and a code if there is a second factor. Raise InvalidInput."""
     confirm_password(user, password, field="password")
     if authenticator_of(user):
         _confirm_code(user, code)
@@ -164,7 +163,7 @@ def _remove(user: User) -> None:
 
 
 def _end_in_browsers(user: User) -> None:
-    """Signs out of the back office; its sessions are few, and name their person only inside."""
+    """Sign out of the back office. Its sessions are few, and their person is known only by decoding each one."""
     for kept in BrowserSession.objects.filter(expire_date__gt=Now()):
         if kept.get_decoded().get("_auth_user_id") == str(user.pk):
             kept.delete()

@@ -1,4 +1,4 @@
-"""Signing in with a password and, for those who have one, a second factor; showing the password again."""
+"""Sign-in with a password and an optional second factor, and confirmation of the password."""
 
 from typing import Any
 from uuid import UUID
@@ -19,10 +19,10 @@ from luxewin.audit.services import record
 
 
 def log_in(*, email: str, password: str, user_agent: str, code: str = "") -> tuple[User, TokenPair]:
-    """Checks the password, and then lets in as `finish_sign_in` does.
+    """Check the password, then sign in as `finish_sign_in` does.
 
-    Raises WrongCredentials, or TooManyRequests after too many failures.
-    Cost: one Argon2 hash, whether there is such an account or not.
+    Raise WrongCredentials, or TooManyRequests after too many failures. Cost: one Argon2 hash, whether there is such an
+    account or not.
     """
     throttle.claim(email)
     user = authenticate(username=email, password=password)
@@ -34,7 +34,7 @@ def log_in(*, email: str, password: str, user_agent: str, code: str = "") -> tup
 
 
 def complete_second_factor(*, challenge: str, code: str, user_agent: str) -> tuple[User, TokenPair]:
-    """Sign in with a code after the password. Raises ChallengeRefused, and what `finish_sign_in` raises."""
+    """Sign in with a code after the password. Raise ChallengeRefused, and what `finish_sign_in` raises."""
     user, link = challenged(challenge)
     return user, finish_sign_in(user, user_agent=user_agent, code=code, link=link)
 
@@ -42,10 +42,10 @@ def complete_second_factor(*, challenge: str, code: str, user_agent: str) -> tup
 def finish_sign_in(
     user: User, *, user_agent: str, code: str = "", link: UUID | None = None, **audited: Any
 ) -> TokenPair:
-    """Opens a session for somebody who has shown who they are; who has a second factor shows that too.
+    """Open a session for a person who has proved who they are; check the code of their second factor, if any.
 
-    `link` is the account at Supabase that is linked to theirs with it. Raises SecondFactorRequired without a code, with
-    the challenge that takes it; WrongCode, TooManyRequests; with a `link` as `link_identity`.
+    `link` is the account at Supabase that is linked to theirs with it. Raise SecondFactorRequired without a code, with
+    the challenge for it; WrongCode, TooManyRequests; with a `link` as `link_identity`.
     """
     has_factor = authenticator_of(user) is not None
     if has_factor and not code:
@@ -63,13 +63,13 @@ def finish_sign_in(
 
 
 def confirm_session(user: User, session_id: UUID, *, password: str) -> None:
-    """In this session its person has just shown who they are; raises as `confirm_password` does."""
+    """Record that the person has just proved who they are in this session; raise as `confirm_password`."""
     confirm_password(user, password, field="password")
     Session.objects.filter(user=user, pk=session_id).update(confirmed_at=Now())
 
 
 def confirm_password(user: User, password: str, *, field: str) -> None:
-    """Raises InvalidInput for `field` if it is not this person's; whoever guesses here waits as at the sign-in."""
+    """Raise InvalidInput for `field` if it is not this person's password; wrong tries are delayed as at sign-in."""
     throttle.claim(user.email)
     if not user.check_password(password):
         record("user.password_refused", user, actor=user)

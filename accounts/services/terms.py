@@ -1,4 +1,4 @@
-"""What holds for everybody who buys: terms, and rules of countries. Neither ever changes; newer ones replace them."""
+"""Terms of sale and rules of countries. Neither ever changes; newer ones replace them."""
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -10,14 +10,14 @@ from luxewin.audit.services import Actor, record
 
 
 def terms_in_force() -> Terms | None:
-    """The newest that have begun, if any. Cost: one query."""
+    """Return the newest terms that have begun, if any. Cost: one query."""
     return Terms.objects.filter(effective_from__lte=Now()).order_by("-effective_from").first()
 
 
 def accept_terms(user: User, *, version: str, field: str = "version") -> TermsAcceptance:
-    """Keeps that this person accepts this version, with time and address; once is enough.
+    """Record that this person accepts this version, with time and address. Idempotent.
 
-    Raises InvalidInput for `field` unless it is the version in force.
+    Raise InvalidInput for `field` unless it is the version in force.
     """
     terms = terms_in_force()
     if terms is None or terms.version != version:
@@ -34,7 +34,7 @@ def accept_terms(user: User, *, version: str, field: str = "version") -> TermsAc
 
 
 def publish_terms(terms: Terms, *, actor: Actor) -> Terms:
-    """A new version, in force from its time on. It can neither be changed nor taken back."""
+    """Publish a new version, in force from its time on. It can neither be changed nor withdrawn."""
     with transaction.atomic():
         terms.save(force_insert=True)
         after = {"version": terms.version, "url": terms.url, "effective_from": terms.effective_from.isoformat()}
@@ -43,7 +43,7 @@ def publish_terms(terms: Terms, *, actor: Actor) -> Terms:
 
 
 def set_country_rule(rule: CountryRule, *, actor: Actor) -> CountryRule:
-    """A new rule, which from its time on stands for its country or region instead of the one before."""
+    """Add a rule that replaces, from its time on, the one before for its country or region."""
     with transaction.atomic():
         rule.save(force_insert=True)
         after = {name: getattr(rule, name) for name in ("country", "region", "allowed", "minimum_age", "reason")}

@@ -1,4 +1,4 @@
-"""Accounts whose address nobody has shown to be theirs: whoever comes to the address next begins anew."""
+"""Accounts whose address nobody has verified: the next person to register the address starts afresh."""
 
 from django.db import connection
 from django.db.models import F, Q
@@ -10,20 +10,20 @@ from accounts.models.people import address_of_nobody
 from accounts.services.exclusions import carry_over_exclusion
 from luxewin.audit.services import record
 
-# Of whom nothing is known yet; they can change it.
+# The defaults of an account about which nothing is known yet; its owner can change them.
 NEW_NAME = "New member"
 
 
 def release_unverified_email(email: str) -> User | None:
-    """Who holds the mailbox of this address, locked; None if it is free for an account made in this transaction.
+    """Return the locked holder of this address's mailbox; None if the mailbox is free for a new account.
 
-    While nobody has shown that it is theirs, an account that holds it is set aside, and nothing of it is the
-    newcomer's: so nobody can lie in wait in it. One that was verified, given any right or closed by staff stays.
-    Cost: two statements, about a dozen more where an account is set aside.
+    The new account must be made in this transaction. An unverified holder is set aside, and the newcomer gets none of
+    its data, so nobody can prepare an account under somebody else's address. A holder that was verified, given any
+    right or closed by staff stays. Cost: two statements, about a dozen more when an account is set aside.
     """
     key = mailbox_key(email)
     take_turns(key)
-    # Where accounts of before share a mailbox, the address may be with one that has none.
+    # Older accounts may share a mailbox; then the address may be on an account that has no mailbox.
     of_mailbox = User.objects.filter(Q(mailbox=key) | Q(email=email)).order_by(F("mailbox").asc(nulls_last=True))
     holder = of_mailbox.select_for_update(no_key=True).first()
     if holder is None or not is_nobody_s(holder):
@@ -33,17 +33,17 @@ def release_unverified_email(email: str) -> User | None:
 
 
 def take_turns(key: str) -> None:
-    """Newcomers to one mailbox come one after the other: each sees what the one before left."""
+    """Serialize registrations of one mailbox: each sees the result of the one before."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"mailbox {key}"])
 
 
 def claim(holder: User, password: str) -> User:
-    """The account of whoever has just shown that its address is theirs, with the password that they set.
+    """Return the account of a person who has just verified its address, with the password that they set.
 
-    Call it behind the lock of the holder's row. What somebody registered with another password may be a stranger's, and
-    is set aside: name, birth date, consents, terms and sessions are not the newcomer's, who begins anew. An account
-    without a password, which staff made, and one with rights stay as they are. Cost: a hash, some dozen statements.
+    Call it with the holder's row locked. An account registered with another password may be a stranger's and is set
+    aside: the person starts afresh, without its name, birth date, consents, terms and sessions. An account without a
+    password, which staff made, and one with rights stay as they are. Cost: a hash, some dozen statements.
     """
     email, user = holder.email, holder
     if holder.has_usable_password() and is_nobody_s(holder):
@@ -59,16 +59,16 @@ def claim(holder: User, password: str) -> User:
 
 
 def is_nobody_s(holder: User) -> bool:
-    """Whether nobody has shown that the account's address is theirs, nor does anybody need it as it is."""
+    """Whether nobody has verified the account's address, and nothing requires the account to stay as it is."""
     if holder.has_verified_email or holder.is_operator:
         return False
     return holder.is_active or holder.deletions.filter(status=Deletion.Status.WAITING, can_be_kept=True).exists()
 
 
 def _set_aside(user: User) -> None:
-    """Closes the account, takes its address away, and leaves the rest to the worker who carries out deletions.
+    """Close the account, take its address away, and leave the rest to the worker that carries out deletions.
 
-    What there is to erase takes time, of which whoever registers the address would learn that somebody was here.
+    Erasing takes time, which would reveal to the person registering the address that an account existed.
     """
     Notification.objects.filter(user=user).waiting().delete()
     user.email, user.is_active = address_of_nobody(), False

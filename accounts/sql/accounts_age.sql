@@ -1,6 +1,6 @@
 -- Age in whole years at a moment, by the latest calendar of the country: a birthday counts once it has begun in all of
--- it; of a country that is not listed, by the last zone on earth. Whoever was born on 29 February is a year older on
--- 1 March where there is no such day. STABLE, because the zones' offsets are data of the server.
+-- it; for a country that is not listed, by the last zone on earth. A person born on 29 February is a year older on 1
+-- March in years without that day. STABLE, because the zones' offsets are data of the server.
 CREATE OR REPLACE FUNCTION accounts_age(born date, country text, moment timestamptz)
 RETURNS integer LANGUAGE sql STABLE AS $$
     SELECT extract(year FROM age(

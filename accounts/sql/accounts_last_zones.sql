@@ -66,5 +66,5 @@ CREATE OR REPLACE FUNCTION accounts_last_zones() RETURNS jsonb LANGUAGE sql IMMU
     }'::jsonb
 $$;
 
--- Refuse a server that does not know one of them, now and not at a sale.
+-- Fail now, and not at a sale, on a server that lacks one of them.
 SELECT count(now() AT TIME ZONE value) FROM jsonb_each_text(accounts_last_zones());

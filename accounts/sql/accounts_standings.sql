@@ -1,4 +1,4 @@
--- How people stand: all that decides whether they may buy. Called by hold_tickets, and by accounts/eligibility.py.
+-- Everything that decides whether people may buy. Called by hold_tickets, and by accounts/eligibility.py.
 CREATE OR REPLACE FUNCTION accounts_standings(people uuid[], least_age integer) RETURNS TABLE (
     user_id uuid, is_active boolean, email_verified_at timestamptz, barriers text[], is_limited boolean, missing text[],
     age integer, minimum_age integer, is_allowed boolean, reason varchar, paused_until timestamptz,

@@ -1,4 +1,4 @@
--- Whoever is excluded consents to no marketing.
+-- Excluded people cannot consent to marketing.
 CREATE OR REPLACE FUNCTION no_marketing_to_the_excluded() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (

@@ -1,4 +1,4 @@
--- A note of everybody whose eligibility to buy may have changed; a sweep then ends checkouts that no longer fit.
+-- Note everybody whose eligibility to buy may have changed; a sweep then ends checkouts that no longer fit.
 CREATE OR REPLACE FUNCTION note_eligibility_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO accounts_eligibilitychange (user_id, noted_at)

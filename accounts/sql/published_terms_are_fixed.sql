@@ -1,4 +1,4 @@
--- Published terms, their acceptances and past country rules are history.
+-- Published terms, their acceptances and past country rules cannot be changed.
 CREATE OR REPLACE FUNCTION published_terms_are_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'published terms, and that they were accepted, are fixed'

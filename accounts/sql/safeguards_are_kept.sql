@@ -1,4 +1,4 @@
--- A pause or an exclusion in force is not shortened, given to somebody else or deleted.
+-- A pause or an exclusion in force cannot be shortened, reassigned or deleted.
 CREATE OR REPLACE FUNCTION safeguards_are_kept() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     moment CONSTANT timestamptz := statement_timestamp();

@@ -1,4 +1,4 @@
-"""The one door to Supabase Auth: whose access token this is, and which address it has verified of them."""
+"""The only client of Supabase Auth: whose access token it is, and which of their addresses it has verified."""
 
 from accounts.supabase.claims import subject_of
 from accounts.supabase.people import Person, verified_person

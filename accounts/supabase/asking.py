@@ -1,4 +1,4 @@
-"""How the project's Auth server is asked: by HTTP, within bounds of time and size, and never anybody else."""
+"""Requests to the project's Auth server: by HTTP, bounded in time and size, and to no other host."""
 
 import json
 from time import monotonic
@@ -11,7 +11,7 @@ from luxewin.api.problems import Unavailable
 from luxewin.api.slots import NoSlot, Slots
 from luxewin.tls import trusted
 
-# Seconds to connect, for each wait and for the whole body; bytes of an answer.
+# Seconds to connect, for each read and for the whole body; bytes of an answer.
 PATIENCE, LARGEST = 2.0, 262_144
 SLOTS = Slots(16)
 
@@ -23,15 +23,15 @@ class SupabaseAway(Unavailable):
 
 
 def issuer() -> str:
-    """Where the project's Auth server is reached, which is also what its tokens name as their issuer."""
+    """Return the URL of the project's Auth server, which is also the issuer in its tokens."""
     return f"{settings.SUPABASE_URL}/auth/v1"
 
 
 def ask(path: str, *, token: str = "") -> tuple[int, Any]:
-    """The status and the JSON at a path of the server, which sees the token if there is one.
+    """Return the status and the JSON at a path of the server; send the token if there is one.
 
-    A redirect is an answer like any other and not followed. Raises SupabaseAway for a server that is away, slow, wordy
-    or does not speak JSON, and for its own trouble (429, 5xx). Cost: one request; call it outside transactions.
+    Redirects are not followed but returned like any answer. Raise SupabaseAway for a server that is away, slow, sends
+    too much or no JSON, and for its own errors (429, 5xx). Cost: one request; call it outside transactions.
     """
     headers = {"Accept-Encoding": "identity", "apikey": settings.SUPABASE_PUBLISHABLE_KEY}
     if token:

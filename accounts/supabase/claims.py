@@ -1,4 +1,4 @@
-"""Whose access token this is: its signature and its claims."""
+"""Supabase access tokens: their signature and their claims."""
 
 from typing import Any
 from uuid import UUID
@@ -17,10 +17,10 @@ LEEWAY = 10
 
 
 def subject_of(token: str) -> UUID:
-    """The id that the project knows the person by.
+    """Return the project's id of the person.
 
-    Raises TokenRefused for a token that is not of this project, not for people who signed in, or over; and
-    SupabaseAway while its keys cannot be read. A token is good until it expires, however often it is shown.
+    Raise TokenRefused for a token of another project, not of a signed-in person, or expired; and SupabaseAway while the
+    project's keys cannot be read. A token is valid until it expires, however often it is used.
     """
     try:
         key, algorithm = _key_for(jwt.get_unverified_header(token))
@@ -44,11 +44,11 @@ def subject_of(token: str) -> UUID:
 
 
 def _key_for(header: dict[str, Any]) -> tuple[Any, str]:
-    """The key, and the one algorithm that it may have signed with.
+    """Return the key, and the only algorithm that it may have signed with.
 
-    The header's `kid` chooses among the project's keys, and the key's kind gives the algorithm. The shared secret is
-    for tokens whose `kid` (some have one) names no published key, and for HS256 alone: no public key ever comes to be
-    used as a secret. What else a header says (`jku`, `jwk`, `x5u`, …) counts for nothing; PyJWT refuses `crit`.
+    The header's `kid` chooses among the project's keys, and the key's kind determines the algorithm. The shared secret
+    is for tokens whose `kid` (some have one) names no published key, and for HS256 only: so a public key is never used
+    as a secret. Other header fields (`jku`, `jwk`, `x5u`, …) are ignored; PyJWT refuses `crit`.
     """
     kid = header.get("kid")
     keys = project_keys()

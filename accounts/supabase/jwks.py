@@ -1,7 +1,7 @@
-"""The project's published keys, kept in this process: each with the one algorithm that its kind signs with.
+"""The project's published keys, cached in this process: each with the only algorithm of its kind.
 
 PyJWT's own client (`PyJWKClient`) is not used: it asks again at every request while the server is away, reads answers
-of any size, and forgets good keys as soon as they are old.
+of any size, and drops good keys as soon as they are old.
 """
 
 import logging
@@ -21,10 +21,10 @@ from jwt.exceptions import PyJWTError
 from accounts.supabase.asking import SupabaseAway, ask, issuer
 
 log = logging.getLogger(__name__)
-# Seconds. A set is asked for anew when it is FRESH no more (Supabase's edge keeps one for ten minutes) or lacks a key,
-# at most once in FLOOR; while the server is away, known keys are good until they are STALE.
+# Seconds. A set is requested again when it is no longer FRESH (Supabase's edge caches one for ten minutes) or lacks a
+# key, at most once in FLOOR; while the server is away, known keys are valid until they are STALE.
 FRESH, FLOOR, STALE = 600, 10, 3600
-# Seconds that a thread waits for the request of another.
+# Seconds that a thread waits for another thread's request.
 OTHERS_WAIT = 1.0
 RSA_BITS = 2048
 
@@ -38,7 +38,7 @@ class PinnedKey:
 
 
 class KeyCache:
-    """The keys by `kid`. Of many threads that need an unknown one at once, one asks, others wait OTHERS_WAIT."""
+    """The keys by `kid`. Of concurrent threads that need an unknown one, one asks, others wait OTHERS_WAIT."""
 
     def __init__(self, fetch: Callable[[], Any], clock: Callable[[], float] = monotonic) -> None:
         self._fetch, self._clock = fetch, clock
@@ -48,20 +48,20 @@ class KeyCache:
         self._failed = False
 
     def known(self, kid: str | None) -> PinnedKey | None:
-        """The key of this name if it is here and not too old. Asks nobody."""
+        """Return the key of this name if it is cached and not too old. Makes no request."""
         is_stale = self._clock() - self._fetched_at >= STALE
         return None if is_stale or kid is None else self._keys.get(kid)
 
     def find(self, kid: str) -> PinnedKey | None:
-        """The key of this name; None if the project has none. Raises SupabaseAway if that cannot be learnt.
+        """Return the key of this name; None if the project has none. Raise SupabaseAway if that cannot be found out.
 
-        Cost: nothing for most; at most one request in FLOOR seconds for each process.
+        Cost: nothing as a rule; at most one request in FLOOR seconds for each process.
         """
         have = self.known(kid)
         is_missed = False
         if self._is_wanted(kid):
-            # Who has a key does not wait for newer ones, and nobody waits long for another's request, or at all while
-            # the last one failed.
+            # A thread with a known key does not wait for newer ones. Others wait a bounded time for another's request,
+            # and not at all while the last one failed.
             if self._lock.acquire(timeout=0 if have or self._failed else OTHERS_WAIT):
                 try:
                     self._refresh(kid)
@@ -78,7 +78,7 @@ class KeyCache:
         return kid not in self._keys or self._clock() - self._fetched_at >= FRESH
 
     def _refresh(self, kid: str) -> None:
-        # Looked at again: somebody may have asked while this thread waited.
+        # Check again: another thread may have asked while this one waited.
         if not self._is_wanted(kid) or self._clock() - self._tried_at < FLOOR:
             return
         self._tried_at = self._clock()
@@ -94,7 +94,7 @@ class KeyCache:
 
 
 def project_keys() -> KeyCache:
-    """Those of the project in the settings."""
+    """Return the keys of the project in the settings."""
     return _keys_of(issuer())
 
 
@@ -117,7 +117,7 @@ def _is_named(entry: dict[str, Any]) -> bool:
 
 
 def _pin(entry: dict[str, Any]) -> PinnedKey | None:
-    """None for what is no public key of a kind that we take: shared secrets, other curves, short RSA, garbage."""
+    """Return None unless it is a public key of an accepted kind: no secrets, other curves, short RSA, garbage."""
     try:
         public = PyJWK(entry).key
     except (PyJWTError, ValueError, TypeError, AttributeError):

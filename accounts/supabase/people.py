@@ -1,8 +1,8 @@
-"""What the project knows of a person: asked of its Auth server, because a token does not say it.
+"""The project's data on a person: requested from its Auth server, because tokens lack it.
 
-Claims cannot show that an address is verified: `user_metadata`, with its `email_verified`, is written by the person,
-and there is no other. The server's own `email_confirmed_at` shows it, unless the project confirms addresses without
-asking for a click (`mailer_autoconfirm`): that sets it too.
+Claims cannot prove that an address is verified: the only such claim, `email_verified` in `user_metadata`, is written by
+the person. The server's own `email_confirmed_at` proves it, unless the project confirms addresses without a click
+(`mailer_autoconfirm`): that sets it too.
 """
 
 import logging
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who they are there: the address is verified, the name is what they say."""
+    """A person at Supabase: the address is verified, the name is what they chose."""
 
     subject: UUID
     email: str
@@ -31,10 +31,10 @@ class Person:
 
 
 def verified_person(token: str, subject: UUID) -> Person:
-    """Whom this good token is for. Cost: two requests.
+    """Return the person of this valid token. Cost: two requests.
 
-    Raises EmailNotVerified unless the project has verified an address of theirs, TokenRefused if their session there
-    has ended or they were banned or deleted since, and SupabaseAway.
+    Raise EmailNotVerified unless the project has verified an address of theirs, TokenRefused if their session there has
+    ended or they were banned or deleted since, and SupabaseAway.
     """
     known = _known(token)
     if known.get("id") != str(subject):
@@ -63,15 +63,15 @@ def _is_confirmed_by_mail() -> bool:
 
 
 def _is_of_company(known: dict[str, Any]) -> bool:
-    """Whether a company's own directory (SAML) vouches for the address, which may name any."""
+    """Whether the address comes from a company's own directory (SAML), which may claim any address."""
     claimed = known.get("app_metadata")
     return isinstance(claimed, dict) and str(claimed.get("provider", "")).startswith("sso")
 
 
 def _address(given: Any) -> str:
-    """As we keep addresses; empty if it is none, or if another mail system may have read it as another one.
+    """Return the canonical address; empty if it is invalid, or if another mail system may read it differently.
 
-    Some still send to a domain with ß as if it had ss: what was verified then is not the mailbox of this address.
+    Some systems still send to a domain with ß as if it had ss: then another mailbox was verified than this address's.
     """
     if not isinstance(given, str):
         return ""
@@ -84,7 +84,7 @@ def _address(given: Any) -> str:
 
 
 def _name(said: Any) -> str:
-    """What they call themselves; empty if that is nothing that we can show."""
+    """Return the name they chose; empty if we cannot show it."""
     for field in ("full_name", "name"):
         given = said.get(field) if isinstance(said, dict) else None
         try:

@@ -1,4 +1,4 @@
-"""What mails write as the person's language has it."""
+"""Template filters of mails, in the person's language."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ register = template.Library()
 
 @register.filter
 def money(amount: Any, currency: str) -> str:
-    """An amount in Stripe's unit; an empty text where a context has none. Contexts must name the currency."""
+    """Format an amount in Stripe's unit; empty if the context has none. Contexts must name the currency."""
     return as_text(amount, currency) if isinstance(amount, int) else ""
 
 
 @register.filter
 def moment(text: Any) -> str:
-    """A time of RFC 3339, as contexts keep it, in the person's time zone; an empty text for anything else."""
+    """Format an RFC 3339 time of a context in the person's time zone; empty for anything else."""
     found = parse_datetime(text) if isinstance(text, str) else None
     if found is None:
         return ""

@@ -1,4 +1,4 @@
-"""Signing up, in and out: `auth/…`."""
+"""Registration, sign-in and sign-out: `auth/…`."""
 
 from django.middleware.csrf import get_token
 from django.utils.cache import add_never_cache_headers
@@ -39,10 +39,10 @@ from luxewin.api.ratelimits import by_body_field, limited
 
 
 class AuthViewSet(GenericViewSet):
-    """Signing up, in and out."""
+    """Registration, sign-in and sign-out."""
 
     permission_classes = [AllowAny]
-    # A stale token in the header must not keep anybody from signing in.
+    # A stale token in the header must not block the sign-in.
     authentication_classes = []
 
     @extend_schema(request=RegisterSerializer, responses={201: RegisteredSerializer})
@@ -60,7 +60,7 @@ class AuthViewSet(GenericViewSet):
     @extend_schema(responses=TermsSerializer)
     @action(detail=False, methods=["get"])
     def terms(self, request: Request) -> Response:
-        """The terms of sale in force, which whoever buys must have accepted; 404 while there are none."""
+        """Return the terms of sale in force, which a buyer must have accepted; 404 while there are none."""
         terms = services.terms_in_force()
         if terms is None:
             raise NoTerms("No terms are in force; nothing needs to be accepted.")
@@ -70,11 +70,11 @@ class AuthViewSet(GenericViewSet):
     @action(detail=False, methods=["post"])
     @limited("60/m")
     def verify(self, request: Request) -> Response:
-        """Verifies the address with the token from the mail and the password; every earlier session ends.
+        """Verify the address with the token from the mail and the password; every earlier session ends.
 
-        With `password`, the one chosen at registration, the account is as it was registered (400 `wrong_password` in
-        `errors` otherwise). With `new_password` it begins anew: somebody else may have registered the address. A
-        refusal of either leaves the token good. Sign in afterwards.
+        With `password`, the one chosen at registration, the account stays as it was registered (400 `wrong_password` in
+        `errors` otherwise). With `new_password` it starts afresh, because somebody else may have registered the
+        address. If either is refused, the token stays valid. Sign in afterwards.
         """
         return Response(ProfileSerializer(services.verify_email(**valid(VerifyEmailSerializer, request))).data)
 
@@ -82,21 +82,21 @@ class AuthViewSet(GenericViewSet):
     @action(detail=False, methods=["post"], url_path="verify/resend")
     @limited("60/h")
     def resend(self, request: Request) -> Response:
-        """Mails the verification link again, if the address waits for one. The answer is the same if it does not."""
+        """Mail the verification link again if the address is unverified. The answer is the same if it is not."""
         return asked_for_link(LinkRequest.Kind.VERIFY, request)
 
     @extend_schema(request=AddressSerializer, responses={202: SaidSerializer})
     @action(detail=False, methods=["post"], url_path="password/forgot")
     @limited("60/h")
     def forgot(self, request: Request) -> Response:
-        """Mails a link to set a new password, if the address has an account. The answer is the same if it has none."""
+        """Mail a link to set a new password if the address has an account. The answer is the same if it has none."""
         return asked_for_link(LinkRequest.Kind.RESET, request)
 
     @extend_schema(request=ResetSerializer, responses={204: None})
     @action(detail=False, methods=["post"], url_path="password/reset")
     @limited("60/h")
     def reset(self, request: Request) -> Response:
-        """Sets a new password with the token from the mail, which is good for an hour, once; every session ends."""
+        """Set a new password with the token from the mail, which works once within an hour; every session ends."""
         services.reset_password(**valid(ResetSerializer, request))
         return Response(status=204)
 
@@ -104,7 +104,7 @@ class AuthViewSet(GenericViewSet):
     @action(detail=False, methods=["post"], url_path="email/confirm")
     @limited("60/h")
     def confirm_email(self, request: Request) -> Response:
-        """Says yes to a change of address for the mailbox that the token was sent to; both have to."""
+        """Confirm a change of address for the mailbox that the token was sent to; both mailboxes must confirm."""
         changed = services.confirm_email_change(**valid(TokenSerializer, request))
         detail = "Your address is changed." if changed else "Now open the link that we sent to your other address."
         return Response({"changed": changed, "detail": detail})
@@ -114,10 +114,10 @@ class AuthViewSet(GenericViewSet):
     @limited("30/m")
     @limited("10/m", key=by_body_field("email", mailbox_key))
     def login(self, request: Request) -> Response:
-        """Opens a session on this device, in whose place an older one of the same browser ends.
+        """Open a session on this device; it replaces an older one of the same browser.
 
-        Whoever has a second factor and sends no `code` is told 401 `second_factor_required` with a `challenge`, which
-        `auth/login/second` takes for five minutes.
+        With a second factor and no `code` the answer is 401 `second_factor_required` with a `challenge`, which
+        `auth/login/second` accepts for five minutes.
         """
         return signed_in_by(services.log_in, LoginSerializer, request)
 
@@ -125,20 +125,20 @@ class AuthViewSet(GenericViewSet):
     @action(detail=False, methods=["post"], url_path="login/second")
     @limited("30/m")
     def second(self, request: Request) -> Response:
-        """Takes the code that a sign-in still owes, and opens the session. A code is good once."""
+        """Check the code that a sign-in still needs, and open the session. A code works once."""
         return signed_in_by(services.complete_second_factor, SecondStepSerializer, request)
 
     @extend_schema(request=SupabaseSerializer, responses=SignedInSerializer)
     @action(detail=False, methods=["post"])
     @limited("30/m")
     def supabase(self, request: Request) -> Response:
-        """The same for whom our Supabase project knows; the first time it finds or makes their account here."""
+        """Open a session with a Supabase access token; the first time, find or make the account of its address."""
         return signed_in_by(services.log_in_with_supabase, SupabaseSerializer, request)
 
     @extend_schema(responses=CsrfSerializer)
     @action(detail=False, methods=["get"])
     def csrf(self, request: Request) -> Response:
-        """The token that cookie mode sends as X-CSRFToken with every POST, PATCH and DELETE; another after sign-in."""
+        """Return the token that cookie mode sends as X-CSRFToken with POST, PATCH and DELETE; sign-in changes it."""
         response = Response({"csrf_token": get_token(request._request)})  # noqa: SLF001 DRF's public name for it
         add_never_cache_headers(response)
         return response
@@ -147,10 +147,10 @@ class AuthViewSet(GenericViewSet):
     @action(detail=False, methods=["post"])
     @limited("60/m")
     def refresh(self, request: Request) -> Response:
-        """The next pair of tokens.
+        """Return the next pair of tokens.
 
         A refresh token has one successor: within ten seconds it may be sent again, for a lost answer or a second tab,
-        and gives the same pair. Later, or once that pair was exchanged itself, sending it again ends its session.
+        and gives the same pair. Sending it later, or after that pair was used itself, ends its session.
         """
         token, in_cookies = refresh_token(request)
         try:
@@ -165,7 +165,7 @@ class AuthViewSet(GenericViewSet):
     @action(detail=False, methods=["post"])
     @limited("60/m")
     def logout(self, request: Request) -> Response:
-        """Ends this device's session."""
+        """End this device's session."""
         token, in_cookies = refresh_token(request)
         if in_cookies:
             cookies.end_kept(request)

@@ -1,4 +1,4 @@
-"""One's accounts elsewhere: `users/identities…`."""
+"""Your linked accounts elsewhere: `users/identities…`."""
 
 from uuid import UUID
 
@@ -20,20 +20,20 @@ from luxewin.ids import UUID_PATTERN
 
 
 class IdentityViewSet(GenericViewSet):
-    """The accounts elsewhere with which one signs in here."""
+    """The accounts elsewhere with which you sign in here."""
 
     serializer_class = IdentitySerializer
     filter_backends = []
     queryset = Identity.objects.none()
 
     def get_queryset(self) -> QuerySet[Identity]:
-        """One's own."""
+        """Limit to the person's own."""
         return Identity.objects.filter(user=self.request.user.pk)
 
     @extend_schema(responses=IdentitySerializer(many=True))
     @action(detail=False, methods=["get"])
     def identities(self, request: Request) -> Response:
-        """Lists them, newest first."""
+        """List them, newest first."""
         page = self.paginate_queryset(self.get_queryset())
         return self.get_paginated_response(IdentitySerializer(page, many=True).data)
 
@@ -46,10 +46,10 @@ class IdentityViewSet(GenericViewSet):
     @action(detail=False, methods=["post"], url_path=f"identities/(?P<id>{UUID_PATTERN})/unlink")
     @limited("30/h", key="user")
     def unlink(self, request: Request, id: str) -> Response:  # noqa: A002 the name in the path
-        """That account opens this one no more, and every other device is signed out.
+        """Remove the link to this account elsewhere, and sign out every other device.
 
-        Whoever has no password sets one first (`auth/password/forgot`), which unlinks too. From then on one signs in
-        with the password: nothing is linked to this account by its address any more.
+        Without a password, set one first (`auth/password/forgot`), which unlinks too. From then on you sign in with the
+        password: a verified address elsewhere links nothing to this account any more.
         """
         wanted = valid(UnlinkSerializer, request)
         services.unlink_identity(signed_in(request), UUID(id), **wanted, session=session_of(request))

@@ -1,4 +1,4 @@
-"""One's own data: `users/export` and `users/delete`."""
+"""Your own data: `users/export` and `users/delete`."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -14,13 +14,13 @@ from luxewin.api.ratelimits import limited
 
 
 class PrivacyViewSet(GenericViewSet):
-    """One's own data."""
+    """Your own data."""
 
     @extend_schema(methods=["GET"], responses=ExportSerializer)
     @extend_schema(methods=["POST"], request=None, responses={202: ExportSerializer})
     @action(detail=False, methods=["get", "post"])
     def export(self, request: Request) -> Response:
-        """Asks for an archive of everything held on oneself, one a day, or shows how far the last one is."""
+        """Request an archive of all data held on you (one a day), or show the state of the last one."""
         user = signed_in(request)
         if request.method == "POST":
             return Response(ExportSerializer(services.request_export(user, actor=user)).data, status=202)
@@ -30,6 +30,6 @@ class PrivacyViewSet(GenericViewSet):
     @action(detail=False, methods=["post"], url_path="delete")
     @limited("30/h", key="user")
     def delete_account(self, request: Request) -> Response:
-        """Closes one's account at once, and forgets one after two weeks in which a mailed link takes it back."""
+        """Close your account at once and erase it after two weeks; until then a mailed link cancels this."""
         deletion = services.delete_account(signed_in(request), **valid(DeleteSerializer, request))
         return Response(DeletionSerializer(deletion).data, status=202)

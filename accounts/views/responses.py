@@ -1,4 +1,4 @@
-"""What the views of accounts share: checked input, tokens handed over."""
+"""Shared helpers of the accounts views: checked input, token responses."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ from luxewin.api.ratelimits import count_request
 
 
 def token_response(pair: TokenPair, *, in_cookies: bool, **members: Any) -> Response:
-    """New tokens in the answer's body or in its cookies, never in both."""
+    """Return new tokens in the response body or in cookies, never in both."""
     if in_cookies:
         return cookies.keep(Response(SignedInSerializer(members).data), pair)
     return Response(SignedInSerializer({"access": pair.access, "refresh": pair.refresh} | members).data)
@@ -30,7 +30,7 @@ def token_response(pair: TokenPair, *, in_cookies: bool, **members: Any) -> Resp
 def signed_in_by(
     log_in: Callable[..., tuple[User, TokenPair]], serializer: type[Serializer], request: Request
 ) -> Response:
-    """A session that `log_in` opens for what the body says, in the body's `mode`."""
+    """Open a session by `log_in` with what the body says, in the body's `mode`."""
     wanted = valid(serializer, request)
     in_cookies = wanted.pop("mode") == "cookie"
     if in_cookies:
@@ -38,13 +38,13 @@ def signed_in_by(
     user, pair = log_in(**wanted, user_agent=request.headers.get("User-Agent", ""))
     if in_cookies:
         cookies.end_kept(request)
-        # Whoever knew the token of before was not signed in.
+        # Anyone who knew the earlier CSRF token was not signed in.
         rotate_token(request._request)  # noqa: SLF001 DRF's public name for it
     return token_response(pair, in_cookies=in_cookies, user=user)
 
 
 def refresh_token(request: Request) -> tuple[str, bool]:
-    """The refresh token of the body, or else of the cookie, and whether it was the cookie's."""
+    """Return the refresh token of the body, or else of the cookie, and whether it came from the cookie."""
     if given := valid(RefreshSerializer, request).get("refresh"):
         return given, False
     kept = request.COOKIES.get(settings.REFRESH_COOKIE)
@@ -58,15 +58,15 @@ MAILS_TO_A_MAILBOX = "10/h"
 
 
 def count_mails_to(email: str, request: Request | HttpRequest) -> None:
-    """Counts a mail that anybody can have sent to this address; raises TooManyRequests beyond MAILS_TO_A_MAILBOX.
+    """Count a mail that anybody can have sent to this address; raise TooManyRequests beyond MAILS_TO_A_MAILBOX.
 
-    One count for all that does so, by mailbox, and whether a mail goes out or not: so it tells nothing.
+    All such mails share one count per mailbox, and it rises whether a mail is sent or not: so it reveals nothing.
     """
     count_request(request, group="mails", key=lambda *_: mailbox_key(email), rate=MAILS_TO_A_MAILBOX)
 
 
 def asked_for_link(kind: LinkRequest.Kind, request: Request) -> Response:
-    """Puts the wish for a mailed link by; the answer is the same for every address."""
+    """Record the request for a mailed link; the answer is the same for every address."""
     wanted = valid(AddressSerializer, request)
     count_mails_to(wanted["email"], request)
     services.request_link(kind, **wanted)
@@ -74,7 +74,7 @@ def asked_for_link(kind: LinkRequest.Kind, request: Request) -> Response:
 
 
 def valid(serializer: type[Serializer], request: Request) -> dict[str, Any]:
-    """The request's body, checked; raises ValidationError with every fault."""
+    """Return the validated request body; raise ValidationError with every fault."""
     checked = serializer(data=request.data, context={"request": request})
     checked.is_valid(raise_exception=True)
     return checked.validated_data

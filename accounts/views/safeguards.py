@@ -1,4 +1,4 @@
-"""What protects oneself: `users/safeguards…`, `users/terms`."""
+"""Your safeguards and the terms you accept: `users/safeguards…`, `users/terms`."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -23,17 +23,17 @@ from luxewin.api.ratelimits import changes, limited
 
 
 class SafeguardsViewSet(GenericViewSet):
-    """Whether one may buy, and what one sets up for oneself, once one's address is verified (403)."""
+    """Whether you may buy, and the safeguards you set up; the address must be verified (403)."""
 
     @extend_schema(methods=["GET"], responses=SafeguardsSerializer)
     @extend_schema(methods=["PATCH"], request=LimitSerializer, responses=SafeguardsSerializer)
     @action(detail=False, methods=["get", "patch"])
     @limited("30/h", key="user", when=changes)
     def safeguards(self, request: Request) -> Response:
-        """Shows them, or sets the monthly limit of a currency.
+        """Show the safeguards, or set the monthly limit of a currency.
 
-        A lower limit counts at once, a higher one (or none) after 24 hours; until then the limit in force, set again,
-        withdraws it. Months are those of UTC. While one currency has a limit, nothing can be bought in the others.
+        A lower limit takes effect at once, a higher one (or none) after 24 hours; until then, setting the limit in
+        force again cancels it. Months are in UTC. While one currency has a limit, nothing can be bought in the others.
         """
         if request.method == "PATCH":
             services.set_spend_limit(signed_in(request), **valid(LimitSerializer, request))
@@ -43,7 +43,7 @@ class SafeguardsViewSet(GenericViewSet):
     @action(detail=False, methods=["post"], url_path="safeguards/pause")
     @limited("30/h", key="user")
     def pause(self, request: Request) -> Response:
-        """Stops buying for 24 hours to 6 months. It can be made longer, not shorter (409 `stays_in_force`)."""
+        """Stop buying for 24 hours to 6 months. A pause can be made longer, not shorter (409 `stays_in_force`)."""
         user = signed_in(request)
         services.pause_buying(user, **valid(PauseSerializer, request), actor=user)
         return _shown(user)
@@ -52,10 +52,10 @@ class SafeguardsViewSet(GenericViewSet):
     @action(detail=False, methods=["post"], url_path="safeguards/exclude")
     @limited("30/h", key="user")
     def exclude(self, request: Request) -> Response:
-        """Stops buying for 6 to 60 months or for good, and marketing with it. Nobody can take it back.
+        """Stop buying, and marketing mails, for 6 to 60 months or for good. Nobody can undo this.
 
-        What waits in a checkout is let go; tickets that are paid, or whose payment is under way, stay valid. It can be
-        made longer, not shorter (409 `stays_in_force`).
+        Open checkouts are released; tickets that are paid, or whose payment is under way, stay valid. An exclusion can
+        be made longer, not shorter (409 `stays_in_force`).
         """
         user, wanted = signed_in(request), valid(ExclusionSerializer, request)
         password = wanted.get("password")
@@ -69,7 +69,7 @@ class SafeguardsViewSet(GenericViewSet):
     @action(detail=False, methods=["post"])
     @limited("30/h", key="user")
     def terms(self, request: Request) -> Response:
-        """Accepts the terms in force; which those are stands in `auth/terms` and in `terms` of the answer."""
+        """Accept the terms in force, which `auth/terms` shows, and so does `terms` of the answer."""
         services.accept_terms(signed_in(request), **valid(AcceptSerializer, request))
         return _shown(signed_in(request))
 

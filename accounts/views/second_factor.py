@@ -1,4 +1,4 @@
-"""One's second factor: `users/totp…`."""
+"""Your second factor: `users/totp…`."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -22,19 +22,19 @@ from luxewin.api.ratelimits import limited
 
 
 class SecondFactorViewSet(GenericViewSet):
-    """One's second factor: an authenticator app, and recovery codes for when it is lost."""
+    """Your second factor: an authenticator app, and recovery codes for when it is lost."""
 
     @extend_schema(responses=SecondFactorSerializer)
     @action(detail=False, methods=["get"])
     def totp(self, request: Request) -> Response:
-        """Shows how it stands with it."""
+        """Show the state of your second factor."""
         return Response(SecondFactorSerializer(services.state_of(signed_in(request))).data)
 
     @extend_schema(request=OfferSerializer, responses=OfferedSerializer)
     @totp.mapping.post
     @limited("30/h", key="user")
     def offer(self, request: Request) -> Response:
-        """Makes a secret for an authenticator app. Nothing changes until a code of it is confirmed."""
+        """Make a secret for an authenticator app. Nothing changes until a code of it is confirmed."""
         offered = services.request_authenticator(signed_in(request), **valid(OfferSerializer, request))
         return Response(OfferedSerializer(offered).data)
 
@@ -42,7 +42,7 @@ class SecondFactorViewSet(GenericViewSet):
     @action(detail=False, methods=["post"], url_path="totp/confirm")
     @limited("30/h", key="user")
     def confirm(self, request: Request) -> Response:
-        """Switches the second factor on, or over to the new app, with a code that it shows."""
+        """Switch the second factor on, or over to the new app, with a code that the app shows."""
         wanted = valid(CodeSerializer, request)
         return _shown(services.confirm_authenticator(signed_in(request), **wanted, session=session_of(request)))
 
@@ -50,14 +50,14 @@ class SecondFactorViewSet(GenericViewSet):
     @action(detail=False, methods=["post"], url_path="totp/recovery")
     @limited("30/h", key="user")
     def recovery(self, request: Request) -> Response:
-        """New recovery codes; the older ones are dead."""
+        """Make new recovery codes; the older ones stop working."""
         return _shown(services.renew_recovery_codes(signed_in(request), **valid(BothSerializer, request)))
 
     @extend_schema(request=BothSerializer, responses={204: None})
     @action(detail=False, methods=["post"], url_path="totp/off")
     @limited("30/h", key="user")
     def off(self, request: Request) -> Response:
-        """Switches the second factor off. (Not a DELETE, which has no body that could bring password and code.)"""
+        """Switch the second factor off. (Not a DELETE, which has no body for password and code.)"""
         services.switch_off(signed_in(request), **valid(BothSerializer, request))
         return Response(status=204)
 

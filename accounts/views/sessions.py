@@ -1,4 +1,4 @@
-"""The devices on which one is signed in: `auth/sessions`."""
+"""The devices on which you are signed in: `auth/sessions`."""
 
 from uuid import UUID
 
@@ -20,20 +20,20 @@ from luxewin.ids import UUID_PATTERN
 
 
 class SessionViewSet(GenericViewSet):
-    """The devices on which one is signed in."""
+    """The devices on which you are signed in."""
 
     serializer_class = SessionSerializer
     filter_backends = []
     queryset = Session.objects.none()
 
     def get_queryset(self) -> QuerySet[Session]:
-        """One's own that are alive."""
+        """Limit to the person's own live sessions."""
         return Session.objects.filter(user=self.request.user.pk).alive()
 
     @extend_schema(responses=SessionSerializer(many=True))
     @action(detail=False, methods=["get"])
     def sessions(self, request: Request) -> Response:
-        """Lists them, newest first."""
+        """List them, newest first."""
         page = self.paginate_queryset(self.get_queryset())
         return self.get_paginated_response(
             SessionSerializer(page, many=True, context={"current": session_of(request)}).data
@@ -42,7 +42,7 @@ class SessionViewSet(GenericViewSet):
     @extend_schema(responses={204: None}, operation_id="auth_sessions_end_others")
     @sessions.mapping.delete
     def end_others(self, request: Request) -> Response:
-        """Signs out every device but this one. The password was given within a quarter of an hour (`…/confirm`)."""
+        """Sign out every device but this one. Give the password within the quarter of an hour before (`…/confirm`)."""
         tokens.end_others(signed_in(request), session_of(request))
         return Response(status=204)
 
@@ -50,7 +50,7 @@ class SessionViewSet(GenericViewSet):
     @action(detail=False, methods=["post"], url_path="sessions/confirm")
     @limited("30/h", key="user")
     def confirm(self, request: Request) -> Response:
-        """Shows again who one is; for a quarter of an hour this device may sign out others."""
+        """Confirm who you are; for a quarter of an hour this device may sign out others."""
         services.confirm_session(signed_in(request), session_of(request), **valid(ConfirmSerializer, request))
         return Response(status=204)
 
@@ -61,6 +61,6 @@ class SessionViewSet(GenericViewSet):
     )
     @action(detail=False, methods=["delete"], url_path=f"sessions/(?P<id>{UUID_PATTERN})")
     def end_one(self, request: Request, id: str) -> Response:  # noqa: A002 the name in the path
-        """Signs out one device; its tokens are dead at once. Another than this needs the password (`…/confirm`)."""
+        """Sign out one device; its tokens stop working at once. Another device needs the password (`…/confirm`)."""
         tokens.end_one(signed_in(request), UUID(id), by=session_of(request))
         return Response(status=204)

@@ -1,4 +1,4 @@
-"""One's own account: `users/…`."""
+"""Your own account: `users/…`."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -24,14 +24,14 @@ from luxewin.api.ratelimits import changes, limited
 
 
 class UserViewSet(GenericViewSet):
-    """One's own account."""
+    """Your own account."""
 
     @extend_schema(methods=["GET"], responses=OwnProfileSerializer)
     @extend_schema(methods=["PATCH"], request=ProfileSerializer, responses=OwnProfileSerializer)
     @action(detail=False, methods=["get", "patch"])
     @limited("30/h", key="user", when=changes)
     def profile(self, request: Request) -> Response:
-        """Shows or changes one's profile. Country and region can be changed once in 90 days (409 `place_fixed`)."""
+        """Show or change your profile. Country and region can be changed once in 90 days (409 `place_fixed`)."""
         user = signed_in(request)
         if request.method == "PATCH":
             serializer = ProfileSerializer(user, data=request.data, partial=True)
@@ -44,7 +44,7 @@ class UserViewSet(GenericViewSet):
     @action(detail=False, methods=["get", "patch"])
     @limited("30/h", key="user", when=changes)
     def preferences(self, request: Request) -> Response:
-        """Shows or changes one's preferences."""
+        """Show or change your preferences."""
         preferences, _ = Preferences.objects.get_or_create(user=signed_in(request))
         if request.method == "PATCH":
             serializer = PreferencesSerializer(preferences, data=request.data, partial=True)
@@ -56,7 +56,7 @@ class UserViewSet(GenericViewSet):
     @action(detail=False, methods=["post"])
     @limited("30/h", key="user")
     def password(self, request: Request) -> Response:
-        """Sets a new password. Every session ends; the answer is a new one for this device."""
+        """Set a new password. Every session ends; the answer has a new one for this device."""
         agent = request.headers.get("User-Agent", "")
         wanted = valid(ChangePasswordSerializer, request)
         shown = has_second_factor(request)
@@ -67,7 +67,7 @@ class UserViewSet(GenericViewSet):
     @action(detail=False, methods=["post"])
     @limited("30/h", key="user")
     def email(self, request: Request) -> Response:
-        """Asks for another address. It counts once the links mailed to the old and the new one were both opened."""
+        """Request another address. It takes effect once the links mailed to the old and new ones were both opened."""
         user, wanted = signed_in(request), valid(ChangeEmailSerializer, request)
         for address in {mailbox_key(user.email), mailbox_key(wanted["email"])}:
             count_mails_to(address, request)

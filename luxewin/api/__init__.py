@@ -1,1 +1,1 @@
-"""The ground of the HTTP API: router, problem details, pages, rate limits, request context. Knows no app."""
+"""The core of the HTTP API: router, problem details, pages, rate limits, request context. Imports no app."""

@@ -1,4 +1,4 @@
-"""The API's own description, and the pages that show it, served from local assets only."""
+"""The API's OpenAPI document, and the pages that show it, served from local assets only."""
 
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-# Both draw with inline styles, and ReDoc searches in a worker of its own making; scripts stay ours.
+# Both use inline styles, and ReDoc searches in a worker made from a blob; scripts stay ours.
 POLICY = settings.SECURE_CSP | {"style-src": ["'self'", "'unsafe-inline'"], "worker-src": ["'self'", "blob:"]}
 
 
@@ -22,7 +22,7 @@ class DocumentView(SpectacularAPIView):
 
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        """As YAML or JSON."""
+        """Return it as YAML or JSON."""
         renderer: BaseRenderer = request.accepted_renderer  # type: ignore[attr-defined]  # DRF set it before
         made = _document(type(renderer))  # type: ignore[arg-type]  # a class can be hashed
         return HttpResponse(made, content_type=renderer.media_type)
@@ -36,7 +36,7 @@ def _document(renderer: type[BaseRenderer]) -> str | bytes:
 
 @method_decorator(csp_override(POLICY), name="dispatch")
 class SwaggerView(SpectacularSwaggerSplitView):
-    """Swagger UI; its script has an address of its own, so none stands inline."""
+    """Swagger UI; its script has its own URL, so none is inline."""
 
 
 @method_decorator(csp_override(POLICY), name="dispatch")

@@ -1,4 +1,4 @@
-"""Fields of the API that DRF does not have."""
+"""Serializer fields that DRF does not have."""
 
 from datetime import datetime
 from typing import Any
@@ -10,10 +10,10 @@ from luxewin.lines import validate_one_line
 
 
 class WholeNumber(serializers.IntegerField):
-    """An integer given as a JSON number: `"2"` and `2.0` are wrong types, not twos."""
+    """An integer given as a JSON number: `"2"` and `2.0` are refused as wrong types."""
 
     def to_internal_value(self, data: Any) -> int:
-        """Refuses anything but a number without a fraction."""
+        """Refuse anything but a number without a fraction."""
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
         return super().to_internal_value(data)
@@ -26,7 +26,7 @@ class Line(serializers.CharField):
 
 
 class Moment(serializers.DateTimeField):
-    """A time with its offset from UTC: without one nobody knows which of a day's 38 noons is meant."""
+    """A time with its offset from UTC, without which it would be ambiguous."""
 
     default_error_messages = {"no_offset": "Give the offset from UTC: 2026-12-01T09:00:00Z, or …+01:00."}
 
@@ -34,7 +34,7 @@ class Moment(serializers.DateTimeField):
         super().__init__(**({"help_text": "With its offset from UTC."} | kwargs))
 
     def enforce_timezone(self, value: datetime) -> datetime:
-        """In UTC; refuses a time without an offset."""
+        """Return it in UTC; refuse a time without an offset."""
         if value.utcoffset() is None:
             self.fail("no_offset")
         return super().enforce_timezone(value)
@@ -44,7 +44,7 @@ class Identifier(serializers.UUIDField):
     """A UUID given as text: the number 5 is no id."""
 
     def to_internal_value(self, data: Any) -> UUID:
-        """Refuses anything but text that is a UUID."""
+        """Refuse anything but text that is a UUID."""
         if not isinstance(data, str):
             self.fail("invalid", value=data)
         return super().to_internal_value(data)

@@ -1,11 +1,11 @@
-"""Headers that every answer carries beside those that Django and django-cors-headers set."""
+"""Response headers beside those of Django and django-cors-headers."""
 
 from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-# What no page of ours asks a browser for, and no script that got into one may ask for either.
+# Browser features that none of our pages use, so that an injected script cannot use them either.
 FEATURES = (
     "accelerometer",
     "autoplay",
@@ -37,22 +37,22 @@ FEATURES = (
     "xr-spatial-tracking",
 )
 PERMISSIONS = ", ".join(f"{feature}=()" for feature in FEATURES)
-# An answer that is no page loads nothing, whatever a browser takes it for.
+# A response that is no page may load nothing, however a browser interprets it.
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'; sandbox"
 PERSONAL = ("/api/v1/auth/", "/api/v1/users/", "/api/v1/purchases")
 
 
 class HeadersMiddleware:
-    """Closes the browser's features, keeps answers out of other sites' pages, and personal ones out of every cache.
+    """Disable browser features, forbid embedding by other sites, and keep personal responses out of every cache.
 
-    Stands below Django's middleware for CSP, which leaves a policy that is set already alone.
+    Must stand below Django's CSP middleware, which leaves an existing policy alone.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Leaves what a view has said itself as it is."""
+        """Keep headers that a view has set itself."""
         response = self.get_response(request)
         response.setdefault("Permissions-Policy", PERMISSIONS)
         response.setdefault("Cross-Origin-Resource-Policy", "same-origin")
@@ -68,6 +68,6 @@ def _is_api(request: HttpRequest) -> bool:
 
 
 def _is_personal(request: HttpRequest) -> bool:
-    """Whether it is about the person who asks, or may show them what it does not show others."""
+    """Whether the response is about the person who asks, or may show them what others do not see."""
     is_known = "Authorization" in request.headers or settings.ACCESS_COOKIE in request.COOKIES
     return request.path.startswith(PERSONAL) or (is_known and _is_api(request))

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: how a client says that two requests are one."""
+"""`Idempotency-Key`: how a client marks two requests as one."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class KeyReused(Problem):
-    """The key came before with another body."""
+    """The key was used before with another body."""
 
     status = 422
     code = "idempotency_key_reused"
@@ -34,14 +34,14 @@ class RequestInFlight(Problem):
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """The client's key and a digest of what it asked for under it."""
+    """The client's key and a digest of the request body."""
 
     value: str
     digest: bytes
 
     @classmethod
     def of(cls, request: Request, payload: dict[str, Any]) -> "IdempotencyKey":
-        """Reads the header; raises InvalidInput if it is missing or not 1 to 255 visible ASCII characters."""
+        """Read the header; raise InvalidInput if it is missing or not 1 to 255 visible ASCII characters."""
         value = request.headers.get("Idempotency-Key", "")
         if not KEY.fullmatch(value):
             code = "invalid" if value else "required"

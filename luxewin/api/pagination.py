@@ -1,4 +1,4 @@
-"""Pages of lists."""
+"""Pagination of lists."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from luxewin.api.problems import InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class Keyset:
-    """Where a page begins: behind the row with `key`, or at the end of the list if there is none."""
+    """Where a page begins: after the row with `key`, or at the end of the list if there is none."""
 
     key: tuple[Any, ...] | None = None
     backwards: bool = False
@@ -29,9 +29,9 @@ class Keyset:
 class CursorPages(CursorPagination):
     """Keyset pages: a cursor names a row by all fields of the order, so no row is lost or shown twice between pages.
 
-    DRF's own cursor is the first field and an offset, which is wrong as soon as rows of equal value leave or enter
-    the list. The last field of an order has to be unique, and none may be null. The cost of a page does not grow with
-    its depth.
+    DRF's own cursor is the first field and an offset, which is wrong as soon as rows of equal value leave or enter the
+    list. The last field of an order must be unique, and none may be null. The cost of a page does not grow with its
+    depth.
     """
 
     page_size = 20
@@ -40,16 +40,16 @@ class CursorPages(CursorPagination):
     ordering = "-id"
 
     def get_page_size(self, request: Request) -> int:
-        """As asked for; raises InvalidInput for anything but a number from 1 to `max_page_size`."""
+        """Return the requested size; raise InvalidInput for anything but a number from 1 to `max_page_size`."""
         wanted = request.query_params.get(self.page_size_query_param, str(self.page_size))
-        # No more digits are read than a page size has.
+        # Reads no more digits than the largest page size has.
         size = int(wanted) if re.fullmatch("[0-9]{1,4}", wanted) else 0
         if not 1 <= size <= self.max_page_size:
             raise InvalidInput.of("page_size", "invalid", f"A number from 1 to {self.max_page_size}.")
         return size
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        """The parameters for the API's document, with the bounds of the page size."""
+        """Return the parameters for the API's document, with the bounds of the page size."""
         parameters = super().get_schema_operation_parameters(view)
         for each in parameters:
             if each["name"] == self.page_size_query_param:
@@ -57,7 +57,7 @@ class CursorPages(CursorPagination):
         return parameters
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
-        """The rows of this page; raises InvalidInput for a cursor that is garbage or belongs to another order."""
+        """Return the rows of this page; raise InvalidInput for a cursor that is malformed or of another order."""
         size = self.get_page_size(request)
         self.base_url = request.build_absolute_uri()
         self.order: tuple[str, ...] = self.get_ordering(request, queryset, view)
@@ -65,7 +65,7 @@ class CursorPages(CursorPagination):
         order = tuple(map(_opposite, self.order)) if start.backwards else self.order
         if start.key is not None:
             queryset = queryset.filter(_behind(order, start.key))
-        # One row more tells whether there is another page.
+        # One extra row shows whether there is another page.
         found = list(queryset.order_by(*order)[: size + 1])
         self.page, more = found[:size], len(found) > size
         if start.backwards:
@@ -75,13 +75,13 @@ class CursorPages(CursorPagination):
         return self.page
 
     def get_next_link(self) -> str | None:
-        """The page behind this one's last row, or the first page if this one is empty."""
+        """Link to the page after this one's last row, or to the first page if this one is empty."""
         if not self.has_next:
             return None
         return self._link(Keyset(self._key(self.page[-1]) if self.page else None))
 
     def get_previous_link(self) -> str | None:
-        """The page before this one's first row, or the last page if this one is empty."""
+        """Link to the page before this one's first row, or to the last page if this one is empty."""
         if not self.has_previous:
             return None
         return self._link(Keyset(self._key(self.page[0]) if self.page else None, backwards=True))
@@ -109,7 +109,7 @@ def _opposite(field: str) -> str:
 
 
 def _decode(encoded: str, model: type[Model], order: Sequence[str]) -> Keyset:
-    """What a cursor says; raises what `_read` does, TypeError or KeyError if it is no cursor of `order`."""
+    """Return the cursor's content; raise what `_read` does, TypeError or KeyError if it is no cursor of `order`."""
     fields = json.loads(urlsafe_b64decode(encoded.encode("ascii") + b"=="))
     if fields["order"] != list(order):
         raise ValueError("a cursor of another order")
@@ -118,20 +118,20 @@ def _decode(encoded: str, model: type[Model], order: Sequence[str]) -> Keyset:
 
 
 def _read(model: type[Model], order: Sequence[str], texts: Sequence[str]) -> tuple[Any, ...]:
-    """The values that a key's texts stand for; raises ValueError, OverflowError or ValidationError for what is none."""
+    """Return the values of a key's texts; raise ValueError, OverflowError or ValidationError for invalid ones."""
     values = []
     for field, text in zip(order, texts, strict=True):
         column: Any = model._meta.get_field(field.removeprefix("-"))  # noqa: SLF001 Django's documented API
         value = column.to_python(text)
         if value is None or (isinstance(value, datetime) and is_naive(value)):
             raise ValueError(f"{field} cannot be {text}")
-        # PostgreSQL knows fewer offsets than Python, and UTC is one of them.
+        # PostgreSQL accepts fewer offsets than Python, but always UTC.
         values.append(value.astimezone(UTC) if isinstance(value, datetime) else value)
     return tuple(values)
 
 
 def _behind(order: Sequence[str], key: Sequence[Any]) -> Q:
-    """Rows that come after `key` in this order, written so that an index on the first field is used."""
+    """Return the rows after `key` in this order, filtered so that an index on the first field is used."""
     behind = Q()
     for field, value in reversed(list(zip(order, key, strict=True))):
         name, way = field.removeprefix("-"), "lt" if field.startswith("-") else "gt"

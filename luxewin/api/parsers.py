@@ -1,4 +1,4 @@
-"""Reading of request bodies."""
+"""Parsing of request bodies."""
 
 import json
 from math import isfinite
@@ -11,19 +11,19 @@ MAX_DEPTH = 32
 
 
 class BoundedJSONParser(JSONParser):
-    """JSON as RFC 8259 has it, in UTF-8, read one way only: what another reader might read otherwise is refused."""
+    """JSON by RFC 8259, in UTF-8; input that parsers interpret differently is refused."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        """The parsed body; raises ParseError (400) for anything that is not JSON of at most MAX_DEPTH levels.
+        """Return the parsed body; raise ParseError (400) for anything but JSON of at most MAX_DEPTH levels.
 
-        Refused as well: a name that an object has twice; NaN and numbers that no float holds; integers of more digits
-        than Python reads (4,300); and half a surrogate pair, which can be escaped, but neither stored nor sent back.
-        The stream holds at most DATA_UPLOAD_MAX_MEMORY_SIZE bytes.
+        Also refused: an object with a duplicate name; NaN and numbers beyond a float; integers of more digits than
+        Python reads (4,300); and half a surrogate pair, which can be escaped, but neither stored nor sent back. The
+        stream holds at most DATA_UPLOAD_MAX_MEMORY_SIZE bytes.
         """
         try:
             text = stream.read().decode()
             data = json.loads(text, object_pairs_hook=_object, parse_float=_finite, parse_constant=_no_constant)
-            # What a deep document raises depends on how deep.
+            # The exception for a deep document depends on its depth.
             if _deeper_than(data, MAX_DEPTH):
                 raise ParseError(f"JSON parse error - nested more than {MAX_DEPTH} levels deep")
             json.dumps(data, ensure_ascii=False).encode()

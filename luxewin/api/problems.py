@@ -28,10 +28,10 @@ TYPE_PREFIX = "urn:luxewin:problem:"
 
 
 class Problem(Exception):
-    """A refusal that the rules of the business give.
+    """A refusal by a business rule.
 
-    Subclasses own `status`, `code` and `title`; the message is the detail for a person, keyword arguments are data
-    for the client (numbers, ids) and land beside the standard members.
+    Subclasses define `status`, `code` and `title`. The message is the detail for a person; keyword arguments are data
+    for the client (numbers, ids), placed beside the standard members.
     """
 
     status: ClassVar[int] = 409
@@ -46,7 +46,7 @@ class Problem(Exception):
 
 
 class InvalidInput(Problem):
-    """Input that a rule beyond its serializer refuses; names each fault by field."""
+    """Input that breaks a rule beyond its serializer; names each fault by field."""
 
     status = 400
     code = "invalid"
@@ -57,12 +57,12 @@ class InvalidInput(Problem):
 
     @classmethod
     def of(cls, field: str, code: str, detail: str) -> "InvalidInput":
-        """One fault in one field."""
+        """Return a refusal with one fault in one field."""
         return cls([{"field": field, "code": code, "detail": detail}])
 
 
 class Unavailable(Problem):
-    """An outside party that this request cannot do without does not answer (503)."""
+    """An outside party that this request needs does not answer (503)."""
 
     status = 503
     code = "unavailable"
@@ -75,7 +75,7 @@ class Unavailable(Problem):
 
 
 class Busy(Unavailable):
-    """What has to be changed could not be locked in time; nothing was written."""
+    """A row to change could not be locked in time; nothing was written."""
 
     code = "busy"
     title = "Too many at once"
@@ -83,13 +83,13 @@ class Busy(Unavailable):
 
 
 def document(status: int, code: str, title: str, detail: str, **extra: Any) -> dict[str, Any]:
-    """The problem document as a dict; `request_id` lets support find the log lines."""
+    """Return the problem document as a dict; its `request_id` lets support find the log lines."""
     members = {"type": TYPE_PREFIX + code, "title": title, "status": status, "detail": detail, "code": code}
     return members | extra | {"request_id": current_request().request_id}
 
 
 def flatten(detail: Any, path: str = "") -> list[dict[str, str]]:
-    """All faults of a DRF error detail as `{field, code, detail}`, nested fields joined by dots.
+    """Return all faults of a DRF error detail as `{field, code, detail}`, nested fields joined by dots.
 
     List items are named by position; DRF 3.18 gives errors of `many=True` as dicts keyed by position as well.
     """
@@ -111,7 +111,7 @@ def _join(path: str, key: Any) -> str:
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's exception handler: any known error becomes a problem document, the rest goes on to Django's 500."""
+    """Make a problem document of any known error, as DRF's exception handler; the rest becomes Django's 500."""
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
@@ -126,7 +126,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     elif isinstance(error, exceptions.APIException):
         body, headers = _of_api_exception(error)
     elif isinstance(error, SuspiciousOperation):
-        # Anybody can send these; Django would log a traceback each time.
+        # Anybody can send these, and Django would log a traceback each time.
         body, headers = _of_malformed(error), {}
     else:
         return None
@@ -154,7 +154,7 @@ def _of_api_exception(error: exceptions.APIException) -> tuple[dict[str, Any], d
 
 
 def _unavailable(error: Exception, found: Outage) -> Unavailable:
-    """The refusal to answer with while the database is in this state; the log has the reason."""
+    """Return the refusal for this state of the database; the log has the reason."""
     log.error("the database cannot serve a request", exc_info=error)
     discard_connections(found)
     kind = Busy if found is LOCKED else Unavailable
@@ -171,10 +171,10 @@ def refuse(
     headers: dict[str, str] | None = None,
     onward: tuple[str, str] | None = None,
 ) -> HttpResponse:
-    """Refuse as a page where a browser asks for one outside the API, else by a problem document.
+    """Return a page if a browser asks outside the API, else a problem document.
 
-    `title` is the status's phrase if empty. `onward` is the page's link, as (address, words); without it, the page of
-    a form that was sent, else the first page of the back office or of the site. Cost: no query and no session, so that
+    `title` is the status's phrase if empty. `onward` is the page's link, as (address, words); the default is the page
+    of a submitted form, else the first page of the back office or of the site. Cost: no query and no session, so that
     it works whatever is broken.
     """
     body = document(status, code, title or HTTPStatus(status).phrase, detail)
@@ -191,16 +191,16 @@ def _refusal(
     if not wants_page(request):
         return JsonResponse(body, status=body["status"], content_type=CONTENT_TYPE, headers=headers)
     address, words = onward or _onward(request)
-    # Without the request: no context processor may ask for a session or for the database now.
+    # Without the request, because no context processor may use the session or the database now.
     context = body | banner(request) | {"support": settings.SUPPORT_EMAIL, "address": address, "words": words}
     return HttpResponse(render_to_string("error.html", context), status=body["status"], headers=headers)
 
 
 def wants_page(request: HttpRequest) -> bool:
-    """Whether it is to be answered with a page: a browser asks, and not the API or one of its neighbours."""
+    """Whether the response should be a page: a browser asks, and not for the API or one of its neighbours."""
     if request.path.startswith(("/api/", "/health/", "/.well-known/")):
         return False
-    # The first of what is liked equally: who takes anything is no browser.
+    # The first of equally preferred types; a client that accepts anything is no browser.
     return request.get_preferred_type([CONTENT_TYPE, "application/json", "text/html"]) == "text/html"
 
 
@@ -220,19 +220,19 @@ def _of_malformed(error: Exception) -> dict[str, Any]:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler400: a request that no view could read, or a session that the database could not store."""
+    """Answer as Django's handler400: a request that no view could read, or a session that could not be stored."""
     if found := outage(exception):
         return _try_later(request, _unavailable(exception, found))
     return _refusal(request, _of_malformed(exception))
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler403: a page of the back office that this person's roles do not open."""
+    """Answer as Django's handler403: a back-office page that this person's roles do not allow."""
     return refuse(request, 403, "permission_denied", "Your account may not open this page or do this.")
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Django's CSRF_FAILURE_VIEW: says what the browser did not send, and leads back to the form."""
+    """Answer as Django's CSRF_FAILURE_VIEW: say what the browser did not send, and link back to the form."""
     if reason == REASON_NO_CSRF_COOKIE:
         detail = (
             "Your browser did not send the cookie that guards this form against other sites. "
@@ -249,7 +249,7 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler404: no such path. The address of a page with a slash at its end leads to the page."""
+    """Answer as Django's handler404. If only a page's final slash is missing, redirect to the page."""
     path = request.path.rstrip("/")
     is_page = path and path != request.path and not path.startswith(("/api", "/admin", "/health"))
     if is_page and request.method in {"GET", "HEAD"} and is_valid_path(path):
@@ -259,9 +259,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500: 503 for what the database's state or an outside party has led to, else our own fault.
+    """Answer as Django's handler500: 503 if the database's state or an outside party is the cause, else 500.
 
-    Whatever no view answered ends here, middleware and back office included. The log has the traceback.
+    Every unhandled error ends here, also from middleware and the back office. The log has the traceback.
     """
     error = sys.exception()
     if isinstance(error, Unavailable):

@@ -19,9 +19,9 @@ from rest_framework.request import Request
 from luxewin.api.problems import Problem
 
 log = logging.getLogger(__name__)
-# The key has its window in its name, so that its life need not begin anew with each count.
-# A migration of accounts makes the table. No row is removed to make room for another: guesses from many addresses
-# would push out their own counts.
+# The key's name contains its window, so its lifetime need not be renewed with each count.
+# A migration of accounts makes the table. No row is evicted for another: guesses from many addresses would otherwise
+# evict their own counts.
 COUNT_ROW = """
     INSERT INTO accounts_durable_cache AS held (cache_key, value, expires)
     VALUES (%s, '1', statement_timestamp() + make_interval(secs => %s))
@@ -55,10 +55,10 @@ class TooManyRequests(Problem):
 
 
 class CounterCache(BaseCache):
-    """The cache that django-ratelimit counts in: Redis, or a table of the database while Redis does not answer.
+    """The cache of django-ratelimit's counts: Redis, or a database table while Redis does not answer.
 
-    So a dead Redis neither opens the sign-in to guessing nor stops it. Of django-ratelimit's two steps, `add` and then
-    `incr`, the first already counts and the second gives what it found: one round trip instead of two.
+    So a dead Redis neither opens the sign-in to guessing nor blocks it. Of django-ratelimit's two steps, `add` and then
+    `incr`, the first already counts and the second returns its result: one round trip instead of two.
     """
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
@@ -66,7 +66,7 @@ class CounterCache(BaseCache):
         self._counted = local()
 
     def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        """Counts one at `key`, which lives for `timeout` seconds; True if it is the first."""
+        """Count one at `key`, which lives for `timeout` seconds; return True if it is the first."""
         try:
             count = self._count(key, int(timeout))
         except (ConnectionInterrupted, RedisError) as error:
@@ -76,7 +76,7 @@ class CounterCache(BaseCache):
         return count == 1
 
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
-        """The count that `add` found for this key just before."""
+        """Return the count that `add` found for this key just before."""
         counted, count = self._counted.now
         if counted != key:
             raise ValueError(f"{key} was not added before")
@@ -87,21 +87,21 @@ class CounterCache(BaseCache):
 
 
 def _count_in_database(key: str, seconds: int) -> int:
-    """The same in one statement, so that counts at once are exact. Raises django.db.Error."""
+    """Count one in a single statement, so that concurrent counts are exact. Raise django.db.Error."""
     with connection.cursor() as cursor:
         cursor.execute(COUNT_ROW, [key, seconds])
         return int(cursor.fetchone()[0])
 
 
 def forget_expired_counts() -> int:
-    """Deletes what the database counted and needs no longer, at most 10,000 rows at once. Returns how many."""
+    """Delete expired counts of the database, at most 10,000 rows at once; return how many."""
     with connection.cursor() as cursor:
         cursor.execute(FORGET)
         return cursor.rowcount
 
 
 def count_request(request: Any, *, group: str, key: str | Callable[[str, Any], str], rate: str) -> None:
-    """Counts this request under `group` and the value of `key`; raises TooManyRequests beyond `rate`."""
+    """Count this request under `group` and the value of `key`; raise TooManyRequests beyond `rate`."""
     usage = get_usage(request, group=group, key=key, rate=rate, increment=True)
     if usage and usage["should_limit"]:
         raise TooManyRequests(usage["time_left"])
@@ -113,11 +113,10 @@ def limited(
     key: str | Callable[[str, Any], str] = "ip",
     when: Callable[[Request], bool] | None = None,
 ) -> Callable[..., Any]:
-    """Limits a viewset's action to `rate` (as django-ratelimit writes it: "10/m") for each value of `key`.
+    """Limit a viewset's action to `rate` (as django-ratelimit writes it: "10/m") for each value of `key`.
 
-    Where there is a `when`, only requests that it is true of are counted.
-    Decorate actions, not `dispatch`: there DRF has not authenticated anybody yet. Raises TooManyRequests.
-    Cost: one round trip to Redis.
+    With `when`, only requests for which it is true are counted. Decorate actions, not `dispatch`: there DRF has not
+    authenticated anybody yet. The action raises TooManyRequests. Cost: one round trip to Redis.
     """
 
     def decorate(action: Callable[..., Any]) -> Callable[..., Any]:
@@ -134,19 +133,19 @@ def limited(
 
 
 def is_limited(action: Callable[..., Any]) -> bool:
-    """Whether `limited` stands above this action."""
+    """Whether this action is decorated with `limited`."""
     return getattr(action, "is_limited", False)
 
 
 def changes(request: Request) -> bool:
-    """For the `when` of `limited`, where one action shows and changes: whether this is no mere look."""
+    """Whether the request changes something: for the `when` of `limited`, if one action both shows and changes."""
     return request.method not in SAFE_METHODS
 
 
 def by_body_field(name: str, one_form: Callable[[str], str]) -> Callable[[str, Request], str]:
-    """A key for `limited`: the named field of the body, so that guessing one account from many addresses is limited.
+    """Return a key for `limited`: a field of the body, which limits guesses at one account from many addresses.
 
-    `one_form` gives what is the same for all spellings of one thing; it never raises.
+    `one_form` maps all spellings of a value to one; it never raises.
     """
 
     def value(group: str, request: Request) -> str:

@@ -1,4 +1,4 @@
-"""Who is asking, from where, under which id: kept beside the request for logs, problem documents and the audit."""
+"""The context of a request (client address, request id), for logs, problem documents and the audit."""
 
 import ipaddress
 import logging
@@ -11,15 +11,15 @@ from uuid import uuid4
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-#: In `META` of a request whose body has not been read yet: a view that would read it answers 100 (Continue), and gets
-#: the request again with its body. `luxewin.asgi` names the paths that are asked so.
+#: In `META` of a request whose body has not been read yet: a view that would read it answers 100 (Continue), and is
+#: called again with the body. `luxewin.asgi` names the paths that are asked first.
 ASKED_FIRST = "luxewin.asked_first"
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """The id and the client's address of the request that this thread works on; empty outside a request."""
+    """The id and the client's address of this thread's current request; empty outside a request."""
 
     request_id: str = ""
     address: str | None = None
@@ -30,16 +30,16 @@ _context: ContextVar[RequestContext] = ContextVar("luxewin_request", default=_NO
 
 
 def current_request() -> RequestContext:
-    """The context of the request in hand, or an empty one in a worker or a command."""
+    """Return the context of the current request, or an empty one in a worker or a command."""
     return _context.get()
 
 
 def client_address(request: HttpRequest) -> str:
-    """The client's IP address.
+    """Return the client's IP address.
 
-    X-Forwarded-For is believed only as far as TRUSTED_PROXIES hops from the right: what stands further left was
-    written by the client. A malformed or missing address is never an error; it becomes the peer's address, and
-    0.0.0.0 where there is none (Unix sockets).
+    X-Forwarded-For is trusted only as far as TRUSTED_PROXIES hops from the right: entries further left were written by
+    the client. A malformed or missing address is never an error; it becomes the peer's address, and 0.0.0.0 where there
+    is none (Unix sockets).
     """
     peer = request.META.get("REMOTE_ADDR", "")
     hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
@@ -54,13 +54,13 @@ def client_address(request: HttpRequest) -> str:
 
 
 class RequestContextMiddleware:
-    """Gives each request an id (the client's own where it is well-formed) and answers with it."""
+    """Give each request an id (the client's own if it is well-formed) and return it in the response."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Sets the context for the time of the request."""
+        """Set the context for the duration of the request."""
         offered = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = offered if REQUEST_ID.fullmatch(offered) else uuid4().hex
         token = _context.set(RequestContext(request_id, client_address(request)))
@@ -73,9 +73,9 @@ class RequestContextMiddleware:
 
 
 class RequestIdFilter(logging.Filter):
-    """Puts the request's id into each log line."""
+    """Add the request's id to each log line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Adds `request_id`; lets every record pass."""
+        """Add `request_id`; let every record pass."""
         record.request_id = current_request().request_id or "-"
         return True

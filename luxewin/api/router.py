@@ -1,10 +1,10 @@
-"""The one router of the API: every action lives at its own name."""
+"""The API's only router: every action has its own path."""
 
 from rest_framework.routers import DynamicRoute, Route, SimpleRouter
 
 
 class NamedActionRouter(SimpleRouter):
-    """Routes `/raffles/list`, `/raffles/create`, `/raffles/{id}`, `/raffles/{id}/publish`.
+    """Route `/raffles/list`, `/raffles/create`, `/raffles/{id}`, `/raffles/{id}/publish`.
 
     The bare collection answers the same as `list` and `create`, and a trailing slash is accepted everywhere.
     """

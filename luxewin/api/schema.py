@@ -1,4 +1,4 @@
-"""What drf-spectacular cannot see by itself: one path for each action, and every refusal with its problem document."""
+"""Additions for drf-spectacular: one path for each action, and every refusal with its problem document."""
 
 import re
 from http import HTTPStatus
@@ -39,25 +39,25 @@ class ProblemSerializer(serializers.Serializer):
 
 
 def one_path_for_each_action(endpoints: list[tuple[Any, ...]], **kwargs: Any) -> list[tuple[Any, ...]]:
-    """Leaves out what answers the same: the bare collections (`…/list`, `…/create`) and the trailing slash."""
+    """Leave out duplicate paths: the bare collections (`…/list`, `…/create`) and the trailing slash."""
     return [(path.rstrip("/"), *rest) for path, *rest in endpoints if not ALIASES.match(path)]
 
 
 class ProblemSchema(AutoSchema):
-    """Adds every refusal that an operation can give, by its status; what is not described does not happen."""
+    """Add every refusal that an operation can give, by status; no other refusals happen."""
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         responses = super()._get_response_bodies(direction)
         return responses | {str(status.value): self._refusal(status).ref for status in sorted(self._refusals())}
 
     def _refusals(self) -> set[HTTPStatus]:
-        """Follows from what the operation reads and asks for, so that no list has to be kept."""
-        # A stale token is refused wherever one is read, and the actions that read none look at others.
+        """Derive the refusals from what the operation reads and requires, so that no list has to be kept."""
+        # A stale token is refused wherever one is read, and actions that read none ignore others.
         found = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_ACCEPTABLE}
         found |= {HTTPStatus.SERVICE_UNAVAILABLE}
         if self.method not in SAFE_METHODS:
             found |= {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
-            # What an outside party of this view alone can bring about.
+            # Refusals that come only from this view's outside party.
             found |= getattr(self.view, "further_refusals", frozenset())
         if not all(isinstance(each, (AllowAny, IsAuthenticated)) for each in self.view.get_permissions()):
             found.add(HTTPStatus.FORBIDDEN)

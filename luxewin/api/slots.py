@@ -1,4 +1,4 @@
-"""How many threads of a process may wait for one outside party at once: one that hangs must not take them all."""
+"""Limits on how many of a process's threads may wait for one outside party, so that a hanging one cannot take all."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,11 +6,11 @@ from threading import BoundedSemaphore
 
 
 class NoSlot(Exception):
-    """So many wait for this party already that nobody else joins them."""
+    """All slots for this party are taken."""
 
 
 class Slots:
-    """Places for those who wait for one party; fewer than the server has threads."""
+    """Slots for threads that wait for one party; fewer than the server has threads."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -18,7 +18,7 @@ class Slots:
 
     @contextmanager
     def take(self) -> Iterator[None]:
-        """A place until the end of the block; raises NoSlot at once where none is free."""
+        """Hold a slot until the end of the block; raise NoSlot at once if none is free."""
         if not self._free.acquire(blocking=False):
             raise NoSlot(f"{self.most} requests wait for it already")
         try:

@@ -1,4 +1,4 @@
-"""Plain HTTP: pages lead on to https, the API refuses."""
+"""Plain HTTP: pages redirect to https, the API refuses."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -12,16 +12,16 @@ DETAIL = "Use https://. What you sent went over the network in clear: change the
 
 
 class HttpsOnlyMiddleware:
-    """Refuses requests to the API that did not come over TLS, where SECURE_SSL_REDIRECT is on (403 `https_required`).
+    """Refuse API requests that did not come over TLS, if SECURE_SSL_REDIRECT is on (403 `https_required`).
 
-    A redirect would heal a client's wrong address without a word, and its token would go in clear again each time.
+    A redirect would hide a client's wrong address, and its token would be sent in clear again each time.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answers before anything of the request is looked at."""
+        """Refuse before anything of the request is read."""
         if settings.SECURE_SSL_REDIRECT and request.path.startswith("/api/") and not request.is_secure():
             body = document(HTTPStatus.FORBIDDEN, "https_required", "HTTPS required", DETAIL)
             return JsonResponse(body, status=HTTPStatus.FORBIDDEN, content_type=CONTENT_TYPE)

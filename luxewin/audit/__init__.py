@@ -1,1 +1,1 @@
-"""The ground of the audit: one append-only row for every change of state."""
+"""The core of the audit: one append-only row for every change of state."""

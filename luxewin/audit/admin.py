@@ -1,4 +1,4 @@
-"""The audit in the back office: to read and to take along, never to write."""
+"""The audit in the back office: read and export, never write."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,7 +16,7 @@ from luxewin.audit.models import AuditEntry, Seal
 from luxewin.audit.services import Actor, record
 
 AT_ONCE = 1_000
-# Of actions: the word before the point. Named here, since to find them out a page would have to read every row.
+# Kinds of actions: the word before the point. Listed here, since finding them would read every row.
 KINDS = (
     "audit",
     "consent",
@@ -42,22 +42,22 @@ KINDS = (
 
 
 class KindFilter(admin.SimpleListFilter):
-    """By what an action is of."""
+    """Filter by the kind of the action."""
 
     title = parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """All of them, whether there are rows or not."""
+        """Return all kinds, whether there are rows or not."""
         return [(kind, kind) for kind in KINDS]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
-        """The rows of one kind."""
+        """Return the rows of one kind."""
         return queryset.filter(action__startswith=f"{self.value()}.") if self.value() else queryset
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    """Newest first. The search is for the whole of an action, or of a subject's, an actor's or a request's id."""
+    """Newest first. The search matches a whole action, or a whole id of a subject, an actor or a request."""
 
     list_display = ["at", "action", "subject_type", "subject_id", "actor", "address", "seal"]
     list_filter = ["at", KindFilter]
@@ -67,7 +67,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     actions = ["export"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
-        """With the number of each row's seal. Cost: one look-up in an index for each row that is shown."""
+        """Add the number of each row's seal. Cost: one index look-up for each row shown."""
         entry = OuterRef("pk")
         covering = Seal.objects.filter(last_entry__gte=entry, first_entry__lte=entry, entries__contains=[entry])
         first = covering.order_by("last_entry").values("number")[:1]
@@ -77,7 +77,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
     ) -> tuple[QuerySet[AuditEntry], bool]:
-        """By equality: parts of an id name nobody."""
+        """Search by equality: parts of an id identify nobody."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -87,18 +87,18 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return queryset.filter(found), False
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Every column, and the seal."""
+        """Return every column, and the seal."""
         return [*COLUMNS, "seal"]
 
     @admin.display
     def seal(self, entry: AuditEntry) -> int | str:
-        """The number of the seal that covers it."""
+        """Return the number of the seal that covers the row."""
         return entry.seal_number or "waits"  # type: ignore[attr-defined]  # of the query
 
     @admin.action(description="Export the selected rows as CSV", permissions=["view"])
     def export(self, request: HttpRequest, entries: QuerySet[AuditEntry]) -> StreamingHttpResponse:
-        """Oldest first, each value as it is sealed: whoever has the seals too can verify them elsewhere."""
-        # Numbered as all of them are, which the stubs cannot know.
+        """Export oldest first, each value as sealed: with the seals, the rows can be verified elsewhere."""
+        # The queryset adds seal numbers, which the stubs cannot know.
         chosen = cast("Any", entries.order_by("id")).values_list("id", "seal_number")
         user = cast("Actor", request.user)
         record("audit.exported", request.user, actor=user, after={"rows": chosen.count()})
@@ -107,14 +107,14 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             tables.lines([*COLUMNS, "seal"], _rows(chosen)), content_type="text/csv; charset=utf-8", headers=headers
         )
 
-    # Unlike other actions it takes any number of rows.
+    # Unlike other actions it accepts any number of rows.
     export.is_streamed = True  # type: ignore[attr-defined]
 
 
 def _rows(chosen: Any) -> Iterator[list[Any]]:
-    """A bounded number of rows is in memory at a time."""
+    """Yield the rows with a bounded number in memory."""
     last = 0
-    # Each batch is a statement of its own: who reads slowly keeps no statement, no cursor and no snapshot.
+    # Each batch is a statement of its own: a slow reader holds no statement, cursor or snapshot open.
     while part := list(chosen.filter(id__gt=last)[:AT_ONCE]):
         last = part[-1][0]
         rows = read_rows([entry_id for entry_id, _ in part])
@@ -125,7 +125,7 @@ def _rows(chosen: Any) -> Iterator[list[Any]]:
 
 @admin.register(Seal)
 class SealAdmin(ReadOnlyAdmin):
-    """Newest first: the first number with its digest is the head to note."""
+    """Newest first: the first number with its digest is the head to note down."""
 
     list_display = ["number", "digest", "sealed_at", "rows", "first_entry", "last_entry"]
     fields = ["number", "digest", "previous", "sealed_at", "is_whole", "version", "entries"]
@@ -133,5 +133,5 @@ class SealAdmin(ReadOnlyAdmin):
 
     @admin.display
     def rows(self, seal: Seal) -> int:
-        """How many it covers."""
+        """Return how many rows it covers."""
         return len(seal.entries)

@@ -10,5 +10,5 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit"
 
     def ready(self) -> None:
-        """Registers the sweeps."""
+        """Register the sweeps."""
         from luxewin.audit import tasks  # noqa: F401 registers its sweeps

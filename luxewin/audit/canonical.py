@@ -1,7 +1,7 @@
-"""The bytes that seals are about: canonical JSON (RFC 8785) of texts that PostgreSQL makes, and their SHA-256.
+"""The bytes that seals cover: canonical JSON (RFC 8785) of texts made by PostgreSQL, and their SHA-256.
 
-Every value of a row is text, or null. What `before` and `after` hold is the text that PostgreSQL prints of its jsonb,
-which is the same for the same stored value: so no number of theirs goes through a float. A version never changes; new
+Every value of a row is text, or null. `before` and `after` are the text that PostgreSQL prints of its jsonb, which is
+the same for the same stored value: so none of their numbers passes through a float. A version never changes; new
 columns make a new one.
 """
 
@@ -16,7 +16,7 @@ from django.db import connection
 
 VERSION = 1
 SIZE = 32
-#: In place of the digest of a row that was gone before it could be sealed.
+#: Replaces the digest of a row that was gone before it could be sealed.
 GONE = bytes(SIZE)
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 _TIME = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
@@ -36,36 +36,37 @@ READ = f"SELECT id, {', '.join(COLUMNS.values())} FROM audit_auditentry WHERE id
 
 
 def canonical(content: dict[str, Any]) -> bytes:
-    """RFC 8785 bytes of what holds texts, null, true, false and small integers, under plain names.
+    """Return the RFC 8785 bytes of texts, null, true, false and small integers, under plain names.
 
-    Of such content the standard library's encoder writes the same bytes as the package `rfc8785`, thirty times as fast.
+    For such content the standard library's encoder writes the same bytes as the package `rfc8785`, thirty times as
+    fast.
     """
     return _ENCODER.encode(content).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An audit row as texts, by the names of its columns."""
+    """An audit row as texts, by column name."""
 
     values: dict[str, str | None]
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of its canonical bytes."""
+        """Return the SHA-256 of its canonical bytes."""
         return sha256(canonical(self.values)).digest()
 
     @property
     def at(self) -> str:
-        """When it was written, as `as_text` has it; such texts sort as times do. Empty for no time at all."""
+        """When it was written, as `as_text` formats it; such texts sort as times do. Empty for no time at all."""
         return self.values["at"] or ""
 
     def under(self, entry_id: int) -> bytes:
-        """The digest that it would have under another id."""
+        """Return the digest that it would have under another id."""
         return Row(self.values | {"id": str(entry_id)}).digest
 
 
 def read_rows(ids: Iterable[int]) -> dict[int, Row]:
-    """The rows of these ids that there are. Cost: one query."""
+    """Return the existing rows of these ids. Cost: one query."""
     with connection.cursor() as cursor:
         cursor.execute(READ, [list(ids)])
         return {entry_id: Row(dict(zip(COLUMNS, values, strict=True))) for entry_id, *values in cursor}
@@ -81,7 +82,7 @@ def seal_digest(
     entries: Sequence[int],
     digests: Sequence[bytes],
 ) -> str:
-    """What a seal's own digest has to be, in hexadecimal digits. Ids are texts, since JSON's integers end at 2^53."""
+    """Return a seal's expected digest, in hexadecimal digits. Ids are texts, since JSON's integers end at 2^53."""
     content = {
         "version": version,
         "number": str(number),
@@ -94,5 +95,5 @@ def seal_digest(
 
 
 def as_text(moment: datetime) -> str:
-    """In UTC, with microseconds, as `COLUMNS` has it."""
+    """Format in UTC, with microseconds, as `COLUMNS` does."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"

@@ -1,6 +1,6 @@
-"""The audit's rows, the seals over them, and what waits for one.
+"""The audit's rows, the seals over them, and the list of unsealed rows.
 
-Triggers refuse every UPDATE, DELETE and TRUNCATE of rows and seals, and put each new row on the list of those that wait
+Triggers refuse every UPDATE, DELETE and TRUNCATE of rows and seals, and put each new row on the list of unsealed ones
 (migrations 0002 and 0003).
 """
 
@@ -66,7 +66,7 @@ class Seal(models.Model):
 
 
 class Head(Claimable):
-    """Where the chain ends: one row, locked by whoever seals."""
+    """The end of the chain: one row, locked by the sealer."""
 
     number = models.BigIntegerField(default=0)
     digest = models.CharField(max_length=64, default="0" * 64)

@@ -1,7 +1,7 @@
-"""Sealing: a link of the chain over all rows that wait, made in the background; nobody who writes a row waits for it.
+"""Sealing: a background task adds a link of the chain over all unsealed rows, so that writing a row waits for nothing.
 
-A row waits from the transaction that writes it until the one that seals it: ids that commit out of order, long
-transactions and crashes leave none out, and each has one seal.
+A row waits from the transaction that writes it until the one that seals it: so out-of-order commits, long transactions
+and crashes leave no row out, and each has one seal.
 """
 
 import logging
@@ -22,7 +22,7 @@ TAKE = """
 
 
 def seal_waiting() -> int:
-    """Seals every row that waits, BATCH in a transaction; returns how many. Safe to run twice at once, or to kill."""
+    """Seal every waiting row, BATCH per transaction; return how many. Safe to run concurrently, or to kill."""
     total = 0
     while sealed := seal_batch():
         total += sealed
@@ -32,9 +32,9 @@ def seal_waiting() -> int:
 
 
 def seal_batch() -> int:
-    """Makes one seal over at most BATCH rows; returns how many, and makes none for 0.
+    """Make one seal over at most BATCH rows, or none if there are none; return how many.
 
-    Locks the head of the chain: of two sealers the second goes on from where the first ended. Cost: five statements.
+    Locks the head of the chain: of two sealers the second continues after the first. Cost: five statements.
     """
     with transaction.atomic():
         head = _locked_head()
@@ -65,7 +65,7 @@ def seal_batch() -> int:
 
 
 def log_head() -> None:
-    """Puts the head into the log: whoever keeps the log can show later that nothing before it was changed."""
+    """Write the head to the log: a kept log can later prove that nothing before it was changed."""
     head = Head.objects.filter(number__gt=0).first()
     if head:
         log.info("the head of the audit is %s", head)
@@ -77,7 +77,7 @@ def _locked_head() -> Head:
 
 
 def _database_time() -> datetime:
-    """Read before the rows are taken: what is committed after that moment may be left for the next seal."""
+    """Return the time before the rows are read: rows committed after it may be left for the next seal."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         return cursor.fetchone()[0]

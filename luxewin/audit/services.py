@@ -1,4 +1,4 @@
-"""Writing of the audit."""
+"""Writing audit rows."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -12,9 +12,9 @@ from django.db import connection
 from luxewin.api.requests import current_request
 from luxewin.audit.models import AuditEntry
 
-# For statements that write their rows themselves, because they are run for every purchase.
+# For hot statements, run for every purchase, that write their own audit rows.
 RECORD = "INSERT INTO audit_auditentry (actor, action, address, request_id, subject_type, subject_id, before, after)"
-# For thousands of rows, between which nothing is to wait: making an object of each would take most of the time.
+# For thousands of rows at once: making an object of each would take most of the time.
 RECORD_ALL = f"""
     {RECORD}
     SELECT %s, %s, %s, %s, row.subject_type, row.subject_id, %s, row.after
@@ -23,7 +23,7 @@ RECORD_ALL = f"""
 
 
 class Actor(Protocol):
-    """Anybody with an id; services pass None where the system acts by itself."""
+    """Anybody with an id; services pass None if the system acts by itself."""
 
     id: UUID
 
@@ -33,7 +33,7 @@ _acting: ContextVar[UUID | None] = ContextVar("luxewin_acting", default=None)
 
 @contextmanager
 def acting(actor: Actor | None) -> Iterator[None]:
-    """Rows that are written within and name no actor get this one: for changes that signals tell of."""
+    """Set the actor of rows written within that name none: for changes that signals report."""
     token = _acting.set(actor.id if actor else None)
     try:
         yield
@@ -49,9 +49,9 @@ def record(
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
 ) -> None:
-    """Writes one row about `subject` (a model instance), in the caller's transaction: no change without its row.
+    """Write one row about `subject` (a model instance), in the caller's transaction: no change without its row.
 
-    Address and request id come from the request in hand, if any. Cost: one INSERT.
+    Address and request id come from the current request, if any. Cost: one INSERT.
     """
     request = current_request()
     AuditEntry.objects.create(
@@ -73,7 +73,7 @@ def record_all(
     actor: Actor | None = None,
     before: dict[str, Any] | None = None,
 ) -> None:
-    """Writes one row for each pair of `subject` and `after`; all of them were `before`. Cost: one INSERT."""
+    """Write one row for each pair of `subject` and `after`; all of them were `before`. Cost: one INSERT."""
     request = current_request()
     rows = [(subject._meta.model_name, _key_of(subject), json.dumps(after)) for subject, after in changes]  # noqa: SLF001
     kinds, keys, afters = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])

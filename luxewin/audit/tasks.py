@@ -1,4 +1,4 @@
-"""The audit's background work: sealing what was written, and telling the log where the chain ends."""
+"""Background tasks of the audit: sealing rows, and logging the head of the chain."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ LEASE = timedelta(minutes=2)
 
 @sweep(every=5)
 def seal_new_rows() -> int:
-    """Finds out whether rows wait for their seal."""
+    """Enqueue a seal if rows wait for it."""
     if not Unsealed.objects.exists():
         return 0
     Head.objects.get_or_create(pk=1)
@@ -19,7 +19,7 @@ def seal_new_rows() -> int:
 
 
 def seal(_head: str) -> None:
-    """Idempotent, and safe to kill: what was not sealed goes on waiting."""
+    """Seal the waiting rows. Idempotent, and safe to kill: unsealed rows go on waiting."""
     try:
         sealing.seal_waiting()
     finally:
@@ -28,5 +28,5 @@ def seal(_head: str) -> None:
 
 @sweep(every=24 * 3600)
 def log_head() -> None:
-    """Once a day, and whenever a worker starts."""
+    """Log the head once a day, and whenever a worker starts."""
     sealing.log_head()

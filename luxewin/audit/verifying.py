@@ -1,4 +1,4 @@
-"""Verifying: walks the whole chain and names the first row or seal that is not as it was sealed. Reads only.
+"""Verification: walk the whole chain and name the first row or seal that is not as it was sealed. Reads only.
 
 No transaction is held open: rows and seals are only ever added, so what was read stays true.
 """
@@ -14,7 +14,7 @@ from luxewin.audit.canonical import GONE, SIZE, VERSION, as_text, read_rows, sea
 from luxewin.audit.models import Seal
 from luxewin.database import statement_timeout
 
-# So long after it was written a row may come into sight: no transaction of ours lasts longer.
+# A row can become visible this long after it was written: no transaction of ours lasts longer.
 LATE = timedelta(minutes=15)
 READ_AT_ONCE = 50
 WORK = "verify the audit"
@@ -35,22 +35,22 @@ WAITING = """
 
 
 class Wrong(StrEnum):
-    """What can be wrong."""
+    """The kinds of faults."""
 
-    CHANGED = "changed"  # the row is not what was sealed
-    REORDERED = "reordered"  # it is what was sealed of another row
+    CHANGED = "changed"  # the row differs from what was sealed
+    REORDERED = "reordered"  # the row has the sealed content of another row
     REMOVED = "removed"  # the row is gone
     INSERTED = "inserted"  # in no seal, and not waiting for one
-    BACKDATED = "backdated"  # says to be written long before it was, or after it was sealed
+    BACKDATED = "backdated"  # its time is long before it was written, or after it was sealed
     UNSEALED = "unsealed"  # has waited for its seal for too long
     SEAL_CHANGED = "seal changed"
     SEAL_REMOVED = "seal removed"
     CHAIN_BROKEN = "chain broken"  # a seal does not follow from the one before
-    OTHER_HEAD = "other head"  # the chain is not the one that somebody noted the head of
+    OTHER_HEAD = "other head"  # the chain does not contain the noted head
 
 
 class Fault(Exception):
-    """The first thing that is wrong: of which row, in which seal. Its text is for people."""
+    """The first fault: in which row and which seal. Its text is for people."""
 
     def __init__(self, wrong: Wrong, row: int | None, seal: int | None, detail: str) -> None:
         super().__init__(detail)
@@ -59,7 +59,7 @@ class Fault(Exception):
 
 @dataclass(slots=True)
 class Verified:
-    """What was looked at."""
+    """What was verified."""
 
     rows: int = 0
     seals: int = 0
@@ -71,23 +71,22 @@ class Verified:
     _since: str = field(default="", repr=False)
 
     def follow(self, seal: Seal) -> None:
-        """Takes the next seal, which was found good."""
+        """Add the next seal, which was found valid."""
         self.rows += len(seal.entries)
         self.seals, self.head = seal.number, seal.digest
         if seal.is_whole:
             self._since = as_text(seal.sealed_at - LATE)
 
     def times(self, seal: Seal) -> tuple[str, str]:
-        """Between which times a row must have been written to have had to wait for this seal."""
+        """Return the times between which a row must have been written to have to be in this seal."""
         return self._since, as_text(seal.sealed_at + LATE)
 
 
 def verify_audit(*, heads: Mapping[int, str], max_wait: timedelta) -> Verified:
-    """Looks at every row and every seal; raises Fault for the first that is wrong.
+    """Verify every row and every seal; raise Fault for the first that is wrong.
 
-    `heads` are digests of seals by number, noted outside the database at some time: they must be in the chain. Rows may
-    wait for their seal as long as `max_wait`. Memory is bounded by the size of READ_AT_ONCE seals; time goes with the
-    rows.
+    `heads` are digests of seals by number, noted outside the database earlier: they must be in the chain. Rows may wait
+    for their seal as long as `max_wait`. Memory is bounded by the size of READ_AT_ONCE seals; time grows with the rows.
     """
     seen = Verified()
     for seal in _seals():

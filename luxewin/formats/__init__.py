@@ -1,1 +1,1 @@
-"""How people type dates here, whatever their language: year, month, day. `01/12/2026` is two days, so it is neither."""
+"""Input format of dates, in every language: year, month, day. `01/12/2026` is ambiguous, so it is refused."""

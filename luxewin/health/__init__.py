@@ -1,4 +1,4 @@
-"""The ground of health: each room registers a probe for its part, and `/health/ready` names them all."""
+"""The core of health: each app registers a probe for its part, and `/health/ready` names them all."""
 
 from luxewin.health.probes import EVERY_SECONDS_OUTSIDE, register, start
 

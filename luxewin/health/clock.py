@@ -1,4 +1,4 @@
-"""A web process whose clock is wrong answers nothing but health."""
+"""A web process with a wrong clock answers only health requests."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -15,15 +15,15 @@ RETRY_SECONDS = 15
 class RightClockMiddleware:
     """Refuse requests (503 `clock_wrong`) while this process's clock is too far from the database's.
 
-    Reads too: sessions, tokens, signed links and times left on pages go by the process's own clock. Cost: two readings
-    of clocks, and one short query every ten seconds.
+    Reads too: sessions, tokens, signed links and times left on pages use the process's own clock. Cost: two readings of
+    clocks, and one short query every ten seconds.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer before anything of the request is looked at; health answers by itself."""
+        """Refuse before anything of the request is read; health requests pass."""
         if request.path.startswith("/health/") or not clock.is_off():
             return self.get_response(request)
         headers = {"Retry-After": str(RETRY_SECONDS), "Cache-Control": "no-store"}

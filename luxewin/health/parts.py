@@ -1,4 +1,4 @@
-"""Probes of the parts that no single app owns."""
+"""Probes of parts that no single app owns."""
 
 import os
 import socket
@@ -7,8 +7,8 @@ from django.core import mail as django_mail
 from django.core.cache import caches
 from django.db import connection
 
-# Into the table that counts requests while Redis is away, whose old rows a sweep deletes; a row of this process alone,
-# so that no other's lock is waited for.
+# The probe writes to the table of fallback rate-limit counts, whose old rows a sweep deletes. Each process has its own
+# row, so it waits for no other's lock.
 WRITE = """
     INSERT INTO accounts_durable_cache (cache_key, value, expires) VALUES (%s, '', now() + interval '10 minutes')
     ON CONFLICT (cache_key) DO UPDATE SET expires = EXCLUDED.expires
@@ -16,20 +16,20 @@ WRITE = """
 
 
 def database() -> None:
-    """PostgreSQL takes a row: one that only answers (a demoted primary, a full disk) can serve no buyer."""
+    """Check that PostgreSQL accepts a row: one that only answers (a demoted primary, a full disk) is not enough."""
     with connection.cursor() as cursor:
         cursor.execute(WRITE, [f"health:{socket.gethostname()}:{os.getpid()}"])
 
 
 def cache() -> None:
-    """Redis takes a value and gives it back."""
+    """Check that Redis stores a value and returns it."""
     caches["default"].set("health", "ok", 5)
     if caches["default"].get("health") != "ok":
         raise RuntimeError("a value written was not read back")
 
 
 def mail() -> None:
-    """The mail server opens a session."""
+    """Check that the mail server opens a session."""
     mailer = django_mail.mailers["default"]
     mailer.open()
     mailer.close()

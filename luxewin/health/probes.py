@@ -1,4 +1,4 @@
-"""The probes and their results: threads of their own examine the parts, and whoever asks gets what they last found."""
+"""Health probes: threads of their own examine the parts, and requests get the latest results."""
 
 import logging
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from django.db import connection
 log = logging.getLogger(__name__)
 # A probe that takes longer counts as down, and is not called again before it has returned.
 PATIENCE_SECONDS = 3.0
-# From the end of one examination to the next. Parts of our own cost a round trip, outside parties count requests.
+# From the end of one examination to the next. Our own parts cost a round trip; outside parties limit requests.
 EVERY_SECONDS, EVERY_SECONDS_OUTSIDE = 3.0, 15.0
 DETAIL_CHARACTERS = 200
 
@@ -20,7 +20,7 @@ DETAIL_CHARACTERS = 200
 class Health:
     """One part's state: `ok`, `down`, or `unknown` until it has been examined once; `age` is in seconds.
 
-    `detail` says why, and may name hosts: it is for staff and the log only.
+    `detail` gives the reason and may name hosts: it is only for staff and the log.
     """
 
     name: str
@@ -32,19 +32,19 @@ class Health:
 
 @dataclass(slots=True)
 class Probe:
-    """A call that returns if the part works and raises with a one-line reason if not, and what it last came to."""
+    """A call that returns if the part works, else raises with a one-line reason; and its latest result."""
 
     name: str
     call: Callable[[], None]
     required: bool
     every: float = EVERY_SECONDS
-    #: When the examination that is under way began, if one is.
+    #: When the current examination began, if there is one.
     began_at: float | None = None
-    #: State, detail and time of the last one that came to its end.
+    #: State, detail and time of the last finished examination.
     found: tuple[str, str, float] | None = None
 
     def health(self) -> Health:
-        """What is known now. Waits for nobody."""
+        """Return what is known now, without waiting."""
         now, began, found = monotonic(), self.began_at, self.found
         if began is not None and now - began > PATIENCE_SECONDS:
             return Health(self.name, "down", self.required, now - began, f"no answer for {now - began:.0f} s")
@@ -54,7 +54,7 @@ class Probe:
         return Health(self.name, state, self.required, now - at, detail)
 
     def examine(self) -> None:
-        """Calls once and notes what came of it."""
+        """Call once and record the result."""
         self.began_at = monotonic()
         state, detail = "ok", ""
         try:
@@ -64,14 +64,14 @@ class Probe:
             detail = next(iter(str(error).splitlines()), "")[:DETAIL_CHARACTERS] or type(error).__name__
             log.warning("%s is down: %s", self.name, error, extra={"cause": self.name})
         finally:
-            # This thread's own connection, if the probe opened one.
+            # Close this thread's own connection, if the probe opened one.
             connection.close()
         self.found, self.began_at = (state, detail, monotonic()), None
 
 
 @dataclass(slots=True)
 class _Examiner:
-    """The threads of this process, one for each probe: a part that hangs holds its own and no other."""
+    """The threads of this process, one per probe: a part that hangs holds up only its own."""
 
     probes: dict[str, Probe] = field(default_factory=dict)
     _threads: dict[str, Thread] = field(default_factory=dict)
@@ -79,8 +79,8 @@ class _Examiner:
     _stopped: Event = field(default_factory=Event)
 
     def start(self) -> None:
-        """Starts the threads that do not run: all at first, and again in a process that was forked since."""
-        # Nobody holds the lock for longer than it takes to start threads.
+        """Start the threads that are not running: all at first, and again in a process forked since."""
+        # The lock is held no longer than it takes to start threads.
         with self._lock:
             for name, probe in self.probes.items():
                 thread = self._threads.get(name)
@@ -90,7 +90,7 @@ class _Examiner:
                     loop.start()
 
     def stop(self) -> None:
-        """Ends the threads, forgets what they found, and waits for those that do not hang. For tests."""
+        """End the threads, discard their results, and wait for those that do not hang. For tests."""
         with self._lock:
             self._stopped.set()
             for thread in self._threads.values():
@@ -112,7 +112,7 @@ start = EXAMINER.start
 
 
 def register(name: str, call: Callable[[], None], *, required: bool = False, every: float = EVERY_SECONDS) -> None:
-    """Adds a part, to be examined `every` so many seconds in each web process.
+    """Add a part, examined every `every` seconds in each web process.
 
     `required` means: without it no request can be served, so the process is not ready.
     """
@@ -120,6 +120,6 @@ def register(name: str, call: Callable[[], None], *, required: bool = False, eve
 
 
 def examine() -> list[Health]:
-    """The state of every part as it was last examined. Asks nobody and waits for nobody."""
+    """Return the state of every part as it was last examined, without waiting."""
     EXAMINER.start()
     return [probe.health() for probe in EXAMINER.probes.values()]

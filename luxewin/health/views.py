@@ -1,4 +1,4 @@
-"""`/health/live` and `/health/ready`: for load balancers, and for the operator at three in the morning."""
+"""`/health/live` and `/health/ready`: for load balancers, and for operators in an incident."""
 
 from typing import Any
 
@@ -14,16 +14,16 @@ from luxewin.health.probes import Health, examine
 @never_cache
 @require_safe
 def live(request: HttpRequest) -> JsonResponse:
-    """200 while the process answers; asks nobody."""
+    """Answer 200 while the process runs; examines nothing."""
     return JsonResponse({"status": "ok"})
 
 
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """Names each part, its state, and how many seconds ago that was found; why it is so, only staff see.
+    """Name each part, its state, and how many seconds ago that was found; only staff see the reasons.
 
-    503 while a required part is down or was not examined yet: a dead Stripe must not take the whole site away.
+    Answer 503 while a required part is down or not examined yet; optional parts, such as Stripe, do not count.
     """
     parts = examine()
     status = _status(parts)
@@ -35,7 +35,7 @@ def ready(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def details(request: HttpRequest) -> HttpResponse:
-    """The same with reasons, for the back office."""
+    """Show the same page with reasons, for the back office."""
     parts = examine()
     context: dict[str, Any] = {"title": "Health", "status": _status(parts), "parts": parts}
     return render(request, "admin/health.html", admin.site.each_context(request) | context)

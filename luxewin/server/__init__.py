@@ -1,1 +1,1 @@
-"""The web server: gunicorn keeps the processes, uvicorn speaks HTTP, `front` guards the threads that Django runs in."""
+"""The web server: gunicorn manages the processes, uvicorn speaks HTTP, `front` guards Django's threads."""

@@ -1,4 +1,4 @@
-"""`manage.py serve`, or `python -m luxewin.server`: the web server in production, `make run` and tests alike."""
+"""`manage.py serve`, or `python -m luxewin.server`: the web server of production, `make run` and tests."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""A client's connection: uvicorn's, with an end to everything that a client could drag out."""
+"""A client's connection: uvicorn's, with a limit on everything that a client could drag out."""
 
 import asyncio
 import contextlib
@@ -13,9 +13,9 @@ HEAD_SECONDS = 10.0
 LAST_LOOK_SECONDS = 0.1
 HEAD_BYTES = 65_536
 HEADERS = 100
-# So many bytes of framing may come for each byte of a body: chunks of one byte need five more.
+# Framing bytes allowed for each byte of a body: chunks of one byte need five more.
 FRAMING_BYTES = 8
-READ_BYTES = 262_144  # as much as the event loop reads at once, which may belong to two requests
+READ_BYTES = 262_144  # what the event loop reads at once, which may span two requests
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 8_388_608
 LAST_REQUEST_SECONDS = 2.0
@@ -25,12 +25,12 @@ FORGET = struct.pack("ii", 1, 0)
 
 
 class Connection(HttpToolsProtocol):
-    """One connection, of which at most MOST_CONNECTIONS are open in a process; more are closed at once.
+    """One connection, of which at most MOST_CONNECTIONS are open in a process; further ones are closed at once.
 
-    A head has to be complete HEAD_SECONDS after its first byte, or after the connection was made, and within HEAD_BYTES
-    and HEADERS. Closing ends after CLOSE_SECONDS, whether the client takes the rest or not; of one that still sends, so
-    much is taken for so long (LINGER_…) that it can read the answer. The application finds it
-    under EXTENSION in the scope's extensions.
+    A head must be complete HEAD_SECONDS after its first byte, or after the connection was made, and within HEAD_BYTES
+    and HEADERS. Closing ends after CLOSE_SECONDS, whether the client reads the rest or not. From a client that still
+    sends, a limited amount is read for a limited time (LINGER_…), so that it can read the answer. The application finds
+    the connection under EXTENSION in the scope's extensions.
     """
 
     EXTENSION = "luxewin.connection"
@@ -48,18 +48,18 @@ class Connection(HttpToolsProtocol):
 
     # --- what the application uses --------------------------------------------------------------------------------
     def is_closing(self) -> bool:
-        """Whether nobody waits for an answer any more."""
+        """Whether the client no longer waits for an answer."""
         return self._lingers or self.transport.is_closing()
 
     def abort(self) -> None:
-        """Close at once, whatever has not been sent."""
+        """Close at once, and drop what has not been sent."""
         if self.cycle is not None:
-            self.cycle.disconnected = True  # or uvicorn would miss an answer
+            self.cycle.disconnected = True  # else uvicorn would report a missing answer
         self.transport.abort()
 
     @contextlib.contextmanager
     def no_write_buffer(self) -> Iterator[None]:
-        """Meanwhile `drained` waits until the system has taken every byte. Only while the connection is open."""
+        """Make `drained` wait until the system has taken every byte. Only while the connection is open."""
         self.transport.set_write_buffer_limits(high=0)
         try:
             yield
@@ -68,7 +68,7 @@ class Connection(HttpToolsProtocol):
                 self.transport.set_write_buffer_limits()
 
     async def drained(self) -> None:
-        """Wait until what was sent is written, or the client is gone."""
+        """Wait until everything sent is written, or the client is gone."""
         await self.flow.drain()
 
     # --- the event loop's calls -----------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ class Connection(HttpToolsProtocol):
             self._await_head()
 
     def shutdown(self) -> None:
-        """The server stops: one request more from who has just connected, whose bytes may be on their way."""
+        """Stop, but serve one more request of a client that has just connected: its bytes may be on their way."""
         if self.cycle is None and not self._stops:
             self._stops = True
             self.loop.call_later(LAST_REQUEST_SECONDS, self.shutdown)
@@ -141,7 +141,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def _grow(self, size: int) -> None:
-        """Raises what the parser makes a 400 of."""
+        """Raise an error that the parser turns into a 400."""
         self._head_size += size
         if self._head_size > HEAD_BYTES:
             raise ValueError("head too large")
@@ -159,11 +159,11 @@ class Connection(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self._await_head()  # of the next request, while this one is worked on
         else:
-            # A loop that stood still finds the time over before it finds what has come meanwhile.
+            # After a blocked event loop, the timer may fire before data that arrived in time is read.
             self._timer = self.loop.call_later(LAST_LOOK_SECONDS, self.transport.abort)
 
     def linger(self) -> bool:
-        """Whether the client still sends: closing now would reset the connection and lose it the answer."""
+        """Whether the client still sends: closing now would reset the connection, and it would lose the answer."""
         if self._in_message and not self._lingers:
             self._lingers = True
             return True
@@ -171,7 +171,7 @@ class Connection(HttpToolsProtocol):
 
 
 class _Closing:
-    """A transport whose `close` comes to an end: uvicorn would wait for ever for a client that does not read."""
+    """A transport whose `close` ends in time: uvicorn would wait for ever for a client that does not read."""
 
     def __init__(self, connection: Connection, transport: asyncio.Transport) -> None:
         self._connection, self._transport = connection, transport
@@ -197,13 +197,13 @@ class _Closing:
             self._transport.close()
 
     def abort(self) -> None:
-        """Close at once, and have the system forget what it has not sent, instead of keeping it for the client."""
+        """Close at once, and have the system drop unsent data instead of keeping it for the client."""
         # ValueError: it is closed already.
         with contextlib.suppress(OSError, ValueError):
             self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, FORGET)
         self._transport.abort()
 
     def stop(self) -> None:
-        """The connection is gone."""
+        """Stop timers: the connection is gone."""
         if self._timer is not None:
             self._timer.cancel()

@@ -1,8 +1,9 @@
-"""The ASGI application in front of Django's threads: a request gets a thread only when all of it is here.
+"""The ASGI application in front of Django's threads: a request gets a thread only once it is complete.
 
-It reads the body, hands the whole to the WSGI application in one of so many threads, takes the whole answer and sends
-it. So a thread waits for nobody's network, and a client that sends or reads slowly holds a connection and nothing else,
-until its time is over. An answer is sent when it is complete: what fails half-way is a 500, not half an answer.
+It reads the body, passes the whole request to the WSGI application in one of a limited number of threads, takes the
+complete answer and sends it. So no thread waits for a client's network, and a client that sends or reads slowly holds
+only a connection, until its time is over. An answer is sent when it is complete: a failure half-way is a 500, not half
+an answer.
 """
 
 import asyncio
@@ -32,22 +33,22 @@ type Receive = Callable[[], Awaitable[dict[str, Any]]]
 type Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 GRACE_SECONDS = 15.0
-BYTES_PER_SECOND = 8_192  # what the slowest phones do; a MiB may take two minutes
+BYTES_PER_SECOND = 8_192  # the speed of the slowest phones; a MiB may take two minutes
 LONGEST_ANSWER_SECONDS = 900.0
 CHUNK_BYTES = 65_536
-# Each has its own room, so that slow readers of large answers do not keep anybody from sending. Answers have no more,
-# because refusing one costs a thread nothing, and writing what nobody reads costs it the time of others.
+# Each has its own budget, so that slow readers of large answers do not block senders. The one for answers is no larger,
+# because refusing one costs a thread nothing, and writing an unread one costs time that others need.
 SPOOLED_BODIES, SPOOLED_ANSWERS = 2**30, 2**29
 WAITING_REQUESTS = 256
 OVERLOAD_LOG_SECONDS = 30.0
 
 
 class GoneError(Exception):
-    """The client is gone, or its time is over: nobody waits for an answer."""
+    """The client is gone, or its time is over, so no answer is needed."""
 
 
 class _TooLarge:
-    """The body that is longer than allowed: whoever reads it gets Django's error, which becomes a 413."""
+    """A body longer than allowed: reading it raises Django's error, which becomes a 413."""
 
     def read(self, size: int | None = None) -> NoReturn:
         raise RequestDataTooBig("the body is longer than DATA_UPLOAD_MAX_MEMORY_SIZE")
@@ -56,10 +57,10 @@ class _TooLarge:
 
 
 class Front:
-    """An ASGI application made of a WSGI application.
+    """An ASGI application made from a WSGI application.
 
-    At most `threads` requests are worked on and WAITING_REQUESTS wait for a thread; more are answered 503 with
-    `Retry-After`. Bodies longer than `body_limit` are not read. Of paths that begin with one of `ask_first` the
+    At most `threads` requests are processed and WAITING_REQUESTS wait for a thread; further ones are answered 503 with
+    `Retry-After`. Bodies longer than `body_limit` are not read. For paths that begin with one of `ask_first`, the
     application is asked before the body is read (ASKED_FIRST).
     """
 
@@ -97,7 +98,7 @@ class Front:
                 body.close()
 
     async def _asked_first(self, environ: dict[str, Any], connection: Connection) -> Answer | None:
-        """The application's refusal to read the body, if it was to be asked and refuses."""
+        """Return the application's refusal to read the body, if it was to be asked and refuses."""
         if not _has_body(environ) or not environ["PATH_INFO"].startswith(self.ask_first):
             return None
         answer = await self._work(environ | {ASKED_FIRST: True}, io.BytesIO(), connection)
@@ -122,9 +123,9 @@ class Front:
         return answer
 
     async def _read(self, environ: dict[str, Any], body: Spool, receive: Receive) -> bool:
-        """Read the body and set CONTENT_LENGTH; False if it is longer than the limit, of which no more is read.
+        """Read the body and set CONTENT_LENGTH; return False, and stop reading, if it is longer than the limit.
 
-        Raises TimeoutError if it comes too slowly, GoneError if the client went away, SpoolFullError and OSError.
+        Raise TimeoutError if it comes too slowly, GoneError if the client went away, SpoolFullError and OSError.
         """
         announced = int(environ.get("CONTENT_LENGTH") or 0)
         environ.pop("HTTP_TRANSFER_ENCODING", None)
@@ -146,7 +147,7 @@ class Front:
         return True
 
     async def _work(self, environ: dict[str, Any], body: IO[bytes], connection: Connection) -> Answer:
-        """What the application answers, or a problem where it cannot. Raises GoneError if nobody waits for it."""
+        """Return the application's answer, or a problem if it cannot answer. Raise GoneError if the client is gone."""
         if self.under_way >= self.most:
             return self._overloaded(environ)
         self.under_way += 1
@@ -165,11 +166,11 @@ class Front:
 
     def _call(self, environ: dict[str, Any], body: IO[bytes], connection: Connection) -> Answer:
         if connection.is_closing():
-            raise GoneError  # it waited for a thread longer than its client for the answer
+            raise GoneError  # the client left while it waited for a thread
         return call(self.application, environ, body, self.answers)
 
     async def _send(self, answer: Answer, send: Send, connection: Connection) -> None:
-        """Send the answer. Raises GoneError if the client is gone or takes it too slowly."""
+        """Send the answer. Raise GoneError if the client is gone or reads it too slowly."""
         start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
         body = answer.body
         if body.is_small:
@@ -206,7 +207,7 @@ class Front:
     def _problem(
         self, environ: dict[str, Any], status: int, code: str, detail: str, *, retry_after: int = 0, close: bool = False
     ) -> Answer:
-        """A problem document that Django's threads have no part in, readable for the front end's pages too."""
+        """Return a problem document made without Django, readable for the front end's pages too."""
         request_id = uuid4().hex
         body = document(status, code, HTTPStatus(status).phrase, detail) | {"request_id": request_id}
         response = HttpResponse(json.dumps(body), content_type=CONTENT_TYPE, status=status)

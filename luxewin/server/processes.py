@@ -1,11 +1,11 @@
-"""The server's processes: one that listens, and keeps as many children as it was told, each of which serves.
+"""The server's processes: a parent that listens, and a configured number of children that serve.
 
-* A port that somebody listens on is refused: no two servers ever share one.
-* A child that dies, in whatever way, is replaced at once; its siblings go on. The port is held by the parent, so nobody
-  but the dead child's own clients notices.
+* A port that somebody listens on is refused: two servers never share one.
+* A child that dies, in any way, is replaced at once; its siblings go on. The parent holds the port, so only the dead
+  child's own clients notice.
 * Children end with their parent, even if it is killed.
-* SIGTERM and SIGINT stop: no new connections, what is under way is finished. What has not ended after STOP_SECONDS is
-  killed, and the exit code is 1.
+* SIGTERM and SIGINT stop: no new connections, and requests under way are finished. Processes still running after
+  STOP_SECONDS are killed, and the exit code is 1.
 * SIGHUP starts new children, which read code, settings and key files anew, and ends the old ones once the new ones
   serve. If the new ones cannot start, the old ones stay.
 """
@@ -33,7 +33,7 @@ from luxewin.server.connection import Connection
 PROJECT = Path(__file__).resolve().parent.parent.parent
 APPLICATION = "luxewin.asgi:application"
 STOP_SECONDS = 30
-HUNG_SECONDS = 60  # a child whose event loop stands still for so long is killed and replaced
+HUNG_SECONDS = 60  # a child whose event loop is blocked for so long is killed and replaced
 PAUSE_SECONDS = 1.0
 ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 KEEP_ALIVE_SECONDS = 15
@@ -51,40 +51,40 @@ class Child(UvicornWorker):  # type: ignore[misc]
         "http": Connection,
         "ws": "none",
         "lifespan": "off",
-        # luxewin.api.requests knows how many proxies are to be believed.
+        # luxewin.api.requests decides how many proxies are trusted.
         "proxy_headers": False,
         "server_header": False,
         "access_log": False,
     }
 
     def init_process(self) -> None:
-        """Tie it to the parent, then serve."""
+        """Tie the child to the parent, then serve."""
         end_with_parent(self.ppid)
-        # A line for each malformed request would be written by whoever sends them.
+        # Malformed requests are not logged: anybody could fill the log with them.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         super().init_process()
 
     def init_signals(self) -> None:
-        """From here on it can be ended."""
+        """Install the handlers: from here on signals can end the child."""
         super().init_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 class Parent(Arbiter):  # type: ignore[misc]
-    """gunicorn's arbiter, which a child that cannot start does not bring down while others serve."""
+    """gunicorn's arbiter, but a child that cannot start does not stop it while others serve."""
 
     def __init__(self, app: BaseApplication) -> None:
         super().__init__(app)
-        #: The children that are to end once as many new ones serve.
+        #: The children to end once as many new ones serve.
         self.retiring: set[int] = set()
         self.hup_again = False
         self.had_to_kill = False
 
     def spawn_worker(self) -> Any:
-        """Keep signals for the child until it can be ended by them: it is born with this process's handlers."""
+        """Hold back signals until the child can handle them: it starts with this process's handlers."""
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         try:
-            return super().spawn_worker()  # of which the child never returns
+            return super().spawn_worker()  # which never returns in the child
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
@@ -102,7 +102,7 @@ class Parent(Arbiter):  # type: ignore[misc]
                 return
 
     def handle_hup(self) -> None:
-        """Start new children beside the old ones; asked for meanwhile, once more after that."""
+        """Start new children beside the old ones; a signal that arrives meanwhile restarts once more after that."""
         if self.retiring:
             self.hup_again = True
             return
@@ -111,7 +111,7 @@ class Parent(Arbiter):  # type: ignore[misc]
             self.spawn_worker()
 
     def manage_workers(self) -> None:
-        """Replace the dead; after SIGHUP have the old ones end when the new ones serve, or go on with the old ones."""
+        """Replace dead children; after SIGHUP end the old ones once the new ones serve, or keep them if those fail."""
         if not self.retiring:
             super().manage_workers()
             return
@@ -128,16 +128,16 @@ class Parent(Arbiter):  # type: ignore[misc]
                 self.handle_hup()
 
     def _serves(self, pid: int) -> bool:
-        """Whether it has begun to: from then on its file's time is the monotonic clock's, not the calendar's."""
+        """Whether the child has begun to serve: from then on its file's time is monotonic, not the calendar's."""
         return bool(self.WORKERS[pid].tmp.last_update() <= time.monotonic())
 
     def kill_workers(self, sig: int) -> None:
-        """Note whether anybody had to be killed."""
+        """Record whether a child had to be killed."""
         self.had_to_kill = self.had_to_kill or bool(sig == signal.SIGKILL and self.WORKERS)
         super().kill_workers(sig)
 
     def halt(self, reason: str | None = None, exit_status: int = 0) -> NoReturn:
-        """End with 1 if somebody had to be killed."""
+        """Exit with 1 if a child had to be killed."""
         try:
             super().halt(reason, exit_status)
         except SystemExit as end:
@@ -146,7 +146,7 @@ class Parent(Arbiter):  # type: ignore[misc]
 
 
 class Server(BaseApplication):  # type: ignore[misc]
-    """What gunicorn is told, and the application, which only the children load."""
+    """gunicorn's configuration, and the application, which only the children load."""
 
     def __init__(self, application: str, listener: socket.socket, children: int) -> None:
         self.application = application
@@ -166,24 +166,24 @@ class Server(BaseApplication):  # type: ignore[misc]
         super().__init__()
 
     def load_config(self) -> None:
-        """Called again at each SIGHUP."""
+        """Set the configuration; called again at each SIGHUP."""
         for name, value in self.settings.items():
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """The application, in a child. Raises AppImportError where it refuses to start, which ends the server."""
+        """Return the application, in a child. Raise AppImportError if it refuses to start, which ends the server."""
         import importlib
 
         module, _, name = self.application.partition(":")
         try:
             return getattr(importlib.import_module(module), name)
         except SystemExit as refusal:
-            # gunicorn would take it for an end like any other, and start the child again and again.
+            # gunicorn would take this for a normal end, and restart the child for ever.
             raise AppImportError(refusal.code) from refusal
 
 
 def main(arguments: list[str], application: str = APPLICATION) -> NoReturn:
-    """Serve until a signal ends it. Exits 1 with one line if nobody can listen there."""
+    """Serve until a signal ends it. Exit with 1 and one line if the address cannot be listened on."""
     options = options_of(arguments)
     os.environ["WEB_THREADS"] = str(options.threads)
     try:
@@ -197,7 +197,7 @@ def main(arguments: list[str], application: str = APPLICATION) -> NoReturn:
 
 
 def options_of(arguments: list[str]) -> argparse.Namespace:
-    """Read the command line of `serve`; ends the process, with a message, on a wrong one."""
+    """Parse the command line of `serve`; exit with a message if it is wrong."""
     parser = argparse.ArgumentParser(prog="manage.py serve", description="serves the product over HTTP")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen at (8000)")
@@ -214,12 +214,12 @@ def _positive(text: str) -> int:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Listen there, and nobody else: without SO_REUSEPORT the system refuses a second one."""
+    """Listen exclusively: without SO_REUSEPORT the system refuses a second listener."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # Else the system would keep megabytes for each client that does not read.
+    # Otherwise the system would buffer megabytes for each client that does not read.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
     listener.bind(address)
     listener.listen(BACKLOG)
@@ -227,7 +227,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _allow_open_files() -> None:
-    """As many connections as `Connection` allows need as many files, and their bodies as many again."""
+    """Raise the limit on open files: each connection of `Connection` needs one, and its body another."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -10,7 +10,7 @@ MEMORY_BYTES = 65_536
 
 
 class SpoolFullError(Exception):
-    """All bodies and answers of this process together need more disk than they may have."""
+    """All bodies and answers of this process together would exceed their disk budget."""
 
 
 class Budget:
@@ -21,14 +21,14 @@ class Budget:
         self._lock = threading.Lock()
 
     def take(self, size: int) -> None:
-        """Raises SpoolFullError."""
+        """Reserve bytes; raise SpoolFullError."""
         with self._lock:
             if size > self._left:
                 raise SpoolFullError
             self._left -= size
 
     def give_back(self, size: int) -> None:
-        """What was taken and is on disk no more."""
+        """Release bytes that are no longer on disk."""
         with self._lock:
             self._left += size
 
@@ -38,7 +38,7 @@ class Spool:
 
     def __init__(self, budget: Budget) -> None:
         self.size = 0
-        #: Its `read` and `readline` are for whoever wants a file.
+        #: Its `read` and `readline` are for callers that want a file.
         self.file: IO[bytes] = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 (`close` closes it)
         self._budget = budget
         self._taken = 0
@@ -50,7 +50,7 @@ class Spool:
         return self.size <= MEMORY_BYTES
 
     def write(self, data: bytes) -> None:
-        """Raises SpoolFullError when the budget is used up, and OSError when the disk is full."""
+        """Append; raise SpoolFullError when the budget is used up, and OSError when the disk is full."""
         self.size += len(data)
         if self.size > MEMORY_BYTES:
             self._budget.take(self.size - self._taken)
@@ -58,7 +58,7 @@ class Spool:
         self.file.write(data)
 
     def adopt(self, file: object) -> bool:
-        """Be what is left of a file on the disk instead of a copy; False, and nothing is done, if it is none."""
+        """Use the rest of a file on disk instead of a copy; return False, and do nothing, if it is not one."""
         if self.size or not isinstance(file, io.BufferedReader):
             return False
         self.file.close()
@@ -68,11 +68,11 @@ class Spool:
         return True
 
     def rewind(self) -> None:
-        """Everything is written; what is read next is the first byte."""
+        """Go back to the first byte, once everything is written."""
         self.file.seek(self._start)
 
     def close(self) -> None:
-        """Give memory and disk back; can be repeated."""
+        """Release memory and disk; can be repeated."""
         self.file.close()
         self._budget.give_back(self._taken)
         self._taken = 0

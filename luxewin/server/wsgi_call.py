@@ -1,4 +1,4 @@
-"""One call of a WSGI application (PEP 3333) for one ASGI request whose body is known."""
+"""One call of a WSGI application (PEP 3333) for one ASGI request with a complete body."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -24,13 +24,13 @@ class Answer:
         self.body = Spool(budget)
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[[bytes], None]:
-        """WSGI's start_response."""
+        """Act as WSGI's start_response."""
         self.status = int(status[:3])
         self.headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         return self.body.write
 
     def finish(self, *, head_only: bool) -> None:
-        """State the length that the body really has, where there is one to state."""
+        """Set Content-Length to the body's real length, if the answer has one."""
         self.body.rewind()
         if head_only or self.status in NO_BODY:
             return
@@ -38,14 +38,14 @@ class Answer:
         self.headers.append((b"Content-Length", b"%d" % self.body.size))
 
     def close(self) -> None:
-        """Give up memory and disk."""
+        """Release memory and disk."""
         self.body.close()
 
 
 def environ_of(scope: Scope) -> dict[str, Any]:
-    """The WSGI environment of a request but for its body.
+    """Return the WSGI environment of a request without its body.
 
-    Headers that come more than once are joined by commas; those with an underscore in their name are left out, because
+    Headers that come more than once are joined by commas; those with an underscore in their name are dropped, because
     `X_Forwarded_For` would pass for `X-Forwarded-For`.
     """
     host, port = scope.get("server") or ("localhost", 80)
@@ -53,7 +53,7 @@ def environ_of(scope: Scope) -> dict[str, Any]:
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": scope.get("root_path", ""),
-        # WSGI wants bytes as latin-1; the path that is decoded already has lost what is not UTF-8.
+        # WSGI wants bytes as latin-1; the decoded path has lost what is not UTF-8.
         "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
         "SERVER_NAME": host,
@@ -83,9 +83,9 @@ def environ_of(scope: Scope) -> dict[str, Any]:
 
 
 def call(application: Application, environ: dict[str, Any], body: IO[bytes], budget: Budget) -> Answer:
-    """Have the application answer, completely; to be run in a thread.
+    """Have the application answer completely; run it in a thread.
 
-    Raises whatever the application raises, SpoolFullError, and OSError when there is no disk left for the answer.
+    Raise whatever the application raises, SpoolFullError, and OSError when no disk is left for the answer.
     """
     answer = Answer(budget)
     is_head = environ["REQUEST_METHOD"] == "HEAD"

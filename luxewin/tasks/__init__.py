@@ -1,1 +1,1 @@
-"""The ground of background work: django-q2 on the ORM broker, and the timer that finds due work."""
+"""The core of background work: django-q2 on the ORM broker, and the timer that finds due work."""

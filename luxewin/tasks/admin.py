@@ -1,4 +1,4 @@
-"""Background work in the back office: to read only. Whoever may edit a schedule may run any function of the host."""
+"""Background work in the back office, read-only: editing a schedule would let staff run any function of the host."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ class ScheduleAdmin(ReadOnlyAdmin):
 
 
 class HeartbeatAdmin(ReadOnlyAdmin):
-    """A worker; one that shows no task for half a minute hangs, or is gone."""
+    """A worker; one without a heartbeat for half a minute hangs, or is gone."""
 
     list_display = ["name", "last_task"]
     fields = ["name", "at"]
@@ -40,12 +40,12 @@ class HeartbeatAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Last task went through", ordering="at")
     def last_task(self, row: Heartbeat) -> Any:
-        """When."""
+        """Return when its last task went through."""
         return row.at
 
 
 class StartedTaskAdmin(ReadOnlyAdmin):
-    """A start without an end: the task runs, or its worker died in the middle of it; or it took too long."""
+    """A start without an end: the task runs, or took too long, or its worker died."""
 
     list_display = ["name", "worker", "started_at", "timed_out"]
     fields = ["name", "worker", "started_at", "timed_out", "key"]

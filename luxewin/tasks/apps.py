@@ -10,7 +10,7 @@ class TasksConfig(AppConfig):
     verbose_name = "Background work"
 
     def ready(self) -> None:
-        """Registers the system check and the worker's health probe."""
+        """Register the system check and the worker's health probe."""
         from luxewin.health import register
         from luxewin.tasks import checks  # noqa: F401 registers itself
         from luxewin.tasks.models import Heartbeat

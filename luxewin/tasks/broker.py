@@ -1,4 +1,4 @@
-"""The broker of django-q2: its table of tasks in our database, claimed by the database's clock, without Redis."""
+"""The broker of django-q2: a task table in our database, claimed by the database's clock, without Redis."""
 
 import logging
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from django_q.signing import BadSignature, SignedPackage
 
 log = logging.getLogger(__name__)
 UNREADABLE_SECONDS = 2.0  # between two tries while the database is away
-# One statement and no lost race: workers that look at once each get another task.
+# One statement, so concurrent workers never get the same task.
 CLAIM = """
     UPDATE django_q_ormq SET lock = statement_timestamp() + make_interval(secs => %s) WHERE id = (
         SELECT id FROM django_q_ormq WHERE key = %s AND lock <= statement_timestamp()
@@ -25,8 +25,8 @@ CLAIM = """
 class DatabaseClockBroker(ORM):
     """The queue `list_key`, and for a worker also the queue `beats`, which is its own.
 
-    While the database is away the processes of a worker live on: they log one line per try. `pulse` is called by the
-    process that starts and replaces the others, about twice a second.
+    While the database is away a worker's processes keep running: they log one line per try. `pulse` is called about
+    twice a second by the process that starts and replaces the others.
     """
 
     def __init__(
@@ -37,29 +37,29 @@ class DatabaseClockBroker(ORM):
 
     @staticmethod
     def get_cache() -> None:
-        """No statistics in Redis: background work does not need it."""
+        """Return nothing: statistics would need Redis, which background work does not need."""
         return
 
     def set_stat(self, key: str, value: str, timeout: int) -> None:
-        """Called by the sentinel every half second; instead of statistics it gives a sign of life."""
+        """Give a sign of life instead of statistics; the sentinel calls this every half second."""
         self.pulse()
 
     def queue_size(self) -> int:
-        """How many tasks are due."""
+        """Return how many tasks are due."""
         return int(self.get_connection().filter(key=self.list_key, lock__lte=Now()).count())
 
     def lock_size(self) -> int:
-        """How many tasks are claimed."""
+        """Return how many tasks are claimed."""
         return int(self.get_connection().filter(key=self.list_key, lock__gt=Now()).count())
 
     def enqueue(self, task: str) -> Any:
-        """Adds a task that is due now. Cost: one INSERT."""
+        """Add a task that is due now. Cost: one INSERT."""
         return self.get_connection().create(key=self.list_key, payload=task, lock=Now()).pk
 
     def dequeue(self) -> list[tuple[int, str]] | None:
-        """Claims the task that has been due longest, for Q_CLUSTER's `retry` seconds; sleeps if there is none.
+        """Claim the task that has been due longest, for Q_CLUSTER's `retry` seconds; sleep if there is none.
 
-        A task that killed its worker or ran out of time too often is removed instead. Cost: at most three statements.
+        A task that killed its worker or timed out too often is removed instead. Cost: at most three statements.
         """
         try:
             self.get_connection()  # replaces one that went stale
@@ -78,7 +78,7 @@ class DatabaseClockBroker(ORM):
         return [claimed]
 
     def acknowledge(self, task_id: int) -> None:
-        """Removes a finished task. If the database is away it stays, and runs once more after `retry` seconds."""
+        """Remove a finished task. If the database is away it stays, and runs once more after `retry` seconds."""
         try:
             self.delete(task_id)
         except Error as error:

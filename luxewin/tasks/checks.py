@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 @register(Tags.compatibility)
 def broker_shares_the_database(**kwargs: Any) -> list[CheckMessage]:
-    """The outbox: a task must commit and roll back with the rows it is about."""
+    """Require the task queue in the same database: tasks must commit and roll back with their rows (outbox)."""
     if settings.Q_CLUSTER.get("orm") == "default":
         return []
     hint = 'Set Q_CLUSTER["orm"] = "default": with any other broker a task can run for a row that was never committed.'

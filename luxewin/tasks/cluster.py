@@ -1,9 +1,9 @@
 """A worker: django-q2's cluster, the timer that feeds it, and a watch that ends both as soon as either hangs.
 
-The processes of the cluster share queues whose locks die with who holds them: after a SIGKILL or SIGSTOP of one of
-them all others may wait for ever, alive. So nothing here is judged by living processes. The timer enqueues a heartbeat
-every few seconds into a queue that only this worker reads; if neither it nor any other task came through for SILENCE,
-the main process ends the worker, and the process manager starts a new one.
+The cluster's processes share queues whose locks die with their holder: after a SIGKILL or SIGSTOP of one process all
+others may stay alive and wait for ever. So a living process proves nothing. The timer enqueues a heartbeat every few
+seconds into a queue that only this worker reads; if neither it nor any other task goes through for SILENCE, the main
+process ends the worker, and the process manager starts a new one.
 """
 
 import logging
@@ -27,9 +27,9 @@ from luxewin.tasks.timer import BEAT_SECONDS, HEARTBEAT, Timer
 
 log = logging.getLogger(__name__)
 TICK_SECONDS = 0.2
-# From the signal to the end: so long tasks under way may finish.
+# Tasks under way may take this long to finish after the signal.
 STOP_SECONDS = 30.0
-# Whoever watches and did not go round for so long was stopped, perhaps with all others: these get a new chance.
+# A watcher that did not run for so long was stopped, perhaps with all others: they get a new chance.
 PAUSED_SECONDS = 5.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -39,10 +39,10 @@ class WorkerError(Exception):
 
 
 class Worker:
-    """One to a process. The main process does nothing that can hang; the timer is a thread of it."""
+    """A worker, one per process. The main process does nothing that can hang; the timer is a thread of it."""
 
     def __init__(self) -> None:
-        # The end of a host's name tells machines and pods apart.
+        # The end of a host name distinguishes machines and pods.
         self.name = f"{socket.gethostname()[-50:]}:{os.getpid()}"
         self.signs = SignsOfLife()
         self._main = os.getpid()
@@ -56,7 +56,7 @@ class Worker:
         _tie_children()
 
     def start(self) -> None:
-        """Starts the processes and the timer. It forks: no thread may run and no database connection be open before."""
+        """Start the processes and the timer. It forks: no thread may run and no database connection be open before."""
         for number in STOP_SIGNALS:
             signal.signal(number, self._stop_signal)
         self._cluster.start()
@@ -64,9 +64,9 @@ class Worker:
         self._timer.start()
 
     def watch(self) -> None:
-        """Returns after a stop signal, once everything has ended in order.
+        """Return after a stop signal, once everything has ended in order.
 
-        Raises WorkerError if a part hangs or dies, or if the stop takes longer than STOP_SECONDS.
+        Raise WorkerError if a part hangs or dies, or if the stop takes longer than STOP_SECONDS.
         """
         while not self._is_stopping:
             self._look()
@@ -79,7 +79,7 @@ class Worker:
         self.signs.see(Part.MAIN)
         if not self._cluster.sentinel.is_alive():
             raise WorkerError(f"the cluster died with exit code {self._cluster.sentinel.exitcode}")
-        # The timer measures, which may take a while.
+        # The timer measures the clock, which may take a while.
         if fault := clock.fault():
             self._kill()
             raise WorkerError(fault)
@@ -91,8 +91,8 @@ class Worker:
         self._is_stopping = True
 
     def _stop(self) -> None:
-        """The order that django-q2 stops in: what was fetched is finished."""
-        # It waits for the sentinel to wake up, which may be stopped or dead.
+        """Stop in django-q2's order: tasks already fetched are finished."""
+        # It waits for the sentinel, which may be stopped or dead.
         threading.Thread(target=self._cluster.stop_event.set, daemon=True).start()
         sentinel = self._cluster.sentinel
         deadline = time.monotonic() + STOP_SECONDS
@@ -106,12 +106,12 @@ class Worker:
             raise WorkerError(f"the cluster died while it stopped, with exit code {sentinel.exitcode}")
 
     def _kill(self) -> None:
-        """The sentinel; the others end with their parent."""
+        """Kill the sentinel; the others end with their parent."""
         self._cluster.sentinel.kill()
         self._cluster.sentinel.join()
 
     def _sentinel_goes_round(self) -> None:
-        """In the sentinel: the main process is watched too, and without it nobody would end the worker."""
+        """Watch the main process from the sentinel: without it nothing would end the worker."""
         was_paused = self.signs.silence(Part.SENTINEL) > PAUSED_SECONDS
         self.signs.see(Part.SENTINEL)
         if self.signs.silence(Part.MAIN) > SILENCE.total_seconds() and not was_paused:
@@ -119,7 +119,7 @@ class Worker:
             os.kill(self._main, signal.SIGKILL)
 
     def _task_begins(self, task: dict[str, Any], **kwargs: Any) -> None:
-        """In a worker process."""
+        """Record the start of a task, in a worker process."""
         if task["func"] == HEARTBEAT:
             return
         try:
@@ -128,7 +128,7 @@ class Worker:
             log.error("the start of task %s cannot be noted: %s", task["name"], error)  # noqa: TRY400 no news in the trace
 
     def _task_is_through(self, task: dict[str, Any], **kwargs: Any) -> None:
-        """In the process that removes finished tasks from the queue."""
+        """Record the end of a task, in the process that removes finished tasks from the queue."""
         try:
             StartedTask.end(task, task.get("start"))
             if time.monotonic() - self._noted_at >= BEAT_SECONDS:
@@ -141,7 +141,7 @@ class Worker:
 
 
 def _tie_children() -> None:
-    """Whatever this process and its children fork ends with its parent."""
+    """Make all processes that this one and its children fork end with their parent."""
     parent = [os.getpid()]
     os.register_at_fork(
         before=lambda: parent.__setitem__(0, os.getpid()), after_in_child=lambda: end_with_parent(parent[0])

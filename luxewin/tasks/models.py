@@ -1,4 +1,4 @@
-"""What background work keeps in the database: claims on due rows, workers' signs of life, and tasks under way."""
+"""Background work in the database: claims on due rows, heartbeats of workers, and tasks under way."""
 
 import hashlib
 from datetime import timedelta
@@ -10,14 +10,14 @@ from django.db.models.functions import Now
 from django_q.exceptions import TimeoutException
 from django_q.models import OrmQ
 
-# So long nothing may go through a worker's queue: then it ends itself, and health says so.
+# If nothing goes through a worker's queue for this long, it ends itself, and health reports it.
 SILENCE = timedelta(seconds=30)
-# So long a task may be due before health calls the queue late.
+# If a task is due for longer, health reports the queue as late.
 LATE = timedelta(seconds=60)
-# A task that began longer ago does not run any more: it was ended, or its worker died.
+# A task that began longer ago is not running any more: it was ended, or its worker died.
 LONGEST_TASK = timedelta(seconds=settings.Q_CLUSTER["timeout"] + 10)
 QUEUE = settings.Q_CLUSTER["name"]
-# What the traceback of a task has in it that django-q2 ended after Q_CLUSTER's `timeout`.
+# Part of the traceback of a task that django-q2 ended after Q_CLUSTER's `timeout`.
 TIMED_OUT = f"{TimeoutException.__module__}.{TimeoutException.__qualname__}"
 
 
@@ -44,17 +44,17 @@ class Heartbeat(models.Model):
 
     @classmethod
     def beat(cls, name: str) -> None:
-        """Says that a task went through this worker. Cost: one upsert."""
+        """Record that a task went through this worker. Cost: one upsert."""
         cls.objects.update_or_create(name=name, defaults={"at": Now()})
 
     @classmethod
     def forget_old(cls) -> None:
-        """Removes the rows of workers that are long gone."""
+        """Delete the rows of workers long gone."""
         cls.objects.filter(at__lt=Now() - timedelta(days=1)).delete()
 
     @classmethod
     def probe(cls) -> None:
-        """Raises RuntimeError unless tasks go through some worker, in time, and all of them. Cost: three queries."""
+        """Raise RuntimeError unless all tasks go through some worker in time. Cost: three queries."""
         if not cls.objects.filter(at__gte=Now() - SILENCE).exists():
             raise RuntimeError(
                 f"no task went through a worker for {SILENCE.seconds} s: start `manage.py worker`, or read its log"
@@ -72,27 +72,27 @@ class Heartbeat(models.Model):
 
 
 class StartedTaskQuerySet(models.QuerySet["StartedTask"]):
-    """Tasks that run, and those that died or ran out of time."""
+    """Started tasks: running, or whose worker died, or timed out."""
 
     def running(self, worker: str) -> "StartedTaskQuerySet":
-        """What this worker may be at."""
+        """Keep the tasks that this worker may be running."""
         return self.filter(worker=worker, started_at__gt=Now() - LONGEST_TASK, timed_out=False)
 
     def is_stopped(self, task: dict[str, Any]) -> bool:
-        """Whether a task of this function and these arguments is not to be run any more. Cost: one query."""
+        """Whether a task of this function and these arguments must not run any more. Cost: one query."""
         return self._beyond_limits().filter(key=key_of(task)).exists()
 
     def stopped(self) -> list[str]:
-        """The names of the tasks that are not run any more."""
+        """Return the names of the tasks that must not run any more."""
         stopped = self._beyond_limits().annotate(task=models.Max("name")).order_by("task")
         return list(stopped.values_list("task", flat=True))
 
     def release(self) -> None:
-        """Lets stopped tasks run again, as if they had never begun."""
+        """Allow stopped tasks again, with their starts forgotten."""
         self.filter(key__in=self._beyond_limits().values("key")).delete()
 
     def _beyond_limits(self) -> models.QuerySet["StartedTask", Any]:
-        """Keys whose starts without an end, or whose time-outs, are too many."""
+        """Return the keys with too many starts without an end, or too many time-outs."""
         timed_out = models.Count("pk", filter=models.Q(timed_out=True))
         starts = self.values("key").annotate(timed_out_times=timed_out, died_times=models.Count("pk") - timed_out)
         return starts.filter(
@@ -103,13 +103,12 @@ class StartedTaskQuerySet(models.QuerySet["StartedTask"]):
 class StartedTask(models.Model):
     """A start of a task, committed before its work begins and removed when the task ends, also by an exception.
 
-    What stays is of a worker process that died in the middle, or of a task that took longer than Q_CLUSTER's `timeout`.
-    A task, which is a function and its arguments, that left LIMIT of the first or TIMEOUT_LIMIT of the second kind is
-    not run any more.
+    A row stays if a worker process died in the middle, or a task took longer than Q_CLUSTER's `timeout`. A task (a
+    function and its arguments) that left LIMIT of the first or TIMEOUT_LIMIT of the second kind is not run any more.
     """
 
     LIMIT = 5
-    # Higher: a slow day ends a task in time now and then, and costs nobody else's work but one process for a while.
+    # Higher, because on a slow day a task may time out, which only blocks one process for a while.
     TIMEOUT_LIMIT = 10
 
     key = models.CharField(max_length=64, db_index=True, help_text="SHA-256 of the function and its arguments.")
@@ -129,14 +128,14 @@ class StartedTask(models.Model):
 
     @classmethod
     def begin(cls, task: dict[str, Any], worker: str) -> int:
-        """Notes a start, and answers its id. Cost: one INSERT."""
+        """Record a start, and return its id. Cost: one INSERT."""
         return int(cls.objects.create(key=key_of(task), name=task["name"][:100], worker=worker).pk)
 
     @classmethod
     def end(cls, task: dict[str, Any], start: int | None) -> None:
-        """Forgets the start, and earlier ones whose worker died: the task can be done after all. Cost: one statement.
+        """Delete the start, and earlier ones whose worker died: the task can be done after all. Cost: one statement.
 
-        A task that ran out of time has not shown that: its start is marked and stays.
+        A task that timed out has not shown that: its start is marked and stays.
         """
         if not task["success"] and TIMED_OUT in task["result"]:
             cls.objects.filter(models.Q(pk=start)).update(timed_out=True)
@@ -146,6 +145,6 @@ class StartedTask(models.Model):
 
 
 def key_of(task: dict[str, Any]) -> str:
-    """What a task is about: the same for every order of the same work."""
+    """Return the key of a task: the same for every run of the same work."""
     about = f"{task['func']}{task['args']!r}{task.get('kwargs')!r}"
     return hashlib.sha256(about.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Enqueueing. The queue is a table of the same database: a task exists exactly if its transaction commits."""
+"""The task queue, a table of the same database: a task exists exactly if its transaction commits."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,11 +10,11 @@ from django_q.tasks import async_task
 
 
 def enqueue(task: Callable[..., Any], *arguments: Any, is_swept: bool = False) -> None:
-    """Has a worker call `task(*arguments)` after the caller's transaction commits; never if it rolls back.
+    """Have a worker call `task(*arguments)` after the caller's transaction commits; never if it rolls back.
 
-    `task` is a module-level function. It runs at least once: it must be idempotent and claim its row itself.
-    Arguments are ids and plain values, never model instances. A task that raises is tried again after Q_CLUSTER's
-    `retry`, up to `max_attempts` times; not where it `is_swept`: then a sweep enqueues it anew. Cost: one INSERT.
+    `task` is a module-level function. It runs at least once: it must be idempotent and claim its row itself. Arguments
+    are ids and plain values, never model instances. A task that raises is tried again after Q_CLUSTER's `retry`, up to
+    `max_attempts` times; if it `is_swept`, a sweep enqueues it anew instead. Cost: one INSERT.
     """
     path = f"{task.__module__}.{task.__qualname__}"
     name = f"{task.__qualname__}{arguments}"[:100]
@@ -22,5 +22,5 @@ def enqueue(task: Callable[..., Any], *arguments: Any, is_swept: bool = False) -
 
 
 def is_work_waiting() -> bool:
-    """Whether a task waits that no worker has fetched: who can be put off gives way to it. Cost: one query."""
+    """Whether a task waits that no worker has fetched; postponable work lets it go first. Cost: one query."""
     return OrmQ.objects.filter(key=settings.Q_CLUSTER["name"], lock__lte=Now()).exists()

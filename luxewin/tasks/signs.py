@@ -1,4 +1,4 @@
-"""Signs of life of a worker's parts, in memory that its processes share."""
+"""Signs of life of a worker's parts, in memory shared by its processes."""
 
 from collections.abc import Iterator
 from enum import IntEnum
@@ -7,7 +7,7 @@ from time import monotonic
 
 
 class Part(IntEnum):
-    """What has to go on; the label says what is wrong when it does not."""
+    """The parts that must keep running; the label says what is wrong when one does not."""
 
     QUEUE = 0, "no task went through the queue"
     SENTINEL = 1, "the sentinel, which replaces dead processes, did not go round"
@@ -15,7 +15,7 @@ class Part(IntEnum):
     MAIN = 3, "the main process did not go round"
 
     def __new__(cls, value: int, _label: str) -> "Part":
-        """An index; the label comes beside it."""
+        """Set the index as value, and the label beside it."""
         member = int.__new__(cls, value)
         member._value_ = value
         return member
@@ -27,7 +27,7 @@ class Part(IntEnum):
 class SignsOfLife:
     """When each part was last seen, by the machine's monotonic clock.
 
-    Without a lock: a process that is killed while it holds one would freeze the others. One number is written whole.
+    Without a lock, which a killed process could hold for ever. Writing one number is atomic.
     """
 
     def __init__(self) -> None:
@@ -35,18 +35,18 @@ class SignsOfLife:
         self.reset()
 
     def reset(self) -> None:
-        """All parts were seen now."""
+        """Mark all parts as seen now."""
         for part in Part:
             self.see(part)
 
     def see(self, part: Part) -> None:
-        """The part was seen now."""
+        """Mark the part as seen now."""
         self._seen[part] = monotonic()
 
     def silence(self, part: Part) -> float:
-        """Seconds since the part was last seen."""
+        """Return the seconds since the part was last seen."""
         return monotonic() - self._seen[part]
 
     def silent(self, seconds: float) -> Iterator[Part]:
-        """The parts that were not seen for so long."""
+        """Return the parts that were not seen for so long."""
         return (part for part in Part if self.silence(part) > seconds)

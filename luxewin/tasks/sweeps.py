@@ -1,4 +1,4 @@
-"""Sweeps: what finds due work, and takes up again what a crash or a lost task dropped."""
+"""Sweeps: they find due work, and resume work that a crash or a lost task dropped."""
 
 import logging
 from collections.abc import Callable
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Sweep:
-    """A function to call every so many seconds."""
+    """A function and the seconds between its calls."""
 
     run: Callable[[], Any]
     every: float
@@ -29,7 +29,7 @@ SWEEPS: list[Sweep] = []
 
 
 def sweep(*, every: float) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
-    """Registers a function of no arguments that the timer calls every `every` seconds.
+    """Register a function of no arguments that the timer calls every `every` seconds.
 
     It must be cheap (one indexed query), and safe to run in several workers at once: it only enqueues tasks.
     """
@@ -42,10 +42,10 @@ def sweep(*, every: float) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
 
 
 def run_due_sweeps(after_each: Callable[[], object] = lambda: None) -> None:
-    """Calls each sweep whose time has come, and `after_each` of them.
+    """Call each due sweep, and `after_each` of them.
 
-    A failing one is logged and tried again; it never stops the others.
-    Raises django.db.Error if the database is away: then none can run.
+    A failing one is logged and tried again; it never stops the others. Raise django.db.Error if the database is away:
+    then none can run.
     """
     for entry in SWEEPS:
         if monotonic() < entry.due_at:
@@ -62,11 +62,11 @@ def run_due_sweeps(after_each: Callable[[], object] = lambda: None) -> None:
 
 
 def enqueue_due(due: QuerySet[Any], task: Callable[..., Any], *, lease: timedelta, limit: int = 200) -> int:
-    """Enqueues `task(str(pk))` once for each row of `due` that nobody has claimed, and claims it for `lease`.
+    """Enqueue `task(str(pk))` once for each unclaimed row of `due`, and claim it for `lease`.
 
-    If the task is lost or dies, the claim runs out and a later sweep enqueues it again; the task clears the claim
-    when it is through. `due` must be of a `Claimable` model. Returns how many were enqueued. Cost: two statements
-    and one INSERT a row.
+    If the task is lost or dies, the claim expires and a later sweep enqueues it again; the task clears the claim when
+    it is through. `due` must be of a `Claimable` model. Return how many were enqueued. Cost: two statements and one
+    INSERT a row.
     """
     with transaction.atomic():
         free = due.filter(Q(claimed_until=None) | Q(claimed_until__lte=Now()))

@@ -1,4 +1,4 @@
-"""The timer of a worker: it runs the sweeps that are due, and enqueues the worker's heartbeat."""
+"""The timer of a worker: it runs due sweeps, and enqueues the worker's heartbeat."""
 
 import logging
 import threading
@@ -25,7 +25,7 @@ CLEAN_SECONDS = 3600.0
 
 
 class Timer(threading.Thread):
-    """Goes round every TICK_SECONDS, for ever. What hangs here is noticed by the worker's main thread."""
+    """A loop that runs every TICK_SECONDS, for ever. If it hangs, the worker's main thread notices."""
 
     def __init__(self, worker: str, beats: str, signs: SignsOfLife) -> None:
         super().__init__(name="timer", daemon=True)
@@ -33,14 +33,14 @@ class Timer(threading.Thread):
         self._beat_at = self._clean_at = 0.0
 
     def run(self) -> None:
-        """While the database is away nothing can go through the queue: that is no reason to end the worker."""
+        """Loop for ever. An absent database, which stops the whole queue, is no reason to end the worker."""
         while True:
             try:
                 self._go_round()
             except Error as error:
                 log.error("the timer cannot reach the database, trying again: %s", error)  # noqa: TRY400 no news in the trace
                 self.signs.see(Part.QUEUE)
-                # A kept connection may lead to a server that was demoted, while a new one finds the right one.
+                # An open connection may lead to a demoted server, while a new one finds the primary.
                 connection.close()
             close_old_connections()
             self.signs.see(Part.TIMER)
@@ -54,27 +54,28 @@ class Timer(threading.Thread):
         if time.monotonic() >= self._beat_at:
             self._beat()
             self._beat_at = time.monotonic() + BEAT_SECONDS
-        # Each may take as long as a statement may; all of them together longer than the worker is patient.
+        # Give a sign of life after each: one may take a whole statement limit, all together longer than the worker's
+        # patience.
         run_due_sweeps(after_each=partial(self.signs.see, Part.TIMER))
 
     def _beat(self) -> None:
-        """There is never more than one: what was lost with a dead process is not waited for."""
+        """Enqueue a heartbeat, removing an earlier one: there is at most one, even if its process died."""
         OrmQ.objects.filter(key=self.beats).delete()
         async_task(HEARTBEAT, self.worker, task_name="heartbeat", save=False, broker=DatabaseClockBroker(self.beats))
         if StartedTask.objects.running(self.worker).count() >= settings.Q_CLUSTER["workers"]:
-            # Each process is within a task: none is free for the heartbeat, as long as tasks may take.
+            # All processes are busy: none is free for the heartbeat, for as long as tasks may take.
             self.signs.see(Part.QUEUE)
 
 
 def heartbeat(worker: str) -> None:
-    """Does nothing: that it went through the queue is what counts."""
+    """Do nothing: going through the queue is the point."""
 
 
 HEARTBEAT = f"{heartbeat.__module__}.{heartbeat.__qualname__}"
 
 
 def _clean() -> None:
-    """Removes what workers that are gone left behind."""
+    """Delete what workers long gone left behind."""
     Heartbeat.forget_old()
     gone = Now() - timedelta(hours=1)
     OrmQ.objects.filter(key__startswith=f"{QUEUE}@", lock__lt=gone).delete()

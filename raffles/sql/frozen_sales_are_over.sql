@@ -1,4 +1,4 @@
--- What was sold stays as it is from the moment the entries are frozen.
+-- The counts of sold tickets and free entries cannot change once the entries are frozen.
 CREATE OR REPLACE FUNCTION frozen_sales_are_over() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT FROM raffles_raffle WHERE id = NEW.raffle_id AND frozen_at IS NOT NULL) THEN

@@ -1,5 +1,5 @@
--- What is public and never changes: the time of the closing, of a cancellation and its reason, the counter's capacity.
--- Each condition looks at the row alone: a hold, which changes `held`, pays for a comparison.
+-- Public facts that never change: the closing time, a cancellation's time and reason, the counter's capacity. Each
+-- condition reads only the row: a hold, which changes `held`, pays for one comparison.
 CREATE OR REPLACE FUNCTION is_fixed_once_public() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation';

@@ -1,4 +1,4 @@
--- The prizes of a published raffle are fixed; a prize that moves belongs to two raffles.
+-- The prizes of a published raffle are fixed; a prize that is moved belongs to both raffles.
 CREATE OR REPLACE FUNCTION prizes_are_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     before raffles_prize := CASE WHEN TG_OP = 'INSERT' THEN NULL ELSE OLD END;

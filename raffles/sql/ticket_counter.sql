@@ -1,2 +1,2 @@
--- The hottest row of all: half of each page stays free, so that a new version of a row stands beside the old one.
+-- The hottest row of all: half of each page stays free, so that a row's new version fits beside the old one.
 ALTER TABLE raffles_ticketcounter SET (fillfactor = 50);

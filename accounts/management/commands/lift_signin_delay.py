@@ -1,4 +1,4 @@
-"""`manage.py lift_signin_delay EMAIL`: for somebody who has to wait after too many wrong passwords or codes."""
+"""`manage.py lift_signin_delay EMAIL`: end the delay after too many wrong passwords or codes."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -10,16 +10,15 @@ from accounts.models import User
 
 
 class Command(BaseCommand):
-    """Whoever may run it has made sure by other means that the tries were this person's own, or are over."""
+    """First make sure by other means that the attempts were this person's own, or are over."""
 
     help = "Lets somebody try to sign in again at once: what was counted of wrong passwords and codes is forgotten."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """One person."""
         parser.add_argument("email")
 
     def handle(self, *args: Any, email: str, **options: Any) -> None:
-        """Audited, also because it gives a guesser new tries."""
+        """Audited, also because it gives a guesser new attempts."""
         user = User.objects.filter(email=email).first()
         if user is None:
             raise CommandError(f"Nobody has the address {email}.")

@@ -1,4 +1,4 @@
-"""`manage.py reset_second_factor EMAIL`: for somebody who lost phone and recovery codes."""
+"""`manage.py reset_second_factor EMAIL`: for a person who lost phone and recovery codes."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -10,16 +10,15 @@ from accounts.models import User
 
 
 class Command(BaseCommand):
-    """Whoever may run it has made sure by other means that it is this person who asks."""
+    """First make sure by other means that this person is asking."""
 
     help = "Takes somebody's second factor away, signs them out everywhere and mails them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """One person."""
         parser.add_argument("email")
 
     def handle(self, *args: Any, email: str, **options: Any) -> None:
-        """Audited like everything that changes who may do what."""
+        """Audited, like every change of access."""
         user = User.objects.filter(email=email).first()
         if user is None:
             raise CommandError(f"Nobody has the address {email}.")

@@ -1,4 +1,4 @@
-"""`manage.py retention`: removes now what the rules do not keep any longer."""
+"""`manage.py retention`: remove now what the rules no longer keep."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -10,16 +10,15 @@ from luxewin.commands import LongCommand
 
 
 class Command(LongCommand):
-    """A line for each rule."""
+    """Print a line for each rule."""
 
     help = "Removes what the rules of retention do not keep any longer; the worker does so once a day by itself."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """One switch."""
         parser.add_argument("--dry-run", action="store_true", help="count only, remove nothing")
 
     def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:
-        """Carries each rule out as the worker would."""
+        """Apply each rule as the worker would."""
         for rule in RetentionRule.objects.all():
             count = services.count_due(rule) if dry_run else services.apply_rule(rule.what)
             verb = "due" if dry_run else "removed"

@@ -1,4 +1,4 @@
-"""`manage.py rotate_keys`: adds a signing key and drops those that no token needs any more."""
+"""`manage.py rotate_keys`: add a signing key and drop those that no token needs any more."""
 
 from argparse import ArgumentParser
 from datetime import UTC, datetime, timedelta
@@ -13,14 +13,13 @@ from luxewin.environment import user_name
 
 
 class Command(BaseCommand):
-    """Writes JWT_SIGNING_KEYS_FILE, or prints the variable's new value where none is named; makes the file too."""
+    """Write JWT_SIGNING_KEYS_FILE, creating it if needed; without one, print the variable's new value."""
 
     help = "Adds a signing key for tokens that begins tomorrow, and drops those that no token needs any more."
-    # It is what makes a first key, without which the checks refuse.
+    # No system checks: this command makes the first key, without which they fail.
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """One switch."""
         parser.add_argument(
             "--leaked",
             action="store_true",
@@ -28,7 +27,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, leaked: bool, **options: Any) -> None:
-        """The new key begins on the first day that is further away than others may keep the published set."""
+        """Add a key that begins on the first day after others' cached key sets have expired."""
         text = settings.JWT_SIGNING_KEYS
         if leaked or not text.strip():
             words = [signing_keys.new_key()]

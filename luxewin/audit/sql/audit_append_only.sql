@@ -1,4 +1,4 @@
--- Rows of the audit are written once: nobody changes or deletes one, not the owner of the table by mistake.
+-- Audit rows are append-only: nobody can change or delete one, not even the table's owner by mistake.
 CREATE OR REPLACE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'the audit is append-only' USING ERRCODE = 'integrity_constraint_violation';

@@ -1,4 +1,4 @@
--- Each audit row is put on the list of those that wait for their seal, in its own transaction.
+-- Put each audit row on the list of unsealed rows, in its own transaction.
 CREATE OR REPLACE FUNCTION audit_awaits_seal() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO audit_unsealed (entry_id) VALUES (NEW.id);

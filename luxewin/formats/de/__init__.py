@@ -1,1 +1,1 @@
-"""Dates as they are typed in this language."""
+"""Input format of dates in German."""

@@ -1,4 +1,4 @@
-"""ISO 8601 alone; what is shown stays as the language has it, with the month in words."""
+"""ISO 8601 only; dates are shown in the language's own format, with the month in words."""
 
 DATE_INPUT_FORMATS = ["%Y-%m-%d"]
 TIME_INPUT_FORMATS = ["%H:%M", "%H:%M:%S"]

@@ -20,14 +20,13 @@ class Command(LongCommand):
     help = "Loads raffles from a JSON or CSV file as drafts; a slug that exists is left as it is."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """FILE and --publish."""
         parser.add_argument(
             "file", type=Path, nargs="?", default=SHIPPED, help="JSON or CSV; without it the shipped catalogue"
         )
         parser.add_argument("--publish", action="store_true", help="publish the new raffles right away")
 
     def handle(self, *args: Any, file: Path, publish: bool, **options: Any) -> None:
-        """Prints what was written, or every fault."""
+        """Print what was written, or every fault."""
         try:
             created, existing = load_catalogue(file, publish=publish)
         except CatalogueError as error:

@@ -1,4 +1,4 @@
-"""`manage.py verify_audit`: whether the audit is as it was written, or else the first row or seal that is not."""
+"""`manage.py verify_audit`: check that the audit is as it was written, or name the first row or seal that is not."""
 
 import json
 import re
@@ -22,12 +22,11 @@ def _head(text: str) -> tuple[int, str]:
 
 
 class Command(LongCommand):
-    """Exits with 1 at the first fault. Only reads: a replica of the database will do."""
+    """Exit with 1 at the first fault. Only reads: a replica of the database will do."""
 
     help = "Verifies the chain over the audit, and names the first row or seal that is not as it was sealed."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Three switches."""
         parser.add_argument(
             "--head",
             type=_head,
@@ -46,7 +45,7 @@ class Command(LongCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, head: list[tuple[int, str]], max_wait: int, json: bool, **options: Any) -> None:
-        """Prints what was verified, with the head to note."""
+        """Print what was verified, with the head to note down."""
         try:
             seen = verify_audit(heads=dict(head), max_wait=timedelta(seconds=max_wait))
         except Fault as fault:

@@ -1,4 +1,4 @@
-"""`manage.py retry_stopped_tasks`: lets tasks run again that killed their worker or ran out of time too often."""
+"""`manage.py retry_stopped_tasks`: allow tasks again that killed their worker or timed out too often."""
 
 from typing import Any
 
@@ -9,16 +9,15 @@ from luxewin.tasks.models import StartedTask
 
 
 class Command(LongCommand):
-    """After the reason was repaired. The sweeps enqueue the tasks again."""
+    """Run it after the cause was fixed. The sweeps enqueue the tasks again."""
 
     help = "Names the tasks that killed their worker or ran out of time too often, and lets them run again."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """--list."""
         parser.add_argument("--list", action="store_true", help="name them only")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """One line per task."""
+        """Print one line per task."""
         stopped = StartedTask.objects.stopped()
         for name in stopped:
             self.stdout.write(name)

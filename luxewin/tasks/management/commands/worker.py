@@ -13,22 +13,22 @@ from luxewin import clock
 from luxewin.tasks.cluster import Worker, WorkerError
 
 log = logging.getLogger(__name__)
-# Checks that ask outside parties, which no command runs by itself.
-CLOCK_SECONDS = 5.0  # between two looks at a clock that is wrong
+# Checks that call outside parties, which no command runs by itself.
+CLOCK_SECONDS = 5.0  # between two checks of a wrong clock
 OUTSIDE_CHECKS = ["stripe"]
 
 
 class Command(BaseCommand):
-    """Runs until SIGTERM, SIGINT or SIGHUP; as many of these as wanted, on as many machines.
+    """Run until SIGTERM, SIGINT or SIGHUP; any number of workers, on any number of machines.
 
-    Exit code 0 after an orderly stop. It ends with 1 when no task went through for a while, when one of its parts
-    hangs, or when it cannot stop in time: have it started again.
+    Exit code 0 after an orderly stop. Exit code 1 when no task went through for a while, when a part hangs, or when it
+    cannot stop in time: have it restarted.
     """
 
     help = "Runs background work: closing, freezing, drawing, notifying, expiring holds."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Works without the database too, once that is back."""
+        """Run, also while the database is away; work starts once it is back."""
         _await_the_right_clock()
         worker = Worker()
         try:
@@ -41,15 +41,15 @@ class Command(BaseCommand):
 
 
 def _await_the_right_clock() -> None:
-    """While this process's clock is wrong no task is taken; the log and the health of others say so meanwhile."""
+    """Take no task while this process's clock is wrong; the log and the health of others report it."""
     while clock.is_off():
         time.sleep(CLOCK_SECONDS)
-    # The worker forks.
+    # Close connections, because the worker forks.
     connections.close_all()
 
 
 def _report_outside_checks() -> None:
-    """Says in the log what is wrong; the worker works all the same."""
+    """Log what the checks find; the worker runs in any case."""
     try:
         faults = run_checks(tags=OUTSIDE_CHECKS, include_deployment_checks=True, databases=["default"])
     except Error as error:
