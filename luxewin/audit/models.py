@@ -1,7 +1,7 @@
 """The audit's rows, the seals over them, and the list of unsealed rows.
 
 Triggers refuse every UPDATE, DELETE and TRUNCATE of rows and seals, and put each new row on the list of unsealed ones
-(migrations 0002 and 0003).
+(`luxewin/audit/sql`).
 """
 
 from django.contrib.postgres.fields import ArrayField
