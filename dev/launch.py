@@ -1,7 +1,7 @@
-"""Give every outside party an address before a command of `manage.py` starts, on a developer's machine.
+"""Give every outside party an address before a `manage.py` command starts, on a developer's machine.
 
-Where all variables are set, that is nothing. Elsewhere the command attaches to the embedded services of a running
-`make run`, or has its own for as long as it lasts.
+If all variables are set, nothing is done. Otherwise the command attaches to the embedded services of a running
+`make run`, or starts its own until it ends.
 """
 
 import os
@@ -15,7 +15,7 @@ from luxewin.progress import progress
 
 PROJECT = Path(__file__).resolve().parent.parent
 STATE = PROJECT / ".luxewin"
-# These read no data, or (run, demo) start the parts themselves and work in processes of their own.
+# These read no data, or (run, demo) start the parts themselves and work in their own processes.
 NEED_NO_SERVICES = frozenset(
     {"help", "version", "check", "compilemessages", "collectstatic", "spectacular", "run", "demo", "rotate_keys"}
     | {"diffsettings", "--help", "-h", "--version"}
@@ -23,12 +23,12 @@ NEED_NO_SERVICES = frozenset(
 
 
 def state_dir() -> Path:
-    """Where the embedded services of daily work keep their data; LUXEWIN_STATE names another folder."""
+    """Return where embedded services of daily work keep their data; LUXEWIN_STATE names another folder."""
     return Path(os.environ.get("LUXEWIN_STATE") or STATE / "run")
 
 
 def data_dir(command: str) -> Path:
-    """Whose data a command works on: those of `make run`, or of `make demo` where that runs alone or alone ever ran."""
+    """Return the data that a command uses: of `make run`, or of `make demo` if only that runs or ever ran."""
     run, demo = state_dir(), STATE / "demo"
     if command in {"run", "demo"} or os.environ.get("LUXEWIN_STATE") or not (demo / "postgres").exists():
         return run
@@ -41,10 +41,10 @@ def data_dir(command: str) -> Path:
 
 
 def main(argv: list[str]) -> None:
-    """Run the command of `argv`, with embedded services where it needs some."""
-    # Before anything is started: a typo must not pass for development.
+    """Run the command of `argv`, with embedded services if it needs them."""
+    # Before anything is started: a typo must not count as development.
     named = environment_name(default="")
-    # Of what reads no data, `check --database default` does.
+    # `check` reads data only with `--database`.
     asks_database = any(word.startswith("--database") for word in argv[2:])
     asks_help = bool({"--help", "-h"} & set(argv[2:]))
     needs_services = len(argv) > 1 and not asks_help and (argv[1] not in NEED_NO_SERVICES or asks_database)
@@ -57,7 +57,7 @@ def main(argv: list[str]) -> None:
     try:
         from dev import services
     except ImportError:
-        # Only the production dependencies are installed: then the variables have to be set.
+        # With only the production dependencies installed, the variables must be set.
         execute(argv)
         return
     state = data_dir(argv[1])
@@ -82,7 +82,7 @@ def main(argv: list[str]) -> None:
 
 
 def _start_everything(argv: list[str]) -> None:
-    """Run `run` or `demo`, which set LUXEWIN_ENV for the processes they start; in this one it may be unset."""
+    """Run `run` or `demo`, which set LUXEWIN_ENV for their processes; in this one it may be unset."""
     import django
     from django.core.management import load_command_class
 

@@ -1,9 +1,9 @@
 """The schema of embedded databases: built once, then copied.
 
-dj-stripe's migrations rebuild the state of some fifty models hundreds of times: over a minute of one core. An embedded
-database gets dj-stripe's tables as they are today and its migrations noted as applied; everything else migrates as in
+dj-stripe's migrations rebuild the state of some fifty models hundreds of times: over a minute of one core. So an
+embedded database gets dj-stripe's current tables, with its migrations noted as applied; everything else migrates as in
 production. A test migrates for real and compares the two. The result is kept as a template database, named after a
-digest of all migrations, from which tests, the demo and a first `make run` are copied in a fraction of a second.
+digest of all migrations. Tests, the demo and a first `make run` copy it in a fraction of a second.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from psycopg import sql
 
 SHORTCUT = "djstripe"
 ROLES_FILE = "accounts/roles.py"
-# dj-stripe's models say integer for the keys of these join tables, its migrations made them bigint.
+# dj-stripe's models declare integer keys for these join tables; its migrations made them bigint.
 WIDER_KEYS = (
     "djstripe_djstripeinvoicedefaulttaxrate",
     "djstripe_djstripeinvoiceitemtaxrate",
@@ -29,7 +29,7 @@ WIDER_KEYS = (
 
 
 def migrate_quickly() -> None:
-    """Brings the configured database to today's schema; safe to repeat. Cost on an empty one: about ten seconds."""
+    """Migrate the configured database to the current schema; safe to repeat. Cost if empty: about ten seconds."""
     recorder = MigrationRecorder(connection)
     if not any(app == SHORTCUT for app, _ in recorder.applied_migrations()):
         # dj-stripe's customers point at our users.
@@ -47,10 +47,10 @@ def migrate_quickly() -> None:
 
 
 def ensure_template() -> str:
-    """The name of the template database with today's schema; built if it is not there, older ones are dropped."""
+    """Return the name of the template database with the current schema; build it if missing, and drop older ones."""
     template = f"luxewin_schema_{_digest()}"
     with _server() as server:
-        # Of two processes that need it at once, one builds.
+        # If two processes need it at once, one builds it.
         server.execute("SELECT pg_advisory_lock(hashtext('luxewin_schema'))")
         if _exists(server, template):
             return template
@@ -68,13 +68,13 @@ def ensure_template() -> str:
         finally:
             connection.close()
             connection.settings_dict["NAME"] = target
-        # Only a finished schema gets the template's name, so that a crash leaves none that is half built.
+        # Only a finished schema gets the template's name, so that a crash leaves no incomplete one.
         _run(server, "ALTER DATABASE {} RENAME TO {}", "luxewin_building", template)
     return template
 
 
 def prepare_database(*, fresh: bool) -> None:
-    """Sees to it that the configured database has today's schema; `fresh` empties it first."""
+    """Give the configured database the current schema; `fresh` empties it first."""
     template, target = ensure_template(), settings.DATABASES["default"]["NAME"]
     connection.close()
     with _server() as server:
@@ -87,7 +87,7 @@ def prepare_database(*, fresh: bool) -> None:
 
 
 def _digest() -> str:
-    """Of every installed app's migrations and their SQL, of the roles, whose permissions they write, and of this."""
+    """Hash all apps' migrations and their SQL, the roles whose permissions they write, and this file."""
     digest = hashlib.sha256()
     folders = [Path(config.path) for config in apps.get_app_configs()]
     files = [

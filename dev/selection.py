@@ -1,9 +1,9 @@
-"""Which tests `make test` leaves to `make test-all`, and which begin first. Loaded by `-p dev.selection`."""
+"""Tests that `make test` leaves to `make test-all`, and tests that begin first. Loaded by `-p dev.selection`."""
 
 import pytest
 
-# What `make test` leaves to `make test-all`, by the beginning of its name: whatever starts servers, workers or
-# browsers, asks a chain node, makes its input up, or takes more processor time than others.
+# What `make test` leaves to `make test-all`, by the start of its name: tests that start servers, workers or browsers,
+# ask a chain node, generate their input, or take more processor time than others.
 MARKED = {
     "stack": (
         "dev/tests/",
@@ -56,12 +56,12 @@ MARKED = {
         "verification/tests/test_verifier_files.py",
     ),
 }
-# They take a minute or more each, some of them waiting.
+# Each takes a minute or more, some of it waiting.
 LONG = ("test_faults.py::test_purchases_and_draws_survive_kills", "test_end_to_end.py::", "test_worker_processes.py::")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark it by its name."""
+    """Mark a test by its name."""
     for mark, names in MARKED.items():
         if item.nodeid.startswith(names):
             item.add_marker(mark)
@@ -69,5 +69,5 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest tests begin first, whatever the random order, so that the others run beside them."""
+    """Put the longest tests first despite the random order, so that the others run beside them."""
     items.sort(key=lambda item: not any(name in item.nodeid for name in LONG))

@@ -21,15 +21,15 @@ from dev.services.processes import free_port, is_free
 
 STAFF_EMAIL = "admin@luxewin.example"
 READY_SECONDS = 180
-# Between the end of a process and its next start, in seconds; who lived LONG_LIFE had no fault from the start.
+# Seconds between the end of a process and its next start; after LONG_LIFE, it counts as started without fault.
 FIRST_PAUSE, LONGEST_PAUSE, LONG_LIFE = 1.0, 32.0, 60.0
-# Longer than the worker takes to stop at most.
+# Longer than the worker ever takes to stop.
 GRACE = 35.0
 
 
 @dataclass
 class _Kept:
-    """A process that is started again after a pause, which doubles after each short life."""
+    """A process that is restarted after a pause, which doubles after each short life."""
 
     argv: list[str]
     started_at: float = field(default_factory=time.monotonic)
@@ -37,7 +37,7 @@ class _Kept:
     due_at: float | None = None
 
     def ended(self) -> float:
-        """Answers in how many seconds it is to be started."""
+        """Note the end; return in how many seconds to start it again."""
         if time.monotonic() - self.started_at > LONG_LIFE:
             self.pause = FIRST_PAUSE
         pause, self.pause = self.pause, min(2 * self.pause, LONGEST_PAUSE)
@@ -45,14 +45,14 @@ class _Kept:
         return pause
 
     def started(self) -> None:
-        """It runs again."""
+        """Note that it runs again."""
         self.started_at, self.due_at = time.monotonic(), None
 
 
 class Stack:
-    """Runs while it is entered: starts the parts, prepares the database, then server and worker, and waits until ready.
+    """The running product: entering starts parts, prepares the database, starts server and worker, waits until ready.
 
-    Whatever ends this process, a SIGKILL included, ends everything that it started.
+    Anything that ends this process, even SIGKILL, ends everything that it started.
     """
 
     def __init__(
@@ -77,12 +77,12 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """Where the server answers."""
+        """The server's address."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the product's processes are told."""
+        """The environment of the product's processes."""
         return self.supervisor.environment
 
     def __enter__(self) -> Self:
@@ -109,7 +109,7 @@ class Stack:
         self.supervisor.__exit__(kind, error, trace)
 
     def keep(self) -> Iterator[str]:
-        """Starts server and worker again if they ended by themselves, and tells of it. To be called again and again."""
+        """Restart server and worker if they ended by themselves, and yield a line for each. Call it repeatedly."""
         for name, kept in self._kept.items():
             child = self.supervisor.children[name]
             if (code := child.poll()) is None:
@@ -132,7 +132,7 @@ class Stack:
         self.password = file.read_text()
         self.environment.update({"PUBLIC_URL": self.url, "LUXEWIN_STAFF_PASSWORD": self.password})
         self.environment.update({"LUXEWIN_STATE": str(self.supervisor.state_dir)} | self.extra)
-        # Only a database of our own is copied or emptied, never one that DATABASE_URL names.
+        # Only our own database is copied or emptied, never one that DATABASE_URL names.
         ours = ["--embedded", *(["--fresh"] if self.fresh else [])] if "postgres" in self.supervisor.names else []
         bootstrap = self.supervisor.spawn("bootstrap", [sys.executable, "manage.py", "bootstrap", *ours])
         if code := bootstrap.wait():
@@ -153,7 +153,7 @@ class Stack:
         self.seconds["server and worker"] = time.monotonic() - started
 
     def _reload_on_change(self) -> None:
-        """Have the server load the code anew (SIGHUP) whenever a file of ours changes."""
+        """Have the server reload the code (SIGHUP) whenever one of our files changes."""
         import watchfiles
 
         for _ in watchfiles.watch(*(PROJECT / room for room in ROOMS)):
@@ -164,7 +164,7 @@ class Stack:
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
         answer = "no answer"
-        # One client for all looks: each new one loads every certificate authority.
+        # One client for all checks: each new one loads every certificate authority.
         with httpx.Client(timeout=5) as http:
             while time.monotonic() < deadline:
                 for child in self.supervisor.children.values():
@@ -182,7 +182,7 @@ class Stack:
         raise services.ServiceError(f"not ready after {READY_SECONDS} s: {answer[:500]}")
 
     def summary(self) -> str:
-        """Addresses and the staff login, for people."""
+        """Describe addresses and the staff login, for people."""
         rows = {
             "Start page": self.url,
             "Back office": f"{self.url}/admin/",
@@ -199,7 +199,7 @@ SERVE = (sys.executable, "manage.py", "serve")
 
 
 def server_command(port: int, processes: int, program: Sequence[str] = SERVE) -> list[str]:
-    """How the product is served on this machine."""
+    """Return the command that serves the product on this machine."""
     return [*program, f"--port={port}", f"--workers={processes}"]
 
 
@@ -207,7 +207,7 @@ ROOMS = ("luxewin", "accounts", "raffles", "purchases", "verification", "templat
 
 
 def wait_for_the_end(stack: Stack, say: Callable[[str], object]) -> None:
-    """Returns on Ctrl-C and SIGTERM; until then server and worker are started again whenever they end."""
+    """Wait for Ctrl-C or SIGTERM; until then restart server and worker whenever they end."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())

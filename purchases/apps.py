@@ -9,7 +9,7 @@ class PurchasesConfig(AppConfig):
     name = "purchases"
 
     def ready(self) -> None:
-        """Sets up the door to Stripe, listens to its events and to raffles, registers sweeps, checks and the probe."""
+        """Set up the Stripe client, listen to its events and to raffles, register sweeps, checks and the probe."""
         from accounts import spending
         from luxewin.health import EVERY_SECONDS_OUTSIDE, register
         from purchases import checks, gateway, privacy, receivers, services, tasks  # noqa: F401 register themselves

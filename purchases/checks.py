@@ -1,6 +1,6 @@
-"""System checks of the door to Stripe: `manage.py check --deploy --tag stripe --database default`.
+"""System checks of the connection to Stripe: `manage.py check --deploy --tag stripe --database default`.
 
-They ask Stripe and read the database, so a plain `check --deploy` leaves them out, as all checks tagged `database`.
+They ask Stripe and read the database, so a plain `check --deploy` skips them, like all checks tagged `database`.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ REGISTER = "Run `manage.py register_webhook`."
 
 @register(TAG, Tags.database, deploy=True)
 def events_are_subscribed_and_handled(**kwargs: Any) -> list[CheckMessage]:
-    """What Stripe sends is what is handled, at one address at least. Cost: one request an endpoint."""
+    """Check that Stripe sends exactly the handled events, to at least one address. Cost: one request per endpoint."""
     faults: list[CheckMessage] = []
     try:
         endpoints = gateway.endpoints()
@@ -50,7 +50,7 @@ def _differences(endpoint: gateway.Endpoint) -> list[CheckMessage]:
 
 
 def _deaf() -> list[CheckMessage]:
-    """Handled by name only."""
+    """Return an error for each handled event that no receiver is connected to."""
     return [
         Error(f"Nothing listens to {name}.", hint="Connect it in purchases.receivers.", id="purchases.E004")
         for name in gateway.EVENTS

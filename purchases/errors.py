@@ -1,14 +1,14 @@
-"""What purchases refuse, and what to do next."""
+"""Problems that purchases answer with, and what to do next."""
 
 from accounts.errors import SpendLimitReached
 from luxewin.api.problems import Problem, Unavailable
 
-# Shown by accounts too, and refused here.
+# Accounts show it too; purchases raise it.
 __all__ = ["SpendLimitReached"]
 
 
 class RaffleNotFound(Problem):
-    """No such raffle, or not published."""
+    """The raffle does not exist or is not published."""
 
     status = 404
     code = "raffle_not_found"
@@ -16,14 +16,14 @@ class RaffleNotFound(Problem):
 
 
 class RaffleNotOpen(Problem):
-    """Its sale has not begun; `opens_at` says when."""
+    """The raffle's sale has not begun; `opens_at` says when it does."""
 
     code = "raffle_not_open"
     title = "Not on sale yet"
 
 
 class RaffleClosed(Problem):
-    """Its sale is over."""
+    """The raffle's sale is over."""
 
     code = "raffle_closed"
     title = "Closed"
@@ -37,7 +37,7 @@ class SoldOut(Problem):
 
 
 class NotEnoughLeft(Problem):
-    """Fewer are left than asked for; `left` says how many."""
+    """Fewer tickets are left than requested; `left` says how many."""
 
     code = "not_enough_left"
     title = "Not enough tickets left"
@@ -51,14 +51,14 @@ class LimitReached(Problem):
 
 
 class WrongAnswer(Problem):
-    """Not the answer to the raffle's question."""
+    """The answer to the raffle's question is wrong."""
 
     code = "wrong_answer"
     title = "Wrong answer"
 
 
 class TooManyAnswers(Problem):
-    """The person answered a raffle's question wrongly as often as a day allows; `try_again_at` says until when."""
+    """The person gave as many wrong answers as a day allows; `try_again_at` says when they can answer again."""
 
     status = 429
     code = "too_many_answers"
@@ -66,7 +66,7 @@ class TooManyAnswers(Problem):
 
 
 class TooManyLapsedHolds(Problem):
-    """The person let too many holds run out within a day; `try_again_at` says from when on they can hold tickets."""
+    """Too many of the person's holds lapsed within a day; `try_again_at` says when they can hold tickets again."""
 
     status = 429
     code = "too_many_lapsed_holds"
@@ -74,14 +74,14 @@ class TooManyLapsedHolds(Problem):
 
 
 class NotHeld(Problem):
-    """No tickets that wait to be paid: they are paid, or a bank works on it, or they are given back already."""
+    """The purchase does not wait for payment: it is paid, at a bank, or its tickets are back on sale already."""
 
     code = "not_held"
     title = "Not held"
 
 
 class AmountTooLarge(Problem):
-    """More than one card payment can carry."""
+    """The amount is more than one card payment can carry."""
 
     code = "amount_too_large"
     title = "Amount too large for one payment"
@@ -95,7 +95,7 @@ class ReferenceUsed(Problem):
 
 
 class EntrantRefused(Problem):
-    """Nobody can be entered whose account is not active or whom a safeguard bars, nor can staff enter themselves."""
+    """The entrant's account is not active, a safeguard bars them, or they are the member of staff who enters."""
 
     code = "entrant_refused"
     title = "Not a possible entrant"
@@ -110,25 +110,25 @@ class WrongDate(Problem):
 
 
 class NotRefundable(Problem):
-    """Not paid, or its raffle's entries are frozen."""
+    """The purchase is not paid, or its raffle's entries are frozen."""
 
     code = "not_refundable"
     title = "Not refundable"
 
 
 class ProviderUnavailable(Unavailable):
-    """Stripe does not answer, or not in time. Nothing is lost: the same request may be sent again."""
+    """Stripe does not answer in time. Nothing is lost: the same request may be sent again."""
 
     code = "payment_provider_unavailable"
     title = "The payment provider does not answer"
 
 
 class ProviderFailed(ProviderUnavailable):
-    """Stripe answered that something went wrong on its side, and will answer the same under the same key."""
+    """Stripe answered that it failed itself, and will answer the same under the same idempotency key."""
 
 
 class ProviderRefused(Problem):
-    """Stripe answered with a refusal that repeating will not change."""
+    """Stripe refused for good: repeating the request does not help."""
 
     status = 502
     code = "payment_provider_refused"

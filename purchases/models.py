@@ -1,7 +1,7 @@
-"""A purchase, the attempts to pay for it, and its refund.
+"""Purchases, the attempts to pay for them, and their refunds.
 
-The state of the tickets (`Purchase.status`) and the state of the money (`Payment.status`) are apart, so that late or
-double money has a place to live.
+The state of the tickets (`Purchase.status`) and of the money (`Payment.status`) are separate, so that late and double
+payments can be stored.
 """
 
 from typing import ClassVar
@@ -21,7 +21,7 @@ from raffles.models import Raffle
 
 
 class PersonTally(models.Model):
-    """How many tickets of one raffle one person holds or owns: the per-person limit is decided on this row."""
+    """How many tickets of one raffle one person holds or owns: this row enforces the limit per person."""
 
     # The unique constraint's index serves lookups by raffle.
     raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="+", db_index=False)
@@ -39,16 +39,16 @@ class PersonTally(models.Model):
 
 
 class Purchase(Claimable):
-    """Tickets of one raffle that one person holds, owns or owned: an entry of the draw once paid."""
+    """Tickets of one raffle that one person holds, owns or owned; once paid, an entry of the draw."""
 
     class Status(models.TextChoices):
-        PENDING = "pending", "Pending"  # tickets are held, money is awaited
-        PROCESSING = "processing", "Processing"  # tickets are held, a bank takes days over the payment
-        PAID = "paid", "Paid"  # numbers are given; the only status that takes part in a draw
-        EXPIRED = "expired", "Expired"  # the hold was released, no money stays with us
-        REVIEW = "review", "In review"  # money came that does not match; nothing issued, finance decides
+        PENDING = "pending", "Pending"  # tickets are held, the payment is awaited
+        PROCESSING = "processing", "Processing"  # tickets are held, a bank takes days for the payment
+        PAID = "paid", "Paid"  # numbers are issued; the only status that takes part in a draw
+        EXPIRED = "expired", "Expired"  # the hold was released, no money is kept
+        REVIEW = "review", "In review"  # money arrived that does not match; nothing issued, finance decides
         REFUNDING = "refunding", "Being refunded"  # out of the draw, the refund is on its way
-        REFUNDED = "refunded", "Refunded"  # Stripe says that the money went back
+        REFUNDED = "refunded", "Refunded"  # Stripe confirmed the refund
         VOID = "void", "Void"  # out of the draw, and no money goes back: a free entry, or a lost dispute
 
     class Route(models.TextChoices):
@@ -61,7 +61,7 @@ class Purchase(Claimable):
     entry_id = models.UUIDField(
         unique=True, default=uuid4, editable=False, help_text="Public, says nothing about the person."
     )
-    # Every index is written with every hold: those that begin with these columns serve for them.
+    # Every hold writes every index: other indexes that begin with these columns serve their lookups too.
     raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="purchases", db_index=False)
     buyer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="purchases", db_index=False)
     route = models.CharField(max_length=6, choices=Route.choices, default=Route.CARD)
@@ -84,7 +84,7 @@ class Purchase(Claimable):
     )
     disputed_at = models.DateTimeField(null=True, help_text="When the cardholder first disputed the payment.")
 
-    # What Stripe.js needs while it can be paid: `for_display()` reads it, opening a payment sets it.
+    # For Stripe.js while the purchase can be paid: `for_display()` reads it, opening a payment sets it.
     client_secret: str | None = None
 
     objects = PurchaseQuerySet.as_manager()
@@ -97,7 +97,7 @@ class Purchase(Claimable):
             models.UniqueConstraint(fields=["raffle", "first_ticket"], name="purchase_numbers_once"),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="purchase_quantity"),
             models.CheckConstraint(
-                # NULL >= 1 is unknown, and a check lets through what is not false.
+                # NULL >= 1 is unknown, and a check passes unless it is false.
                 condition=~Q(status="paid") | Q(first_ticket__isnull=False, first_ticket__gte=1),
                 name="purchase_paid_has_numbers",
             ),
@@ -115,22 +115,22 @@ class Purchase(Claimable):
 
     @property
     def tickets(self) -> dict[str, int] | None:
-        """The numbers, once given."""
+        """The ticket numbers, once issued."""
         if self.first_ticket is None:
             return None
         return {"first": self.first_ticket, "last": self.first_ticket + self.quantity - 1, "count": self.quantity}
 
     @property
     def payment(self) -> "Payment":
-        """The newest attempt to pay for it. Cost: one query. Raises Payment.DoesNotExist for a free entry."""
+        """The newest payment attempt. Cost: one query. Raises Payment.DoesNotExist for a free entry."""
         return self.payments.latest("attempt")
 
 
 class LapseWait(models.Model):
-    """How long somebody waits before they can hold tickets again, by how many of their holds lapsed within a day.
+    """How long a person waits before they can hold tickets again, by how many of their holds lapsed within a day.
 
-    The row with the most lapses that the person reaches counts, from the newest lapse on. The trigger wait_after_lapses
-    (purchases/sql) reads it.
+    The row with the most lapses that the person has reached applies, from the newest lapse on. The trigger
+    wait_after_lapses (purchases/sql) reads it.
     """
 
     lapses = models.PositiveSmallIntegerField(primary_key=True)
@@ -144,16 +144,16 @@ class LapseWait(models.Model):
 
 
 class Payment(models.Model):
-    """One attempt to be paid for a purchase: one PaymentIntent at Stripe, made under an idempotency key of its own.
+    """One attempt to pay for a purchase: one PaymentIntent at Stripe, made under its own idempotency key.
 
-    A decline does not end an attempt, its intent can be paid with another card. The next attempt begins where an
-    intent was never made, or was cancelled while the tickets were still held.
+    A decline does not end an attempt: its intent can be paid with another card. The next attempt begins if an intent
+    was never made, or was cancelled while the tickets were still held.
     """
 
     class Status(models.TextChoices):
-        STARTED = "started", "Started"  # stored before Stripe is called; whether the intent exists is not known yet
+        STARTED = "started", "Started"  # stored before Stripe is called; the intent may or may not exist yet
         OPEN = "open", "Open"  # the intent exists, the buyer may pay
-        PROCESSING = "processing", "Processing"  # paid by a method whose bank answers days later
+        PROCESSING = "processing", "Processing"  # paid by a method whose bank takes days to answer
         SUCCEEDED = "succeeded", "Succeeded"  # Stripe has the money
         CANCELED = "canceled", "Canceled"  # the intent can never succeed
         FAILED = "failed", "Failed"  # the intent was never made, or nobody was told its secret
@@ -161,7 +161,7 @@ class Payment(models.Model):
     LIVE: ClassVar[list[str]] = ["started", "open", "processing"]
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    # The index of its constraint serves for it.
+    # A constraint's index serves lookups by purchase.
     purchase = models.ForeignKey(Purchase, models.PROTECT, related_name="payments", db_index=False)
     attempt = models.PositiveSmallIntegerField(default=1)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.STARTED)
@@ -173,7 +173,7 @@ class Payment(models.Model):
         db_default="",
         help_text="Whose intent it is, by Stripe's id; a buyer can get another.",
     )
-    # Since when a request has been waiting for Stripe to make the intent; a second one stays away for a while.
+    # Since when a request has been waiting for Stripe to make the intent; it keeps a second one away for a while.
     calling_since = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = UpdatedAtField()
@@ -196,27 +196,27 @@ class Payment(models.Model):
 
     @property
     def idempotency_key(self) -> str:
-        """What makes the creation of the intent safe to repeat; follows from the row, which is stored first."""
+        """The key that makes creating the intent safe to repeat; it follows from the row, which is stored first."""
         return f"luxewin-purchase-{self.purchase_id}-{self.attempt}"
 
 
 class Refund(Claimable):
-    """Money of one payment on its way back: all that is left of it when Stripe is asked."""
+    """The refund of one payment: all that is left of its money when Stripe is asked."""
 
     class Status(models.TextChoices):
-        REQUESTED = "requested", "Requested"  # decided, Stripe not asked yet or not answering
+        REQUESTED = "requested", "Requested"  # decided; Stripe was not asked yet or did not answer
         WAITING = (
             "waiting",
             "Waiting for a dispute",
-        )  # Stripe sends nothing back while the cardholder's bank has the case
-        PENDING = "pending", "Pending"  # Stripe has it under way
+        )  # Stripe refunds nothing while the cardholder's bank has the case
+        PENDING = "pending", "Pending"  # Stripe is processing it
         SUCCEEDED = "succeeded", "Succeeded"
-        FAILED = "failed", "Failed"  # Stripe refused, or the bank sent it back; finance looks
-        CLOSED = "closed", "Closed"  # nothing is left to send: a lost dispute, a refund by hand or a void took it
+        FAILED = "failed", "Failed"  # Stripe refused, or the bank returned it; finance reviews it
+        CLOSED = "closed", "Closed"  # nothing is left to refund: a lost dispute, a refund by hand or a void took it
 
     OPEN: ClassVar[list[str]] = ["requested", "pending"]
     DONE: ClassVar[list[str]] = ["succeeded", "closed"]
-    # Of these Stripe has nothing under way.
+    # Stripe is not processing these.
     UNSENT: ClassVar[list[str]] = ["requested", "waiting", "failed"]
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -244,9 +244,9 @@ class Refund(Claimable):
 
     @property
     def idempotency_key(self) -> str:
-        """What makes asking Stripe safe to repeat; a failed refund that finance tries again is another request.
+        """The key that makes the request safe to repeat; a failed refund that finance tries again gets another.
 
-        So is one after Stripe itself failed, which it answers for the same key again and again.
+        So does a request after Stripe itself failed, because it repeats that answer for the same key.
         """
         spent = f"-{self.spent_keys}" if self.spent_keys else ""
         return f"luxewin-refund-{self.id}-{self.attempt}{spent}"
@@ -255,9 +255,9 @@ class Refund(Claimable):
 class Dispute(models.Model):
     """A cardholder's claim with their bank against one payment, as Stripe has it."""
 
-    # Of which Stripe says nothing else any more.
+    # Final: Stripe sends no further status.
     CLOSED: ClassVar[list[str]] = ["won", "lost", "warning_closed", "prevented"]
-    # The charge cannot be refunded meanwhile; while a bank only inquires (`warning_…`) it can.
+    # The charge cannot be refunded meanwhile; during a bank's inquiry (`warning_…`) it can.
     BLOCKING: ClassVar[list[str]] = ["needs_response", "under_review"]
 
     stripe_id = models.CharField(max_length=255, primary_key=True)
@@ -295,7 +295,7 @@ class PostalEntry(models.Model):
 
 
 class SkillAttempt(models.Model):
-    """An answer that somebody gave to a raffle's question, right or wrong."""
+    """A person's answer to a raffle's question, right or wrong."""
 
     raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="+")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
@@ -308,15 +308,15 @@ class SkillAttempt(models.Model):
         indexes = [models.Index(fields=["raffle", "user"], name="skill_raffle_user")]
 
     def __str__(self) -> str:
-        # Not the answer: titles of pages are read by those who are not to know the right one.
+        # Not the answer: page titles are seen by staff who must not know the right one.
         return f"{self.at:%Y-%m-%d %H:%M:%S}, {'right' if self.correct else 'wrong'}"
 
 
 class CustomerChange(Claimable):
-    """This person's address changed, and Stripe's customer of theirs has not been told since.
+    """A note that the person's address changed and their Stripe customer is not updated yet.
 
-    Written by a trigger of the table of people (purchases/sql/note_customer_change.sql), so that no way of changing an
-    address is missed.
+    A trigger on the table of people writes it (purchases/sql/note_customer_change.sql), so that no change of an address
+    is missed.
     """
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+")
@@ -327,7 +327,7 @@ class CustomerChange(Claimable):
 
 
 class StripeNotice(Claimable):
-    """Stripe had news of this object, and nobody has looked at it since: a receiver's word that survives any crash."""
+    """A receiver's note that Stripe has news of an object that was not looked at since; it survives any crash."""
 
     class About(models.TextChoices):
         INTENT = "payment_intent", "Payment intent"
@@ -346,7 +346,7 @@ class StripeNotice(Claimable):
 
 
 class StaleMirror(Claimable):
-    """This object changed at Stripe, and dj-stripe's record of it has not been brought up to it since."""
+    """A note that an object changed at Stripe and dj-stripe's record of it is not up to date yet."""
 
     object_id = models.CharField(max_length=255, primary_key=True)
     about = models.CharField(max_length=14, choices=StripeNotice.About.choices)
@@ -363,7 +363,7 @@ class StaleMirror(Claimable):
 
 
 class UnstoredEvent(Claimable):
-    """An event of Stripe that could not be taken in: kept and tried again, while those after it go on."""
+    """A Stripe event that could not be stored: kept and tried again, while later events go on."""
 
     event_id = models.CharField(max_length=255, primary_key=True)
     type = models.CharField(max_length=250)
@@ -382,9 +382,9 @@ class UnstoredEvent(Claimable):
 
 
 class SetAsideEvent(models.Model):
-    """An event that Stripe signed and that is none of ours: of a type that we do not ask for, or of another account.
+    """An event that Stripe signed and we do not handle: of a type that we do not ask for, or of another account.
 
-    Nothing follows from it. It is kept for a while, to see what an endpoint at Stripe is subscribed to.
+    It has no effect. It is kept for a while, to see what an endpoint at Stripe is subscribed to.
     """
 
     event_id = models.CharField(max_length=255, primary_key=True)
@@ -401,7 +401,7 @@ class SetAsideEvent(models.Model):
 
 
 class StripeWatch(Claimable):
-    """How far we have looked through Stripe's events, and when the books were last compared: one row."""
+    """How far we have read Stripe's events, and when the books were last compared: one row."""
 
     events_until = models.DateTimeField(help_text="Every event created before is stored, or kept unstored.")
     compared_at = models.DateTimeField(help_text="When the newest comparison was ordered.")
@@ -411,7 +411,7 @@ class StripeWatch(Claimable):
 
 
 class Reconciliation(Claimable):
-    """One comparison of our books with Stripe's, done a stretch of time at a time."""
+    """One comparison of our books with Stripe's, done one stretch of time after another."""
 
     since = models.DateTimeField()
     until = models.DateTimeField()
@@ -429,7 +429,7 @@ class Reconciliation(Claimable):
 
 
 class SettledDifference(models.Model):
-    """A difference that finance has dealt with in another way: comparisons name it no more, as long as it stays so."""
+    """A difference that finance dealt with in another way: comparisons do not report it again unless it changes."""
 
     text = models.CharField(max_length=400, unique=True, help_text="As a comparison names it, up to what was done.")
     reason = LineField(max_length=200)

@@ -1,4 +1,4 @@
-"""Postal files: many free entries at once, from CSV. All faults are found before anything is written."""
+"""Files of free entries: many letters at once, from CSV. All faults are found before anything is written."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -17,13 +17,13 @@ COLUMNS = ("reference", "email", "quantity", "received_on")
 MAX_BYTES = 600_000
 MAX_ROWS = 5_000
 MAX_REFERENCE = 64
-# No raffle has more tickets than nine digits count.
+# No raffle has more tickets than nine digits can express.
 QUANTITY = re.compile(r"[0-9]{1,9}")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class PostalFileError(ValueError):
-    """The file was refused as a whole; `faults` names each fault by its row and column, the heading being row 1."""
+    """The whole file was refused; `faults` names each fault by row and column, counting the heading as row 1."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__(f"{len(faults)} fault(s) in the file, nothing was written")
@@ -31,17 +31,17 @@ class PostalFileError(ValueError):
 
 
 def load_letters(data: bytes, *, raffle: Raffle, actor: User) -> list[Purchase]:
-    """Enters every row of the file into the raffle in one transaction. Raises PostalFileError naming every fault."""
+    """Enter every row of the file into the raffle in one transaction. Raises PostalFileError naming every fault."""
     letters = read_letters(data, raffle=raffle, actor=actor)
     try:
         return create_postal_entries(raffle_id=raffle.pk, letters=letters, actor=actor)
     except Problem as problem:
-        # What was true when the file was checked is not true any more.
+        # Something has changed since the file was checked.
         raise PostalFileError([problem.detail]) from problem
 
 
 def read_letters(data: bytes, *, raffle: Raffle, actor: User) -> list[PostalEntryRow]:
-    """The rows of the file, checked; writes nothing. `raffle` is read with its phase and counter.
+    """Read and check the rows of the file; write nothing. `raffle` is read with its phase and counter.
 
     Raises PostalFileError naming every fault. Cost: three queries.
     """
@@ -67,7 +67,7 @@ def read_letters(data: bytes, *, raffle: Raffle, actor: User) -> list[PostalEntr
 
 
 def _rows(data: bytes) -> dict[int, dict[str, str]]:
-    """The cells of each row by its number. Raises PostalFileError on a file that is no table of our columns."""
+    """Return each row's cells by row number. Raises PostalFileError unless the file is a table of our columns."""
     if len(data) > MAX_BYTES:
         raise PostalFileError([f"the file is larger than {MAX_BYTES} bytes"])
     try:
@@ -90,7 +90,7 @@ def _faults_of_table(heading: list[str], rows: dict[int, list[str]]) -> Iterator
 
 
 def _readers(people: dict[str, User]) -> dict[str, Callable[[str], Any]]:
-    """By column: a function that turns its cell into a value, or raises ValueError saying why not."""
+    """Return, by column, a function that turns a cell into a value or raises ValueError saying why not."""
 
     def entrant(cell: str) -> User:
         if not cell:

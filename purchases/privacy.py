@@ -1,4 +1,4 @@
-"""What purchases hold on people, what stands in the way of forgetting them, and what is taken away."""
+"""Personal data of purchases: what is held on people, what delays their erasure, and what is erased."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC
@@ -33,7 +33,7 @@ TICKETS = (
 
 
 def register() -> None:
-    """Called once, when the app is ready."""
+    """Register what archives contain, and retention rules. Call once, when the app is ready."""
     exports.register_rows("purchases/purchases.json", "what you bought and entered", Purchase, by="buyer")
     tickets = "your tickets, for a spreadsheet"
     exports.register("purchases/tickets.csv", tickets, _tickets, "purchases.Purchase", columns=TICKETS)
@@ -58,7 +58,7 @@ def register() -> None:
 
 
 def _tickets(user: User) -> Iterator[dict[str, Any]]:
-    """A row for each purchase, with the columns of TICKETS."""
+    """Yield a row for each purchase, with the columns of TICKETS."""
     bought = Purchase.objects.filter(buyer=user).select_related("raffle").order_by("pk")
     for each in bought.iterator(chunk_size=500):
         tickets: dict[str, Any] = each.tickets or {"first": "", "last": "", "count": each.quantity}
@@ -77,7 +77,7 @@ def _tickets(user: User) -> Iterator[dict[str, Any]]:
 
 
 def _cards(user: User) -> Iterator[dict[str, Any]]:
-    """All that is kept of them, attempts that failed included: kind, brand, digits, expiry, country, fingerprint."""
+    """Yield all that is kept of cards, failed attempts included: kind, brand, digits, expiry, country, fingerprint."""
     paid = Payment.objects.filter(purchase__buyer=user).exclude(intent_id="").exclude(intent_id=None)
     purchases = dict(paid.values_list("intent_id", "purchase_id"))
     charges = Charge.objects.filter(payment_intent__in=purchases).order_by("created", "id")
@@ -107,7 +107,7 @@ STATUSES = {
 
 @obstacle
 def _money_under_way(user: User) -> Iterable[Obstacle]:
-    """Nobody is forgotten while they, their bank or we owe each other anything."""
+    """Yield what delays a person's erasure: money that they, their bank or we still owe."""
     for purchase in Purchase.objects.filter(buyer=user, status__in=STATUSES):
         yield Obstacle(f"purchase_{purchase.status}", STATUSES[Purchase.Status(purchase.status)], str(purchase.pk))
     refunds = Refund.objects.filter(payment__purchase__buyer=user).exclude(status__in=Refund.DONE)
@@ -120,10 +120,10 @@ def _money_under_way(user: User) -> Iterable[Obstacle]:
 
 @eraser
 def _erase_what_was_written(user: User) -> None:
-    """Free text, and what opens a payment; amounts, numbers, ids and times are the books, and stay.
+    """Erase free text and client secrets; amounts, numbers, ids and times are our books, and stay.
 
-    What staff wrote on a letter may be a name. Nobody is erased before the draw, so it is not needed any more to tell
-    whether a letter was entered.
+    A letter's reference, which staff wrote, may be a name. Nobody is erased before the draw, so it is no longer needed
+    to tell whether a letter was entered.
     """
     erased = Concat(Value("erased "), Replace(Cast("purchase_id", CharField()), Value("-"), Value("")))
     PostalEntry.objects.filter(purchase__buyer=user).update(reference=erased)
@@ -133,7 +133,7 @@ def _erase_what_was_written(user: User) -> None:
 
 @eraser
 def _erase_cards(user: User) -> None:
-    """Of what was paid with the kind, the brand and the last digits stay; of an excluded person's, digests too."""
+    """Erase card data except kind, brand and last digits; for an excluded person, keep digests too."""
     remember_excluded_cards(user, services.card_fingerprints_of(user))
     paid = Payment.objects.filter(purchase__buyer=user).exclude(intent_id=None)
     gateway.forget_cards([str(intent) for intent in paid.values_list("intent_id", flat=True)])

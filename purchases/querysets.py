@@ -1,4 +1,4 @@
-"""Reads of purchases."""
+"""Queries for purchases."""
 
 from datetime import UTC, timedelta
 from typing import Any, Self
@@ -8,31 +8,31 @@ from django.db.models.functions import Now, TruncMonth
 
 
 class PurchaseQuerySet(QuerySet[Any]):
-    """Purchases; chain these."""
+    """Purchases; the methods chain."""
 
     def for_display(self) -> Self:
-        """All that a list shows, in one query; `client_secret` is null unless it can be paid right now."""
+        """Read all that a list shows, in one query; `client_secret` is null unless it can be paid right now."""
         payable = self.model.payments.rel.related_model.objects.filter(
             purchase=OuterRef("pk"), purchase__status=self.model.Status.PENDING, status="open"
         )
         return self.select_related("raffle").annotate(client_secret=Subquery(payable.values("client_secret")[:1]))
 
     def holding(self) -> Self:
-        """Holding tickets, waiting for money."""
+        """Filter purchases that hold tickets and wait for money."""
         return self.filter(status__in=self.model.HOLDING)
 
     def paid(self) -> Self:
-        """Owning tickets: what takes part in a draw."""
+        """Filter purchases that own tickets and take part in a draw."""
         return self.filter(status=self.model.Status.PAID)
 
     def of_this_month(self) -> Self:
-        """Held in this calendar month (UTC), and neither released nor on their way back: what a spend limit counts."""
+        """Filter purchases that a spend limit counts: made this calendar month (UTC), neither released nor refunded."""
         return self.of_month(Now())
 
     def of_month(self, moment: Any) -> Self:
-        """The same for the month of a moment, an expression.
+        """Filter like `of_this_month`, for the month of `moment`, an expression.
 
-        The month is UTC's for everybody: who moves, or sets another time zone, begins no other month by that.
+        The month is in UTC for everybody, so moving or changing the time zone does not begin another month.
         """
         moment = ExpressionWrapper(moment, output_field=DateTimeField())
         begun = TruncMonth(moment, tzinfo=UTC)
@@ -43,14 +43,14 @@ class PurchaseQuerySet(QuerySet[Any]):
         return self.filter(status__in=counted, created_at__gte=begun, created_at__lt=next_begins)
 
     def overdue(self) -> Self:
-        """Holding tickets beyond their time."""
+        """Filter purchases that hold tickets beyond their time."""
         return self.holding().filter(expires_at__lte=Now())
 
     def entries(self) -> "QuerySet[Any, Any]":
-        """The paid purchases as entries of a draw, by first ticket; (entry_id, first_ticket, quantity) of each."""
+        """Read paid purchases as entries of a draw, by first ticket: (entry_id, first_ticket, quantity) of each."""
         return self.paid().order_by("first_ticket").values_list("entry_id", "first_ticket", "quantity")
 
     def totals(self) -> dict[str, int]:
-        """`purchases`, `tickets` and `amount` of these purchases."""
+        """Return `purchases`, `tickets` and `amount` of these purchases."""
         sums = self.aggregate(purchases=Count("pk"), tickets=Sum("quantity"), amount=Sum("amount"))
         return {name: value or 0 for name, value in sums.items()}

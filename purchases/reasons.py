@@ -1,6 +1,6 @@
-"""Why money goes back and free entries leave a raffle, in the languages of mails.
+"""Reasons for refunds and for voiding free entries, in the languages of mails.
 
-English is what refunds and the audit keep. What staff wrote themselves stands in every language as they wrote it.
+Refunds and the audit keep the English text. What staff wrote themselves appears in every language as they wrote it.
 """
 
 import re
@@ -15,7 +15,7 @@ from raffles.models import Raffle
 TOO_LATE = "The payment came after the tickets were given back to the sale."
 TWICE = "The same tickets were paid twice."
 CANCELLED = "The raffle was cancelled."
-# By the code of what kept the buyer from buying when their money came.
+# By the code of what kept the buyer from buying when their money arrived.
 NOT_ELIGIBLE = {
     errors.AccountInactive.code: "Your account was closed before your payment arrived.",
     errors.SelfExcluded.code: "You excluded yourself from buying before your payment arrived.",
@@ -29,7 +29,7 @@ NOT_ELIGIBLE = {
     errors.EmailNotVerified.code: "Your e-mail address was not verified when your payment arrived.",
     SpendLimitReached.code: "Your payment would have passed your monthly spending limit.",
 }
-# Patterns of whole sentences. The last is the draw's, of a raffle that sold too few.
+# Patterns of whole sentences. TOO_FEW is what the draw says of a raffle that sold too few tickets.
 TOO_FEW = r"(\d+) tickets were sold, fewer than the (\d+) promised for a draw\."
 TRANSLATED = {
     "de": {
@@ -61,14 +61,14 @@ TRANSLATED = {
 
 
 def of_cancelling(raffle: Raffle) -> str:
-    """What refunds of a cancelled raffle say."""
+    """Return the reason that refunds of a cancelled raffle give."""
     return raffle.cancel_reason or CANCELLED
 
 
 def for_mails(reason: str, raffle: Raffle) -> dict[str, Any]:
-    """The context of a mail that gives this reason: `reason`, and `reasons` by language.
+    """Return the context of a mail that gives this reason: `reason`, and `reasons` by language.
 
-    Where the raffle was cancelled and that is why, it says so before the words that staff chose.
+    If the cancelled raffle is the reason, it says so before the words that staff chose.
     """
     is_cancelling = raffle.status == Raffle.Status.CANCELLED and reason == of_cancelling(raffle)
     sentences = [CANCELLED, reason] if is_cancelling and reason != CANCELLED else [reason]

@@ -1,8 +1,8 @@
-"""What purchases listen to: Stripe's events through dj-stripe, and raffles being cancelled.
+"""Receivers of purchases: Stripe's events through dj-stripe, and cancelled raffles.
 
-Receivers run inside the transaction of the event: they note what it is about, for the books and for dj-stripe's record,
-and enqueue a look at it, nothing else. So an event takes effect exactly if dj-stripe stored it, and a failing one is
-answered with 500 and delivered again.
+Receivers run inside the transaction of the event. They only note its object, for our books and for dj-stripe's record,
+and enqueue a look at it. So an event takes effect exactly if dj-stripe stored it, and a failing one is answered with
+500 and delivered again.
 """
 
 from typing import Any
@@ -18,9 +18,9 @@ from raffles.signals import raffle_cancelled
 
 
 def connect() -> None:
-    """Called once, when the app is ready."""
-    # dj-stripe's own handlers call Stripe inside the transaction and may write older state over newer. All of them: our
-    # endpoint can be subscribed to any type, at Stripe's dashboard.
+    """Connect the receivers. Call once, when the app is ready."""
+    # dj-stripe's own handlers call Stripe inside the transaction and may overwrite newer state. All of them, because
+    # our endpoint can be subscribed to any type at Stripe's dashboard.
     own = [handler for name, handler in vars(event_handlers).items() if name.startswith("handle_")]
     for signal in WEBHOOK_SIGNALS.values():
         for handler in own:
@@ -32,30 +32,30 @@ def connect() -> None:
 
 
 def on_delivery(sender: type[WebhookEventTrigger], instance: WebhookEventTrigger, **kwargs: Any) -> None:
-    """A signed event is about to be stored: the same event delivered or fetched meanwhile waits for that."""
+    """Lock a signed event before it is stored: the same event, delivered or fetched meanwhile, waits."""
     gateway.lock_event(instance.json_body["id"])
 
 
 def on_payment_event(sender: type[Event], event: Event, **kwargs: Any) -> None:
-    """Something happened to an intent: whatever it was, the books are brought to a fresh look at it."""
+    """Note any event about a payment intent of ours, whose state is then fetched from Stripe."""
     if _names(event, "payment") or Payment.objects.filter(intent_id=_object_id(event)).exists():
         _note(StripeNotice.About.INTENT, event)
 
 
 def on_refund_event(sender: type[Event], event: Event, **kwargs: Any) -> None:
-    """Something happened to a refund: one of ours, or one that somebody made by hand of a payment of ours."""
+    """Note an event about a refund of ours, or one made by hand of a payment of ours."""
     if _names(event, "refund") or Payment.objects.filter(intent_id=_intent_id(event)).exists():
         _note(StripeNotice.About.REFUND, event)
 
 
 def on_dispute_event(sender: type[Event], event: Event, **kwargs: Any) -> None:
-    """A cardholder disputes a payment, or the dispute goes on. Of one that is not ours nothing is recorded."""
+    """Note an event about a dispute; if it is not about a payment of ours, dj-stripe does not record the dispute."""
     ours = Payment.objects.filter(intent_id=_intent_id(event)).exists()
     _note(StripeNotice.About.DISPUTE, event, recorded=ours)
 
 
 def on_raffle_cancelled(sender: type[Any], raffle: Any, **kwargs: Any) -> None:
-    """Everyone gets their money back."""
+    """Enqueue the refunds of the cancelled raffle."""
     enqueue(tasks.refund_raffle, str(raffle.pk))
 
 
@@ -69,7 +69,7 @@ def _note(about: StripeNotice.About, event: Event, *, recorded: bool = True) -> 
     if recorded:
         changed = [(about, _object_id(event))]
         if about != StripeNotice.About.INTENT and (intent := _intent_id(event)):
-            # What went back of a charge, or is disputed, stands on the charge too.
+            # The charge also says how much of it was refunded or is disputed.
             changed.append((StripeNotice.About.INTENT, intent))
         services.note_change(*changed)
     enqueue(tasks.sync_object, _object_id(event))
@@ -80,7 +80,7 @@ def _object_id(event: Event) -> str:
 
 
 def _intent_id(event: Event) -> str | None:
-    """Of the payment that a refund or a dispute is about; Stripe shows it whole to those who asked for that."""
+    """Return the intent id of a refund's or dispute's payment; Stripe expands the intent on request."""
     intent = event.data["object"].get("payment_intent")
     return intent["id"] if isinstance(intent, dict) else intent
 

@@ -1,4 +1,4 @@
-"""Shapes of what purchases take and give."""
+"""Serializers of purchases."""
 
 from functools import cache
 from typing import Any
@@ -69,5 +69,5 @@ def _shown() -> PurchaseSerializer:
 
 
 def shown(purchase: Purchase) -> dict[str, Any]:
-    """The purchase's representation, by one serializer for all: making its fields costs more than using them."""
+    """Serialize the purchase with one shared serializer: building its fields costs more than using them."""
     return _shown().to_representation(purchase)

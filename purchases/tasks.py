@@ -1,4 +1,4 @@
-"""Purchases' background work. Every task is idempotent; the sweeps take up what was dropped."""
+"""Background tasks of purchases. Every task is idempotent; sweeps resume what was dropped."""
 
 import logging
 from datetime import timedelta
@@ -28,9 +28,9 @@ from raffles.models import Raffle
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
-# A refund that a bank takes days over is told of by an event; this is for when that does not come.
+# How often to ask about a refund that a bank takes days for, in case Stripe's event never comes.
 BANK_LEASE = timedelta(minutes=30)
-# Between two looks through Stripe's events.
+# Between two searches for missed Stripe events.
 PAUSE = timedelta(seconds=15)
 # As long as Stripe keeps an event.
 SET_ASIDE = timedelta(days=30)
@@ -40,62 +40,62 @@ COMPARISON_LEASE = timedelta(minutes=5)
 
 @sweep(every=1)
 def expire_overdue_purchases() -> int:
-    """Finds holds whose time is over."""
+    """Enqueue the expiry of overdue holds."""
     return enqueue_due(Purchase.objects.overdue(), expire_purchase, lease=LEASE)
 
 
 @sweep(every=1)
 def check_changed_people() -> int:
-    """Finds people whose profile or safeguards changed: their open checkouts may not fit any more."""
+    """Enqueue a check of people whose profile or safeguards changed: they may no longer buy."""
     return enqueue_due(EligibilityChange.objects.all(), check_changed_person, lease=LEASE)
 
 
 @sweep(every=10)
 def find_blocked_buyers() -> int:
-    """Finds people in a checkout whom a rule, terms, a setting or the time keeps from buying since."""
+    """Note people in a checkout who may no longer buy because of a rule, terms, a setting or the time."""
     return services.note_blocked_buyers()
 
 
 @sweep(every=1)
 def carry_out_open_refunds() -> int:
-    """Finds refunds that Stripe was not asked for yet."""
+    """Enqueue refunds that Stripe was not asked for yet."""
     return enqueue_due(Refund.objects.filter(status=Refund.Status.REQUESTED), execute_refund, lease=LEASE)
 
 
 @sweep(every=30)
 def follow_disputed_refunds() -> int:
-    """Finds refunds that a dispute holds up, in case Stripe's event of its end never comes."""
+    """Enqueue refunds that a dispute holds up, in case Stripe's event of its end never comes."""
     return enqueue_due(Refund.objects.filter(status=Refund.Status.WAITING), execute_refund, lease=BANK_LEASE)
 
 
 @sweep(every=30)
 def follow_slow_refunds() -> int:
-    """Finds refunds that Stripe has not finished."""
+    """Enqueue refunds that Stripe has not finished."""
     return enqueue_due(Refund.objects.filter(status=Refund.Status.PENDING), execute_refund, lease=BANK_LEASE)
 
 
 @sweep(every=5)
 def take_up_news() -> int:
-    """Finds news of Stripe that nobody looked at: a task was lost, Stripe did not answer, or a bank takes its time."""
+    """Enqueue Stripe's unprocessed notices: a task was lost, Stripe did not answer, or a bank takes its time."""
     return enqueue_due(StripeNotice.objects.all(), sync_object, lease=services.NOTICE_LEASE)
 
 
 @sweep(every=5)
 def look_for_missed_events() -> int:
-    """Has Stripe asked, every PAUSE, for events that no webhook brought."""
+    """Enqueue, every PAUSE, the search for events that no webhook brought."""
     services.begin_watching()
     return enqueue_due(StripeWatch.objects.all(), fetch_missed_events, lease=LEASE)
 
 
 @sweep(every=30)
 def try_unstored_events() -> int:
-    """Finds events of Stripe that could not be taken in."""
+    """Enqueue Stripe events that could not be stored."""
     return enqueue_due(UnstoredEvent.objects.all(), store_kept_event, lease=LEASE)
 
 
 @sweep(every=1)
 def bring_mirrors_up() -> int:
-    """Has dj-stripe's records brought up to what Stripe has, a batch at a time."""
+    """Enqueue the next batch of dj-stripe's records to update."""
     keys = services.claim_stale_mirrors()
     if keys:
         enqueue(mirror_batch, keys)
@@ -104,7 +104,7 @@ def bring_mirrors_up() -> int:
 
 @sweep(every=30)
 def compare_books() -> int:
-    """Orders the daily comparison with Stripe, and finds one that is not through."""
+    """Order the daily comparison with Stripe, and enqueue an unfinished one."""
     services.order_reconciliation()
     open_ones = Reconciliation.objects.filter(finished_at=None)
     return enqueue_due(open_ones, continue_reconciliation, lease=COMPARISON_LEASE)
@@ -112,7 +112,7 @@ def compare_books() -> int:
 
 @sweep(every=30)
 def resume_cancelled_raffles() -> int:
-    """Finds cancelled raffles in which somebody still owns tickets: a payment settled late, or a worker died."""
+    """Enqueue cancelled raffles in which somebody still owns tickets: a payment settled late, or a worker died."""
     cancelled = Raffle.objects.filter(status=Raffle.Status.CANCELLED)
     owing = cancelled.filter(Exists(Purchase.objects.paid().filter(raffle=OuterRef("pk"))))
     return enqueue_due(owing, refund_raffle, lease=LEASE)
@@ -120,26 +120,26 @@ def resume_cancelled_raffles() -> int:
 
 @sweep(every=5)
 def update_customers() -> int:
-    """Finds people whose address changed: Stripe has their former one."""
+    """Enqueue people whose address changed: Stripe has the old one."""
     return enqueue_due(CustomerChange.objects.all(), update_customer, lease=LEASE)
 
 
 @sweep(every=3600)
 def forget_set_aside_events() -> int:
-    """Removes events that were set aside SET_ASIDE ago."""
+    """Delete events that were set aside SET_ASIDE ago."""
     return SetAsideEvent.objects.filter(noted_at__lt=Now() - SET_ASIDE).delete()[0]
 
 
 @sweep(every=60)
 def erase_customers() -> int:
-    """Finds people who are forgotten here and whom Stripe still knows."""
+    """Enqueue people who are erased here and whom Stripe still knows."""
     known = Customer.objects.filter(subscriber=OuterRef("user"))
     forgotten = Deletion.objects.filter(Exists(known), status=Deletion.Status.DONE)
     return enqueue_due(forgotten, erase_customer, lease=LEASE, limit=20)
 
 
 def erase_customer(deletion_id: str) -> None:
-    """One person; if Stripe does not answer the sweep comes back to it."""
+    """Erase one person's customer; if Stripe does not answer, the sweep tries again."""
     try:
         gateway.erase_customer(User.objects.get(deletions=UUID(deletion_id)))
     except ProviderUnavailable as error:
@@ -147,7 +147,7 @@ def erase_customer(deletion_id: str) -> None:
 
 
 def update_customer(user_id: str) -> None:
-    """One person; if Stripe does not answer the note stays, and the sweep comes back to it."""
+    """Update one person's customer; if Stripe does not answer, the note stays, and the sweep tries again."""
     try:
         services.update_changed_customer(UUID(user_id))
     except ProviderUnavailable as error:
@@ -155,7 +155,7 @@ def update_customer(user_id: str) -> None:
 
 
 def sync_object(object_id: str) -> None:
-    """After an event about the object; if Stripe does not answer the news of it stays, and the sweep tries again."""
+    """Process the notice of an object; if Stripe does not answer, the notice stays, and the sweep tries again."""
     try:
         services.sync_object(object_id)
     except ProviderUnavailable as error:
@@ -165,7 +165,7 @@ def sync_object(object_id: str) -> None:
 
 
 def fetch_missed_events(_watch: str) -> None:
-    """The next one starts a PAUSE after this one's end."""
+    """Store missed events; the next search starts a PAUSE after this one ends."""
     try:
         services.fetch_missed_events()
     except ProviderUnavailable as error:
@@ -175,7 +175,7 @@ def fetch_missed_events(_watch: str) -> None:
 
 
 def store_kept_event(event_id: str) -> None:
-    """An event that could not be taken in before."""
+    """Try again to store one event that could not be stored before."""
     try:
         services.store_kept_event(event_id)
     except ProviderUnavailable as error:
@@ -183,12 +183,12 @@ def store_kept_event(event_id: str) -> None:
 
 
 def mirror_batch(keys: list[str]) -> None:
-    """Records of dj-stripe that were claimed together."""
+    """Update one claimed batch of dj-stripe's records."""
     services.mirror_batch(keys)
 
 
 def continue_reconciliation(run_id: str) -> None:
-    """One part of a comparison; if Stripe does not answer the sweep comes back to it."""
+    """Do one part of a comparison; if Stripe does not answer, the sweep tries again."""
     try:
         services.continue_reconciliation(int(run_id))
     except ProviderUnavailable as error:
@@ -198,7 +198,7 @@ def continue_reconciliation(run_id: str) -> None:
 
 
 def expire_purchase(purchase_id: str) -> None:
-    """An overdue hold; if Stripe does not answer it stays, and the next sweep tries again."""
+    """End one overdue hold; if Stripe does not answer, it stays, and the next sweep tries again."""
     try:
         services.expire_purchase(UUID(purchase_id))
     except ProviderUnavailable as error:
@@ -206,13 +206,13 @@ def expire_purchase(purchase_id: str) -> None:
     except Busy:
         log.warning("purchase %s is locked, its hold stays", purchase_id)
     except ProviderRefused as error:
-        # It may be another account's key that does not know the intent: tickets are not let go for that.
+        # Our key may be another account's, which does not know the intent: that must not release tickets.
         log.error("Stripe refuses, the hold of purchase %s stays: %s", purchase_id, error.detail)  # noqa: TRY400
         services.flag_purchase(UUID(purchase_id), f"Stripe refused to cancel its payment: {error.detail}")
 
 
 def check_changed_person(user_id: str) -> None:
-    """One person; where their books are locked the note stays, and the sweep comes back to it."""
+    """Check one person; if their rows are locked, the note stays, and the sweep tries again."""
     try:
         services.check_changed_person(UUID(user_id))
     except Busy:
@@ -220,7 +220,7 @@ def check_changed_person(user_id: str) -> None:
 
 
 def execute_refund(refund_id: str) -> None:
-    """One refund; the sweep comes back if Stripe does not answer."""
+    """Execute one refund; if Stripe does not answer, the sweep tries again."""
     try:
         services.execute_refund(UUID(refund_id))
     except ProviderUnavailable as error:
@@ -230,7 +230,7 @@ def execute_refund(refund_id: str) -> None:
 
 
 def refund_raffle(raffle_id: str) -> None:
-    """Everyone in a cancelled raffle; the sweep comes back to what is left."""
+    """Refund everyone in a cancelled raffle; the sweep continues with what is left."""
     try:
         services.refund_raffle(UUID(raffle_id))
     except Busy:

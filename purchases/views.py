@@ -32,7 +32,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 
 
 class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
-    """One's own purchases."""
+    """The signed-in person's purchases."""
 
     queryset = Purchase.objects.none()
     serializer_class = PurchaseSerializer
@@ -40,25 +40,26 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
     further_refusals = frozenset({HTTPStatus.BAD_GATEWAY})
 
     def get_authenticators(self) -> list[BaseAuthentication]:
-        """The statement that holds tickets reads the buyer itself, and refuses whoever may not buy."""
+        """Do not read the user for `create`: the statement that holds tickets checks the buyer itself."""
         if self.request and self.action_map.get(str(self.request.method).lower()) == "create":
             return [BearerAuthentication(reads_user=False)]
         return super().get_authenticators()
 
     def get_queryset(self) -> QuerySet[Purchase]:
-        """Nobody sees another's purchase: it is not found."""
+        """Select only the person's own purchases; others are not found."""
         return Purchase.objects.filter(buyer=self.request.user.pk).for_display()
 
     @extend_schema(request=CreateSerializer, responses={201: PurchaseSerializer}, parameters=[IDEMPOTENCY_KEY])
     @limited("120/m", key="user_or_ip")
     def create(self, request: Request) -> Response:
-        """Holds tickets and opens their payment; pay `client_secret` with Stripe.js before `expires_at`.
+        """Hold tickets and open their payment; pay `client_secret` with Stripe.js before `expires_at`.
 
         Refused by `code`: 403 for a person who may not buy (`email_not_verified`, `self_excluded`, `paused`,
         `profile_incomplete`, `under_age`, `country_not_allowed`, `terms_not_accepted`; `users/safeguards` shows them
-        all at once), 409 for what does not fit (`spend_limit_reached`, `limit_reached`, `sold_out`, `not_enough_left`,
-        `raffle_not_open`, `raffle_closed`, `amount_too_large`, `wrong_answer`, `request_in_flight`), 429
-        `too_many_answers` and `too_many_lapsed_holds` (`try_again_at`), 503 `busy` and `payment_provider_unavailable`.
+        all at once), 409 for a request that does not fit (`spend_limit_reached`, `limit_reached`, `sold_out`,
+        `not_enough_left`, `raffle_not_open`, `raffle_closed`, `amount_too_large`, `wrong_answer`,
+        `request_in_flight`), 429 `too_many_answers` and `too_many_lapsed_holds` (`try_again_at`), 503 `busy` and
+        `payment_provider_unavailable`.
         """
         serializer = CreateSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -82,7 +83,7 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
     @action(detail=False, methods=["post"])
     @limited("120/m", key="user_or_ip")
     def verify(self, request: Request) -> Response:
-        """Asks Stripe and settles if it was paid; for the moment after the payment, when the webhook may be late."""
+        """Ask Stripe, and settle the purchase if it was paid. For use right after paying, before the webhook comes."""
         serializer = VerifySerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         purchase = get_object_or_404(self.get_queryset(), pk=serializer.validated_data["purchase"])
@@ -92,9 +93,9 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
     @action(detail=True, methods=["post"])
     @limited("120/m", key="user_or_ip")
     def cancel(self, request: Request, pk: str) -> Response:
-        """Gives tickets that wait to be paid back to the sale: `expired`, or `paid` if the payment came first.
+        """Put tickets that wait for payment back on sale: `expired`, or `paid` if the payment came first.
 
-        409 `not_held` for any others. Who does it within half of the time given to pay does not wait for it later.
+        409 `not_held` for any others. Cancelling within half of the time to pay never leads to a wait.
         """
         purchase = get_object_or_404(self.get_queryset(), pk=pk)
         return Response(shown(services.cancel_purchase(purchase.pk, actor=signed_in(request))))

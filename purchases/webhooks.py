@@ -1,4 +1,4 @@
-"""The door through which Stripe calls: a guard, then dj-stripe's own endpoint."""
+"""The webhook endpoint that Stripe calls: a guard, then dj-stripe's own view."""
 
 import json
 import logging
@@ -19,25 +19,25 @@ from purchases import gateway, services
 
 log = logging.getLogger(__name__)
 MAX_BYTES = 262_144
-# What Stripe sends: a time, and a signature for each secret that is valid now.
+# As Stripe sends it: a time, and a signature for each valid secret.
 SIGNATURE = re.compile(r"(?=.*\bt=\d)(?=.*\bv1=[0-9a-f])[\x20-\x7e]{1,2000}")
 NO_EVENT = "The body is no event: a JSON object without NUL characters, and of our mode, live or test."
 
 
 @method_decorator(csrf_exempt, name="dispatch")
 class StripeWebhookView(ProcessWebhookView):
-    """Anyone can call this address. What cannot be an event is refused before dj-stripe stores or parses it.
+    """The webhook, which anyone can call: what cannot be an event is refused before dj-stripe stores or parses it.
 
-    An event of Stripe's that we did not ask for is acknowledged and set aside: dj-stripe's way with it may fail, and
-    Stripe would send it for days and then switch the endpoint off.
+    A Stripe event that we did not ask for is acknowledged and set aside: dj-stripe may fail on it, and Stripe would
+    resend it for days and then disable the endpoint.
     """
 
     http_method_names = ["post"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """400 for what is no event signed by Stripe, 404, 405 or 413; dj-stripe's answer otherwise.
+        """Answer 400 unless it is an event signed by Stripe, 404, 405 or 413; else as dj-stripe does.
 
-        The server asks first with the head alone (ASKED_FIRST): whoever is refused by it gets no body read.
+        The server asks first with the head alone (ASKED_FIRST): if that is refused, the body is not read.
         """
         if (refusal := _refusal_of_head(request, UUID(kwargs["uuid"]))) is not None:
             return refusal
@@ -46,7 +46,7 @@ class StripeWebhookView(ProcessWebhookView):
         event = _event(request.body)
         if event is None:
             return _too_large() if len(request.body) > MAX_BYTES else _refuse(400, "not_an_event", NO_EVENT)
-        # dj-stripe stores a row before it looks at the signature, and fails on one that is not ASCII.
+        # dj-stripe stores a row before it checks the signature, and fails on one that is not ASCII.
         if not gateway.is_signed(request.body, request.headers["Stripe-Signature"], UUID(kwargs["uuid"])):
             log.warning("a webhook from %s does not carry Stripe's signature", client_address(request))
             return _refuse(400, "wrong_signature", "The signature does not match, or is too old.")
@@ -56,13 +56,13 @@ class StripeWebhookView(ProcessWebhookView):
         # dj-stripe stores the leftmost X-Forwarded-For unchecked; ours is the address that the proxies vouch for.
         request.META["REMOTE_ADDR"] = client_address(request)
         request.META.pop("HTTP_X_FORWARDED_FOR", None)
-        # Whoever read the headers before this line had Django keep them.
+        # Drop the headers that Django cached when they were read above.
         vars(request).pop("headers", None)
         return super().dispatch(request, *args, **kwargs)
 
 
 def _refusal_of_head(request: HttpRequest, endpoint: UUID) -> HttpResponse | None:
-    """What is wrong before a byte of the body is looked at. Raises Http404. Cost: one query at most."""
+    """Return the refusal that the head alone calls for, if any. Raises Http404. Cost: one query at most."""
     if request.method != "POST":
         return _refuse(405, "method_not_allowed", "Only POST.", Allow="POST")
     try:
@@ -86,7 +86,7 @@ def _too_large() -> JsonResponse:
 
 
 def _event(body: bytes) -> dict[str, Any] | None:
-    """The event in a body: one of Stripe's first API with its object, or a thin one of the second with a reference."""
+    """Return the event in a body: of Stripe's v1 API with its object, or a thin one of v2 with a reference."""
     if len(body) > MAX_BYTES or b"\x00" in body or b"\\u0000" in body:
         return None
     try:
@@ -100,7 +100,7 @@ def _event(body: bytes) -> dict[str, Any] | None:
         shape |= {"data": dict, "livemode": bool}
     if not all(isinstance(event.get(name), kind) for name, kind in shape.items()):
         return None
-    # Endpoints of platforms are told of the test mode of other accounts too.
+    # Endpoints of platforms also get test-mode events of other accounts.
     is_of_our_mode = event.get("livemode") == settings.STRIPE_LIVE_MODE or _is_thin(event) or event.get("account")
     return event if is_of_our_mode else None
 
@@ -110,7 +110,7 @@ def _is_thin(event: dict[str, Any]) -> bool:
 
 
 def _is_ours(event: dict[str, Any]) -> bool:
-    """Whether it is of a type that we ask for, of our own account, and about an object."""
+    """Whether the event is of a type that we ask for, of our own account, and about an object."""
     if _is_thin(event) or event.get("account") or event["type"] not in gateway.EVENTS:
         return False
     about = event["data"].get("object")

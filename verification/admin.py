@@ -1,4 +1,4 @@
-"""Draws in the back office: to read, and to say what becomes of picks. Nobody can bend them."""
+"""Draws in the back office: read them, and record the outcomes of picks. Nobody can change a result."""
 
 from decimal import Decimal
 from typing import Any
@@ -27,17 +27,17 @@ FORFEIT, CLAIM = "verification.forfeit_pick", "verification.claim_award"
 
 
 def picks_with_outcome() -> QuerySet[Pick]:
-    """Picks with all that is shown of them, in one query."""
+    """Read picks with all that is shown of them, in one query."""
     return Pick.objects.select_related("prize", "forfeit", "award__prize", "purchase__buyer", "draw__raffle")
 
 
 def breakable(text: str) -> Any:
-    """Long text without spaces, which a browser may break into lines, and which is copied as it is."""
+    """Let a browser break a long text without spaces into lines, while it is copied unchanged."""
     return format_html_join(mark_safe("<wbr>"), "{}", ([text[at : at + 32]] for at in range(0, len(text), 32))) or "-"
 
 
 class PickInline(admin.TabularInline):
-    """The picks, and what became of them."""
+    """The picks, and their outcomes."""
 
     model = Pick
     extra = 0
@@ -46,20 +46,20 @@ class PickInline(admin.TabularInline):
     readonly_fields = ("prize", "holder", "purchase", "stands", "holds", "deeds")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Pick]:
-        """In one query."""
+        """Read the picks in one query."""
         return picks_with_outcome()
 
     def get_fields(self, request: HttpRequest, obj: Draw | None = None) -> Any:
-        """What can be done is shown to those who may."""
+        """Show actions only to those who may take them."""
         may = request.user.has_perms([FORFEIT, CLAIM])
         return self.readonly_fields if may else self.readonly_fields[:-1]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
+        """Allow nobody."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
+        """Allow nobody."""
         return False
 
     @admin.display
@@ -69,7 +69,7 @@ class PickInline(admin.TabularInline):
 
     @admin.display(description="stands as")
     def stands(self, pick: Pick) -> Any:
-        """Today, with the public reason of a forfeit."""
+        """The pick's outcome today, with the public reason of a forfeit."""
         outcome = outcome_of(pick).label
         if not hasattr(pick, "forfeit"):
             return outcome
@@ -77,12 +77,12 @@ class PickInline(admin.TabularInline):
 
     @admin.display(description="holds")
     def holds(self, pick: Pick) -> str:
-        """The prize."""
+        """The prize that the pick holds."""
         return str(held_prize(pick) or "-")
 
     @admin.display(description="what to do")
     def deeds(self, pick: Pick) -> Any:
-        """Links to the pages that ask before anything is done."""
+        """Links to the pages that confirm an action first."""
         if not pick.draw.is_drawn or hasattr(pick, "forfeit"):
             return "-"
         if hasattr(pick, "award") and pick.award.claimed_at:
@@ -93,12 +93,12 @@ class PickInline(admin.TabularInline):
 
 
 def pick_page(pick: Pick, name: str) -> str:
-    """Where this is done with the pick: `claim` or `forfeit`."""
+    """Return the URL of a pick's page: `claim` or `forfeit`."""
     return reverse(f"admin:verification_draw_{name}", args=[pick.draw_id, pick.position])
 
 
 class TransactionInline(admin.TabularInline):
-    """The steps on the chain."""
+    """The draw's steps on the chain."""
 
     model = ChainStep
     extra = 0
@@ -106,26 +106,26 @@ class TransactionInline(admin.TabularInline):
     fields = readonly_fields = ("step", "state", "hash", "nonce", "attempts", "block", "gas_used", "live")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ChainStep]:
-        """In one query."""
+        """Read the steps in one query."""
         return ChainStep.objects.select_related("transaction").annotate(tried=Count("transaction__attempts"))
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
+        """Allow nobody."""
         return False
 
     @admin.display
     def state(self, taken: ChainStep) -> str:
-        """How deep it is."""
+        """How deep the transaction is."""
         return taken.transaction.get_state_display()
 
     @admin.display
     def hash(self, taken: ChainStep) -> str:
-        """Of the version that was mined, else of the last."""
+        """The hash of the mined version, else of the last."""
         return taken.transaction.hash
 
     @admin.display
     def nonce(self, taken: ChainStep) -> int | None:
-        """None: it was another's transaction."""
+        """The nonce; None for somebody else's transaction."""
         return taken.transaction.nonce
 
     @admin.display
@@ -140,7 +140,7 @@ class TransactionInline(admin.TabularInline):
 
     @admin.display(description="gas used")
     def gas_used(self, taken: ChainStep) -> int | None:
-        """Of the whole transaction, however many draws it served."""
+        """The gas of the whole transaction, even if it served several draws."""
         return taken.transaction.gas_used
 
 
@@ -157,14 +157,14 @@ class ForfeitForm(forms.Form):
     def __init__(self, *args: Any, pick: Pick, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if held_prize(pick) is None:
-            # An alternate that waits has nothing to claim.
+            # A waiting alternate has nothing to claim.
             self.fields["kind"].choices = [Forfeit.Kind.choices[0]]  # type: ignore[attr-defined]
             self.initial["kind"] = Forfeit.Kind.DISQUALIFIED
 
 
 @admin.register(Draw)
 class DrawAdmin(ReadOnlyAdmin):
-    """By sequence; `trouble` says why a draw does not move on."""
+    """Draws by sequence; `trouble` says why a draw waits."""
 
     list_display = ["sequence", "raffle", "state", "tickets", "entries", "round", "trouble"]
     list_filter = ["state"]
@@ -182,16 +182,16 @@ class DrawAdmin(ReadOnlyAdmin):
 
     @admin.display(description="signature")
     def signed(self, draw: Draw) -> Any:
-        """In lines that fit the page."""
+        """The signature, in lines that fit the page."""
         return breakable(draw.signature)
 
     @admin.display(description="manifest")
     def promise(self, draw: Draw) -> Any:
-        """In lines that fit the page."""
+        """The manifest, in lines that fit the page."""
         return breakable(draw.manifest)
 
     def get_urls(self) -> list[URLPattern]:
-        """With the pages of a pick."""
+        """Add the pages of a pick."""
         wrap, place = self.admin_site.admin_view, "<uuid:raffle>/picks/<int:position>"
         pages = [
             path(f"{place}/forfeit/", wrap(self.forfeit), name="verification_draw_forfeit"),
@@ -200,7 +200,7 @@ class DrawAdmin(ReadOnlyAdmin):
         return pages + super().get_urls()
 
     def forfeit(self, request: HttpRequest, raffle: UUID, position: int) -> HttpResponse:
-        """Asks for kind and reason, and says who is next."""
+        """Ask for kind and reason, and show who is next."""
         pick = self._pick(request, FORFEIT, raffle, position)
         form = ForfeitForm(request.POST if request.method == "POST" else None, pick=pick)
         if not form.is_valid():
@@ -213,7 +213,7 @@ class DrawAdmin(ReadOnlyAdmin):
         return self._back(request, pick, f"Pick {position} is forfeited; the person is told why.", messages.SUCCESS)
 
     def claim(self, request: HttpRequest, raffle: UUID, position: int) -> HttpResponse:
-        """Asks whether the prize was handed over: that is final."""
+        """Confirm that the prize was handed over, which is final."""
         pick = self._pick(request, CLAIM, raffle, position)
         if request.method != "POST":
             return self._page(request, "claim", pick, title="Record that a prize was handed over")
@@ -263,12 +263,12 @@ class ChainAccountAdmin(ReadOnlyAdmin):
 
     @admin.display(description="balance (ether)")
     def ether(self, account: ChainAccount) -> str:
-        """As it was last read; no page asks the chain."""
+        """The balance as last read; no page asks the chain."""
         return _in_ether(account.balance)
 
     @admin.display(description="needed (ether)")
     def needed_ether(self, account: ChainAccount) -> str:
-        """What the next steps cost at the fees of that moment."""
+        """What the next steps cost at the fees of that time."""
         return _in_ether(account.needed)
 
 

@@ -1,4 +1,4 @@
-"""Announcements: who is told of a draw's result, and of what became of it."""
+"""Notifications of a draw's result, and of later changes to it."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -25,9 +25,9 @@ def tell_winners(draw: Draw) -> None:
 
 
 def notify_entrants(raffle_id: str) -> None:
-    """Tell alternates their place, and everyone else who won nothing that they did not; nobody twice.
+    """Tell alternates their place, and other entrants without a pick that they did not win; nobody twice.
 
-    In one mail each, BATCH people a transaction. Who won or was disqualified is told of that, and not of this.
+    One mail each, BATCH people per transaction. Winners and disqualified people get other mails instead.
     """
     draw = Draw.objects.select_related("raffle").get(pk=UUID(raffle_id))
     _tell_alternates(draw)
@@ -44,7 +44,7 @@ def notify_entrants(raffle_id: str) -> None:
 
 
 def _tell_alternates(draw: Draw) -> None:
-    # Not by the role of their pick alone: an alternate can have stepped up, or out, before this runs.
+    # The pick's role alone does not tell: an alternate may have stepped up or forfeited before this runs.
     winners = Award.objects.filter(pick__draw=draw).values("pick__purchase__buyer")
     waiting = draw.picks.filter(prize=None, forfeit=None).exclude(purchase__buyer__in=winners)
     prizes = draw.picks.exclude(prize=None).count()
@@ -62,17 +62,17 @@ def _by_buyer(picks: Iterable[Pick]) -> dict[User, list[Pick]]:
 
 
 def tell_stepped_up(award: Award) -> None:
-    """Tells an alternate that a prize is theirs now."""
+    """Tell an alternate that a prize is theirs now."""
     _tell(award.pick, "draw_stepped_up", prize=award.prize.name)
 
 
 def tell_forfeited(forfeit: Forfeit, prize: Prize | None) -> None:
-    """Tells whose pick it was, and why; `prize` is what it held."""
+    """Tell a pick's holder that it was forfeited, and why; `prize` is what it held."""
     _tell(forfeit.pick, f"draw_{forfeit.kind}", prize=prize and prize.name, reason=forfeit.reason)
 
 
 def tell_unawarded(draw: Draw, prize: Prize) -> None:
-    """Tells staff that no alternate is left for a prize."""
+    """Tell staff that no alternate is left for a prize."""
     alert_staff("prize_unawarded", about=prize.pk, raffle=draw.raffle.title, prize=prize.name)
 
 

@@ -9,7 +9,7 @@ class VerificationConfig(AppConfig):
     name = "verification"
 
     def ready(self) -> None:
-        """Listens to raffles; registers the sweep and the probes of chain and beacon."""
+        """Listen to raffles; register the sweeps and the probes of chain and beacon."""
         from luxewin.health import EVERY_SECONDS_OUTSIDE, register
         from verification import checks, clients, privacy, receivers, tasks  # noqa: F401 register themselves
 

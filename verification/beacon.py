@@ -1,7 +1,7 @@
-"""Beacon: drand rounds, their times, their signatures, and the client that fetches them. Nothing of Django.
+"""Beacon: drand rounds, their times, their signatures, and the client that fetches them. Independent of Django.
 
-Scheme `bls-unchained-g1-rfc9380`: BLS12-381 signatures in G1 over SHA-256(u64(round)), keys in G2. A signature is
-always verified here, whoever delivered it, so the relays need not be trusted.
+Scheme `bls-unchained-g1-rfc9380`: BLS12-381 signatures in G1 over SHA-256(u64(round)), keys in G2. Every signature is
+verified here, so the relays need not be trusted.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _NOT_YET = frozenset({httpx.codes.NOT_FOUND, httpx.codes.TOO_EARLY})
 class Beacon:
     """One drand chain. `genesis_time` in Unix seconds, `period` in seconds.
 
-    Raises ValueError on another scheme, or a chain hash or public key that is none.
+    Raises ValueError on another scheme, or an invalid chain hash or public key.
     """
 
     chain_hash: bytes
@@ -46,16 +46,16 @@ class Beacon:
             raise ValueError(f"the beacon's chain hash is {len(self.chain_hash)} bytes, not 32")
         if self.genesis_time < 1 or self.period < 1:
             raise ValueError("the beacon's genesis time and period are positive seconds")
-        # With the point at infinity as key, the signature at infinity would pass for every round.
+        # With the point at infinity as key, the signature at infinity would be valid for every round.
         if len(self.public_key) != _KEY or _g2(self.public_key) in (None, G2Point.identity()):
             raise ValueError("the beacon's public key is no point of G2 other than infinity, compressed to 96 bytes")
 
     def time_of(self, round: int) -> int:  # noqa: A002 (the beacon's own word)
-        """When the round appears, in Unix seconds."""
+        """Return when the round appears, in Unix seconds."""
         return self.genesis_time + (round - 1) * self.period
 
     def first_round_at(self, unix_time: int) -> int:
-        """The first round, from 1 on, that does not appear before this time."""
+        """Return the first round, from 1 on, that does not appear before this time."""
         return max(1, -((self.genesis_time - unix_time) // self.period) + 1)
 
     def verify(self, round: int, signature: bytes) -> bool:  # noqa: A002
@@ -69,7 +69,7 @@ class Beacon:
         return GT.pairing_check([point, -message], [G2Point(), key])  # G2Point() is the generator
 
     def as_manifest(self) -> dict[str, Any]:
-        """The `beacon` of a manifest."""
+        """Return the `beacon` field of a manifest."""
         return {
             "chain_hash": self.chain_hash.hex(),
             "public_key": self.public_key.hex(),
@@ -115,7 +115,7 @@ QUICKNET_RELAYS = (
 
 
 class BeaconError(Exception):
-    """The round's signature could not be had."""
+    """The round's signature could not be fetched."""
 
 
 class RoundNotYet(BeaconError):
@@ -127,7 +127,7 @@ class RoundNotYet(BeaconError):
 
 
 class BeaconUnavailable(BeaconError):
-    """No relay gave a valid signature; the message, which is public, names each one's fault and no secret."""
+    """No relay gave a valid signature; the public message names each relay's fault and no secret."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = list(faults)
@@ -143,7 +143,7 @@ class _RelayNotYet(_RelayFault):
 
 
 class BeaconClient:
-    """Fetches rounds from relays, tried in order; `timeout` bounds each relay's whole answer, in seconds."""
+    """Client for rounds from relays, tried in order; `timeout` limits each relay's whole answer, in seconds."""
 
     def __init__(self, beacon: Beacon, urls: Sequence[str] = QUICKNET_RELAYS, timeout: float = 3.0) -> None:
         if not urls:
@@ -153,10 +153,10 @@ class BeaconClient:
         self.timeout = timeout
 
     def fetch(self, round: int, *, now: float | None = None) -> bytes:  # noqa: A002
-        """The verified signature of the round; else raises RoundNotYet or BeaconUnavailable.
+        """Fetch the round's verified signature. Raises RoundNotYet or BeaconUnavailable.
 
-        Given `now`, the time in Unix seconds, no relay is asked for a round that is not due yet. Blocks for at most
-        `timeout` a relay. Not for use inside an event loop.
+        If `now`, in Unix seconds, is given, no relay is asked for a round that is not due yet. Blocks for at most
+        `timeout` per relay. Not for use inside an event loop.
         """
         due_at = self.beacon.time_of(round)
         if now is not None and now < due_at:
@@ -172,7 +172,7 @@ class BeaconClient:
         raise BeaconUnavailable([str(fault) for fault in faults])
 
     def ping(self) -> None:
-        """Returns if some relay serves this very chain; else raises BeaconUnavailable."""
+        """Raise BeaconUnavailable unless some relay serves this chain."""
         faults = []
         for url in self.urls:
             try:
@@ -210,8 +210,8 @@ class BeaconClient:
         return answer
 
     async def _read(self, address: str, relay: str) -> bytes:
-        # asyncio, since it can bound the whole answer: httpx's time-outs are for each read, and a relay may trickle.
-        # Undecoded, since a few compressed bytes can unfold to any size.
+        # asyncio, because it can limit the whole answer: httpx's time-outs are per read, and a relay may send slowly.
+        # Uncompressed, because a few compressed bytes can expand to any size.
         headers = {"accept-encoding": "identity"}
         async with (
             asyncio.timeout(self.timeout),
@@ -231,7 +231,7 @@ class BeaconClient:
 
 
 def _name(url: str) -> str:
-    """Host and port: the rest of a relay's address is often a secret."""
+    """Return host and port: the rest of a relay's address is often a secret."""
     try:
         return urlsplit(url).netloc.rpartition("@")[2] or "a relay without a host"
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a chain is asked and answers: calls, receipts, states, errors. Light, unlike `chain`, the door itself."""
+"""Types for a chain: calls, receipts, states, errors. Quick to import, unlike `chain`, the client itself."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -19,9 +19,9 @@ class DrawStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class DrawState:
-    """What the contract holds of a draw; what a later step fills is zero before it. Times in Unix seconds.
+    """A draw as the contract stores it; what a later step sets is zero before it. Times in Unix seconds.
 
-    `void_at` is the earliest moment for the void, 0 as long as none is declared.
+    `void_at` is the earliest time of the void, 0 while none is declared.
     """
 
     status: DrawStatus
@@ -38,14 +38,14 @@ class DrawState:
 
 @dataclass(frozen=True, slots=True)
 class Fees:
-    """What a unit of gas may cost, in wei: at most, of that for the block's maker, and the newest block's base fee."""
+    """Prices per unit of gas, in wei: the maximum, the tip within it, and the newest block's base fee."""
 
     most: int
     tip: int
     base: int = 0
 
     def raised_over(self, former: "Fees") -> "Fees":
-        """These, and both at least an eighth above the former: less is no replacement to a node."""
+        """Return these fees, both raised to an eighth above the former if lower, as nodes require of a replacement."""
         return Fees(max(self.most, former.most * 9 // 8 + 1), max(self.tip, former.tip * 9 // 8 + 1), self.base)
 
 
@@ -71,7 +71,7 @@ class SignedCall:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block of the chain as it is now. `timestamp` in Unix seconds."""
+    """A block of the current chain. `timestamp` in Unix seconds."""
 
     number: int
     hash: str
@@ -80,7 +80,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a mined transaction. `block_timestamp` in Unix seconds."""
+    """The result of a mined transaction. `block_timestamp` in Unix seconds."""
 
     succeeded: bool
     block_number: int
@@ -90,15 +90,15 @@ class Receipt:
 
 
 class ChainError(Exception):
-    """The chain did not do what it was asked."""
+    """The chain did not do what was requested."""
 
 
 class ChainUnavailable(ChainError):
-    """No node gave an answer in time; trying again later may help. The message names each node's fault."""
+    """No node answered in time; trying again later may help. The message names each node's fault."""
 
 
 class ChainRejected(ChainError):
-    """The contract or, for a broadcast, the node refused; the same again would be too. `reason` is its word."""
+    """The contract, or for a broadcast the node, refused, and would again. `reason` is its message."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason

@@ -1,4 +1,4 @@
-"""System checks of the chain's settings. They read the operator's key file, and ask nobody."""
+"""System checks of the chain's settings. They read the operator's key file, and make no request."""
 
 import stat
 from pathlib import Path
@@ -13,7 +13,7 @@ from verification import clients
 
 @register(Tags.security)
 def operator_key_is_usable(**kwargs: Any) -> list[CheckMessage]:
-    """Names the variable that is wrong, never what it holds."""
+    """Check the operator's key; name the wrong variable, never its value."""
     if not settings.CHAIN_RPC_URLS:
         return []
     hint = "Without a key the chain can only be read; draws that are promised on it wait."
@@ -34,4 +34,4 @@ def _is_open(path: str) -> bool:
     try:
         return bool(path) and bool(Path(path).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
     except OSError:
-        return False  # that it cannot be read is said already
+        return False  # reported above

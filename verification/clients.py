@@ -1,4 +1,4 @@
-"""The outside parties of a draw as this installation is configured: its beacon and its chain."""
+"""The clients of a draw's beacon and chain, as this installation configures them."""
 
 from functools import cache
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @cache
 def beacon() -> Beacon:
-    """The beacon that new manifests name: quicknet, unless BEACON_CHAIN_HASH says otherwise."""
+    """Return the beacon of new manifests: quicknet, unless BEACON_CHAIN_HASH says otherwise."""
     if not settings.BEACON_CHAIN_HASH:
         return QUICKNET
     return Beacon(
@@ -27,19 +27,19 @@ def beacon() -> Beacon:
 
 
 def client_of(promised: Beacon) -> BeaconClient:
-    """A client for the beacon that a manifest promised, over the configured relays."""
+    """Return a client for the beacon that a manifest promised, over the configured relays."""
     return BeaconClient(promised, tuple(settings.BEACON_URLS) or QUICKNET_RELAYS)
 
 
 @cache
 def chain() -> "Chain | None":
-    """The configured chain, or None: without one everything works, and bundles say `anchored: false`.
+    """Return the configured chain, or None: without one everything works, and bundles say `anchored: false`.
 
     Raises KeyFault.
     """
     if not settings.CHAIN_RPC_URLS:
         return None
-    # web3 takes more than a second to load, and most processes never ask the chain.
+    # web3 takes more than a second to load, and most processes never use the chain.
     from verification.chain import Chain
 
     max_fee = round(settings.CHAIN_MAX_FEE_GWEI * GWEI)
@@ -47,7 +47,7 @@ def chain() -> "Chain | None":
 
 
 def required_chain() -> "Chain":
-    """The configured chain. Raises ChainUnavailable if there is none, and KeyFault."""
+    """Return the configured chain. Raises ChainUnavailable if there is none, and KeyFault."""
     configured = chain()
     if configured is None:
         raise ChainUnavailable("CHAIN_RPC_URL is not set, and this draw is promised on a chain")
@@ -55,26 +55,26 @@ def required_chain() -> "Chain":
 
 
 def operator_key() -> KeySource:
-    """Where the operator's key is."""
+    """Return where the operator's key is."""
     return KeySource(
         settings.CHAIN_OPERATOR_KEY, settings.CHAIN_OPERATOR_KEY_FILE, settings.CHAIN_OPERATOR_KEY_PASSWORD_FILE
     )
 
 
 def ping_chain() -> None:
-    """Raises with a reason unless the chain answers and is the right one. Never reads the operator's key."""
+    """Raise with a reason unless the chain answers and is the right one. Never reads the operator's key."""
     if settings.CHAIN_RPC_URLS:
         _reader(tuple(settings.CHAIN_RPC_URLS), settings.CHAIN_ID).ping()
 
 
 @cache
 def _reader(rpc_urls: tuple[str, ...], chain_id: int) -> "Chain":
-    """A chain that can sign nothing; kept, since it remembers which node failed."""
+    """Return a chain that cannot sign; cached, because it remembers which node failed."""
     from verification.chain import Chain
 
     return Chain(rpc_urls, chain_id, None)
 
 
 def ping_beacon() -> None:
-    """Raises with a reason unless some relay answers for our beacon."""
+    """Raise with a reason unless some relay answers for our beacon."""
     client_of(beacon()).ping()

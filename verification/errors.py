@@ -1,4 +1,4 @@
-"""What draws refuse, and why a step waits."""
+"""Problems that draws answer with, and reasons why a step waits."""
 
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from luxewin.api.problems import Problem, Unavailable
 class StepWaits(Exception):
     """The next step of a draw cannot be taken yet; says why and when to try again.
 
-    `until` is a time that others set (a round, a delay on the chain), or an expression of the database's clock.
+    `until` is a time set elsewhere (by a round, a delay on the chain), or an expression of the database's clock.
     """
 
     def __init__(self, reason: str, until: datetime | Combinable) -> None:
@@ -21,46 +21,46 @@ class StepWaits(Exception):
 
 
 class StepStuck(StepWaits):
-    """The next step cannot be taken, and waiting does not help: an operator must look."""
+    """The next step cannot be taken, and waiting does not help: an operator must act."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason}; an operator must look", Now() + timedelta(seconds=60))
 
 
 class SignatureRefused(Exception):
-    """What was handed in does not decide the draw; says why."""
+    """The submitted signature does not decide the draw; says why."""
 
 
 class ContractMissing(Unavailable):
-    """A chain is configured, but no draw contract of ours is on it: a promise could not be anchored."""
+    """A chain is configured, but has no usable draw contract of ours: a promise could not be anchored."""
 
     code = "contract_missing"
     title = "The draw contract is not deployed"
 
 
 class NotDrawnYet(Problem):
-    """The bundle comes into being with the draw; `state` says how far it is."""
+    """The bundle exists only once the draw is held; `state` says how far it is."""
 
     code = "not_drawn_yet"
     title = "Not drawn yet"
 
 
 class NotFrozenYet(Problem):
-    """The entries come into being when they are frozen."""
+    """The entries exist only once they are frozen."""
 
     code = "not_frozen_yet"
     title = "Entries are not frozen yet"
 
 
 class DrawVoid(Problem):
-    """There is no draw: what was sold is refunded, and with that the entries are no more."""
+    """There is no draw: its purchases are refunded, so it has no entries any more."""
 
     code = "draw_void"
     title = "The draw is void"
 
 
 class CommitmentMoves(Unavailable):
-    """The commitment is not in a block of the chain at the moment, so that nobody could look it up there."""
+    """The commitment is in no block of the chain at the moment, so it cannot be looked up there."""
 
     code = "commitment_moves"
     title = "The commitment is not on the chain now"
@@ -68,21 +68,21 @@ class CommitmentMoves(Unavailable):
 
 
 class ProofUnavailable(Unavailable):
-    """The books and what was kept of the tree do not lead to the committed root: nothing is given rather than that."""
+    """Entries and stored index do not lead to the committed root: no proof is given rather than a wrong one."""
 
     code = "proof_unavailable"
     title = "The proof is unavailable"
 
 
 class AlreadyForfeited(Problem):
-    """A pick forfeits once; `outcome` says how it did."""
+    """The pick was forfeited before, which happens once; `outcome` says how."""
 
     code = "already_forfeited"
     title = "Forfeited already"
 
 
 class AlreadyClaimed(Problem):
-    """The prize was handed over: from then on it stays where it is."""
+    """The prize was handed over, which is final."""
 
     code = "already_claimed"
     title = "Claimed already"
@@ -103,14 +103,14 @@ class NotVoidable(Problem):
 
 
 class RoundNotOverdue(Problem):
-    """The beacon may be late; `declarable_at` says from when on it counts as stopped."""
+    """The beacon may be late; `declarable_at` says when it counts as stopped."""
 
     code = "round_not_overdue"
     title = "Round not overdue"
 
 
 class VoidDeclared(Problem):
-    """It was declared before; `void_at` says from when on it can be void."""
+    """The void was declared before; `void_at` says when the draw can become void."""
 
     code = "void_declared"
     title = "Void declared already"

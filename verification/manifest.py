@@ -1,4 +1,4 @@
-"""Manifest of a draw: what is promised before the first sale, in one canonical form. Pure: nothing of Django."""
+"""Manifest of a draw: what is promised before the first sale, in one canonical form. Independent of Django."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import rfc8785
 
 PROTOCOL = "luxewin/draw/v1"
 
-MOST_BYTES = 1 << 20  # far above any real manifest, low enough that a hostile one costs nothing
+MOST_BYTES = 1 << 20  # far above any real manifest, low enough that a hostile one costs little
 _MOST = 2**53 - 1  # the largest integer RFC 8785 carries
 
 _HEX = re.compile(r"(?:[0-9a-f]{2})+")
@@ -21,7 +21,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 
 
 class ManifestError(ValueError):
-    """The manifest is not canonical or not well formed. `faults` names every fault that was found."""
+    """The manifest is not canonical or not well formed. `faults` names every fault found."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = list(faults)
@@ -45,9 +45,9 @@ def build(  # noqa: PLR0913 (one argument for each promise of the protocol)
     beacon: Mapping[str, Any],
     sequence: int,
 ) -> dict[str, Any]:
-    """The manifest of these terms: prizes by name, the first first; price in minor units; times aware.
+    """Build the manifest of these terms: prizes by name, in order; price in minor units; times aware.
 
-    `beacon` is what `Beacon.as_manifest()` gives. Raises ManifestError if the terms contradict each other.
+    `beacon` is what `Beacon.as_manifest()` returns. Raises ManifestError if the terms contradict each other.
     """
     manifest = {
         "protocol": PROTOCOL,
@@ -72,7 +72,7 @@ def build(  # noqa: PLR0913 (one argument for each promise of the protocol)
 
 
 def canonical(manifest: Mapping[str, Any]) -> bytes:
-    """The RFC 8785 form, as UTF-8. Raises ManifestError if there is none."""
+    """Return the RFC 8785 form, as UTF-8. Raises ManifestError if there is none."""
     try:
         return rfc8785.dumps(dict(manifest))
     except (ValueError, RecursionError) as error:
@@ -84,7 +84,7 @@ def manifest_hash(canonical: bytes) -> bytes:
 
 
 def parse(text: str | bytes) -> dict[str, Any]:
-    """The manifest in this text, byte for byte in canonical form; else raises ManifestError with every fault."""
+    """Parse a text that is a manifest in exactly its canonical form. Raises ManifestError with every fault."""
     if len(text) > MOST_BYTES:
         raise ManifestError([f"is longer than {MOST_BYTES} bytes"])
     try:
@@ -142,7 +142,7 @@ def _prize_faults(prizes: list[Any]) -> Iterator[str]:
 
 
 def _contradictions(manifest: dict[str, Any]) -> Iterator[str]:
-    """What each field alone cannot show; silent where a field has a fault of its own."""
+    """Yield faults between fields; skip fields that are faulty themselves."""
     opens_at, closes_at = _moment(manifest.get("opens_at")), _moment(manifest.get("closes_at"))
     if opens_at and closes_at and closes_at <= opens_at:
         yield "closes_at is not after opens_at"

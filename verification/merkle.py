@@ -1,7 +1,7 @@
 """Merkle sum tree over the entries of a draw: the commitment, and the paths that prove an entry and its place.
 
-Pure: nothing of Django. Shape as in RFC 9162. A million entries cost two million SHA-256 and 130 MB, half of it for
-the leaves' level; their index costs 0.2 MB, and the path of an entry by it two SHA-256 for each entry of one block.
+Independent of Django. Shape as in RFC 9162. A million entries cost two million SHA-256 and 130 MB, half of it for the
+leaves' level. Their index costs 0.2 MB, and an entry's path by it two SHA-256 for each entry of one block.
 """
 
 from array import array
@@ -43,7 +43,7 @@ class Entry(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One sibling on the way from a leaf up to the root; `side` is where the sibling stands."""
+    """One sibling on the way from a leaf to the root; `side` is the side of the sibling."""
 
     side: Literal["left", "right"]
     sum: int
@@ -63,15 +63,15 @@ class PathError(ValueError):
 
 
 class Tree:
-    """Entries ordered by first ticket, without overlap, each with at least one ticket and an id of its own.
+    """Entries ordered by first ticket, without overlap, each with at least one ticket and a unique id.
 
-    Made of their records, in pieces of as many as one likes. Raises EntriesError at the first entry that breaks this,
-    or if there is none. Positions are 0-based.
+    Built from their records, in pieces of any number. Raises EntriesError at the first entry that breaks this, or if
+    there is none. Positions are 0-based.
     """
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._records = b"".join(pieces)
-        self._before = _checked(self._records)  # tickets before each position, and last the tickets of all
+        self._before = _checked(self._records)  # tickets before each position, and finally all tickets
         self._levels = [_leaves(self._records)]
         while len(self._levels[-1]) > _PLACE:
             self._levels.append(_parents(self._levels[-1]))
@@ -92,7 +92,7 @@ class Tree:
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of all records: equal for equal entries, and much quicker made anew than the root."""
+        """SHA-256 of all records: equal for equal entries, and much faster to recompute than the root."""
         return sha256(self._records).digest()
 
     def entry(self, position: int) -> Entry:
@@ -104,25 +104,25 @@ class Tree:
         return self._before[position]
 
     def locate(self, index: int) -> int:
-        """The position of the entry that holds the `index`-th ticket of the draw, counted from 0."""
+        """Return the position of the entry that holds the `index`-th ticket of the draw, counted from 0."""
         if not 0 <= index < self.tickets:
             raise IndexError(f"ticket index {index} is not in 0 … {self.tickets - 1}")
         return bisect_right(self._before, index) - 1
 
     def beginning_at(self, ticket: int) -> int:
-        """The position of the entry that begins at the ticket of this number. Raises LookupError if none does."""
+        """Return the position of the entry whose first ticket has this number. Raises LookupError if none has."""
         place = bisect_left(range(self.count), ticket, key=lambda position: self.entry(position).first_ticket)
         if place == self.count or self.entry(place).first_ticket != ticket:
             raise LookupError(f"no entry begins at ticket {ticket}")
         return place
 
     def path(self, position: int) -> list[Step]:
-        """The siblings from the leaf up; a node without a sibling rises unchanged and adds no step."""
+        """Return the siblings from the leaf up; a node without a sibling moves up unchanged and adds no step."""
         self._check_position(position)
         return _climb(self._levels, position)
 
     def index(self, block: int) -> "Index":
-        """The upper levels of this tree, from blocks of so many entries up; a power of two."""
+        """Return the upper levels of this tree, above blocks of `block` entries, a power of two."""
         if block < 1 or block & (block - 1):
             raise ValueError(f"{block} is no power of two")
         starts = range(0, len(self._records), block * RECORD)
@@ -136,10 +136,10 @@ class Tree:
 
 
 class Index:
-    """The upper levels of a tree: with the entries of a single block, all that the path of one of them takes.
+    """The upper levels of a tree: together with one block's entries, all that their paths need.
 
     `first_tickets` holds the u64 of each block's first ticket, `nodes` the u64(sum) ‖ hash of each node from the
-    blocks' own level up to the root. Raises ValueError if the two are not of the same number of blocks.
+    blocks' level up to the root. Raises ValueError if the two have different numbers of blocks.
     """
 
     def __init__(self, first_tickets: bytes, nodes: bytes) -> None:
@@ -155,35 +155,35 @@ class Index:
 
     @cached_property
     def _before(self) -> list[int]:
-        """Tickets before each block, and last the tickets of all."""
+        """Tickets before each block, and finally all tickets."""
         return list(accumulate(map(itemgetter(0), iter_unpack(f">Q{_HASH}x", self._levels[0])), initial=0))
 
     def block_of_ticket(self, ticket: int) -> int:
-        """The block that holds the entry of this ticket's number. Raises IndexError if it is before all."""
+        """Return the block whose entries include this ticket number. Raises IndexError if it is before all."""
         if (number := bisect_right(self._firsts, ticket) - 1) < 0:
             raise IndexError(f"ticket {ticket} is before the first block")
         return number
 
     def block_of_index(self, index: int) -> tuple[int, int]:
-        """The block that holds the `index`-th ticket of the draw, counted from 0, and the tickets before the block."""
+        """Return the block of the draw's `index`-th ticket, counted from 0, and the tickets before that block."""
         if not 0 <= index < self._before[-1]:
             raise IndexError(f"ticket index {index} is not in 0 … {self._before[-1] - 1}")
         number = bisect_right(self._before, index) - 1
         return number, self._before[number]
 
     def first_tickets_of(self, number: int) -> range:
-        """Where the entries of a block begin."""
+        """Return the range of first tickets of a block's entries."""
         following = number + 1
         end = self._firsts[following] if following < len(self._firsts) else MOST_TICKETS + 1
         return range(self._firsts[number], end)
 
     def path(self, number: int) -> list[Step]:
-        """The siblings from the block up."""
+        """Return the siblings from the block up."""
         return _climb(self._levels, number)
 
 
 def check_path(entry: Entry, path: Sequence[Step], root: bytes, tickets: int) -> int:
-    """How many tickets come before the entry, proven by the path under this root and sum; else raises PathError."""
+    """Return how many tickets precede the entry, as the path proves under this root and sum; else raise PathError."""
     if entry.first_ticket < 1 or entry.count < 1 or entry.first_ticket + entry.count - 1 > MOST_TICKETS:
         raise PathError("the entry's ticket numbers are impossible")
     total, before = entry.count, 0
@@ -209,7 +209,7 @@ def check_path(entry: Entry, path: Sequence[Step], root: bytes, tickets: int) ->
 
 
 def _checked(records: bytes) -> array[int]:
-    """Tickets before each entry, and last of all entries. Raises EntriesError."""
+    """Return the tickets before each entry, and finally of all entries. Raises EntriesError."""
     before = array("Q", [0])
     last_ticket = total = 0
     for line, (first_ticket, count) in enumerate(iter_unpack(">16xQQ", records), start=2):
@@ -235,8 +235,8 @@ def _fault(first_ticket: int, count: int, last_ticket: int) -> str:
 
 
 def _check_ids(records: bytes) -> None:
-    """Raises EntriesError at the first entry whose id is above already."""
-    # One set made at once takes half the time of one that is asked for each id; who is doubled is rarely the question.
+    """Raise EntriesError at the first entry with an id that an earlier one has."""
+    # One set made at once takes half the time of one that is asked for each id; duplicates are rare.
     if len({entry_id for (entry_id,) in iter_unpack("16s16x", records)}) * RECORD == len(records):
         return
     seen: set[bytes] = set()

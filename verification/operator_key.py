@@ -1,6 +1,6 @@
-"""The operator's key: hex in the environment, or a file of hex, or a geth keystore with its password in another file.
+"""The operator's key: hex in the environment, a file of hex, or a geth keystore with its password in another file.
 
-No key, and nothing that was read, is ever in an error's text.
+No error's text ever contains a key or anything else that was read.
 """
 
 import json
@@ -18,7 +18,7 @@ _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # o
 
 
 class KeyFault(ChainError):
-    """The key cannot be had; names the variable that is wrong."""
+    """The key cannot be read; names the wrong variable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class KeySource:
     password_file: str = ""
 
     def faults(self) -> list[str]:
-        """All that is wrong and can be seen without deciphering a keystore, which takes a second."""
+        """List all faults that show without decrypting a keystore, which takes a second."""
         if self.text and self.file:
             return ["CHAIN_OPERATOR_KEY and CHAIN_OPERATOR_KEY_FILE are both set: set one of them."]
         try:
@@ -40,14 +40,14 @@ class KeySource:
         return []
 
     def read(self) -> str | None:
-        """The key in hex, or None if none is set. Raises KeyFault. Cost: a second for a keystore."""
+        """Read the key in hex; None if none is set. Raises KeyFault. Cost: a second for a keystore."""
         if faults := self.faults():
             raise KeyFault(faults[0])
         parsed = self._parsed()
         return self._deciphered(parsed) if isinstance(parsed, dict) else parsed
 
     def is_published(self) -> bool:
-        """Whether the key is one that development chains print; of a keystore by the address in it, undeciphered."""
+        """Whether development chains publish this key; for a keystore by its address, without decryption."""
         from eth_account import Account
 
         parsed = None if self.faults() else self._parsed()

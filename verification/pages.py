@@ -1,6 +1,6 @@
-"""The public pages of draws: the list of all promises, and one draw with everything that is known of it so far.
+"""The public pages of draws: the list of all promises, and one draw with all that is known of it so far.
 
-They need no account and no script; on the page of a draw, scripts of our own recompute it in the visitor's browser
+They need no account and no script. On a draw's page, our own scripts recompute it in the visitor's browser
 (`static/verification`).
 """
 
@@ -26,14 +26,14 @@ from verification.timeline import Timeline
 
 VERIFIER = Path(__file__).parent / "verifier.py"
 DRAWS_A_PAGE = 20
-# Up to so many entries (about 1 MB) the check begins by itself; above, it asks first.
+# Up to this many entries (about 1 MB) the check starts by itself; above, it asks first.
 UNASKED_ENTRIES = 20_000
 ENTRY_BYTES = 50  # a row of the entries file, about
 
 
 @page()
 def draws(request: HttpRequest) -> HttpResponse:
-    """Every promise ever made, newest first."""
+    """List every promise ever made, newest first."""
     everything = Draw.objects.select_related("raffle").order_by("-sequence")
     shown = Paginator(everything, DRAWS_A_PAGE).get_page(request.GET.get("page"))
     now = database_now()
@@ -43,7 +43,7 @@ def draws(request: HttpRequest) -> HttpResponse:
 
 @page()
 def draw(request: HttpRequest, raffle: str) -> HttpResponse:
-    """One draw, by its raffle's id or slug."""
+    """Show one draw, by its raffle's id or slug."""
     found = Draw.objects.without_paths().of_raffle(raffle).first() if slug_re.fullmatch(raffle) else None
     if found is None:
         return render(request, "verification/missing.html", status=404)
@@ -52,7 +52,7 @@ def draw(request: HttpRequest, raffle: str) -> HttpResponse:
 
 @page()
 def verifier(request: HttpRequest) -> HttpResponse:
-    """The stand-alone verifier, to download."""
+    """Serve the stand-alone verifier for download."""
     disposition = {"Content-Disposition": f'attachment; filename="{VERIFIER.name}"'}
     return HttpResponse(VERIFIER.read_bytes(), content_type="text/plain; charset=utf-8", headers=disposition)
 
@@ -63,7 +63,7 @@ def _everything(draw: Draw) -> dict[str, Any]:
     return {
         "draw": draw,
         "promise": promise,
-        # Of the promise, which cannot change, not of the raffle's row.
+        # From the promise, which cannot change, not from the raffle's row.
         "opens_at": datetime.fromisoformat(promise["opens_at"]),
         "closes_at": datetime.fromisoformat(promise["closes_at"]),
         "price": money.as_text(promise["ticket_price"], promise["currency"]),
@@ -77,7 +77,7 @@ def _everything(draw: Draw) -> dict[str, Any]:
 
 
 def _beacon(draw: Draw) -> dict[str, Any]:
-    """The promised beacon, and where anyone can ask it for the round."""
+    """Return the promised beacon, and where anyone can look up the round."""
     promised = draw.promised_beacon
     is_quicknet = promised == QUICKNET
     url = f"{QUICKNET_RELAYS[0]}/{promised.chain_hash.hex()}/public/{draw.round}" if is_quicknet and draw.round else ""
@@ -85,7 +85,7 @@ def _beacon(draw: Draw) -> dict[str, Any]:
 
 
 def _chain(draw: Draw, steps: dict[str, ChainStep]) -> dict[str, Any] | None:
-    """What the draw has on its chain, with links where an explorer is configured; None without a chain."""
+    """Return what the draw has on its chain, with links if an explorer is configured; None without a chain."""
     if draw.contract is None:
         return None
     explorer = settings.CHAIN_EXPLORER_URL
@@ -95,7 +95,7 @@ def _chain(draw: Draw, steps: dict[str, ChainStep]) -> dict[str, Any] | None:
 
 
 def _check(draw: Draw) -> dict[str, Any]:
-    """What the scripts are told."""
+    """Return the data for the scripts that check the draw."""
     entries = draw.entries or 0
     urls = {"bundle": "verification-bundle", "entries_url": "verification-entries-csv"}
     addresses = {name: reverse(route, kwargs={"raffle": draw.pk}) for name, route in urls.items()}

@@ -1,4 +1,4 @@
-"""Seed and picks: from the committed facts of a draw to its winning indices. Pure: nothing of Django."""
+"""Seed and picks: from the committed facts of a draw to its winning indices. Independent of Django."""
 
 from hashlib import sha256
 
@@ -8,7 +8,7 @@ MOST_TICKETS = 2**64 - 1  # the number of tickets enters the seed as u64
 
 
 def seed(*, chain_hash: bytes, round: int, randomness: bytes, manifest_hash: bytes, root: bytes, tickets: int) -> bytes:  # noqa: A002 (the beacon's own word)
-    """The draw's seed: SHA-256 over the facts that are fixed before the beacon speaks, and what it said.
+    """Return the draw's seed: SHA-256 over the facts fixed before the round, and the round's randomness.
 
     Raises ValueError if a hash is not 32 bytes, or a number does not fit.
     """
@@ -24,9 +24,9 @@ def seed(*, chain_hash: bytes, round: int, randomness: bytes, manifest_hash: byt
 
 
 def pick_indices(seed: bytes, tickets: int, wanted: int) -> list[int]:
-    """`min(tickets, wanted)` different ticket indices below `tickets`, in the order of their picking.
+    """Pick `min(tickets, wanted)` different ticket indices below `tickets`, in order.
 
-    Costs one SHA-256 a pick, and more the nearer `wanted` comes to `tickets`: about n·ln n for all of n tickets.
+    Cost: one SHA-256 per pick, and more as `wanted` nears `tickets`: about n·ln n for all of n tickets.
     """
     if len(seed) != 32:
         raise ValueError(f"the seed is {len(seed)} bytes, not 32")

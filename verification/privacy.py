@@ -1,4 +1,4 @@
-"""What draws hold on people, and what stands in the way of forgetting them. Nothing of a draw is ever taken away."""
+"""Personal data of draws: what is held on people, and what delays their erasure. Draws are never erased."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -18,7 +18,7 @@ OVER = (State.DRAWN, State.SETTLED, State.VOID)
 
 
 def register() -> None:
-    """Called once, when the app is ready."""
+    """Register what archives contain. Call once, when the app is ready."""
     exports.register_rows("draws/picks.json", "which of your tickets were picked", Pick, by="purchase__buyer")
     exports.register_rows(
         "draws/prizes.json", "what you won, and when it was handed over", Award, by="pick__purchase__buyer"
@@ -30,7 +30,7 @@ def register() -> None:
 
 
 def _proofs(user: User) -> Iterator[dict[str, Any]]:
-    """Of every draw whose entries are committed. Cost: two queries and a block of hashes for each purchase."""
+    """Yield proofs for every draw with committed entries. Cost: two queries and a block of hashes per purchase."""
     paid = Purchase.objects.paid().filter(buyer=user).exclude(raffle__draw=None).exclude(raffle__draw__root="")
     for purchase in paid.select_related("raffle__draw").order_by("pk").iterator(chunk_size=500):
         try:
@@ -41,7 +41,7 @@ def _proofs(user: User) -> Iterator[dict[str, Any]]:
 
 @obstacle
 def _draws_under_way(user: User) -> Iterable[Obstacle]:
-    """Whoever takes part in a draw to come can win it, and must be reachable until their prize is handed over."""
+    """Yield draws that the person can still win, or whose prize they hold: they must be reachable until then."""
     paid = Purchase.objects.paid().filter(buyer=user)
     for draw in Draw.objects.filter(raffle__in=paid.values("raffle")).exclude(state__in=OVER).select_related("raffle"):
         yield Obstacle("draw_to_come", f"The draw of {draw.raffle.title} is still to come.", str(draw.pk))

@@ -1,4 +1,4 @@
-"""Proof: the bundle of a drawn draw, as the protocol has it (hex without 0x)."""
+"""Proof: the bundle of a drawn draw, as the protocol defines it (hex without 0x)."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from verification.models import ChainStep, Draw, Pick
 
 
 def bundle(draw: Draw) -> dict[str, Any]:
-    """Everything that a verifier needs beside the entries file, of a drawn draw. Cost: the queries of `for_display`.
+    """Return all that a verifier of a drawn draw needs besides the entries file. Cost: the queries of `for_display`.
 
     Raises CommitmentMoves while the commitment of an anchored draw is in no block.
     """
@@ -30,7 +30,7 @@ def bundle(draw: Draw) -> dict[str, Any]:
 
 
 def entries_url(draw: Draw) -> str:
-    """Where the entries file is served."""
+    """Return the URL of the entries file."""
     return f"{settings.PUBLIC_URL}/api/v1/verification/{draw.raffle_id}/entries.csv"
 
 

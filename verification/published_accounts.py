@@ -1,4 +1,4 @@
-"""Accounts whose keys are printed in the documentation of development chains: whoever reads it can spend from them."""
+"""Accounts whose keys the documentation of development chains publishes: anyone can spend from them."""
 
 ADDRESSES = frozenset(
     {

@@ -1,4 +1,4 @@
-"""Reads of draws."""
+"""Queries for draws."""
 
 from datetime import timedelta
 from typing import Any, Self
@@ -7,19 +7,19 @@ from uuid import UUID
 from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Func, Prefetch, Q, QuerySet
 from django.db.models.functions import Greatest, Now
 
-# Above every pause between two tries, and above the period of any beacon.
+# Longer than every pause between two tries, and than the period of any beacon.
 LONGEST_PAUSE = timedelta(minutes=10)
 
 
 class DrawQuerySet(QuerySet[Any]):
-    """Draws; chain these."""
+    """Draws; the methods chain."""
 
     def for_display(self) -> Self:
-        """All that is shown of draws, in three queries: the paths of their picks too, which only a bundle has."""
+        """Read all that is shown of draws, in three queries, with their picks' paths, which only bundles need."""
         return self._with_picks()
 
     def without_paths(self) -> Self:
-        """All that pages and lists show of draws, in three queries."""
+        """Read all that pages and lists show of draws, in three queries."""
         return self._with_picks("path")
 
     def _with_picks(self, *deferred: str) -> Self:
@@ -31,16 +31,16 @@ class DrawQuerySet(QuerySet[Any]):
         return self.select_related("raffle", "contract").prefetch_related(picks, steps)
 
     def of_raffle(self, named: str) -> Self:
-        """That of a raffle, by its id or slug."""
+        """Filter the draw of a raffle, by its id or slug."""
         try:
             return self.filter(pk=UUID(named))
         except ValueError:
             return self.filter(raffle__slug=named)
 
     def unfinished(self) -> Self:
-        """A step is left to take, and its time has come.
+        """Filter draws with a step that is left and due.
 
-        So has one that is further away than anything that a draw waits for: a time that nobody set for a reason.
+        A due time further away than anything that a draw waits for must be wrong, and counts as due.
         """
         state = self.model.State
         waits_for_work = (
@@ -53,7 +53,7 @@ class DrawQuerySet(QuerySet[Any]):
         declared = ExpressionWrapper(
             F("void_declared_at") + ExpressionWrapper(void_delay, DurationField()), DateTimeField()
         )
-        # Without a commitment or a declaration these are null, which GREATEST passes over.
+        # Without a commitment or a declaration these are null, which GREATEST ignores.
         awaited = Greatest(Now(), ExpressionWrapper(committed, DateTimeField()), declared)
         is_due = Q(due_at__lte=Now()) | Q(due_at__gt=awaited + LONGEST_PAUSE)
         return self.filter(waits_for_work & is_due)

@@ -1,11 +1,11 @@
-"""Reasons that anyone can read: staff must give one, and it must fit."""
+"""Public reasons, which staff must give and which must fit."""
 
 from luxewin.api.problems import InvalidInput
 from luxewin.lines import one_line
 
 
 def public_reason(text: str, most: int) -> str:
-    """The text on one line. Raises InvalidInput if it is empty or longer than `most` characters."""
+    """Return the text on one line. Raises InvalidInput if it is empty or longer than `most` characters."""
     reason = " ".join(one_line(text).split())
     if not reason:
         raise InvalidInput.of("reason", "required", "A reason is needed: anyone can read it.")

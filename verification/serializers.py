@@ -1,4 +1,4 @@
-"""Shapes of what verification gives."""
+"""Serializers of verification."""
 
 import json
 
@@ -24,7 +24,7 @@ class StepSerializer(serializers.ModelSerializer):
 
 
 class PickSerializer(serializers.ModelSerializer):
-    """A pick as it was drawn, and what became of it; whoever holds a prize is named as they chose."""
+    """A pick as drawn, and its outcome; the holder of a prize is named as they chose."""
 
     role = serializers.ChoiceField(choices=["winner", "alternate"], help_text="As it was drawn.")
     prize = serializers.CharField(
@@ -58,18 +58,18 @@ class PickSerializer(serializers.ModelSerializer):
 
     @extend_schema_field(serializers.ChoiceField(choices=Outcome.choices))
     def get_outcome(self, pick: Pick) -> str:
-        """One of Outcome."""
+        """Return an Outcome."""
         return outcome_of(pick)
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_awarded_prize(self, pick: Pick) -> str | None:
-        """By name."""
+        """Return the prize's name."""
         prize = held_prize(pick)
         return prize.name if prize else None
 
     @extend_schema_field(serializers.CharField())
     def get_name(self, pick: Pick) -> str:
-        """Full, initials, or nothing; who holds no prize is not named."""
+        """Return the full name, initials, or nothing; only the holder of a prize is named."""
         person = pick.purchase.buyer
         choice = person.preferences.winner_name if hasattr(person, "preferences") else Preferences.WinnerName.ANONYMOUS
         if held_prize(pick) is None or choice == Preferences.WinnerName.ANONYMOUS:
@@ -122,7 +122,7 @@ class DrawSerializer(serializers.ModelSerializer):
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_unawarded_prizes(self, draw: Draw) -> list[str]:
-        """By name, in their order; from the manifest, which has them without a query."""
+        """Return prize names in order, from the manifest, which needs no query."""
         if not draw.is_drawn:
             return []
         held = {prize.position for pick in draw.picks.all() if (prize := held_prize(pick))}
@@ -145,7 +145,7 @@ class PathStepSerializer(serializers.Serializer):
 
 
 class EntryProofSerializer(serializers.Serializer):
-    """What proves that one's own tickets are in the draw."""
+    """The proof that the buyer's tickets are in the draw."""
 
     raffle = serializers.UUIDField()
     entry_id = serializers.UUIDField()

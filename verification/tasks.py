@@ -1,4 +1,4 @@
-"""Draws' background work."""
+"""Background tasks of draws."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -20,49 +20,49 @@ BALANCE_EVERY = timedelta(minutes=5)
 
 @sweep(every=1)
 def advance_unfinished_draws() -> int:
-    """Finds draws with a step to take."""
+    """Enqueue draws with a step to take."""
     return enqueue_due(Draw.objects.unfinished(), advance_draw, lease=LEASE)
 
 
 def advance_draw(raffle_id: str) -> None:
-    """Takes every step of one draw that can be taken now."""
+    """Take every step of one draw that can be taken now."""
     services.advance_draw(UUID(raffle_id))
 
 
 @sweep(every=1)
 def tell_of_held_draws() -> int:
-    """Finds draws of which those who won nothing do not know yet."""
+    """Enqueue held draws whose entrants without a prize were not told yet."""
     return enqueue_due(UntoldDraw.objects.all(), notify_entrants, lease=TELLING)
 
 
 def notify_entrants(raffle_id: str) -> None:
-    """Tells everyone who took part and won nothing."""
+    """Tell everyone who took part and won nothing."""
     announcements.notify_entrants(raffle_id)
 
 
 @sweep(every=5)
 def look_after_transactions() -> int:
-    """Finds transactions that are not final: unmined, or in a block that may yet be reorganised."""
+    """Enqueue transactions that are not final: unmined, or in a block that may still be reorganised."""
     states = ChainTransaction.State
     still_open = ChainTransaction.objects.filter(state__in=(states.SIGNED, states.MINED, states.DONE))
-    # Nothing sets a time that is further away than a minute.
+    # No due time is set further away than a minute.
     due = Q(due_at__lte=Now()) | Q(due_at__gt=Now() + LONGEST_PAUSE)
     return enqueue_due(still_open.filter(due), look_after_transaction, lease=LEASE) if settings.CHAIN_RPC_URLS else 0
 
 
 def look_after_transaction(transaction_id: str) -> None:
-    """Brings one transaction to what the chain says, and repairs what a reorganisation undid."""
+    """Update one transaction to what the chain says, and repair what a reorganisation undid."""
     services.reconcile_transaction(int(transaction_id))
 
 
 @sweep(every=30)
 def watch_balances() -> int:
-    """Finds accounts whose balance was not read for a while."""
+    """Enqueue accounts whose balance was not read for a while."""
     unread = Q(read_at=None) | Q(read_at__lte=Now() - BALANCE_EVERY)
     ours = ChainAccount.objects.filter(unread, chain_id=settings.CHAIN_ID)
     return enqueue_due(ours, watch_balance, lease=LEASE) if settings.CHAIN_RPC_URLS else 0
 
 
 def watch_balance(account_id: str) -> None:
-    """Compares one account's balance with what the next steps cost."""
+    """Compare one account's balance with what the next steps cost."""
     read_balance(int(account_id))

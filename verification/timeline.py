@@ -1,4 +1,4 @@
-"""The way of a draw in words: what has happened and when, and what it waits for now."""
+"""The timeline of a draw in words: what has happened and when, and what it waits for now."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Step = ChainStep.Step
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One step: its name, what it means, and when it was taken; `at` is None of one that is still to come."""
+    """One step: its name, what it means, and when it was taken; `at` is None if it is still to come."""
 
     name: str
     meaning: str
@@ -23,7 +23,7 @@ class Moment:
 
 
 class Timeline:
-    """What a page says of a draw's way. `steps` are those on its chain, by name; `now` is the database's."""
+    """A draw's timeline for its page. `steps` are those on its chain, by name; `now` is the database's time."""
 
     def __init__(self, draw: Draw, steps: Mapping[str, ChainStep], now: datetime) -> None:
         self.draw, self.raffle, self.steps = draw, draw.raffle, steps
@@ -93,7 +93,7 @@ class Timeline:
 
     @cached_property
     def round_at(self) -> datetime | None:
-        """When the deciding round appears; None before it is known which one that is."""
+        """When the deciding round appears; None until that round is known."""
         if self.draw.round is None:
             return None
         return datetime.fromtimestamp(self.draw.promised_beacon.time_of(self.draw.round), UTC)
@@ -105,7 +105,7 @@ class Timeline:
         return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
     def moments(self) -> Iterator[Moment]:
-        """Every step in order: those taken, and, unless the draw is void, those to come."""
+        """Yield every step in order: those taken, and those to come unless the draw is void."""
         is_void = self.draw.state == State.VOID
         return (moment for moment in self._way() if moment.at or not is_void)
 
@@ -141,5 +141,5 @@ class Timeline:
 
 
 def in_words(moment: datetime) -> str:
-    """`22 November 2026, 16:30:05 UTC`."""
+    """Format a time as `22 November 2026, 16:30:05 UTC`."""
     return f"{date_format(moment.astimezone(UTC), 'j F Y, H:i:s')} UTC"

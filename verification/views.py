@@ -1,4 +1,4 @@
-"""The API of verification: open to anyone, but for the path of one's own entry."""
+"""The API of verification: open to anyone, except for the path of a buyer's own entry."""
 
 from typing import Any
 
@@ -27,18 +27,18 @@ from verification.querysets import DrawQuerySet
 from verification.serializers import BundleSerializer, DrawDetailSerializer, DrawSerializer, EntryProofSerializer
 from verification.services import prove_entry
 
-ENTRIES_FRESH = 300  # seconds; only a void ends committed entries, and that is declared long before
+ENTRIES_FRESH = 300  # seconds; only a void ends committed entries, and it is declared long before
 
 
 class DrawPages(CursorPages):
-    """Newest promise first; a draw comes with up to a hundred picks."""
+    """Pages of draws, newest promise first; a draw has up to a hundred picks."""
 
     max_page_size = 30
     ordering = "-sequence"
 
 
 class EntriesRenderer(JSONRenderer):
-    """Lets clients ask for the entries file by its type; what it writes is refusals, as JSON like all others."""
+    """Lets clients request the entries file by its media type; it renders only errors, as JSON like all others."""
 
     media_type = "text/csv"
     format = "csv"
@@ -54,40 +54,40 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
     lookup_value_regex = "[-A-Za-z0-9_]+"
 
     def get_permissions(self) -> list[BasePermission]:
-        """Anyone verifies; only the buyer gets the path that names their purchase."""
+        """Allow anyone to verify, but only the buyer to get the path that names their purchase."""
         return [IsAuthenticated()] if self.action == "entry" else [AllowAny()]
 
     def get_queryset(self) -> DrawQuerySet:
-        """Every promise ever made, void ones included: the sequence has no gap."""
+        """Select every promise ever made, void ones included: the sequence has no gap."""
         if self.action in {"entry", "entries_csv"}:
             return Draw.objects.all()
         return Draw.objects.for_display() if self.action == "bundle" else Draw.objects.without_paths()
 
     def get_object(self) -> Draw:
-        """By the raffle's id or slug."""
+        """Find the draw by the raffle's id or slug."""
         return get_object_or_404(self.get_queryset().of_raffle(self.kwargs["raffle"]))
 
     def get_serializer_class(self) -> type[DrawSerializer]:
-        """The manifest is part of one draw, not of the list."""
+        """Include the manifest for one draw, but not in the list."""
         return DrawDetailSerializer if self.action == "retrieve" else DrawSerializer
 
     @limited("300/m")
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Every promise ever made, newest first."""
+        """List every promise ever made, newest first."""
         return super().list(request, *args, **kwargs)
 
     @extend_schema(responses=BundleSerializer)
     @action(detail=True)
     @limited("120/m")
     def bundle(self, request: Request, raffle: str) -> Response:
-        """The bundle: with the entries file, all that is needed to recompute the draw."""
+        """Get the bundle: together with the entries file, all that is needed to recompute the draw."""
         draw = self.get_object()
         _refuse_void(draw)
         if not draw.is_drawn:
             raise NotDrawnYet("The picks do not exist yet.", state=draw.state)
         return Response(proof.bundle(draw))
 
-    # DRF offers `?format=` wherever there are two renderers; what it chooses here is how a refusal is written.
+    # DRF offers `?format=` if there are two renderers; here it only chooses how an error is written.
     @extend_schema(
         responses={(200, "text/csv"): OpenApiTypes.STR}, parameters=[OpenApiParameter("format", exclude=True)]
     )
@@ -99,9 +99,9 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
     )
     @limited("120/m")
     def entries_csv(self, request: Request, raffle: str) -> HttpResponseBase:
-        """The entries file: header `entry_id,first_ticket,count`, ordered by first ticket.
+        """Get the entries file: header `entry_id,first_ticket,count`, ordered by first ticket.
 
-        Once committed its ETag is the root, which no other entries have.
+        Once committed, its ETag is the root, which no other entries have.
         """
         draw = self.get_object()
         _refuse_void(draw)
@@ -124,7 +124,7 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
     )
     @action(detail=True, url_path=rf"entries/(?P<purchase>{UUID_PATTERN})", url_name="entry")
     def entry(self, request: Request, raffle: str, purchase: str) -> Response:
-        """The path that proves one's own entry against the public root."""
+        """Get the path that proves the buyer's own entry against the public root."""
         draw = self.get_object()
         mine = Purchase.objects.paid().filter(raffle=draw.pk, buyer=request.user.pk, pk=purchase).first()
         if mine is None:

@@ -22,7 +22,7 @@ EXPLANATION = (
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the chosen measurements; 0, or 1 if one could not be made, or 2 for a wrong command line."""
+    """Run the chosen measurements; return 0, 1 if one could not be made, or 2 for a wrong command line."""
     parser = argparse.ArgumentParser(prog="make bench", description="measures the product beside its yardsticks")
     parser.add_argument("--only", default="", metavar="NAME,…", help="these measurements; all without it")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write {NAME: {value, unit, yardstick, ratio}} there")
@@ -49,10 +49,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(measurements: Sequence[Measurement], file: Path | None, size: Size) -> int:
-    """What was measured before one fails is still shown and written."""
+    """Run the measurements; show and write the figures even if a later one fails."""
     figures: dict[Measurement, Figure] = {}
     failure: Exception | None = None
-    # Others' work disturbs both sides, but not alike: whoever reads the figures should know of it.
+    # Other work disturbs both sides, but not equally: readers of the figures should know of it.
     print(f"{os.cpu_count()} cores, load average before the start {os.getloadavg()[0]:.1f} (should be near 0)")
     try:
         with Ground(STATE / "bench", size=size) as ground:
@@ -77,7 +77,7 @@ def _run(measurements: Sequence[Measurement], file: Path | None, size: Size) -> 
 
 
 def as_json(figures: dict[Measurement, Figure]) -> dict[str, dict[str, float | str]]:
-    """What `--json` writes."""
+    """Return what `--json` writes."""
     return {
         each.name: {
             "value": round(figure.value, 3),
@@ -90,7 +90,7 @@ def as_json(figures: dict[Measurement, Figure]) -> dict[str, dict[str, float | s
 
 
 def table(figures: dict[Measurement, Figure]) -> str:
-    """The figures for people, their notes below."""
+    """Format the figures for people, with their notes below."""
     rows = [("name", "value", "unit", "yardstick", "ratio", "spread")]
     for each, figure in figures.items():
         spread = " | ".join(f"{min(side):.0f}-{max(side):.0f}" for side in (figure.values, figure.yardsticks))

@@ -34,7 +34,7 @@ class Peer:
 
 @cache
 def peer(ground: Ground) -> Peer:
-    """Its server; the access log is off, as the product's is."""
+    """Start the peer's server, with its access log off like the product's."""
     database, python, port = ground.database("peer"), tools.peer_python(), free_port()
     dsn = {"PEER_DSN": database.replace("postgres://", "postgresql+asyncpg://", 1)}
     facts = ground.run("peer-seed", [python, PEER / "seed.py"], dsn)
@@ -82,7 +82,7 @@ def hold_vs_peer(ground: Ground) -> Figure:
 
 @measurement(unit="holds/s")
 def create_vs_peer(ground: Ground) -> Figure:
-    """The same with the embedded Stripe stand-in, as `make run` has it, whose cost counts as ours."""
+    """POST purchases/create as in hold_vs_peer, with the Stripe stand-in of `make run`, whose cost counts as ours."""
     return _hold(ground, ground.stack.url)
 
 

@@ -18,15 +18,15 @@ REPORT = re.compile(r"number of transactions actually processed: (\d+).*^tps = (
 
 @dataclass
 class Pgbench:
-    """A script that as many clients as HTTP has run over and over, prepared, which is the fastest the database can."""
+    """A script that as many clients as HTTP has repeat, prepared, which is the fastest that the database can do."""
 
     database: str
     script: str
-    #: Transactions that were committed so far.
+    #: Transactions committed so far.
     done: int = 0
 
     def rate(self, seconds: float) -> float:
-        """Transactions a second over so many whole seconds. Raises BenchError if a single one failed."""
+        """Measure transactions per second over whole seconds. Raises BenchError if a single one failed."""
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "script.sql")
             file.write_text(self.script)

@@ -8,7 +8,7 @@ from dev.bench import shop
 from dev.bench.ground import Ground, Size
 from dev.bench.registry import BenchError, Figure, measurement
 
-# The most that a process may grow by after its warm-up: nothing is kept of what is done.
+# Most growth of a process after its warm-up: nothing is kept of finished work.
 GROWTH_MB = 20
 # Purchases of the warm-up and of each round, which need a raffle each; with --full the last of the list.
 SETTLE = {Size.SMALLEST: [3, 3], Size.USUAL: [100, 300, 300, 300], Size.FULL: [10_000, 30_000, 30_000, 30_000]}
@@ -48,7 +48,7 @@ def _worked_off(ground: Ground, kind: str, state: str, sizes: list[int]) -> Figu
 
 
 def in_flat_memory(found: dict[str, Any], sizes: Sequence[int]) -> Figure:
-    """The figure of what `dev.bench.product.catch_up` printed. Raises BenchError if the process grew."""
+    """Make the figure from what `dev.bench.product.catch_up` printed. Raises BenchError if the process grew."""
     early, late = found["memory"]
     ours, theirs = found["processor"]
     if late - early > GROWTH_MB:

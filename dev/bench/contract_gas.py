@@ -1,4 +1,4 @@
-"""The gas of the draw contract's calls, on a node of its own with Prague's rules."""
+"""The gas of the draw contract's calls, on a separate node with Prague's rules."""
 
 import secrets
 import tempfile
@@ -35,13 +35,13 @@ class Office:
     chain: Chain
     beacon: dev_beacon.Chain
     contract: str = ""
-    #: The gas of calls by their name, in the order of their first use.
+    #: The gas of calls by name, in the order of first use.
     gas: dict[str, list[int]] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
     def opened(cls) -> Iterator[Self]:
-        """With the contract deployed."""
+        """Open an office with the contract deployed."""
         with (
             tempfile.TemporaryDirectory() as folder,
             services.running(Path(folder, "parts"), names=["chain"]) as started,
@@ -54,7 +54,7 @@ class Office:
             yield office
 
     def rpc(self, method: str, *parameters: object) -> None:
-        """What only a development node does. Raises BenchError if it does not."""
+        """Call a method that only a development node has. Raises BenchError if it fails."""
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
         if error := httpx.post(self.url, json=body).json().get("error"):
             raise BenchError(f"{method}: {error}")
@@ -70,7 +70,7 @@ class Office:
         self.contract = self.chain.deployed_address(self.chain.operator, nonce)
 
     def send(self, name: str, call: Call, draws: int = 1) -> None:
-        """Sends a call and notes its gas by the draw."""
+        """Send a call and note its gas per draw."""
         signed = self.chain.sign(call, self.chain.next_nonce())
         self.chain.broadcast(signed.raw)
         self.note(name, signed, draws)
@@ -90,7 +90,7 @@ class Office:
         return receipt
 
     def committed(self, draws: int, wanted: int) -> list[bytes]:
-        """New draws, committed in one block, so that they share a round."""
+        """Commit new draws in one block, so that they share a round."""
         hashes = [secrets.token_bytes(32) for _ in range(draws)]
         for manifest_hash in hashes:
             sequence = self.chain.next_sequence(self.contract)
@@ -118,7 +118,7 @@ class Office:
         return bytes.fromhex(str(self.beacon.sign(number)["signature"]))
 
     def settle(self, wanted: int) -> int:
-        """The gas of settling a draw with so many picks."""
+        """Return the gas of settling a draw with `wanted` picks."""
         (manifest_hash,) = self.committed(1, wanted)
         signature = self.signature(self.chain.draw_state(self.contract, manifest_hash).round)
         name = f"settle {wanted}"

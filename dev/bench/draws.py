@@ -73,7 +73,7 @@ def _raffle(ground: Ground, entries: int) -> str:
 
 @cache
 def _asked(ground: Ground) -> dict[str, float]:
-    """What the largest draw was asked once it was held; its two files are in the folder then."""
+    """Hold the largest draw and return what `product.held` measures of it; its two files are then in the folder."""
     raffle = _raffle(ground, SIZES[ground.size][-1])
     _product(ground, "once", raffle)
     found: dict[str, float] = _product(ground, "ask", raffle, str(_folder(ground)))
@@ -91,7 +91,7 @@ def _product(ground: Ground, *words: str) -> Any:
 
 
 def _verified(folder: Path) -> float:
-    """The seconds of one run. Raises BenchError unless every check holds."""
+    """Return the seconds of one run. Raises BenchError unless every check holds."""
     command: list[str | Path] = [
         sys.executable,
         "-I",

@@ -1,4 +1,4 @@
-"""What measurements stand on, each piece started when it is first asked for and ended with the run."""
+"""The resources of measurements, each started on first use and ended with the run."""
 
 import json
 import subprocess
@@ -22,9 +22,9 @@ from dev.stack import Stack, server_command
 
 PROCESSES = 2  # of the product's server and of the peer's
 SCRIPT_SECONDS = 300
-READY_SECONDS = 120  # on a machine that is busy otherwise
-# Publishing raffles would have the worker announce each on the chain, and holds that run out would have it cancel their
-# intents, while we measure something else.
+READY_SECONDS = 120  # on a machine that is otherwise busy
+# The worker would announce each published raffle on the chain, and cancel the intents of overdue holds, while we
+# measure something else.
 QUIET = {"CHAIN_RPC_URL": "", "HOLD_SECONDS": "86400"}
 
 
@@ -37,7 +37,7 @@ class Size(StrEnum):
 
 
 class Ground:
-    """The product's stack with its data in a folder of its own, empty at the start of each run."""
+    """The product's stack with its data in a separate folder, empty at the start of each run."""
 
     def __init__(self, state: Path, *, size: Size = Size.USUAL) -> None:
         self.state, self.size = state, size
@@ -52,25 +52,25 @@ class Ground:
         self._ends.__exit__(kind, error, trace)
 
     def keep[T](self, piece: AbstractContextManager[T]) -> T:
-        """Enters it until the run ends."""
+        """Enter a context until the run ends."""
         return self._ends.enter_context(piece)
 
     @cached_property
     def stack(self) -> Stack:
-        """Parts, server and worker, as `make run` has them, but for the reload and with PROCESSES web processes."""
+        """Parts, server and worker as with `make run`, but without reload and with PROCESSES web processes."""
         return self._ends.enter_context(Stack(self.state, fresh=True, web_processes=PROCESSES, environment=QUIET))
 
     @property
     def is_smallest(self) -> bool:
-        """Whether it is only to be seen that measurements run."""
+        """Whether the run only checks that measurements work."""
         return self.size == Size.SMALLEST
 
     def alternate(
         self, ours: Callable[[float], float], theirs: Callable[[float], float], *, rounds: int, seconds: float
     ) -> tuple[list[float], list[float]]:
-        """A warm-up of each, then `rounds` samples of each, taken in turn so that both meet the same disturbances.
+        """Warm up each, then take `rounds` samples of each in turn, so that both meet the same disturbances.
 
-        Each callable measures for so many seconds. Who goes first changes from round to round.
+        Each callable measures for that many seconds. The first one changes from round to round.
         """
         if self.is_smallest:
             rounds, seconds = 1, 1
@@ -83,14 +83,14 @@ class Ground:
         return samples
 
     def another_server(self, name: str, environment: Mapping[str, str]) -> str:
-        """The address of a second server of the product on the same database, with some variables set otherwise."""
+        """Start a second server of the product on the same database with other variables; return its address."""
         port = free_port()
         return self.serve(name, server_command(port, PROCESSES), port, "/health/live", environment)
 
     def serve(
         self, name: str, argv: Sequence[str | Path], port: int, path: str, environment: Mapping[str, str] | None = None
     ) -> str:
-        """Starts a server on a guard, waits until it answers 200 at `path`, and returns its address."""
+        """Start a server on a guard, wait until it answers 200 at `path`, and return its address."""
         url = f"http://127.0.0.1:{port}"
         child = self.stack.supervisor.spawn(name, argv, environment)
         deadline = time.monotonic() + READY_SECONDS
@@ -110,7 +110,7 @@ class Ground:
         environment: Mapping[str, str] | None = None,
         seconds: float = SCRIPT_SECONDS,
     ) -> Any:
-        """Runs a script to its end and returns the JSON on the last line of its output."""
+        """Run a script to its end and return the JSON on the last line of its output."""
         child = self.stack.supervisor.spawn(name, argv, environment)
         try:
             code = child.wait(seconds)
@@ -128,11 +128,11 @@ class Ground:
         environment: Mapping[str, str] | None = None,
         seconds: float = SCRIPT_SECONDS,
     ) -> Any:
-        """Runs a module of ours that works with the product's models."""
+        """Run one of our modules that works with the product's models."""
         return self.run(module, [sys.executable, "-m", module, *arguments], environment, seconds)
 
     def database(self, name: str = "") -> str:
-        """The address of the product's database, or of another one in the same cluster, made if it is not there."""
+        """Return the address of the product's database, or of another in the same cluster, created if missing."""
         parts = urlsplit(self.stack.environment["DATABASE_URL"])
         if not name:
             return urlunsplit(parts)
@@ -142,9 +142,9 @@ class Ground:
         return urlunsplit(parts._replace(path=f"/{name}"))
 
     def spare_database(self, name: str) -> str:
-        """The address of one with the product's schema and no rows; the worker of the stack knows nothing of it.
+        """Make a database with the product's schema and no rows, unknown to the stack's worker; return its address.
 
-        It is dropped at the end, with whoever is still connected.
+        It is dropped at the end, even with clients still connected.
         """
         address = self.database(f"spare_{name}")
         self.run_product("dev.bench.product.empty_database", environment={"DATABASE_URL": address})
@@ -152,13 +152,13 @@ class Ground:
         return address
 
     def _drop(self, name: str) -> None:
-        # Where the server is gone already, the next run empties it.
+        # If the server is already gone, the next run empties it.
         with suppress(psycopg.OperationalError), psycopg.connect(self.database(), autocommit=True) as server:
             server.execute(psycopg.sql.SQL("DROP DATABASE {} WITH (FORCE)").format(psycopg.sql.Identifier(name)))
 
 
 def number(database: str, query: str, *values: object) -> int:
-    """The single number that a query answers."""
+    """Run a query that returns a single number."""
     with psycopg.connect(database) as connection:
         row = connection.execute(query.encode(), values).fetchone()
     if row is None:

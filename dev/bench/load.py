@@ -18,17 +18,17 @@ SCRIPT = Path(__file__).with_suffix(".lua")
 
 @dataclass
 class Target:
-    """An address on this machine to put under load; with `body` it is POSTed to, by each bearer of `tokens` in turn."""
+    """An address on this machine to put under load; `body` is POSTed to it, by each bearer of `tokens` in turn."""
 
     url: str
     body: str = ""
     tokens: Sequence[str] = ()
     connections: int = CONNECTIONS
-    #: Requests that were answered so far.
+    #: Requests answered so far.
     answered: int = field(default=0, init=False)
 
     def rate(self, seconds: float) -> float:
-        """Answers a second over so many whole seconds. Raises BenchError if a single one was no success."""
+        """Measure answers per second over whole seconds. Raises BenchError if a single one was no success."""
         with tempfile.TemporaryDirectory() as folder:
             arguments: list[str] = []
             if self.body:

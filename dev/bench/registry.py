@@ -1,4 +1,4 @@
-"""What a measurement is, and the list of them."""
+"""Measurements, and the list of them."""
 
 import importlib
 import inspect
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class BenchError(RuntimeError):
-    """A measurement cannot be made, or would not mean what it says. The message is meant to be shown as it is."""
+    """A measurement cannot be made, or would be misleading. The message is to be shown unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What a measurement found: one sample a round of the product and of its yardstick, in the same unit."""
+    """The result of a measurement: one sample per round of the product and its yardstick, in the same unit."""
 
     values: Sequence[float]
     yardsticks: Sequence[float]
-    #: What else was seen, for people.
+    #: Other observations, for people.
     note: str = ""
 
     @property
@@ -38,7 +38,7 @@ class Figure:
 
     @property
     def ratio(self) -> float:
-        """Value by yardstick: of a rate, above 1 means that the product does more. 0 where the yardstick is 0."""
+        """Value divided by yardstick: for a rate, above 1 means that the product does more. 0 if the yardstick is 0."""
         return self.value / self.yardstick if self.yardstick else 0.0
 
 
@@ -60,7 +60,7 @@ _measurements: dict[str, Measurement] = {}
 
 
 def measurement(*, unit: str) -> Callable[[Callable[["Ground"], Figure]], Callable[["Ground"], Figure]]:
-    """Registers a function under its own name. It gets the ground, of which it starts what it needs."""
+    """Register a function under its own name. It gets the ground, and starts what it needs of it."""
 
     def register(run: Callable[["Ground"], Figure]) -> Callable[["Ground"], Figure]:
         _measurements[run.__name__] = Measurement(run.__name__, unit, run)
@@ -70,7 +70,7 @@ def measurement(*, unit: str) -> Callable[[Callable[["Ground"], Figure]], Callab
 
 
 def known() -> dict[str, Measurement]:
-    """Every measurement of this folder by name, in the order of their files and lines."""
+    """Return every measurement of this folder by name, in the order of files and lines."""
     for module in sorted(each.name for each in pkgutil.iter_modules([str(Path(__file__).parent)])):
         if not module.startswith("_"):
             importlib.import_module(f"dev.bench.{module}")
@@ -78,7 +78,7 @@ def known() -> dict[str, Measurement]:
 
 
 def chosen(names: str) -> list[Measurement]:
-    """Those of a comma-separated list, all for an empty one. Raises BenchError naming the unknown and the known."""
+    """Select from a comma-separated list, all if empty. Raises BenchError naming the unknown and the known."""
     everything = known()
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     if unknown := [name for name in wanted if name not in everything]:

@@ -1,4 +1,4 @@
-"""Buying while the payment provider is slow."""
+"""Purchases while the payment provider is slow."""
 
 import threading
 from types import TracebackType
@@ -22,7 +22,7 @@ USED = """
 
 
 class Connections:
-    """Watches, while it is entered, how many clients a database has."""
+    """Watch, while entered, how many clients a database has."""
 
     def __init__(self, database: str) -> None:
         self.database = database

@@ -1,4 +1,4 @@
-"""What measuring needs beside the project's own environment: the peer's packages, and wrk."""
+"""Tools of measurements besides the project's environment: the peer's packages, and wrk."""
 
 import hashlib
 import os
@@ -17,9 +17,9 @@ VENV = PROJECT / "dev" / "bench" / ".venv"
 
 @cache
 def peer_python() -> Path:
-    """The interpreter of `dev/bench/.venv`, which holds exactly what `uv.lock` pins for the group `peer`.
+    """Return the interpreter of `dev/bench/.venv`, which has exactly what `dev/bench/requirements.txt` pins.
 
-    The first call makes it and downloads them. The environment variable UV names uv.
+    The first call creates it and downloads the packages. The environment variable UV names uv.
     """
     python, synced = VENV / "bin" / "python", VENV / "synced"
     digest = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
@@ -38,9 +38,9 @@ def peer_python() -> Path:
 
 @cache
 def wrk() -> str:
-    """The path of wrk, the client that makes the load: C, so that it takes little of what it measures.
+    """Return the path of wrk, the client that makes the load: in C, so that it disturbs the measurement little.
 
-    Root gets it from the system's packages; anybody else is told how.
+    Root gets it from the system's packages; other users are told how to install it.
     """
     if not shutil.which("wrk") and os.geteuid() == 0 and shutil.which("apt-get"):
         print("bench: wrk is missing, installing it from the system's packages", flush=True)

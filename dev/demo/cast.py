@@ -6,10 +6,10 @@ from typing import Any
 
 SELLS_OUT, CLOSES_BY_TIME, STAYS_OPEN = "sells out", "closes by time", "stays open"
 HOLD_SECONDS = 10  # how long the abandoned checkout keeps its tickets
-SALE_SECONDS = 10  # at least so long the raffle is on sale that closes by time
+SALE_SECONDS = 10  # least sale time of the raffle that closes by time
 DELAY_SECONDS = 3  # from the commitment of the entries to the beacon's round
 
-# Terms as `raffles/create` takes them, but for the times, which depend on when the story is told.
+# Terms as `raffles/create` takes them, except for the times, which depend on when the story is told.
 RAFFLES: dict[str, dict[str, Any]] = {
     SELLS_OUT: {
         "title": "Omega Speedmaster Moonwatch",
@@ -52,7 +52,7 @@ RAFFLES: dict[str, dict[str, Any]] = {
 
 
 class Conduct(StrEnum):
-    """How somebody behaves in the checkout."""
+    """How a person behaves in the checkout."""
 
     WAITS = "pays and waits: the webhook alone settles"
     ASKS = "pays and asks purchases/verify at once"
@@ -67,7 +67,7 @@ class Conduct(StrEnum):
 
 @dataclass(frozen=True)
 class Part:
-    """One person, what they want, and how they go about it. `raffle` is one of the story's, or a catalogue's slug."""
+    """One person, what they want, and how they act. `raffle` is one of the story's, or a catalogue's slug."""
 
     name: str
     raffle: str

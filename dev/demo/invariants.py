@@ -1,4 +1,4 @@
-"""What has to hold of the books. Each invariant yields what speaks against it, nothing if it holds."""
+"""Invariants of the books. Each yields what violates it, and nothing if it holds."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -14,19 +14,19 @@ type Invariant = Callable[[Ledger], Iterator[str]]
 
 
 def everyone_played_their_part(ledger: Ledger) -> Iterator[str]:
-    """Nothing unexpected was answered on the way."""
+    """No answer on the way was unexpected."""
     yield from ledger.story.troubles
 
 
 def money_taken_is_tickets_sold_times_price(ledger: Ledger) -> Iterator[str]:
-    """Stripe's charges against the public counters, for each raffle and for each currency."""
+    """Stripe's charges match the public counters, for each raffle and each currency."""
     expected: Counter[str] = Counter()
     for raffle in ledger.raffles.values():
         due = (raffle["tickets"]["sold"] - raffle["tickets"]["postal"]) * raffle["ticket_price"]
         expected[raffle["currency"]] += due
         if (taken := ledger.taken(raffle["id"])) != due:
             yield f"{raffle['title']}: Stripe took {taken}, {due} were due"
-    # In total from the intents, which also shows money that belongs to no raffle.
+    # The total is from the intents, which also shows money that belongs to no raffle.
     received: Counter[str] = Counter()
     for intent in ledger.intents.values():
         received[intent["currency"]] += intent["amount_received"]
@@ -35,7 +35,7 @@ def money_taken_is_tickets_sold_times_price(ledger: Ledger) -> Iterator[str]:
 
 
 def no_number_twice(ledger: Ledger) -> Iterator[str]:
-    """Nobody's ticket number is anybody else's."""
+    """No two buyers have the same ticket number."""
     for raffle in ledger.raffles.values():
         for number, owners in Counter(ledger.numbers(raffle["id"])).items():
             if owners > 1:
@@ -80,7 +80,7 @@ def both_draws_were_held(ledger: Ledger) -> Iterator[str]:
 
 
 def each_draw_verifies_from_its_bundle(ledger: Ledger) -> Iterator[str]:
-    """By `verification/verifier.py`, which shares nothing with the code that drew; the entries are the buyers'."""
+    """`verification/verifier.py`, which shares no code with the draw, accepts it; the entries are the buyers'."""
     for raffle, draw in ledger.draws.items():
         if not draw.verified:
             yield f"{raffle}: {draw.verdict}"
@@ -99,7 +99,7 @@ def the_chain_picked_the_same(ledger: Ledger) -> Iterator[str]:
 
 
 def every_buyer_was_mailed_their_numbers(ledger: Ledger) -> Iterator[str]:
-    """One purchase, one mail with its numbers."""
+    """Each purchase has one mail with its numbers."""
     for person, purchase in ledger.paid():
         first, last, count = (purchase["tickets"][name] for name in ("first", "last", "count"))
         words = f"number {first}." if count == 1 else f"numbers {first} to {last}."
@@ -109,7 +109,7 @@ def every_buyer_was_mailed_their_numbers(ledger: Ledger) -> Iterator[str]:
 
 
 def every_winner_was_mailed_their_win(ledger: Ledger) -> Iterator[str]:
-    """The owner of winning tickets, and nobody else, has one mail of a draw that names all their prizes and tickets."""
+    """Only the owner of winning tickets has one mail per draw that names all their prizes and tickets."""
     winners = 0
     for raffle, draw in ledger.draws.items():
         entries = {each["entry_id"]: (person, each["raffle"]["title"]) for person, each in ledger.paid(raffle)}
@@ -146,7 +146,7 @@ def a_double_click_made_one_purchase(ledger: Ledger) -> Iterator[str]:
 
 
 def a_declined_card_was_retried(ledger: Ledger) -> Iterator[str]:
-    """Stripe has a failed and a paid charge of one intent, and the tickets were given."""
+    """Stripe has a failed and a paid charge of one intent, and the tickets were issued."""
     for person in ledger.story.with_conduct(Conduct.IS_DECLINED):
         answered = {answer["id"] for answer in person.answers}
         outcomes = sorted(each["status"] for each in ledger.charges if ledger.purchase_of(each) in answered)
@@ -156,7 +156,7 @@ def a_declined_card_was_retried(ledger: Ledger) -> Iterator[str]:
 
 
 def an_abandoned_hold_expired(ledger: Ledger) -> Iterator[str]:
-    """The purchase is expired without numbers, its intent can never be paid, and nothing was charged."""
+    """The purchase expired without numbers, its intent can never be paid, and nothing was charged."""
     for person in ledger.story.with_conduct(Conduct.ABANDONS):
         own = [each for owner, each in ledger.purchases if owner is person]
         ids = {each["id"] for each in own}
@@ -168,7 +168,7 @@ def an_abandoned_hold_expired(ledger: Ledger) -> Iterator[str]:
 
 
 def asking_for_too_much_was_refused(ledger: Ledger) -> Iterator[str]:
-    """409 with the number that was left, which was smaller; later the same person got the tickets that came back."""
+    """It gave 409 with the smaller number that was left; later the same person got the tickets that came back."""
     for person in ledger.story.with_conduct(Conduct.ASKS_TOO_MUCH):
         refusal, wanted = person.refusal, person.part.quantity
         if refusal is None or (refusal.status, refusal.code) != (409, "not_enough_left"):
@@ -189,7 +189,7 @@ def webhook_and_verify_both_settled(ledger: Ledger) -> Iterator[str]:
 
 
 def a_free_entry_is_in_the_draw_and_cost_nothing(ledger: Ledger) -> Iterator[str]:
-    """It has numbers of the same pool, stands in the entries file, is counted in public, and Stripe knows nothing."""
+    """It has numbers of the same pool, is in the entries file and the public count, and unknown to Stripe."""
     for person in ledger.story.with_conduct(Conduct.WRITES):
         own = [each for owner, each in ledger.purchases if owner is person]
         raffle = ledger.story.raffles[person.part.raffle]
@@ -204,7 +204,7 @@ def a_free_entry_is_in_the_draw_and_cost_nothing(ledger: Ledger) -> Iterator[str
 
 
 def a_wrong_answer_was_refused_and_held_nothing(ledger: Ledger) -> Iterator[str]:
-    """409 with the question; the right answer then made the only purchase."""
+    """It gave 409 with the question; the right answer then made the only purchase."""
     for person in ledger.story.with_conduct(Conduct.ANSWERS_WRONGLY):
         refusal = person.refusal
         if refusal is None or (refusal.status, refusal.code) != (409, "wrong_answer"):
@@ -215,7 +215,7 @@ def a_wrong_answer_was_refused_and_held_nothing(ledger: Ledger) -> Iterator[str]
 
 
 def a_dispute_was_won_and_its_tickets_stay(ledger: Ledger) -> Iterator[str]:
-    """Stripe has one, of this payment, and it is won; the buyer has their tickets as before."""
+    """Stripe has one dispute, of this payment, and it is won; the buyer keeps their tickets."""
     disputing = {person.dispute: person for person in ledger.story.with_conduct(Conduct.DISPUTES)}
     found = {each["id"]: each["status"] for each in ledger.disputes}
     if found != dict.fromkeys(disputing, "won"):
@@ -250,5 +250,5 @@ INVARIANTS: tuple[Invariant, ...] = (
 
 
 def examine(ledger: Ledger) -> dict[str, list[str]]:
-    """What speaks against each invariant, by its name."""
+    """Return what violates each invariant, by its name."""
     return {invariant.__name__: list(invariant(ledger)) for invariant in INVARIANTS}

@@ -1,7 +1,7 @@
-"""The books, put together from independent witnesses, and what has to hold of them.
+"""The books, collected from independent sources.
 
-The raffles are as anyone sees them, the numbers as each buyer sees their own, the money as Stripe has it, the entries
-and bundles as the API publishes them, the picks as the contract has them.
+Raffles are as anyone sees them, numbers as each buyer sees their own, money as Stripe has it, entries and bundles as
+the API publishes them, and picks as the contract has them.
 """
 
 import json
@@ -19,7 +19,7 @@ from dev.launch import PROJECT
 
 @dataclass
 class Drawn:
-    """A draw that was held, as published; the verifier's verdict on it and the contract's own picks."""
+    """A held draw as published, with the verifier's verdict and the contract's own picks."""
 
     bundle: dict[str, Any]
     entries: list[tuple[str, int, int]]
@@ -30,13 +30,13 @@ class Drawn:
 
     @property
     def tickets(self) -> list[int]:
-        """Picked ticket numbers in order of position."""
+        """The picked ticket numbers in order of position."""
         return [pick["ticket"] for pick in sorted(self.bundle["picks"], key=lambda pick: pick["position"])]
 
 
 @dataclass
 class Ledger:
-    """Everything that the witnesses said."""
+    """Everything that the sources say."""
 
     story: Story
     folder: Path
@@ -50,7 +50,7 @@ class Ledger:
 
     @classmethod
     def of(cls, story: Story, folder: Path) -> "Ledger":
-        """Asks all witnesses; bundles and entries files are written to `folder` byte for byte as served."""
+        """Ask all sources; write bundles and entries files to `folder` byte for byte as served."""
         ledger = cls(story, folder)
         ledger.raffles = {raffle["id"]: raffle for raffle in story.visitor.pages("raffles/list")}
         members = [person for person in story.people if person.shop.token]
@@ -65,23 +65,23 @@ class Ledger:
         return ledger
 
     def taken(self, raffle: str) -> int:
-        """Money that Stripe has for a raffle, in the minor unit: captured and not refunded."""
+        """Sum Stripe's money for a raffle, in the minor unit: captured and not refunded."""
         intents = {name for name, intent in self.intents.items() if intent["metadata"].get("raffle") == raffle}
         captured = [each for each in self.charges if each["paid"] and each["captured"]]
         mine = [each for each in captured if each["payment_intent"] in intents]
         return sum(charge["amount"] - charge["amount_refunded"] for charge in mine)
 
     def purchase_of(self, charge: dict[str, Any]) -> str | None:
-        """The purchase that a charge is for, by what its intent says."""
+        """Return the purchase that a charge is for, by its intent's metadata."""
         return self.intents[charge["payment_intent"]]["metadata"].get("purchase")
 
     def paid(self, raffle: str | None = None) -> list[tuple[Person, dict[str, Any]]]:
-        """Purchases with tickets, of one raffle or of all, with their buyers."""
+        """List purchases with tickets, of one raffle or of all, with their buyers."""
         paid = [(person, each) for person, each in self.purchases if each["status"] == "paid"]
         return [(person, each) for person, each in paid if raffle in {None, each["raffle"]["id"]}]
 
     def numbers(self, raffle: str) -> list[int]:
-        """The ticket numbers of a raffle as their buyers see them, sorted, repetitions included."""
+        """List a raffle's ticket numbers as their buyers see them, sorted, repetitions included."""
         held = [each["tickets"] for _, each in self.paid(raffle)]
         return sorted(number for each in held for number in range(each["first"], each["last"] + 1))
 

@@ -1,4 +1,4 @@
-"""The back office, as staff use it: pages in a browser."""
+"""The back office as staff use it, by pages in a browser."""
 
 import re
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ ENTERED = re.compile(r"is entered: ticket numbers ([0-9]+(?: to [0-9]+)?) of")
 
 
 class BackOffice:
-    """One member of staff at one browser, with its own cookies."""
+    """One member of staff with one browser and its cookies."""
 
     def __init__(self, url: str, *, address: str) -> None:
         headers = {"X-Forwarded-For": address}
@@ -26,13 +26,13 @@ class BackOffice:
         self.http.close()
 
     def log_in(self, email: str, password: str) -> None:
-        """Raises LateError if the pages stay closed."""
+        """Log in. Raises LateError if the pages stay closed."""
         page = self._send("login/", {"username": email, "password": password, "next": "/admin/"})
         if "id_username" in page:
             raise LateError(f"the back office does not let {email} in")
 
     def enter_letter(self, raffle: str, email: str, quantity: int, reference: str) -> str:
-        """Enters a free entry that came today; the ticket numbers as the page tells them. Raises LateError."""
+        """Enter a free entry received today; return the ticket numbers as the page shows them. Raises LateError."""
         letter = {"raffle": raffle, "email": email, "quantity": str(quantity), "reference": reference}
         page = self._send("purchases/postalentry/add/", letter | {"received_on": f"{datetime.now(UTC):%Y-%m-%d}"})
         if not (entered := ENTERED.search(page)):
@@ -45,7 +45,7 @@ class BackOffice:
         return dispute in page.text and "1 dispute" in page.text
 
     def _send(self, path: str, fields: dict[str, str]) -> str:
-        """What a form's page says once it was sent."""
+        """Send a form and return the page that answers."""
         token = TOKEN.search(self.http.get(path).raise_for_status().text)
         if token is None:
             raise LateError(f"admin/{path} shows no form")

@@ -1,4 +1,4 @@
-"""The outside parties as their own customers see them: a till, a mailbox, a chain."""
+"""The outside parties as their own customers see them: Stripe, a mailbox, a chain."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ WORD = 32
 
 
 class Till:
-    """Stripe: the buyer's browser, which has the publishable key, and the bookkeeper's view, with the secret one."""
+    """Stripe: for the buyer's browser with the publishable key, and for the bookkeeper with the secret one."""
 
     def __init__(self, http: httpx.Client, environment: Mapping[str, str]) -> None:
         self.http, self.url = http, environment["STRIPE_API_BASE"]
@@ -19,7 +19,7 @@ class Till:
         self.bookkeeper = {"Authorization": f"Bearer {environment['STRIPE_SECRET_KEY']}"}
 
     def pay(self, client_secret: str, card: str = GOOD_CARD) -> str:
-        """What Stripe.js does with a card; answers the intent's status, or the code of the decline."""
+        """Pay by card like Stripe.js; return the intent's status, or the code of the decline."""
         details = {"card[number]": card, "card[exp_month]": "12", "card[exp_year]": "2034", "card[cvc]": "123"}
         made = self.http.post(f"{self.url}/v1/payment_methods", data={"type": "card"} | details, headers=self.browser)
         intent = client_secret.partition("_secret_")[0]
@@ -31,18 +31,18 @@ class Till:
         return str(answer.raise_for_status().json()["status"])
 
     def dispute(self, client_secret: str) -> str:
-        """What a bank does for a cardholder who says that it was not them; the dispute's id."""
+        """Dispute a payment like the bank of a cardholder who denies it; return the dispute's id."""
         intent = client_secret.partition("_secret_")[0]
         made = self.http.post(f"{self.url}/_config/disputes", json={"payment_intent": intent, "reason": "fraudulent"})
         return str(made.raise_for_status().json()["id"])
 
     def win(self, dispute: str) -> None:
-        """What finance does in Stripe's dashboard: hands in evidence, Stripe's for tests, which convinces the bank."""
+        """Submit Stripe's winning test evidence, as finance does in Stripe's dashboard."""
         evidence = {"evidence[uncategorized_text]": "winning_evidence", "submit": "true"}
         self.http.post(f"{self.url}/v1/disputes/{dispute}", data=evidence, headers=self.bookkeeper).raise_for_status()
 
     def books(self, kind: str) -> Iterator[dict[str, Any]]:
-        """Every `charges`, `disputes` or `payment_intents` there is."""
+        """Yield all `charges`, `disputes` or `payment_intents`."""
         after: dict[str, str] = {}
         while True:
             params = {"limit": "100"} | after
@@ -55,19 +55,19 @@ class Till:
 
 
 class Mailbox:
-    """Everybody's mail."""
+    """Mail of all people."""
 
     def __init__(self, http: httpx.Client, environment: Mapping[str, str]) -> None:
         self.http, self.url = http, environment["MAIL_CATCHER_URL"]
 
     def messages(self, to: str | None = None) -> list[dict[str, Any]]:
-        """What arrived, oldest first; for one address, or for all."""
+        """List messages, oldest first, to one address or to all."""
         answer = self.http.get(f"{self.url}/messages", params={"to": to} if to else {})
         return answer.raise_for_status().json()
 
 
 class ChainNode:
-    """The chain, asked directly."""
+    """The chain's node, asked directly."""
 
     def __init__(self, http: httpx.Client, environment: Mapping[str, str]) -> None:
         self.http, self.url = http, environment["CHAIN_RPC_URL"].partition(",")[0]
@@ -78,10 +78,10 @@ class ChainNode:
         return receipt is not None and receipt["status"] == "0x1"
 
     def picks(self, contract: str, manifest_hash: str) -> list[int]:
-        """The indices that the contract itself picked; none before it settled."""
+        """Read the indices that the contract itself picked; none before it settled."""
         data = self._ask("eth_call", {"to": f"0x{contract}", "data": f"0x{PICKS}{manifest_hash}"}, "latest")
         raw = bytes.fromhex((data or "0x").removeprefix("0x"))
-        # An ABI-encoded array: where it starts, how long it is, its words.
+        # An ABI-encoded array: its offset, its length, its words.
         words = [int.from_bytes(raw[at : at + WORD]) for at in range(0, len(raw), WORD)]
         return words[2 : 2 + words[1]] if words else []
 

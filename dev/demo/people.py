@@ -1,4 +1,4 @@
-"""A person at a device: joins by mail, buys, pays."""
+"""A person with a device, who joins by mail, buys and pays."""
 
 import re
 import secrets
@@ -17,7 +17,7 @@ MAIL_SECONDS, SETTLE_SECONDS = 90, 90
 
 
 class Person:
-    """Somebody who plays a part. What happened to them is noted for the books."""
+    """A person who plays a part; what happens to them is noted for the books."""
 
     def __init__(self, part: Part, number: int, http: httpx.Client, url: str, till: Till, mailbox: Mailbox) -> None:
         self.part, self.till, self.mailbox = part, till, mailbox
@@ -29,12 +29,12 @@ class Person:
         self.answers: list[dict[str, Any]] = []
         self.decline = ""
         self.refusal: Refused | None = None
-        #: The id of the dispute that their bank opened for them.
+        #: The id of the dispute that their bank opened.
         self.dispute = ""
         self._question: dict[str, Any] = RAFFLES.get(part.raffle, {})
 
     def join(self) -> None:
-        """Registers, opens the link in the mail, logs in."""
+        """Register, open the link in the mail, log in."""
         born = f"19{60 + len(self.part.name)}-06-15"
         facts = {"email": self.email, "password": self.password, "display_name": self.part.name}
         self.shop.post("auth/register", facts | {"date_of_birth": born, "country": "FR"})
@@ -43,7 +43,7 @@ class Person:
         self.shop.log_in(self.email, self.password)
 
     def shops(self, raffle: str) -> None:
-        """Plays their part in the checkout."""
+        """Play their part in the checkout."""
         if self.part.conduct is Conduct.ASKS_TOO_MUCH:
             try:
                 self._buy(raffle)
@@ -57,16 +57,16 @@ class Person:
             self._pay(self.answers[0])
 
     def comes_back(self, raffle: str) -> None:
-        """Asks again for as many, now that they are there, and pays."""
+        """Ask again for as many tickets, now that they are available, and pay."""
         self.answers = self._buy(raffle)
         self._pay(self.answers[0])
 
     def has_it_disputed(self) -> None:
-        """Their bank claims the money of their first purchase back."""
+        """Have their bank dispute the payment of their first purchase."""
         self.dispute = self.till.dispute(self.answers[0]["client_secret"])
 
     def purchases(self) -> list[dict[str, Any]]:
-        """Their purchases, as the API shows them to them."""
+        """List their purchases, as the API shows them."""
         return list(self.shop.pages("purchases/list"))
 
     def has_lost_the_hold(self) -> bool:
@@ -74,7 +74,7 @@ class Person:
         return bool(self.answers) and self._status(self.answers[0]) == "expired"
 
     def _buy(self, raffle: str, clicks: int = 1) -> list[dict[str, Any]]:
-        """What the API answers to each of so many clicks at once: requests with the same body and the same key."""
+        """Click several times at once, with the same body and key; return the API's answers."""
         wanted = (raffle, self.part.quantity, secrets.token_hex(8), self._question.get("answer"))
         with ThreadPoolExecutor(clicks) as fingers:
             requests = [fingers.submit(self.shop.buy, *wanted) for _ in range(clicks)]

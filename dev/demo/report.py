@@ -1,4 +1,4 @@
-"""What people read at the end, and the file for programs."""
+"""The final report for people, and the file for programs."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -20,11 +20,11 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Every invariant does."""
+        """Whether every invariant holds."""
         return not any(self.faults.values())
 
     def as_json(self) -> dict[str, Any]:
-        """`taken` in the minor unit; `picks`: ticket numbers in order; `verified`: null where nothing was drawn."""
+        """Return `taken` in the minor unit; `picks`: ticket numbers in order; `verified`: null if not drawn."""
         return {
             "raffles": [self._row(raffle) for raffle in self._in_order()],
             "invariants": {name: not faults for name, faults in self.faults.items()},
@@ -32,15 +32,15 @@ class Report:
         }
 
     def write(self, folder: Path) -> None:
-        """`report.json`, beside the bundles and entries files that the ledger put there."""
+        """Write `report.json`, beside the ledger's bundles and entries files."""
         (folder / "report.json").write_text(json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n")
 
     def as_text(self) -> str:
-        """All of it, for a terminal of 120 columns."""
+        """Format the report for a terminal of 120 columns."""
         return "\n".join([*self._table(), "", *self._events(), "", *self._verdicts(), "", *self._costs()])
 
     def _in_order(self) -> list[dict[str, Any]]:
-        """The story's raffles first."""
+        """List the rows, with the story's raffles first."""
         mine = [self.ledger.story.raffles[name] for name in RAFFLES if name in self.ledger.story.raffles]
         rest = [each for each in self.ledger.raffles if each not in mine]
         return [self.ledger.raffles[each] for each in (*mine, *rest) if each in self.ledger.raffles]
@@ -116,7 +116,7 @@ class Report:
 
 
 def _line(widths: tuple[int, ...], cells: tuple[str, ...]) -> str:
-    """Cells in columns: positive widths of all but the first are numbers, aligned to the right."""
+    """Format cells in columns; except for the first, positive widths are numbers, aligned right."""
     first, *others = zip(widths, cells, strict=True)
     aligned = [f"{cell:<{-width}}" if width < 0 else f"{cell:>{width}}" for width, cell in others]
     return "  ".join([f"{first[1]:<{first[0]}}", *aligned]).rstrip()

@@ -1,4 +1,4 @@
-"""The API as a client meets it."""
+"""The API as a client uses it."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ PAGE = 100
 
 
 class Refused(Exception):
-    """The API said no; `code` and `problem` are its problem document's."""
+    """The API refused; `code` and `problem` are from its problem document."""
 
     def __init__(self, what: str, answer: httpx.Response) -> None:
         self.status = answer.status_code
@@ -24,11 +24,11 @@ class Refused(Exception):
 
 
 class LateError(Exception):
-    """Something that had to happen did not happen in time."""
+    """An expected event did not happen in time."""
 
 
 def wait_until[T](what: str, look: Callable[[], T | None], *, seconds: float, every: float = 0.15) -> T:
-    """What `look` returns as soon as that is neither None nor False; LateError after `seconds`."""
+    """Return what `look` returns once that is neither None nor False. Raises LateError after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
         if time.monotonic() > deadline:
@@ -38,26 +38,26 @@ def wait_until[T](what: str, look: Callable[[], T | None], *, seconds: float, ev
 
 
 class Shop:
-    """Calls of one client: `address` is where it calls from, as the proxy in front would tell; `token` who it is."""
+    """Calls of one client: `address` is where it calls from, as a proxy would report; `token` says who it is."""
 
     def __init__(self, http: httpx.Client, url: str, *, address: str) -> None:
         self.http, self.url, self.address = http, f"{url}/api/v1", address
         self.token = ""
 
     def get(self, path: str) -> Any:
-        """The JSON at a path."""
+        """Get the JSON at a path."""
         return self._send("GET", path).json()
 
     def raw(self, path: str) -> bytes:
-        """The answer's body, byte for byte."""
+        """Get the answer's body, byte for byte."""
         return self._send("GET", path).content
 
     def post(self, path: str, body: dict[str, Any] | None = None, **headers: str) -> Any:
-        """What the API answers to a body; raises Refused."""
+        """Post a body and return the API's answer. Raises Refused."""
         return self._send("POST", path, body, headers).json()
 
     def pages(self, path: str) -> Iterator[Any]:
-        """Every row of a list, page after page."""
+        """Yield every row of a list, page after page."""
         following: str | None = f"{self.url}/{path}?page_size={PAGE}"
         while following:
             page = self.get(following.removeprefix(f"{self.url}/"))
@@ -65,11 +65,11 @@ class Shop:
             following = page["next"]
 
     def log_in(self, email: str, password: str) -> None:
-        """From now on this client is that person."""
+        """Log this client in as that person."""
         self.token = self.post("auth/login", {"email": email, "password": password})["access"]
 
     def buy(self, raffle: str, quantity: int, key: str, answer: str | None = None) -> dict[str, Any]:
-        """A purchase to be paid. As a good client does, "in flight" and "busy" are repeated under the same key."""
+        """Make a purchase to be paid. Like a good client, repeat "in flight" and "busy" under the same key."""
         wanted = {"raffle": raffle, "quantity": quantity} | ({"answer": answer} if answer else {})
         for _ in range(20):
             try:
@@ -77,7 +77,7 @@ class Shop:
             except Refused as refusal:
                 if refusal.code not in {"request_in_flight", "busy"}:
                     raise
-                time.sleep(1)  # what its Retry-After says
+                time.sleep(1)  # as its Retry-After says
         raise LateError(f"the purchase of {quantity} in {raffle} stayed in flight for 20 s")
 
     def _send(

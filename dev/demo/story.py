@@ -1,4 +1,4 @@
-"""The story, scene after scene. Each scene's cost in seconds is kept."""
+"""The story, scene after scene, with each scene's seconds."""
 
 import os
 import sys
@@ -26,7 +26,7 @@ TROUBLES = (Refused, LateError, httpx.HTTPError, services.ServiceError)
 
 
 class Story:
-    """Told once, on a fresh stack. What went wrong on the way is in `troubles`; the books show the rest."""
+    """A story told once, on a fresh stack. `troubles` has what failed on the way; the books show the rest."""
 
     def __init__(self, stack: Stack, http: httpx.Client, say: Callable[[str], None]) -> None:
         self.stack, self.http, self.say = stack, http, say
@@ -43,7 +43,7 @@ class Story:
         self.seconds: dict[str, float] = {}
 
     def tell(self) -> None:
-        """Scene after scene, up to the first that fails; what fails for one person alone stops nobody else."""
+        """Play the scenes up to the first that fails; a failure of one person stops nobody else."""
         scenes = {
             "opening": self._open_the_shop,
             "registration": self._everyone_joins,
@@ -66,7 +66,7 @@ class Story:
                 self.seconds[name] = time.monotonic() - started
 
     def with_conduct(self, conduct: Conduct) -> list[Person]:
-        """Those who behave like this."""
+        """List the people who behave like this."""
         return [person for person in self.people if person.part.conduct is conduct]
 
     def _open_the_shop(self) -> None:
@@ -97,7 +97,7 @@ class Story:
             self.say(f"{person.part.name} wanted {person.part.quantity}: {person.refusal or 'and got them'}")
 
     def _the_others_sell(self) -> None:
-        # A machine that took long to let everyone in gets a longer sale.
+        # A machine that was slow to register everyone gets a longer sale.
         sale = max(SALE_SECONDS, round(self.seconds["registration"] / 2))
         self._publish(CLOSES_BY_TIME, timedelta(seconds=sale))
         self.say(f"“{RAFFLES[CLOSES_BY_TIME]['title']}” is on sale for {sale} s")
@@ -172,7 +172,7 @@ class Story:
         wait_until("the two draws to be settled", look, seconds=DRAW_SECONDS, every=0.3)
 
     def _mail_arrives(self) -> None:
-        # One of tickets for each purchase, one of the result for each person in each draw.
+        # One mail of tickets for each purchase, one of the result for each person in each draw.
         drawn = {self.raffles[SELLS_OUT], self.raffles[CLOSES_BY_TIME]}
         paid = [each for person in self.people for each in person.purchases() if each["status"] == "paid"]
         results = sum(purchase["raffle"]["id"] in drawn for purchase in paid)
@@ -187,13 +187,13 @@ class Story:
         self.say(f"{len(self.mailbox.messages())} mails arrived")
 
     def _together(self, acts: list[Callable[[], Any]]) -> None:
-        """All acts, THREADS at a time. Those that fail are troubles of their own."""
+        """Run all acts, THREADS at a time; note each that fails in `troubles`."""
         pool = ThreadPoolExecutor(THREADS)
         try:
             played = [pool.submit(act) for act in acts]
             wait(played)
         finally:
-            # On Ctrl-C nobody waits for the rest: they end with the server that they talk to.
+            # On Ctrl-C do not wait for the rest: they end with the server that they talk to.
             pool.shutdown(wait=False, cancel_futures=True)
         for each in played:
             error = each.exception()

@@ -36,13 +36,13 @@ SCENARIOS = PURCHASES + HANGS + DISK + WEB + DRAWS
 NAMES = [each.name for each in SCENARIOS]
 LOST, MISUSED = 1, 2
 EMBEDDED = {"postgres", "stripe", "valkey", "mail", "chain", "beacon"}
-BEACON_SECONDS = "1"  # so long a round lasts
+BEACON_SECONDS = "1"  # how long a round lasts
 TROUBLES = (LateError, Refused, httpx.HTTPError, psycopg.Error, services.ServiceError)
 ANSWER_SECONDS = 15.0  # after which a buyer's device gives a request up
 
 
 def main(argv: Sequence[str]) -> int:
-    """0 if every fault was injected and nothing was lost, else 1; 2 for a wrong command line."""
+    """Return 0 if every fault was injected and nothing was lost, else 1; 2 for a wrong command line."""
     parser = argparse.ArgumentParser(prog="make faults", description="breaks things under purchases and draws")
     parser.add_argument("--times", type=int, default=1, metavar="N", help="how often each fault is injected (1)")
     parser.add_argument(
@@ -69,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(scenarios: Sequence[Scenario], times: int, file: Path | None) -> int:
-    """What was found before something ends the run is still shown and written."""
+    """Run the scenarios; show and write the findings even if something ends the run."""
     outcomes: list[Outcome] = []
     failures: list[str] = []
     try:
@@ -104,7 +104,7 @@ def _try_all(stage: Stage, scenarios: Sequence[Scenario], times: int, outcomes: 
         for each in now:
             print(f"{time.monotonic() - started:6.1f} s  {_line(each.outcome)}", flush=True)
         tried += now
-    # What was right after one fault has to be right after all that came later.
+    # What was right after one fault must still be right after all later ones.
     for each in tried:
         each.look_again()
 
@@ -115,7 +115,7 @@ def _each(act: Callable[["_Tried"], None], tried: Sequence["_Tried"], *, at_once
 
 
 class _Tried:
-    """A scenario and what came of it. What goes wrong with it does not stop the others."""
+    """A scenario and its outcome. Its failure does not stop the others."""
 
     def __init__(self, stage: Stage, scenario: Scenario, times: int) -> None:
         self.stage, self.scenario, self.times = stage, scenario, times

@@ -1,4 +1,4 @@
-"""The product with switches and a large answer, as `dev.faults.server` serves it."""
+"""The product with switches and a large answer, for `dev.faults.server`."""
 
 from dev.faults.slow_clients import with_large_answer
 from dev.faults.switches import install

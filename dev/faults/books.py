@@ -1,4 +1,4 @@
-"""The books of one raffle beside Stripe's, and what is lost between the two."""
+"""The books of one raffle compared with Stripe's, and what is lost between them."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -47,26 +47,26 @@ class Row(NamedTuple):
 
     @property
     def numbers(self) -> list[int]:
-        """Its ticket numbers, also of one that was refunded later."""
+        """Its ticket numbers, even if it was refunded later."""
         return [] if self.first is None else list(range(self.first, self.first + self.quantity))
 
 
 @dataclass
 class Promise:
-    """What one buyer wanted, and what they were told: at most one of the purchases may cost them money."""
+    """What one buyer wanted and was told; at most one of the purchases may cost them money."""
 
     buyer: str
-    #: Ids of the purchases that they were told of, in order.
+    #: Ids of the purchases that the API returned to them, in order.
     purchases: list[str] = field(default_factory=list)
-    #: The first and last number that they were told are theirs.
+    #: The first and last ticket number that they were told.
     told: tuple[int, int] | None = None
-    #: Why they went away without what they wanted.
+    #: Why they left without what they wanted.
     trouble: str = ""
 
 
 @dataclass
 class Books:
-    """One raffle: rows of the database, and for each purchase the money that Stripe took and did not give back."""
+    """One raffle: rows of the database, and the money per purchase that Stripe took and did not refund."""
 
     rows: list[Row]
     held: int
@@ -77,7 +77,7 @@ class Books:
 
     @classmethod
     def of(cls, raffle: str, database: str, till: Till) -> "Books":
-        """Reads both sides. Raises psycopg.Error or httpx.HTTPError while one of them is away."""
+        """Read both sides. Raises psycopg.Error or httpx.HTTPError while one of them is down."""
         with psycopg.connect(database, connect_timeout=5) as connection:
             rows = [Row(*row) for row in connection.execute(PURCHASES, [raffle])]
             held, sold = connection.execute(COUNTER, [raffle]).fetchone() or (0, 0)
@@ -87,7 +87,7 @@ class Books:
         return cls(rows, held, sold, tallies, unfinished, _kept(raffle, till))
 
     def losses(self, promises: Sequence[Promise] = (), *, cancelled: bool = False) -> dict[Loss, list[str]]:
-        """What is wrong, by kind; nothing at all if the books are right and everybody got what they were told."""
+        """Return what is wrong, by kind; empty if the books are right and everybody got what they were told."""
         found = {
             Loss.TWICE: [*self._charged_twice(), *self._wishes_paid_twice(promises)],
             Loss.MONEY: [*self._money_without_tickets(), *self.unfinished_refunds],
@@ -153,7 +153,7 @@ class Books:
 
 
 def _kept(raffle: str, till: Till) -> Counter[str]:
-    """Money that Stripe took and did not give back, by purchase, in the minor unit."""
+    """Sum money that Stripe took and did not refund, by purchase, in the minor unit."""
     intents: dict[str, Any] = {each["id"]: each["metadata"] for each in till.books("payment_intents")}
     kept: Counter[str] = Counter()
     for charge in till.books("charges"):

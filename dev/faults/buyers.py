@@ -1,4 +1,4 @@
-"""Buyers with a bad connection: they repeat what got no answer, until they know where they stand."""
+"""Buyers with a bad connection, who repeat requests without an answer until they know the result."""
 
 import secrets
 import threading
@@ -17,14 +17,14 @@ from dev.faults.books import Promise
 PATIENCE_SECONDS = 150.0
 REPEAT_SECONDS = 0.4
 POLL_SECONDS = 0.7  # under the limit of 120 a minute
-KEYS = 5  # how often somebody whose hold expired begins anew
+KEYS = 5  # how often a buyer whose hold expired starts again
 FINAL = {"paid", "expired", "review", "refunding", "refunded", "void"}
 AGAIN = {"request_in_flight", "busy"}
 UNAUTHORIZED, LIMITED, FAILURE = 401, 429, 500
 
 
 class Habit(StrEnum):
-    """How somebody behaves in the checkout."""
+    """How a buyer behaves in the checkout."""
 
     WAITS = "pays, asks purchases/verify until it is final, begins anew if the hold expired"
     LEAVES = "pays and puts the phone away"
@@ -35,11 +35,11 @@ class Device:
     """A client with a bad connection, and a person who does not give up."""
 
     def __init__(self, shop: Shop, email: str, password: str, over: threading.Event) -> None:
-        """Once `over` is set nobody insists any more."""
+        """Make a device that stops repeating requests once `over` is set."""
         self.shop, self.email, self.password, self.over = shop, email, password, over
 
     def insist(self, what: str, ask: Callable[[], Any]) -> Any:
-        """Asks until there is an answer: no connection, 5xx, 429 and "in flight" are none."""
+        """Ask until there is an answer: no connection, 5xx, 429 and "in flight" do not count as one."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         last: Exception | None = None
         while time.monotonic() < deadline:
@@ -58,26 +58,26 @@ class Device:
         raise LateError(f"{what}: no answer in {PATIENCE_SECONDS:.0f} s ({last})")
 
     def _sign_in_again(self) -> None:
-        """Access tokens are good for ten minutes. What goes wrong here, the next refusal leads here again."""
+        """Renew the access token, which lasts ten minutes. After a failure, the next refusal leads here again."""
         self.shop.token = ""
         with suppress(httpx.HTTPError, Refused):
             self.shop.log_in(self.email, self.password)
 
 
 class Buyer:
-    """Somebody with an account. May want several things at once."""
+    """A person with an account, who may buy several times at once."""
 
     def __init__(self, person: Person, over: threading.Event) -> None:
         self.person, self.over = person, over
         self.shop, self.till = person.shop, person.till
 
     def join(self) -> None:
-        """Registers, opens the link in the mail, logs in."""
+        """Register, open the link in the mail, log in."""
         self.person.join()
         self.device = Device(self.shop, self.person.email, self.person.password, self.over)
 
     def wants(self, raffle: str, quantity: int, habit: Habit, promise: Promise) -> None:
-        """Buys as they do; what they were told is noted in `promise`, also why they went away without it."""
+        """Buy by habit; note in `promise` what they were told, or why they left without it."""
         try:
             for _ in range(KEYS):
                 if self._buy(raffle, quantity, habit, promise) or habit is not Habit.WAITS:
@@ -87,7 +87,7 @@ class Buyer:
             promise.trouble = str(error)
 
     def _buy(self, raffle: str, quantity: int, habit: Habit, promise: Promise) -> bool:
-        """One purchase, under one key; whether it was paid."""
+        """Make one purchase, under one key; return whether it was paid."""
         body = {"raffle": raffle, "quantity": quantity}
         header = {"Idempotency-Key": secrets.token_hex(12)}
         purchase = self.device.insist("create", lambda: self.shop.post("purchases/create", body, **header))
@@ -105,7 +105,7 @@ class Buyer:
         return True
 
     def _pay(self, client_secret: str) -> bool:
-        """True once there is nothing more that the card could do: paid now, paid before, or cancelled."""
+        """Pay by card; return True once nothing is left to pay: paid now, paid before, or cancelled."""
         try:
             self.till.pay(client_secret)
         except httpx.HTTPStatusError as error:

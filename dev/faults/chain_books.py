@@ -1,4 +1,4 @@
-"""What the node itself says of the contract's draws, read without any row of ours."""
+"""The contract's draws as the node itself has them, read without our rows."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-# The first word of an event's topics, and of a call's data, by Solidity's rule: keccak of name and types.
+# The first word of an event's topics, and of a call's data, as in Solidity: keccak of name and types.
 EVENTS = {
     "2953cfd3d6dec103788593527524d72ff1af48955797730f5f2469161576ef28": "announce",
     "982f7194acd233d745199f2d27959126849ec2ec43fd2a82953a7e41a652e42c": "commit",
@@ -16,12 +16,12 @@ EVENTS = {
 CALLS = {"2abae578": "announce", "e57fbce3": "commit", "9460de12": "settle", "f6830656": "settle"}
 SETTLE_MANY = "f6830656"
 WORD, SELECTOR = 64, 8  # hex digits
-AT_ONCE = 200  # blocks asked for in one request
+AT_ONCE = 200  # blocks per request
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that the contract said of a draw; what it holds beside the manifest's hash, as numbers."""
+    """An event of the contract about a draw; its values besides the manifest's hash, as numbers."""
 
     transaction: str
     topics: list[int]
@@ -45,7 +45,7 @@ class ChainBooks:
 
     @classmethod
     def of(cls, http: httpx.Client, url: str) -> "ChainBooks":
-        """Reads the whole chain. Raises httpx.HTTPError while the node is away."""
+        """Read the whole chain. Raises httpx.HTTPError while the node is down."""
         books, node = cls(), Node(http, url)
         operator = node.ask("eth_accounts")[0]
         head = int(node.ask("eth_blockNumber"), 16)
@@ -62,7 +62,7 @@ class ChainBooks:
         return books
 
     def faults(self, known: int) -> list[str]:
-        """What is wrong with the chain as a whole; `known` is how many transactions our rows have."""
+        """List what is wrong with the chain as a whole; `known` is the number of transactions in our rows."""
         found = [f"number {number} was announced {times} times" for number, times in self.numbers.items() if times > 1]
         if sorted(self.numbers) != list(range(1, len(self.numbers) + 1)):
             found.append(f"the announced numbers are {sorted(self.numbers)}")
@@ -83,7 +83,7 @@ class ChainBooks:
             self.numbers[event.topics[0]] += 1
 
     def note_call(self, data: str) -> None:
-        """Counts what a transaction of the operator calls; `data` in hex."""
+        """Count what a transaction of the operator calls; `data` in hex."""
         self.sent += 1
         selector, arguments = data[:SELECTOR], data[SELECTOR:]
         if selector not in CALLS:
@@ -104,11 +104,11 @@ class Node:
         self.http, self.url = http, url.partition(",")[0]
 
     def ask(self, method: str, *params: Any) -> Any:
-        """The answer to one question. Raises httpx.HTTPError."""
+        """Ask one question and return the answer. Raises httpx.HTTPError."""
         return self.ask_all([(method, *params)])[0]
 
     def ask_all(self, questions: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """The answers, in order, to questions of a method and its parameters."""
+        """Ask questions, each a method and its parameters; return the answers in order."""
         sent = [
             {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
             for number, (method, *params) in enumerate(questions)

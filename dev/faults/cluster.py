@@ -1,4 +1,4 @@
-"""Which process of a worker does what."""
+"""The processes of a worker, by kind."""
 
 import psutil
 
@@ -10,7 +10,7 @@ START_SECONDS = 120
 
 
 def processes_of(main_pid: int, workers: int) -> dict[str, psutil.Process]:
-    """One process of each kind, once all run, in a worker none of whose processes was replaced yet.
+    """Wait until all run, and return one process of each kind, in a worker that has replaced none yet.
 
     django-q2 starts them in this order. Raises LateError.
     """

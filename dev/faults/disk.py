@@ -1,4 +1,4 @@
-"""A disk that is really full while people buy, and then has space again. Root alone can mount one."""
+"""A disk that is really full while people buy, and then has space again. Only root can mount one."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ from dev.faults.stage import Trial
 
 MEGABYTES = 24
 FULL_SECONDS = 8.0
-# Bytes of the server's log for one full disk; without a bound it is a traceback for every request.
+# Bytes of the server's log for one full disk; without a limit it has a traceback for every request.
 LOG_BYTES = 200_000
 TABLES = ("purchases_purchase", "purchases_payment", "audit_auditentry")
 
@@ -57,7 +57,7 @@ def _fill(ballast: Path) -> None:
 
 @contextmanager
 def _small_disk(trial: Trial) -> Iterator[Path]:
-    """Purchases, payments and the audit are on a disk of MEGABYTES of their own meanwhile."""
+    """Move purchases, payments and the audit to their own disk of MEGABYTES meanwhile."""
     owner = psutil.Process(trial.stage.stack.supervisor.part("postgres").pid).uids().real
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         Path(folder).chmod(0o755)

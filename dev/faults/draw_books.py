@@ -1,4 +1,4 @@
-"""One draw as the database, the chain, the verifier and people's mail have it, and what is lost."""
+"""One draw as the database, the chain, the verifier and people's mails have it, and what is lost."""
 
 import json
 import subprocess
@@ -82,7 +82,7 @@ class DrawLoss(StrEnum):
 
 @dataclass
 class Verdict:
-    """What the verifier, as a process of its own, says of the bundle and the entries as they are served."""
+    """The verifier's result, from its own process, for the bundle and the entries as served."""
 
     code: int
     text: str
@@ -90,7 +90,7 @@ class Verdict:
 
     @classmethod
     def of(cls, bundle: bytes, entries: bytes, folder: Path) -> "Verdict":
-        """Runs it on files in `folder`."""
+        """Run the verifier on files in `folder`."""
         bundle_file, entries_file = folder / "bundle.json", folder / "entries.csv"
         bundle_file.write_bytes(bundle)
         entries_file.write_bytes(entries)
@@ -108,7 +108,7 @@ class Verdict:
 
 @dataclass
 class DrawBooks:
-    """One draw's rows, beside its chain, its verdict and the mails."""
+    """One draw's rows, with its chain, its verdict and the mails."""
 
     draw: Any
     picks: Sequence[Any]
@@ -123,7 +123,7 @@ class DrawBooks:
 
     @classmethod
     def of(cls, raffle: str, database: str, chain: ChainBooks, mails: Sequence[dict[str, Any]]) -> "DrawBooks":
-        """Reads the rows. Raises psycopg.Error while the database is away."""
+        """Read the rows. Raises psycopg.Error while the database is down."""
         with psycopg.connect(database, connect_timeout=5, row_factory=namedtuple_row) as connection:
             draw, picks, buyers, taken, told = (
                 connection.execute(query, [raffle]).fetchall() for query in (DRAW, PICKS, BUYERS, TAKEN, TOLD)
@@ -133,7 +133,7 @@ class DrawBooks:
         return cls(draw[0], picks, people, taken, told, road, chain, mails, raffle)
 
     def losses(self, forfeits: int = 0) -> dict[DrawLoss, list[str]]:
-        """What is wrong, by kind; nothing at all if the draw has exactly one result, and everyone knows it.
+        """Return what is wrong, by kind; empty if the draw has exactly one result and everyone was told.
 
         `forfeits` is how many of its picks staff forfeited.
         """
@@ -187,7 +187,7 @@ class DrawBooks:
             won[row.email] += [row.prize] if row.prize else []
         winners, picked = {email for email, prizes in won.items() if prizes}, set(won)
         news: dict[str, list[tuple[str, str | None]]] = {
-            # One mail of all that somebody won, which names a prize by itself if it is the only one.
+            # One mail about all that a person won; it names the prize if there is only one.
             "draw_won": [(email, won[email][0] if len(won[email]) == 1 else None) for email in winners],
             "draw_alternate": [(email, None) for email in picked - winners],
             "draw_lost": [(email, None) for email in self.buyers - picked],
@@ -213,7 +213,7 @@ class DrawBooks:
         name, indices = f"draw {self.draw.sequence}", [pick.index for pick in self.picks]
         announced, committed, settled = (self._events(step)[-1] for step in STEPS)
         root, tickets, _, committed_at, number = committed.words
-        # Of the settlement: round, randomness, seed, where the array is, its length, its words.
+        # The settlement's words: round, randomness, seed, the array's offset, its length, its values.
         told = (announced.topics[0], f"{root:064x}", tickets, committed_at, number, f"{settled.words[2]:064x}")
         ours = (self.draw.sequence, self.draw.root, self.draw.tickets, self.draw.committed_at, self.draw.round)
         if told != (*ours, self.draw.seed):
@@ -229,7 +229,7 @@ class DrawBooks:
 
 
 def undone(raffles: Sequence[str], database: str) -> int:
-    """How many of these draws are not settled, or else how many of their mails have not left."""
+    """Count these draws that are not settled; if all are, their mails that were not sent."""
     with psycopg.connect(database, connect_timeout=5) as connection:
         states = [state for (state,) in connection.execute(STATES, [list(raffles)])]
         open_ones = len(raffles) - states.count("settled")
@@ -238,14 +238,14 @@ def undone(raffles: Sequence[str], database: str) -> int:
 
 
 def done_at(raffles: Sequence[str], database: str) -> float:
-    """When the last of these draws was settled, or the last of their mails left; in Unix seconds."""
+    """Return when the last of these draws was settled, or the last of their mails sent, in Unix seconds."""
     with psycopg.connect(database, connect_timeout=5) as connection:
         (moment,) = connection.execute(DONE, {"raffles": list(raffles)}).fetchone() or (None,)
     return float(moment.timestamp()) if moment else 0.0
 
 
 def known_transactions(database: str) -> int:
-    """How many transactions of the operator the rows have."""
+    """Count the operator's transactions in the rows."""
     with psycopg.connect(database, connect_timeout=5) as connection:
         query = "SELECT count(*) FROM verification_chaintransaction WHERE account_id IS NOT NULL"
         (count,) = connection.execute(query).fetchone() or (0,)

@@ -1,4 +1,4 @@
-"""The faults of draws, and how each is brought about while raffles are drawn."""
+"""The faults of draws, and how each is caused while raffles are drawn."""
 
 import itertools
 import json
@@ -23,7 +23,7 @@ from dev.faults.switches import Scope
 from dev.stack import STAFF_EMAIL
 
 SCOPES: tuple[Scope, Scope] = ("process", "group")
-TRIES = 3  # raffles that are played before a step counts as one that nobody takes
+TRIES = 3  # raffles played before a step counts as never taken
 ONE_BATCH = 2  # dev.faults.worker.FEW
 MANY: dict[str, Any] = {"buyers": 6, "quantity": 1, "prizes": [{"name": "The watch"}]}
 SLOW = 15  # seconds from the commit to the round: time to break something in between
@@ -39,13 +39,13 @@ class Office(BackOffice):
     """The back office, with the page that forfeits a pick."""
 
     def forfeit(self, raffle: str, position: int) -> None:
-        """Ends a pick. Raises httpx.HTTPError."""
+        """Forfeit a pick. Raises httpx.HTTPError."""
         reason = {"kind": "disqualified", "reason": "Bought for somebody under age."}
         self._send(f"verification/draw/{raffle}/picks/{position}/forfeit/", reason)
 
 
 def _killed(step: str, trial: DrawTrial) -> None:
-    """Each raffle leads the worker there once; with one of them something else may have been faster."""
+    """Kill at the step. Each raffle leads the worker there once; something else may be faster with one of them."""
     for _ in range(trial.times):
         scope = SCOPES[next(_turns) % 2]
         for _ in range(TRIES):
@@ -63,7 +63,7 @@ def _publish_and_sell(trial: DrawTrial, raffle: str) -> None:
 
 
 def _publish_alone_and_sell(trial: DrawTrial, raffle: str, step: str) -> None:
-    """Whoever announces signs for all that wait: with others about, it might be another draw's task."""
+    """Publish without others about: an announcing task signs for all waiting draws, so another's might do it."""
 
     def is_over() -> bool:
         return not trial.stage.switches.is_armed(step) or trial.state(raffle) != "promised"
@@ -73,7 +73,7 @@ def _publish_alone_and_sell(trial: DrawTrial, raffle: str, step: str) -> None:
 
 
 def _killed_between_batches(trial: DrawTrial) -> None:
-    """Five did not win: the first two of them have been told."""
+    """Kill after the first two of five people who did not win were told."""
     for _ in range(trial.times):
         raffle = trial.draft(**MANY)
         trial.publish(raffle)
@@ -82,7 +82,7 @@ def _killed_between_batches(trial: DrawTrial) -> None:
 
 
 def _killed_settling_together(trial: DrawTrial) -> None:
-    """Draws that were committed in one block share their round."""
+    """Kill while draws are settled together; committed in one block, they share their round."""
     for number in range(trial.times):
         for _ in range(TRIES):
             raffles = [trial.draft() for _ in range(TOGETHER_COUNT)]
@@ -95,7 +95,7 @@ def _killed_settling_together(trial: DrawTrial) -> None:
 
 
 def _commit_together(trial: DrawTrial, raffles: list[str]) -> None:
-    """No block is made until every commitment waits at the node; then all are in one."""
+    """Stop new blocks until every commitment waits at the node, so that one block has all."""
     trial.ask_node("evm_setIntervalMining", 0)
     try:
         trial.sell(*raffles)
@@ -111,7 +111,7 @@ def _are_waiting(trial: DrawTrial, count: int) -> bool:
 
 
 def _killed_forfeiting(trial: DrawTrial) -> None:
-    """Staff repeat what got no answer: the prize passes on once."""
+    """Kill a forfeit. Staff repeat a request without an answer; the prize passes on once."""
     for number in range(trial.times):
         raffle = trial.play()
         trial.reaches(raffle, "settled")
@@ -122,7 +122,7 @@ def _killed_forfeiting(trial: DrawTrial) -> None:
 
 
 def _forfeit(trial: DrawTrial, raffle: str) -> None:
-    """In the back office, as a person does it; who is cut off learns nothing."""
+    """Forfeit in the back office, as a person does; a cut connection gives no answer."""
     stack = trial.stage.stack
     with suppress(httpx.HTTPError), Office(stack.url, address="203.0.113.3") as office:
         office.log_in(STAFF_EMAIL, stack.password)
@@ -130,7 +130,7 @@ def _forfeit(trial: DrawTrial, raffle: str) -> None:
 
 
 def _with_a_second_worker(trial: DrawTrial) -> None:
-    """Two at once, one of them killed with all its processes; the other goes on."""
+    """Run two workers, and kill one with all its processes; the other goes on."""
     step = "draw.commit.sent"
     for number in range(trial.times):
         name = f"worker-{number + 2}"
@@ -144,7 +144,7 @@ def _with_a_second_worker(trial: DrawTrial) -> None:
 
 
 def _chain_killed(remembers: bool, trial: DrawTrial) -> None:
-    """Between the commitment and the round. The node forgets what it made since it last saved its state."""
+    """Kill the node between commitment and round. It forgets what it made since it last saved its state."""
     for _ in range(trial.times):
         for _ in range(TRIES):
             raffle = trial.play(delay_seconds=SLOW)
@@ -161,7 +161,7 @@ def _chain_killed(remembers: bool, trial: DrawTrial) -> None:
 
 
 def _stop_between_saves(trial: DrawTrial) -> None:
-    """Halts the node at a moment at which its state file is whole: it cannot start from half of one."""
+    """Halt the node while its state file is complete: it cannot start from a partial one."""
 
     def is_whole() -> bool:
         os.kill(node.pid, signal.SIGSTOP)
@@ -177,12 +177,12 @@ def _stop_between_saves(trial: DrawTrial) -> None:
 
 
 def _is_saved(trial: DrawTrial, moment: int) -> bool:
-    """Whether the node has saved the blocks up to this moment; it writes its state every few seconds."""
+    """Whether the node has saved the blocks up to this time; it writes its state every few seconds."""
     return trial.chain_state.stat().st_mtime > moment + 1
 
 
 def _beacon_away(trial: DrawTrial) -> None:
-    """From before the round until well after it."""
+    """Stop the beacon from before the round until well after it."""
     supervisor = trial.stage.stack.supervisor
     for _ in range(trial.times):
         raffle = trial.play(delay_seconds=2 * DRAW_DELAY_SECONDS)
@@ -196,7 +196,7 @@ def _beacon_away(trial: DrawTrial) -> None:
 
 
 def _postgres_restarted(state: str, trial: DrawTrial) -> None:
-    """As after a crash, once the draw has come so far."""
+    """Restart PostgreSQL as after a crash, once the draw has reached the state."""
     for _ in range(trial.times):
         raffle = trial.play()
         trial.reaches(raffle, state, "settled")

@@ -1,4 +1,4 @@
-"""A trial of draws, which is one fault while raffles are announced, sold out and drawn."""
+"""A trial of draws: one fault while raffles are announced, sold out and drawn."""
 
 import tempfile
 import time
@@ -28,7 +28,7 @@ TERMS: dict[str, Any] = {
     "delay_seconds": DRAW_DELAY_SECONDS,
 }
 BUYERS, QUANTITY = 3, 2
-# A killed worker leaves its claims on other draws too, for 60 s.
+# A killed worker also leaves its claims on other draws, for 60 s.
 TRIP_SECONDS, RECOVERY_SECONDS, LOOK_SECONDS = 150, 200, 1.0
 ALONE_SECONDS = 6
 STATE = """
@@ -40,7 +40,7 @@ STATE = """
 
 
 class DrawTrial:
-    """One fault, injected `times` times under draws of raffles of its own."""
+    """One fault, injected `times` times during draws of its own raffles."""
 
     counted = "draws"
     columns = DrawLoss
@@ -58,24 +58,24 @@ class DrawTrial:
         self._visitor = Shop(stage.http, stage.stack.url, address="203.0.113.2")
 
     def draft(self, *, buyers: int = BUYERS, quantity: int = QUANTITY, **terms: Any) -> str:
-        """A raffle that so many buyers sell out."""
+        """Draft a raffle that this many buyers sell out."""
         size = {"capacity": buyers * quantity, "max_per_person": quantity}
         self.raffles.append(self.stage.draft(f"{self.name} {len(self.raffles) + 1}", **TERMS | size | terms))
         return self.raffles[-1]
 
     def publish(self, raffle: str, is_over: Callable[[], bool] = lambda: True) -> None:
-        """Puts it on sale, once; nobody else does so before `is_over`, or ALONE_SECONDS are over."""
+        """Put it on sale, once; nobody else publishes before `is_over`, or before ALONE_SECONDS have passed."""
         with self.stage.publishing:
             try:
                 self.stage.as_staff(f"raffles/{raffle}/publish")
             except Refused as refusal:
-                if refusal.code != "wrong_phase":  # an answer that got lost
+                if refusal.code != "wrong_phase":  # an earlier answer was lost
                     raise
             with suppress(LateError):
                 wait_until("the announcement", is_over, seconds=ALONE_SECONDS)
 
     def sell(self, *raffles: str, buyers: int = BUYERS, quantity: int = QUANTITY) -> None:
-        """Sells them out. Raises LateError if somebody goes away without their tickets."""
+        """Sell the raffles out. Raises LateError if a buyer leaves without their tickets."""
         wanting = []
         for raffle in raffles:
             for _ in range(buyers):
@@ -90,7 +90,7 @@ class DrawTrial:
                 raise LateError(f"{promise.buyer} got no tickets: {promise.trouble}")
 
     def play(self, **shape: Any) -> str:
-        """A raffle that is on sale, sold out."""
+        """Publish a raffle and sell it out."""
         raffle = self.draft(**shape)
         self.publish(raffle)
         self.sell(raffle, **{name: shape[name] for name in ("buyers", "quantity") if name in shape})
@@ -99,7 +99,7 @@ class DrawTrial:
     def kill_at(
         self, step: str, scope: Scope, lead: Callable[[], object], raffles: Sequence[str], **order: Any
     ) -> bool:
-        """Has whoever takes the step for one of these raffles killed while `lead` leads them there; whether it was."""
+        """Have the process killed that takes the step for one of `raffles` while `lead` runs; return whether it was."""
         switches = self.stage.switches
         before = len(switches.tripped(step))
         switches.arm(step, scope, about=raffles, **order)
@@ -116,16 +116,16 @@ class DrawTrial:
         return len(killed) > before
 
     def inject(self) -> None:
-        """Notes that the fault happens now."""
+        """Note that the fault happens now."""
         self.injected += 1
         self.last_at = time.time()
 
     def state(self, raffle: str) -> str:
-        """The draw's state. Raises psycopg.Error while the database is away."""
+        """Read the draw's state. Raises psycopg.Error while the database is down."""
         return str(self._row(raffle)[0])
 
     def commitment(self, raffle: str) -> tuple[int, str]:
-        """When the draw was committed, in Unix seconds, and by which transaction."""
+        """Return when the draw was committed, in Unix seconds, and by which transaction."""
         (_, moment, transaction) = self._row(raffle)
         return int(moment), str(transaction)
 
@@ -134,24 +134,24 @@ class DrawTrial:
             return connection.execute(STATE, [raffle]).fetchone() or ("", 0, "")
 
     def ask_node(self, method: str, *params: Any) -> Any:
-        """What the chain's node answers."""
+        """Ask the chain's node and return its answer."""
         return Node(self.stage.http, self._node).ask(method, *params)
 
     @property
     def chain_state(self) -> Path:
-        """Where the node saves its state."""
+        """Return where the node saves its state."""
         return self.stage.stack.supervisor.sites["chain"].folder / "state.json"
 
     def reaches(self, raffle: str, *states: str) -> None:
-        """Waits until the draw is in one of the states."""
+        """Wait until the draw is in one of the states."""
         wait_until(f"the draw to be {states}", lambda: self.state(raffle) in states, seconds=TRIP_SECONDS)
 
     def open(self) -> int:
-        """How many of these draws are not settled, or else how many of their mails have not left."""
+        """Count these draws that are not settled; if all are, their mails that were not sent."""
         return undone(self.raffles, self._database)
 
     def losses(self) -> dict[DrawLoss, list[str]]:
-        """What is lost at this moment; of the chain as a whole too. Raises psycopg.Error or httpx.HTTPError."""
+        """Return what is lost now, also of the chain as a whole. Raises psycopg.Error or httpx.HTTPError."""
         chain, mails = ChainBooks.of(self.stage.http, self._node), self.stage.mailbox.messages()
         found: dict[DrawLoss, list[str]] = {}
         for raffle in self.raffles:
@@ -170,9 +170,9 @@ class DrawTrial:
         return books
 
     def recover(self) -> tuple[dict[DrawLoss, list[str]], float, int]:
-        """Waits until every draw is settled and everyone told, RECOVERY_SECONDS at most, then looks at all of it.
+        """Wait until every draw is settled and everyone told, RECOVERY_SECONDS at most, then check everything.
 
-        Answers what is lost, the seconds from the last injection, and how many draws there were.
+        Return what is lost, the seconds from the last injection, and how many draws there were.
         """
         deadline = max(time.time(), self.last_at) + RECOVERY_SECONDS
         while time.time() < deadline:
@@ -185,7 +185,7 @@ class DrawTrial:
         while True:
             try:
                 seconds = max(done_at(self.raffles, self._database) - self.last_at, 0.0)
-                # What other trials have under way is not theirs to lose: it is over within the deadline.
+                # Unfinished work of other trials is no loss of this one: it ends within the deadline.
                 found = self.losses()
                 if not found or time.time() > deadline:
                     return found, seconds, len(self.raffles)

@@ -8,13 +8,13 @@ from dev.faults.purchase_steps import Moment, Step, always
 
 SERVICES, ANCHORING, CHAIN = "verification.services", "verification.anchoring", "verification.chain.Chain"
 TASK, TELLING = "verification.tasks.advance_draw", "verification.tasks.notify_entrants"
-#: Of the steps on the contract: what sees to each, and the state that it leads to.
+#: For steps on the contract: the function that takes each, and the state that it leads to.
 ANCHORS = {
     "announce": (f"{SERVICES}.steps.anchor_promise", "announced"),
     "commit": (f"{SERVICES}.steps.anchor_commit", "committed"),
     "settle": (f"{SERVICES}.steps.anchor_settlement", "settled"),
 }
-SETTLE_MANY = bytes.fromhex("f6830656")  # how the data of such a call begins
+SETTLE_MANY = bytes.fromhex("f6830656")  # start of such a call's data
 BETWEEN_BATCHES, PASSING_ON, TOGETHER = "draw.tell.half_way", "draw.forfeit.passing_on", "draw.settle.together"
 
 
@@ -46,7 +46,7 @@ def _step(
 
 
 def _anchored(name: str) -> tuple[Step, ...]:
-    """The moments of a step that takes a transaction."""
+    """List the moments of a step that takes a transaction."""
     anchor, state = ANCHORS[name]
     reach, reaching = f"{SERVICES}.steps.reach", partial(_reaches, state)
     note = f"{ANCHORING}.sending._note_receipt"

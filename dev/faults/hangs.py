@@ -1,7 +1,7 @@
 """Parts that hang instead of refusing, and a database that only reads, while people buy.
 
-A part that refuses is told at once; one that hangs takes with it whoever waits. So what is measured here is everybody
-else: how long the server takes for what does not need the part.
+A part that refuses is noticed at once; one that hangs blocks whatever waits for it. So this measures everything else:
+how long the server takes for what does not need the part.
 """
 
 import os
@@ -25,11 +25,11 @@ from dev.stack import GRACE
 
 HUNG_SECONDS = 20.0
 READ_ONLY_SECONDS = 5.0
-# Load balancers that ask for the health, each anew as soon as it has its answer or has given up.
+# Load balancers that ask for the health, each again as soon as it has its answer or has given up.
 PROBERS, PROBE_PATIENCE = 6, 5.0
-# 99 of 100 other requests have to be answered within this.
+# 99 of 100 other requests must be answered within this.
 P99_SECONDS = 1.0
-# So long until every process of the worker has asked a database that hangs for something.
+# Time until every process of the worker has asked a hanging database for something.
 ASKED_SECONDS = 6.0
 LIVE, READ = "/health/live", "/api/v1/raffles/list"
 
@@ -40,7 +40,7 @@ def _hung_while_probed(part: str, trial: Trial) -> None:
         with _hung(trial, part):
             trial.inject()
             trial.shop(1, Habit.WAITS)
-            # Without the database a page of raffles is 503, but the process lives and says so.
+            # Without the database a page of raffles is 503, but the process is alive and says so.
             times = _ask_meanwhile(trial, LIVE if part == "postgres" else READ)
         trial.everyone_is_served()
         p99 = sorted(times)[int(len(times) * 0.99)] if times else float("inf")
@@ -51,9 +51,9 @@ def _hung_while_probed(part: str, trial: Trial) -> None:
 
 @contextmanager
 def _hung(trial: Trial, part: str) -> Iterator[None]:
-    """Every process of the part stands still meanwhile."""
+    """Stop every process of the part meanwhile."""
     first = psutil.Process(trial.stage.stack.supervisor.part(part).pid)
-    # The one that makes the others first, so that there are no more of them.
+    # Stop the one that starts the others first, so that it starts no more.
     os.kill(first.pid, signal.SIGSTOP)
     tree = [first.pid, *(child.pid for child in first.children(recursive=True))]
     try:
@@ -66,7 +66,7 @@ def _hung(trial: Trial, part: str) -> Iterator[None]:
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    """Signals a process that may have ended."""
+    """Signal a process that may have ended."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
@@ -74,7 +74,7 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 def _ask_meanwhile(trial: Trial, path: str) -> list[float]:
-    """The seconds that each request for `path` took, while health is asked without a pause."""
+    """Return the seconds that each request for `path` took, while health is asked without a pause."""
     over = threading.Event()
     probers = [threading.Thread(target=_probe, args=(trial.stage.stack.url, over)) for _ in range(PROBERS)]
     for prober in probers:
@@ -105,7 +105,7 @@ def _probe(url: str, over: threading.Event) -> None:
 
 
 def _read_only(trial: Trial) -> None:
-    """As after a failover: every session leads to a server that only reads, and kept ones do so after its end too."""
+    """Make the database read-only, as after a failover: for every session, and for kept ones even after it ends."""
     for _ in range(trial.times):
         trial.shop(2, Habit.WAITS)
         trial.shop(1, Habit.LEAVES)
@@ -125,7 +125,7 @@ def _read_only(trial: Trial) -> None:
 
 
 def _worker_ends_while_the_database_hangs(trial: Trial) -> None:
-    """The next one is started while it still hangs, and works as soon as it answers."""
+    """End the worker; the next one starts while the database still hangs, and works as soon as it answers."""
     for _ in range(trial.times):
         trial.shop(2, Habit.WAITS)
         trial.everyone_is_served()

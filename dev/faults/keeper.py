@@ -1,4 +1,4 @@
-"""The product's stack with switches, and the process manager that starts again what was killed."""
+"""The product's stack with switches, and the process manager that restarts what was killed."""
 
 import sys
 import threading
@@ -16,20 +16,20 @@ WORKERS = 2
 ENVIRONMENT = {
     "HOLD_SECONDS": str(HOLD_SECONDS),
     "WORKERS": str(WORKERS),
-    # Everyone sits at this machine; whoever calls tells their address, so that the limits apply as in the world.
+    # Everyone is on this machine; callers report their address, so that the limits apply as in production.
     "TRUSTED_PROXIES": "1",
     "DRAW_DELAY_SECONDS": str(DRAW_DELAY_SECONDS),
 }
 LOOK_SECONDS = 0.1
-PAUSE_SECONDS = 0.3  # before a process is started again, as process managers have it
+PAUSE_SECONDS = 0.3  # before a process is restarted, as with process managers
 
 
 class KeptStack(Stack):
-    """Server and worker with switches in `switches`; either is started again whenever it ended."""
+    """Server and worker with switches in `switches`; each is restarted whenever it ended."""
 
     def __init__(self, state: Path, switches: Path) -> None:
         super().__init__(state, fresh=True, environment=ENVIRONMENT | {FOLDER: str(switches)})
-        #: What each process is told beside what all are told.
+        #: Variables of each process besides the common ones.
         self._variables: dict[str, dict[str, str]] = {"server": {}, "worker": {}}
         self._away: set[str] = set()
         self._over = threading.Event()
@@ -52,22 +52,22 @@ class KeptStack(Stack):
         super().__exit__(kind, error, trace)
 
     def send_away(self, name: str) -> None:
-        """Ends a process, which stays away until `bring_back`."""
+        """Stop a process until `bring_back`."""
         self._away.add(name)
         self.supervisor.children[name].stop()
 
     def add_worker(self, name: str) -> None:
-        """One more, which is kept like the first one."""
+        """Start another worker, which is kept like the first one."""
         self._start(name)
         self._variables[name] = {}
 
     def dismiss(self, name: str) -> None:
-        """Ends one for good."""
+        """Stop a worker for good."""
         self.send_away(name)
         del self._variables[name]
 
     def bring_back(self, name: str, **variables: str) -> None:
-        """Starts what was sent away, with these variables set otherwise than for everybody."""
+        """Have a stopped process started again, with these variables on top of the common ones."""
         self._variables[name] = variables
         self._away.discard(name)
 

@@ -1,4 +1,4 @@
-"""What a step is, and the steps of a purchase at which the process that takes them can be killed."""
+"""Steps of a purchase at which the process that takes them can be killed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ type Moment = Literal["before", "after"]
 
 
 def always(_arguments: tuple[Any, ...], _result: Any) -> bool:
-    """Every call counts."""
+    """Count every call."""
     return True
 
 
@@ -17,9 +17,9 @@ def always(_arguments: tuple[Any, ...], _result: Any) -> bool:
 class Step:
     """A moment in the product's code: before or after a call of one of the `targets`, in one kind of process.
 
-    A target is the dotted name that the caller looks up: of a function that another module imported by name, that
-    module's own. Not every call need count: `when` is asked with its arguments, and its result once it has one; and
-    a switch can be meant for one raffle alone, whose id, or a row with that key, `within` was called with.
+    A target is the dotted name that the caller looks up; for a function imported by name, the importing module's name.
+    `when`, called with a call's arguments and any result, decides if the call counts. A switch can be meant for one
+    raffle only: `within` was then called with its id, or a row with that key.
     """
 
     name: str
@@ -166,7 +166,7 @@ STEPS = (
         "refund_raffle.batch",
         "worker",
         "before",
-        # Called once a batch, before its rows are locked.
+        # Called once per batch, before its rows are locked.
         (f"{SERVICES}.refunds.Prefetch",),
         "a cancelled raffle: between two batches of refunds",
     ),

@@ -1,4 +1,4 @@
-"""What a run found, as a Markdown table."""
+"""The findings of a run, as a Markdown table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from dev.faults.books import Loss
 
 @dataclass
 class Outcome:
-    """What one fault did, among so many `counted`; `columns` are what can be lost of them."""
+    """The effect of one fault on so many `counted`; `columns` are what can be lost of them."""
 
     name: str
     summary: str
@@ -19,19 +19,19 @@ class Outcome:
     count: int = 0
     seconds: float = 0.0
     losses: Mapping[Any, list[str]] = field(default_factory=dict)
-    #: Why the trial could not be held to its end.
+    #: Why the trial could not be finished.
     trouble: str = ""
     counted: str = "purchases"
     columns: type[StrEnum] = Loss
 
 
 def head(counted: str, columns: type[StrEnum]) -> tuple[str, ...]:
-    """The heads of a table's columns."""
+    """Return the headings of a table's columns."""
     return ("fault", "what happens", "injected", counted, *columns, "recovered after (s)")
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """A row for each fault; a table for faults of a kind that follow each other."""
+    """Format a row for each fault, and a table for each run of faults of one kind."""
     kinds = groupby(outcomes, key=lambda each: (each.counted, each.columns))
     return "\n\n".join(_table(head(*kind), list(rows)) for kind, rows in kinds)
 
@@ -46,7 +46,7 @@ def _table(heads: tuple[str, ...], outcomes: Sequence[Outcome]) -> str:
 
 
 def complaints(outcomes: Sequence[Outcome]) -> list[str]:
-    """Everything that is wrong with a run, in words; nothing if the run is clean."""
+    """List everything that is wrong with a run, in words; empty if the run is clean."""
     found = []
     for each in outcomes:
         if each.trouble:

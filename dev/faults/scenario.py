@@ -1,4 +1,4 @@
-"""What a scenario is."""
+"""Scenarios of faults."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from dev.faults.stage import Trial
 
 @dataclass(frozen=True)
 class Scenario:
-    """A fault; `play` brings it about as often as the trial says.
+    """A fault; `play` causes it as often as the trial says.
 
-    Scenarios of one `wave`, which follow each other, are played `at_once` at a time, and the books are looked at when
-    all have been played: what waits for a lease waits together.
+    Consecutive scenarios of one `wave` are played `at_once` at a time, and the books are checked after all of them, so
+    that what waits for a lease waits together.
     """
 
     name: str

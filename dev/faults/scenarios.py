@@ -1,4 +1,4 @@
-"""The faults, and how each is brought about while people buy."""
+"""The faults, and how each is caused while people buy."""
 
 import os
 import signal
@@ -21,9 +21,9 @@ SCOPES: tuple[Scope, Scope] = ("process", "group")
 CROWD = 4
 BETWEEN_BATCHES = "refund_raffle.batch"
 BATCH_AND_ONE = 201  # purchases.services.refunds.BATCH and one more
-# The library asks three times before it gives up.
+# The library tries three times before it gives up.
 TRIES = 3
-# Of a cut connection the first try is asked once more by curl itself, which takes it for one that had gone stale.
+# On a cut connection curl itself repeats the first try, because it takes the connection for a stale one.
 CUT_TRIES = TRIES + 1
 TOO_SLOW = 12.0  # longer than purchases.gateway.TIMEOUT_SECONDS
 PAID_SECONDS = 120
@@ -36,12 +36,12 @@ def _killed(step: str, habit: Habit, trial: Trial, buyers: list[Buyer] | None = 
 
 
 def _killed_at_the_first_purchase(step: str, trial: Trial) -> None:
-    """Stripe does not know these people yet. All of them join before anything is killed."""
+    """Kill at the purchases of people whom Stripe does not know yet. All join before anything is killed."""
     _killed(step, Habit.WAITS, trial, [trial.stage.newcomer() for _ in range(2 * trial.times)])
 
 
 def _killed_within_a_long_hold(steps: tuple[str, ...], habit: Habit, trial: Trial) -> None:
-    """The hold outlives the claim of whoever died: its end cannot be what takes the purchase up again."""
+    """Kill within a hold that outlives the dead process's claim, so that its end is not what resumes the purchase."""
     stack = trial.stage.stack
     stack.send_away("server")
     stack.bring_back("server", HOLD_SECONDS=str(LONG_HOLD_SECONDS))
@@ -66,13 +66,13 @@ def _killed_while_refunding(step: str, trial: Trial) -> None:
 
 
 def _unheard(play: Callable[[Trial], None], trial: Trial) -> None:
-    """The same while no webhook comes: nothing but our own sweeps can take up what the dead left."""
+    """Play while no webhook comes: only our own sweeps can resume what dead processes left."""
     trial.stage.at_stripe("event_faults", type=".", times=100_000, drop=True)
     play(trial)
 
 
 def _killed_between_batches(trial: Trial) -> None:
-    """Once only: it takes more purchases than one batch holds."""
+    """Kill between batches, only once: it takes more purchases than one batch holds."""
     trial.shop(BATCH_AND_ONE, Habit.LEAVES, quantity=1)
     trial.everyone_is_served()
     wait_until("all to be paid", lambda: set(trial.statuses()) == {"paid"}, seconds=PAID_SECONDS, every=1)
@@ -81,7 +81,7 @@ def _killed_between_batches(trial: Trial) -> None:
 
 
 def _in_the_middle(break_it: Callable[[Trial], None], trial: Trial) -> None:
-    """Buyers come before, during and after."""
+    """Cause the fault while buyers come before, during and after it."""
     for _ in range(trial.times):
         trial.shop(CROWD, Habit.WAITS)
         trial.shop(1, Habit.LEAVES)
@@ -97,7 +97,7 @@ def _restart(part: str, number: signal.Signals, trial: Trial) -> None:
 
 
 def _valkey_is_gone(trial: Trial) -> None:
-    """From before the first buyer until after the last."""
+    """Stop Valkey from before the first buyer until after the last."""
     supervisor = trial.stage.stack.supervisor
     for _ in range(trial.times):
         child = supervisor.part("valkey")
@@ -111,7 +111,7 @@ def _valkey_is_gone(trial: Trial) -> None:
 
 
 def _worker_is_away(trial: Trial) -> None:
-    """For longer than a hold: nothing expires and no event takes effect meanwhile."""
+    """Stop the worker for longer than a hold: nothing expires and no event takes effect meanwhile."""
     for _ in range(trial.times):
         trial.stage.stack.send_away("worker")
         trial.shop(2, Habit.LEAVES)
@@ -123,7 +123,7 @@ def _worker_is_away(trial: Trial) -> None:
 
 
 def _process_of_worker_is_hit(number: signal.Signals, trial: Trial) -> None:
-    """Each kind once, in a fresh worker; nobody but the worker gives those who leave their tickets."""
+    """Signal each kind of process once, in a fresh worker; only the worker issues tickets to buyers who leave."""
     stack = trial.stage.stack
     for _ in range(trial.times):
         for kind in KINDS:
@@ -138,7 +138,7 @@ def _process_of_worker_is_hit(number: signal.Signals, trial: Trial) -> None:
 
 
 def _stripe_answers_badly(habit: Habit, each: int, fault: dict[str, Any], trial: Trial) -> None:
-    """Befalls `each` requests in a row of one buyer; meanwhile nobody else asks, so that all its tries are hit."""
+    """Hit `each` requests in a row of one buyer; meanwhile nobody else sends any, so that all its tries are hit."""
     for _ in range(trial.times):
         trial.stage.at_stripe("faults", times=each, **fault)
         trial.starts()
@@ -149,7 +149,7 @@ def _stripe_answers_badly(habit: Habit, each: int, fault: dict[str, Any], trial:
 
 
 def _stripe_refunds_badly(each: int, fault: dict[str, Any], trial: Trial) -> None:
-    """Befalls all tries of every refund."""
+    """Hit all tries of every refund."""
     trial.shop(trial.times, Habit.WAITS)
     trial.everyone_is_served()
     trial.stage.at_stripe("faults", times=trial.times * each, **fault)
@@ -169,7 +169,7 @@ def _events_go_astray(fault: dict[str, Any], trial: Trial) -> None:
 
 
 def _count(trial: Trial, orders: str, ordered: int, *, enough: int | None = None) -> None:
-    """Waits until the ordered faults have befallen something, and notes how many did."""
+    """Wait until the ordered faults have hit, and note how many did."""
 
     def befallen() -> bool:
         return ordered - trial.stage.left_at_stripe(orders) >= (enough or ordered)
@@ -181,7 +181,7 @@ def _count(trial: Trial, orders: str, ordered: int, *, enough: int | None = None
 
 
 def _habit_at(step: str) -> Habit:
-    """Who leads the product to the step: events settle for those who leave, the timer for those who abandon."""
+    """Return the habit that leads to the step: events settle for buyers who leave, the timer if they abandon."""
     room = step.partition(".")[0]
     return {"webhook": Habit.LEAVES, "settle": Habit.LEAVES, "expire": Habit.ABANDONS}.get(room, Habit.WAITS)
 
@@ -200,7 +200,7 @@ KILLS = tuple(
     Scenario(step.name, f"SIGKILL of the {step.process}: {step.summary}", _player(step.name)) for step in STEPS
 )
 KILLED = tuple(each for each in KILLS if each.name != BETWEEN_BATCHES)
-# Last: the mails and mirrors of so many purchases keep the worker busy for a while.
+# Last, as the mails and mirrors of so many purchases keep the worker busy for a while.
 LAST = tuple(each for each in KILLS if each.name == BETWEEN_BATCHES)
 UNHEARD = tuple(
     Scenario(f"{each.name}.unheard", f"{each.summary}; no webhook comes", partial(_unheard, each.play))

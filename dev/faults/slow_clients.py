@@ -1,4 +1,4 @@
-"""Clients that send or read as slowly as they can, and how long everybody else waits meanwhile."""
+"""Clients that send or read as slowly as they can, and the time that all others wait meanwhile."""
 
 import math
 import socket
@@ -14,7 +14,7 @@ import httpx
 
 TRICKLE_SECONDS = 1.0
 HEADERS = "Host: 127.0.0.1\r\nContent-Type: application/json\r\n"
-# Two answers that no buffer holds: a file, which the server sends as it lies, and one that the application makes.
+# Two answers too large for any buffer: a file, which the server sends directly, and one that the application makes.
 LARGE_FILE = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
 LARGE_ANSWER = "/large"
 LARGE_BYTES = 6_000_000
@@ -34,7 +34,7 @@ type Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes
 
 
 def with_large_answer(application: Application) -> Application:
-    """The WSGI application, which also answers LARGE_ANSWER with so many bytes."""
+    """Wrap the WSGI application, so that it also answers LARGE_ANSWER with a large body."""
 
     def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] != LARGE_ANSWER:
@@ -46,10 +46,10 @@ def with_large_answer(application: Application) -> Application:
 
 
 class SlowClients:
-    """So many connections of one kind, held open while entered; those that the server closes are opened again."""
+    """`count` connections of one kind, held open while entered; those that the server closes are reopened."""
 
     def __init__(self, port: int, kind: str, count: int, *, large: str = LARGE_ANSWER) -> None:
-        """`large`: what readers ask for."""
+        """Prepare the connections; `large` is what readers ask for."""
         self.port, self.count = port, count
         self.first, self.then = KINDS[kind]
         self.reads = kind == "reader"
@@ -91,11 +91,11 @@ class SlowClients:
         return connection
 
     def _trickle(self, connection: socket.socket) -> bool:
-        """Send, or read, a byte or two; False if the server has closed, or answered who has not sent all."""
+        """Send or read a byte or two; return False if the server closed, or answered an incomplete request."""
         try:
             if self.then:
                 connection.send(self.then)
-            # What came before the end can still be read after it.
+            # What arrived before the end can still be read after it.
             is_reset = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             return bool(connection.recv(1)) and self.reads and not is_reset
         except BlockingIOError:
@@ -105,12 +105,12 @@ class SlowClients:
 
 
 def waits(urls: Sequence[str], *, seconds: float, clients: int = 4) -> list[float]:
-    """The seconds that each of these requests took, sorted; `clients` ask at once, each time by a new connection.
+    """Return the seconds that each of these requests took, sorted; `clients` ask at once, each by new connections.
 
     Raises httpx.HTTPError, and so does an answer of 500 and above.
     """
 
-    # Loading the authorities takes longer than a request.
+    # Loading the certificate authorities takes longer than a request.
     trusted = ssl.create_default_context()
 
     def ask(client: int) -> list[float]:
@@ -130,5 +130,5 @@ def waits(urls: Sequence[str], *, seconds: float, clients: int = 4) -> list[floa
 
 
 def p99(sorted_waits: Sequence[float]) -> float:
-    """The wait that 99 of 100 did not exceed."""
+    """Return the wait that 99 of 100 did not exceed."""
     return sorted_waits[math.ceil(len(sorted_waits) * 0.99) - 1]

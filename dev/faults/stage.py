@@ -1,4 +1,4 @@
-"""The stage, which is one stack with its people, and a trial, which is one fault under purchases."""
+"""The stage: one stack with its people; and a trial: one fault during purchases."""
 
 import itertools
 import os
@@ -29,7 +29,7 @@ THREADS = 16
 SALE = timedelta(days=3)
 TRIP_SECONDS = 60
 FRESH_BUYER_SECONDS = 12.0
-# A hold, the lease of the task that was killed (60 s), a sweep, and time for the work itself on a busy machine.
+# A hold, the killed task's lease (60 s), a sweep, and time for the work itself on a busy machine.
 RECOVERY_SECONDS = 150
 LOOK_SECONDS = 0.5
 TERMS: dict[str, Any] = {
@@ -44,14 +44,14 @@ TERMS: dict[str, Any] = {
 
 
 class Stage:
-    """A stack that runs, with people who have accounts there."""
+    """A running stack, with people who have accounts there."""
 
     def __init__(self, stack: KeptStack, switches: Switches, http: httpx.Client) -> None:
         self.stack, self.switches, self.http = stack, switches, http
         self.till = Till(http, stack.environment)
         self.mailbox = Mailbox(http, stack.environment)
         self.over = threading.Event()
-        #: Held by who puts a raffle on sale, and for as long as its announcement is to be signed alone.
+        #: Held while a raffle is put on sale, and as long as its announcement must be signed alone.
         self.publishing = threading.Lock()
         self.staff = Device(Shop(http, stack.url, address="203.0.113.1"), STAFF_EMAIL, stack.password, self.over)
         self.pool = ThreadPoolExecutor(THREADS)
@@ -59,7 +59,7 @@ class Stage:
         self._buyers: list[Buyer] = []
 
     def open(self) -> None:
-        """Lets BUYERS people join, who have bought before anything goes wrong: Stripe knows them."""
+        """Let BUYERS people join, and buy before any fault, so that Stripe knows them."""
         self._buyers = list(self.pool.map(lambda _: self.newcomer(), range(BUYERS)))
         raffle = self.publish("Before the faults")
         wanting = [
@@ -68,9 +68,9 @@ class Stage:
         wait(wanting)
 
     def newcomer(self) -> Buyer:
-        """Somebody who has joined and never bought."""
+        """Let a person join who has never bought."""
         number = next(self._numbers)
-        letters = "".join(chr(ord("a") + int(digit)) for digit in str(number))  # the address keeps letters only
+        letters = "".join(chr(ord("a") + int(digit)) for digit in str(number))  # the address keeps only letters
         part = Part(f"Buyer {letters}", "", 1, Conduct.ASKS)
         person = Person(part, number, self.http, self.stack.url, self.till, self.mailbox)
         buyer = Buyer(person, self.over)
@@ -78,33 +78,33 @@ class Stage:
         return buyer
 
     def next_buyer(self) -> Buyer:
-        """One after the other, round and round."""
+        """Return the next buyer, in a cycle."""
         self._buyers.append(self._buyers.pop(0))
         return self._buyers[-1]
 
     def close(self) -> None:
-        """Sends everybody home, without waiting."""
+        """End all buyers, without waiting."""
         self.over.set()
         self.pool.shutdown(wait=False, cancel_futures=True)
 
     def draft(self, title: str, **terms: Any) -> str:
-        """The id of a raffle that is not on sale yet; `terms` are otherwise than in TERMS."""
+        """Draft a raffle and return its id; `terms` override TERMS."""
         now = datetime.now(UTC)
         times = {"opens_at": now.isoformat(), "closes_at": (now + SALE).isoformat()}
         return str(self.as_staff("raffles/create", TERMS | times | {"title": title} | terms)["id"])
 
     def publish(self, title: str) -> str:
-        """The id of a raffle that is on sale."""
+        """Publish a raffle and return its id."""
         raffle = self.draft(title)
         self.as_staff(f"raffles/{raffle}/publish")
         return raffle
 
     def as_staff(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """What the API answers to staff."""
+        """Call the API as staff and return its answer."""
         return self.staff.insist(path, lambda: self.staff.shop.post(path, body))
 
     def wait_for_server(self) -> None:
-        """Until it answers."""
+        """Wait until the server answers."""
 
         def look() -> bool:
             try:
@@ -115,22 +115,22 @@ class Stage:
         wait_until("the server", look, seconds=TRIP_SECONDS)
 
     def at_stripe(self, orders: str, **order: Any) -> None:
-        """Orders a fault at the stand-in: `orders` is `faults` (of requests) or `event_faults`."""
+        """Order a fault from the stand-in: `orders` is `faults` (of requests) or `event_faults`."""
         self.http.post(f"{self.till.url}/_config/{orders}", json=order).raise_for_status()
 
     def left_at_stripe(self, orders: str) -> int:
-        """How often ordered faults have yet to befall something."""
+        """Count how often ordered faults are still to hit."""
         data = self.http.get(f"{self.till.url}/_config/{orders}").raise_for_status().json()["data"]
         return sum(fault["times"] for fault in data)
 
     def forget_at_stripe(self) -> None:
-        """No fault is ordered any more."""
+        """Cancel all ordered faults."""
         for orders in ("faults", "event_faults"):
             self.http.delete(f"{self.till.url}/_config/{orders}").raise_for_status()
 
 
 class Trial:
-    """One fault, injected `times` times under purchases of a raffle of its own."""
+    """One fault, injected `times` times during purchases of its own raffle."""
 
     counted = "purchases"
     columns = Loss
@@ -140,14 +140,14 @@ class Trial:
         self.raffle = stage.publish(f"Fault {name}")
         self.promises: list[Promise] = []
         self.injected = 0
-        #: What else was found, for people.
+        #: Other findings, for people.
         self.note = ""
         self.last_at = time.time()
         self.cancelled = False
         self._wishes: list[Future[None]] = []
 
     def shop(self, count: int, habit: Habit, *, quantity: int = 2, buyers: list[Buyer] | None = None) -> None:
-        """So many begin to buy, at once: of `buyers`, who leave that list, and then of everybody."""
+        """Let `count` people start buying at once: first from `buyers`, who leave that list, then anyone."""
         for _ in range(count):
             buyer = buyers.pop() if buyers else self.stage.next_buyer()
             promise = Promise(buyer.person.email)
@@ -155,16 +155,16 @@ class Trial:
             self._wishes.append(self.stage.pool.submit(buyer.wants, self.raffle, quantity, habit, promise))
 
     def starts(self) -> None:
-        """From now on faults befall whatever comes: recovery is counted from here."""
+        """Count recovery from here: from now on, faults hit whatever comes."""
         self.last_at = time.time()
 
     def inject(self) -> None:
-        """Notes that the fault happens now."""
+        """Note that the fault happens now."""
         self.injected += 1
         self.last_at = time.time()
 
     def kill_at(self, step: str, scope: Scope, *, more: Callable[[], object] = lambda: None, passes: int = 0) -> None:
-        """Has the next process at the step killed once `more` brings buyers there, and waits for it."""
+        """Have the next process at the step killed once `more` brings buyers there, and wait for it."""
         switches = self.stage.switches
         before = len(switches.tripped(step))
         switches.arm(step, scope, passes=passes)
@@ -181,28 +181,28 @@ class Trial:
             self.last_at = killed[-1]
 
     def everyone_is_served(self) -> None:
-        """Waits until every buyer went away."""
+        """Wait until every buyer has left."""
         wait(self._wishes)
         for wish in self._wishes:
             wish.result()
 
     def cancel(self) -> None:
-        """Staff cancel the raffle: everyone is to be refunded."""
+        """Cancel the raffle as staff: everyone must be refunded."""
         self.cancelled = True
         self.stage.as_staff(f"raffles/{self.raffle}/cancel", {"reason": "The prize was damaged."})
 
     def books(self) -> Books:
-        """As they are now."""
+        """Read the books as they are now."""
         return Books.of(self.raffle, self.stage.stack.environment["DATABASE_URL"], self.stage.till)
 
     def losses(self) -> dict[Loss, list[str]]:
-        """What is lost at this moment. Raises psycopg.Error or httpx.HTTPError while a part is away."""
+        """Return what is lost now. Raises psycopg.Error or httpx.HTTPError while a part is down."""
         return self.books().losses(self.promises, cancelled=self.cancelled)
 
     def recover(self) -> tuple[dict[Loss, list[str]], float, int]:
-        """Waits until every buyer has an answer and nothing is lost, RECOVERY_SECONDS at most.
+        """Wait until every buyer has an answer and nothing is lost, RECOVERY_SECONDS at most.
 
-        Answers what is lost, the seconds from the last injection, and how many purchases there were.
+        Return what is lost, the seconds from the last injection, and how many purchases there were.
         """
         self.everyone_is_served()
         deadline = max(time.time(), self.last_at) + RECOVERY_SECONDS
@@ -217,12 +217,12 @@ class Trial:
             time.sleep(LOOK_SECONDS)
 
     def statuses(self) -> Counter[str]:
-        """How many purchases are in each status."""
+        """Count the purchases in each status."""
         return Counter(row.status for row in self.books().rows)
 
 
 def restart(stage: Stage, part: str, number: signal.Signals) -> None:
-    """Ends a part by a signal and starts it again at the same address."""
+    """End a part by a signal and start it again at the same address."""
     child = stage.stack.supervisor.part(part)
     os.kill(child.pid, number)
     child.wait(30)

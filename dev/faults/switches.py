@@ -1,4 +1,4 @@
-"""A file for each step that, while it lies there, has the next process at that step killed by SIGKILL."""
+"""Switches: a file for each step which, while it exists, has the next process there killed by SIGKILL."""
 
 import functools
 import inspect
@@ -19,46 +19,46 @@ from dev.faults.purchase_steps import STEPS, Process, Step
 FOLDER = "LUXEWIN_FAULTS"
 TRIPPED = "tripped"
 
-# The process that took the step alone, or with all that belong to the server or the worker, as when a machine dies.
+# Only the process that took the step, or all of the server or the worker, as when a machine dies.
 type Scope = Literal["process", "group"]
 
 
 class Switches:
-    """The switches as the one who sets them sees them."""
+    """The switches for the process that sets them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / TRIPPED).mkdir(parents=True, exist_ok=True)
 
     def arm(self, step: str, scope: Scope, *, passes: int = 0, about: Collection[str] = ()) -> None:
-        """The next to take the step is killed; `passes` times a process may take it before.
+        """Have the next process at the step killed, after `passes` passes.
 
-        With `about` only whoever takes it for one of these raffles.
+        With `about`, only a process that takes it for one of these raffles.
         """
         draft = self.folder / f".{step}"
         draft.write_text(json.dumps({"scope": scope, "passes": passes, "about": list(about)}))
         draft.rename(self.folder / step)
 
     def disarm(self, step: str) -> None:
-        """Nobody is killed there any more."""
+        """Stop killing at the step."""
         (self.folder / step).unlink(missing_ok=True)
 
     def is_armed(self, step: str) -> bool:
-        """Whether nobody has been killed there since it was armed."""
+        """Whether no process was killed there since it was armed."""
         return (self.folder / step).exists()
 
     def tripped(self, step: str) -> list[float]:
-        """When processes were killed at the step (Unix times), oldest first."""
+        """List when processes were killed at the step (Unix times), oldest first."""
         files = (self.folder / TRIPPED).glob(f"{step}@*")
         return sorted(int(file.name.partition("@")[2]) / 1e9 for file in files)
 
 
-# What this process is doing, the innermost last: the target of a step's `within`, and the key that it was called with.
+# Calls under way in this process, the innermost last: the target of a step's `within`, and the key it was called with.
 _doing: list[tuple[str, str]] = []
 
 
 def install(process: Process) -> None:
-    """Puts the switches of one kind of process around the product's own functions. Django must be set up."""
+    """Wrap the product's functions in the switches of one kind of process. Django must be set up."""
     folder = Path(os.environ[FOLDER])
     steps = [step for step in (*STEPS, *draw_steps.STEPS) if step.process == process]
     for step in steps:
@@ -70,7 +70,7 @@ def install(process: Process) -> None:
 
 
 def _wrap(target: str, around: Callable[..., Any]) -> None:
-    """Has `around` called instead of the target, with it before the arguments."""
+    """Replace the target by a call of `around`, which gets the target before the arguments."""
     path, _, name = target.rpartition(".")
     owner = pkgutil.resolve_name(path)
     bound = isinstance(inspect.getattr_static(owner, name), classmethod)
@@ -111,7 +111,7 @@ def _hit(folder: Path, step: Step, takes: Any, arguments: tuple[Any, ...], resul
             return
         switch.rename(folder / TRIPPED / f"{step.name}@{time.time_ns()}")
     except FileNotFoundError:
-        return  # not armed, or somebody else was faster
+        return  # not armed, or another process was faster
     if order["scope"] == "group":
         os.killpg(os.getpgrp(), signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)

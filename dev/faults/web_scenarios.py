@@ -1,4 +1,4 @@
-"""Slow clients at the server, and the death of its children, while people buy."""
+"""Slow clients at the server, and killed children of it, while people buy."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ RESPAWN_SECONDS = 60
 
 
 def _slow_clients(kind: str, large: str, trial: Trial) -> None:
-    """Raises LateError if others wait too long."""
+    """Open slow clients. Raises LateError if others wait too long."""
     stack = trial.stage.stack
     urls = [f"{stack.url}/health/live", f"{stack.url}/api/v1/raffles/list"]
     for _ in range(trial.times):
@@ -35,7 +35,7 @@ def _slow_clients(kind: str, large: str, trial: Trial) -> None:
 
 
 def _children_killed(trial: Trial) -> None:
-    """Of buyers who wait, each repeats what the dead child did not answer."""
+    """Kill the server's children; waiting buyers repeat what a dead child did not answer."""
     parent = psutil.Process(trial.stage.stack.supervisor.children["server"].pid)
     for _ in range(trial.times):
         for child in parent.children():

@@ -7,12 +7,12 @@ from django.core.management import call_command
 
 from dev.faults.switches import install
 
-FEW = 2  # people who are told of a draw in one transaction, so that a handful are several batches
-REPEAT_SECONDS = 60  # after which the queue hands out again what a dead worker had fetched; in production after 600
+FEW = 2  # people told of a draw in one transaction, so that a handful are several batches
+REPEAT_SECONDS = 60  # after which the queue gives a dead worker's tasks out again; in production 600
 
 
 def _shorten() -> None:
-    """What would make a run long."""
+    """Shorten what would make a run long."""
     from django_q.conf import Conf
 
     from verification import announcements

@@ -1,7 +1,7 @@
-"""Real stand-ins for the outside parties, on a laptop, in tests and in the demo. Never in production.
+"""Embedded services that stand in for the outside parties, on a laptop, in tests and in the demo. Not in production.
 
-Nothing here imports Django or an app, and no app imports anything here. A part speaks the outside party's own protocol
-at an address that the product is given by environment variables, so that the product runs the same code everywhere.
+Nothing here imports Django or an app, and no app imports anything here. A part speaks the outside party's own protocol,
+and environment variables tell the product its address, so that the product runs the same code everywhere.
 """
 
 from dev.services.errors import ServiceError, StateInUseError

@@ -1,8 +1,8 @@
-"""The dev beacon, which speaks drand's HTTP interface with a key of its own.
+"""The dev beacon, which speaks drand's HTTP interface with its own key.
 
 Scheme `bls-unchained-g1-rfc9380`: the signature of round R is hash_to_curve(SHA-256(u64be(R))) on G1 times the key, the
-public key is on G2. A real drand key is shared among many parties; this one lies in a file, so whoever reads that file
-knows all rounds to come. Run alone: `python -m dev.services.beacon --port 8080 --state FOLDER`.
+public key is on G2. A real drand key is shared among many parties; this one is in a file, whose readers know all
+future rounds. Run alone: `python -m dev.services.beacon --port 8080 --state FOLDER`.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def start(site: ServiceDir) -> dict[str, str]:
 
 
 def chain_hash(period: int, genesis_time: int, public_key: bytes, group_hash: bytes, beacon_id: str) -> str:
-    """As drand's `chain.Info.Hash` has it, for every beacon but the one that is called `default`."""
+    """Compute drand's `chain.Info.Hash`, for every beacon except the one named `default`."""
     terms = struct.pack(">Iq", period, genesis_time)
     return hashlib.sha256(terms + public_key + group_hash + beacon_id.encode()).hexdigest()
 
@@ -63,7 +63,7 @@ class Chain:
 
     @classmethod
     def kept(cls, folder: Path, period: int) -> "Chain":
-        """The folder's chain of this period (which is part of a chain's identity), made on first asking."""
+        """Return the folder's chain of this period (part of a chain's identity), made on the first call."""
 
         def make() -> str:
             genesis = int(time.time()) - ROUNDS_BEFORE * period
@@ -96,7 +96,7 @@ class Chain:
 
     @functools.lru_cache(maxsize=4096)  # noqa: B019 (one chain lives as long as the process)
     def sign(self, number: int) -> dict[str, object]:
-        """The round as drand gives it; about 1 ms."""
+        """Return the round as drand does. Cost: about 1 ms."""
         message = hashlib.sha256(struct.pack(">Q", number)).digest()
         signature = (G1Point.hash_to_curve(message, DST) * Scalar(self.secret)).to_compressed_bytes()
         randomness = hashlib.sha256(signature).hexdigest()

@@ -1,4 +1,4 @@
-"""What goes wrong when an embedded service is started, in one line that says what, why and where to look."""
+"""Errors of embedded services, in one line that says what failed, why and where to look."""
 
 from pathlib import Path
 
@@ -6,15 +6,15 @@ LAST_LINES = 3
 
 
 class ServiceError(RuntimeError):
-    """A part cannot start or run. The message is one line, meant to be shown as it is."""
+    """A part cannot start or run. The message is one line to show unchanged."""
 
 
 class StateInUseError(ServiceError):
-    """Another living supervisor, or what is left of one that is being stopped, holds the state folder."""
+    """Another running supervisor, or processes of one that is being stopped, hold the state folder."""
 
 
 def last_words(log: Path) -> str:
-    """The last lines of a log on one line, with the log's path; never raises."""
+    """Return the last lines of a log on one line, with the log's path; never raises."""
     try:
         lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     except OSError:

@@ -1,6 +1,6 @@
-"""The mail catcher. It accepts every message by SMTP, keeps it, and shows it by HTTP; it sends nothing on.
+"""The mail catcher. It accepts every message by SMTP, keeps it, and shows it by HTTP; it forwards nothing.
 
-`GET /messages[?to=ADDRESS]` answers JSON, newest last; `GET /` a list for people; `DELETE /messages` forgets all.
+`GET /messages[?to=ADDRESS]` answers JSON, newest last; `GET /` a list for people; `DELETE /messages` deletes all.
 Run alone: `python -m dev.services.mail --port 2525 --http-port 8025 --state FOLDER`.
 """
 
@@ -22,21 +22,21 @@ from dev.services.processes import ServiceDir
 from dev.services.state import private_folder, write_private
 from dev.services.web import Answers, Server, fetch
 
-RECIPIENT = "X-Envelope-To"  # who the message really went to, blind copies included
+RECIPIENT = "X-Envelope-To"  # the actual recipients, blind copies included
 LARGEST = 10_000_000  # bytes
 
 
 def start(site: ServiceDir) -> dict[str, str]:
     smtp, web = site.port("smtp"), site.port("http")
     child = site.spawn_module("dev.services.mail", "--port", str(smtp), "--http-port", str(web))
-    # The HTTP side opens after the SMTP side. An empty list is an answer.
+    # The HTTP side opens after the SMTP side. An empty list counts as an answer.
     site.wait_for(child, lambda: fetch(web, "/messages") is not None)
     return {"EMAIL_URL": f"smtp://127.0.0.1:{smtp}", "MAIL_CATCHER_URL": f"http://127.0.0.1:{web}"}
 
 
 @dataclass(frozen=True)
 class Caught:
-    """A message as it is shown. `text` is its plain part, or its HTML part without the tags."""
+    """A message as shown. `text` is its plain part, or its HTML part without the tags."""
 
     id: int
     to: list[str]
@@ -98,7 +98,7 @@ class Box:
 
 
 class Reception:
-    """What the SMTP side does with a message."""
+    """The SMTP handler, which keeps each message."""
 
     def __init__(self, box: Box) -> None:
         self.box = box
@@ -132,7 +132,7 @@ def handler(box: Box) -> type[Answers]:
 
 
 def _page(messages: list[Caught]) -> str:
-    """All messages, newest first, everything escaped."""
+    """Render all messages, newest first, with everything escaped."""
     items = "".join(
         f"<article><h2>{html.escape(message.subject)}</h2>"
         f"<p>{html.escape(f'{message.date}, from {message.sender} to {", ".join(message.to)}')}</p>"

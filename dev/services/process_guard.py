@@ -1,13 +1,13 @@
-"""The guard, a small process between the supervisor and each process it starts, so that none outlives it.
+"""The guard, a small process between the supervisor and each process that it starts, so that none outlives it.
 
 Run as a script, on the bare interpreter, by `processes.ManagedProcess`: imports the standard library only, starts in
 some 30 ms.
 
 Contract: the supervisor holds one end of a socket pair, the guard the other. The guard writes the child's process id
-to it, then waits. When its end reads EOF (the supervisor let go, or died in whatever way), when the supervisor is no
+to it, then waits. When its end reads EOF (the supervisor closed it, or died in any way), when the supervisor is no
 longer its parent, or on SIGTERM, the guard sends the stop signal to the child alone (a process such as a task cluster
 stops its own workers; signalling the whole group would hang it), and after the grace period SIGKILL to the group.
-When the child has ended, every process that it left behind is killed, and the guard ends with the child's exit code.
+When the child has ended, the guard kills every process that it left behind, and ends with the child's exit code.
 """
 
 import argparse
@@ -22,12 +22,12 @@ import time
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-LOOK_SECONDS = 1.0  # how often a changed parent is looked for; EOF and signals are seen at once
+LOOK_SECONDS = 1.0  # how often to check for a changed parent; EOF and signals are seen at once
 LINUX = sys.platform == "linux"
 
 
 def prctl(option: int, value: int) -> None:
-    """Linux's process control; elsewhere nothing (the socket pair alone keeps the promise there)."""
+    """Call Linux's process control; do nothing elsewhere, where the socket pair alone keeps the promise."""
     if LINUX:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
@@ -46,7 +46,7 @@ def arguments() -> argparse.Namespace:
 
 
 def become(options: argparse.Namespace, guard: int) -> None:
-    """In the forked child: an own process group, the dropped user, then the program. Never returns."""
+    """Turn the forked child into the program: own process group, dropped user, exec. Never returns."""
     try:
         os.setpgid(0, 0)
         if options.user is not None:
@@ -89,13 +89,13 @@ class Guard:
             for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
             become(options, guard)
-        # The child's end closes when it runs its program: only then is it tied to us, and only then do we say so.
+        # The child's end closes when it runs its program. Only then is it tied to us, and only then do we report it.
         os.close(starting)
         os.read(running, 1)
         os.close(running)
 
     def hold(self) -> int:
-        """Wait for the child's end or for the supervisor's, and answer the child's exit code."""
+        """Wait until the child or the supervisor ends, and return the child's exit code."""
         with contextlib.suppress(OSError):
             self.control.sendall(b"%d\n" % self.pid)
         while not self.child_ended() and not self.released():
@@ -106,7 +106,7 @@ class Guard:
         return self.code or 0
 
     def released(self) -> bool:
-        """Wait up to a second for news. True when the child should be stopped."""
+        """Wait up to a second for an event; return True if the child should be stopped."""
         readable, _, _ = select.select([self.control.fileno(), self.wake], [], [], LOOK_SECONDS)
         if os.getppid() != self.options.supervisor:
             return True
@@ -115,7 +115,7 @@ class Guard:
         return self.control.fileno() in readable and not self.control.recv(64)
 
     def child_ended(self) -> bool:
-        """Collect whatever has ended; True once the child itself has."""
+        """Reap ended processes; return True once the child itself has ended."""
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 if ended[0] == self.pid:
@@ -123,7 +123,7 @@ class Guard:
         return self.code is not None
 
     def stop(self) -> None:
-        """The stop signal, the grace period, then SIGKILL."""
+        """Send the stop signal, and SIGKILL after the grace period."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, self.options.stop_signal)
         deadline = time.monotonic() + self.options.grace

@@ -17,16 +17,16 @@ from dev.services.errors import ServiceError, last_words
 
 GUARD = Path(__file__).with_name("process_guard.py")
 PROJECT = Path(__file__).resolve().parents[2]
-# Below the range from which systems take the ports of outgoing connections, so that none of those is in the way.
+# Below the range of ports for outgoing connections, so that none of those is in the way.
 PORTS = range(20_000, 32_000)
 START_SECONDS = 30.0
 
-_given: set[int] = set()  # ports that this process has handed out: two parts that start together never share one
+_given: set[int] = set()  # ports that this process has given out: two parts that start together never share one
 _giving = threading.Lock()
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on at this moment, and that was never given out by this process."""
+    """Return a port of 127.0.0.1 that nothing listens on now and that this process has never given out."""
     for _ in range(1000):
         port = random.choice(PORTS)  # noqa: S311 (no secret)
         with _giving:
@@ -37,7 +37,7 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen there now. Connections that are just closing do not count, as for the servers."""
+    """Whether a server could listen there now. Closing connections do not count, as for the servers."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -56,7 +56,7 @@ class Account:
 
 
 class ManagedProcess:
-    """A running process on a guard. It ends when `stop` is called or when this process ends, whatever the reason."""
+    """A running process on a guard. It ends when `stop` is called or when this process ends for any reason."""
 
     def __init__(
         self,
@@ -99,15 +99,15 @@ class ManagedProcess:
         self.pid = int(answer)
 
     def poll(self) -> int | None:
-        """The exit code (128 + n after signal n), or None while it runs."""
+        """Return the exit code (128 + n after signal n), or None while it runs."""
         return self._guard.poll()
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its own end. Raises subprocess.TimeoutExpired."""
+        """Wait until it ends by itself. Raises subprocess.TimeoutExpired."""
         return self._guard.wait(timeout)
 
     def listens_on(self, port: int) -> bool:
-        """Whether this very process, and not a stranger, is the server at that port."""
+        """Whether this process, and not another, is the server at that port."""
         import psutil
 
         try:
@@ -117,26 +117,26 @@ class ManagedProcess:
         return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in connections)
 
     def release(self) -> None:
-        """Have it stopped, without waiting."""
+        """Have the guard stop it, without waiting."""
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
         self._control.close()
 
     def stop(self) -> int:
-        """Stop it and wait: the stop signal, the grace period, then SIGKILL. Answers the exit code."""
+        """Stop it and wait: the stop signal, the grace period, then SIGKILL. Return the exit code."""
         self.release()
         try:
             return self._guard.wait(self.grace + 10)
         except subprocess.TimeoutExpired:
-            self._guard.kill()  # the child dies with it where the system can do that
+            self._guard.kill()  # the child dies with it if the system supports that
             return self._guard.wait()
 
 
 @dataclass
 class ServiceDir:
-    """Where one part runs: its folder, its ports (the same ones again when it is restarted) and its processes.
+    """The place of one part: its folder, its ports (the same again after a restart) and its processes.
 
-    What is not `is_durable` may be lost when the machine goes down, though not when a process does.
+    Unless `is_durable`, data may be lost when the machine goes down, though not when a process does.
     """
 
     name: str
@@ -152,11 +152,11 @@ class ServiceDir:
         return self._ports.setdefault(label, free_port())
 
     def lost_a_port(self) -> bool:
-        """Whether somebody else took a port of ours between our choosing it and listening there."""
+        """Whether another process took one of our ports after we chose it and before we listened there."""
         return not all(map(is_free, self._ports.values()))
 
     def clear(self) -> None:
-        """Stop what runs here and choose other ports next time."""
+        """Stop the processes here and choose other ports next time."""
         for child in self.children:
             child.stop()
         self.children.clear()
@@ -197,7 +197,7 @@ class ServiceDir:
             raise ServiceError(f"{self.name}: {Path(argv[0]).name} failed with code {code}; {last_words(child.log)}")
 
     def wait_for(self, child: ManagedProcess, answers: Callable[[], object], seconds: float = START_SECONDS) -> None:
-        """Wait until `answers` is true; an OSError of its means not yet. Raises ServiceError when the part ended."""
+        """Wait until `answers` is true; its OSError means not yet. Raises ServiceError if the part ended."""
         deadline = time.monotonic() + seconds
         why: object = "no answer"
         while True:

@@ -36,7 +36,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
 
 def _unregister_all() -> None:
-    """Webhook endpoints of a run that was killed, where Stripe would send every event of this one, again and again."""
+    """Remove webhook endpoints of a killed run, to which Stripe would send, and resend, every event of this one."""
     address = f"{os.environ['STRIPE_API_BASE']}/v1/webhook_endpoints"
     with httpx.Client(auth=(os.environ["STRIPE_SECRET_KEY"], ""), timeout=60) as stripe:
         while left := stripe.get(address, params={"limit": 100}).raise_for_status().json()["data"]:

@@ -1,4 +1,4 @@
-"""What a state folder keeps between runs, readable by its owner alone."""
+"""Files that a state folder keeps between runs, readable only by its owner."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ PRIVATE_FILE = 0o600
 
 
 def private_folder(path: Path) -> Path:
-    """Make the folder, with its parents, for its owner alone, and answer it."""
+    """Make the folder, with its parents, readable only by its owner, and return it."""
     path.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
     return path
 
@@ -25,12 +25,12 @@ def write_private(path: Path, content: bytes | str) -> None:
 
 
 def kept(path: Path, make: Callable[[], str]) -> str:
-    """The file's content, made once and kept; the same for all who ask at the same time."""
+    """Return the file's content, made once and kept; concurrent callers get the same."""
     if not path.exists():
         private_folder(path.parent)
         draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
         write_private(draft, make())
-        with contextlib.suppress(FileExistsError):  # somebody else was first: theirs counts
+        with contextlib.suppress(FileExistsError):  # another process was first: its content counts
             path.hardlink_to(draft)
         draft.unlink()
     return path.read_text()

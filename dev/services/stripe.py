@@ -1,4 +1,4 @@
-"""How the supervisor starts the Stripe stand-in, which is a process of its own (`stripe_standin`)."""
+"""Start of the Stripe stand-in by the supervisor, in its own process (`stripe_standin`)."""
 
 from dev.services.processes import ServiceDir
 from dev.services.state import kept

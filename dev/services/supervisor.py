@@ -1,4 +1,4 @@
-"""The supervisor, which starts the parts that are wanted, tells their addresses and stops them."""
+"""The supervisor, which starts the wanted parts, reports their addresses and stops them."""
 
 import contextlib
 import errno
@@ -26,13 +26,13 @@ from dev.services.state import PRIVATE_FILE, kept, private_folder, write_private
 
 @dataclass(frozen=True)
 class Part:
-    """A part's module and its variables: one of them set means that the outside party itself is used."""
+    """A part's module and its variables: if one of them is set, the outside party itself is used."""
 
     module: str
     variables: tuple[str, ...]
 
     def start(self, site: ServiceDir) -> dict[str, str]:
-        """Start it, wait until it answers, and say what to set. Imported only now, because servers run as main."""
+        """Start it, wait until it answers, and return what to set. Imported only now, because servers run as main."""
         return importlib.import_module(f"dev.services.{self.module}").start(site)
 
 
@@ -44,26 +44,26 @@ SERVICES = {
     "beacon": Part("beacon", ("BEACON_URLS", "BEACON_CHAIN_HASH")),
     "mail": Part("mail", ("EMAIL_URL",)),
 }
-KEPT_SECRETS = {"SECRET_KEY": 48, "JWT_SIGNING_KEYS": 32}  # so many random bytes each
+KEPT_SECRETS = {"SECRET_KEY": 48, "JWT_SIGNING_KEYS": 32}  # number of random bytes
 LOCK, ENVIRONMENT, FORMAT_FILE = "supervisor.lock", "environment.json", "format"
-# Raise it with every change after which what was kept before cannot be read.
+# Raise it with every change that makes earlier data unreadable.
 FORMAT = "3"
 PORT_CHOICES = 3
-LET_GO_SECONDS = 30.0  # how long the parts of a supervisor that was killed may take to end
+LET_GO_SECONDS = 30.0  # how long the parts of a killed supervisor may take to end
 
 
 def unset_services() -> list[str]:
-    """The parts that this process's environment asks for: those of whose variables none is set."""
+    """List the parts that this process's environment needs: those with no variable set."""
     return [name for name, part in SERVICES.items() if not any(_is_set(each) for each in part.variables)]
 
 
 def _is_set(variable: str) -> bool:
-    """By itself, or by the file that holds it."""
+    """Whether the variable is set, directly or by a file that holds it."""
     return bool(os.environ.get(variable) or os.environ.get(f"{variable}_FILE"))
 
 
 def attached(state_dir: Path) -> dict[str, str] | None:
-    """The environment of the supervisor that runs in this state folder, or None when none does (or not yet)."""
+    """Return the environment of the supervisor that runs in this state folder; None if none does (yet)."""
     try:
         with (state_dir / LOCK).open() as lock:
             try:
@@ -87,18 +87,18 @@ def erase(state_dir: Path) -> None:
 
 @contextlib.contextmanager
 def running(state_dir: Path, names: Iterable[str] | None = None, fresh: bool = False) -> Iterator[dict[str, str]]:
-    """Run parts and yield the environment variables to set; the rest is as `Supervisor` has it."""
+    """Run parts as `Supervisor` does, and yield the environment variables to set."""
     with Supervisor(state_dir, names, fresh=fresh) as supervisor:
         yield supervisor.environment
 
 
 class Supervisor:
-    """Runs parts while it is entered: `names`, or else every part of which no variable is set.
+    """Run parts while entered: `names`, or else every part with no variable set.
 
-    Entering takes the state folder's lock (StateInUseError names the process that has it), starts the parts side by
-    side and waits until all answer, about 2 s, or 4 s with a new database; ServiceError says in one line what is wrong.
-    `fresh` wipes the folder's state first, as is done with what another version kept; what is not `durable` is faster,
-    and lost if the machine goes down. Leaving stops what `spawn` started, then the parts. Should this process be killed
+    Entering takes the state folder's lock (StateInUseError names its holder), starts the parts in parallel and waits
+    until all answer, about 2 s, or 4 s with a new database; ServiceError says in one line what is wrong. `fresh` first
+    wipes the folder's state, as is always done with another version's; without `durable` it is faster, but data are
+    lost if the machine goes down. Leaving stops what `spawn` started, then the parts; if this process is killed
     instead, their guards do the same.
     """
 
@@ -161,7 +161,7 @@ class Supervisor:
         return child
 
     def part(self, name: str) -> ManagedProcess:
-        """The process of a started part, to look at its pid or to kill it in a test."""
+        """Return the process of a started part, to read its pid or to kill it in a test."""
         return self.sites[name].children[-1]
 
     def restart(self, name: str) -> None:
@@ -172,7 +172,7 @@ class Supervisor:
         SERVICES[name].start(site)
 
     def _is_readable(self) -> bool:
-        """Whether this version can go on with what the folder keeps; says so in a line where it cannot."""
+        """Whether this version can use what the folder keeps; print a line if not."""
         file = self.state_dir / FORMAT_FILE
         found = file.read_text() if file.exists() else ""
         if found == FORMAT or not (self.state_dir / "secrets").exists():
@@ -198,14 +198,14 @@ class Supervisor:
                 for started in as_completed(starts):
                     self.environment |= started.result()
             except BaseException:
-                self._given_up.set()  # or leaving the pool would wait for the other parts to answer
+                self._given_up.set()  # otherwise leaving the pool would wait until the other parts answer
                 raise
         facts = {"pid": os.getpid(), "environment": self.environment}
         write_private(self.state_dir / ENVIRONMENT, json.dumps(facts, indent=1))
 
 
 def _start_somewhere(part: Part, site: ServiceDir) -> dict[str, str]:
-    """Start a part, at other ports when somebody took one of those chosen before it listened there."""
+    """Start a part; use other ports if another process took a chosen one before the part listened there."""
     for _ in range(PORT_CHOICES - 1):
         try:
             return part.start(site)
@@ -219,7 +219,7 @@ def _start_somewhere(part: Part, site: ServiceDir) -> dict[str, str]:
 
 
 class _Lock:
-    """The lock of a state folder. Guards hold it too, so it is free only when the last process is gone."""
+    """The lock of a state folder. Guards hold it too, so it is free only once the last process is gone."""
 
     def __init__(self, state_dir: Path) -> None:
         self.path = state_dir / LOCK
@@ -237,7 +237,7 @@ class _Lock:
                 if error.errno not in {errno.EAGAIN, errno.EACCES} or _alive(holder) or time.monotonic() > deadline:
                     os.close(self.descriptor)
                     raise StateInUseError(f"{self.path.parent} is in use by process {holder or '(unknown)'}") from error
-            time.sleep(0.05)  # its supervisor is dead, or somebody just looked: it will be free in a moment
+            time.sleep(0.05)  # its supervisor is dead, or another process just looked: it will be free in a moment
         os.ftruncate(self.descriptor, 0)
         os.pwrite(self.descriptor, str(os.getpid()).encode(), 0)
         return self
@@ -265,7 +265,7 @@ def _alive(pid: int) -> bool:
 
 
 def _wipe(state_dir: Path) -> None:
-    """Remove all state but the lock, which the caller holds. Refuses a folder that is none of ours."""
+    """Remove all state except the lock, which the caller holds. Refuse a folder that is not ours."""
     ours = {*SERVICES, "secrets", "logs", LOCK, ENVIRONMENT, FORMAT_FILE}
     if strangers := {path.name for path in state_dir.iterdir()} - ours:
         raise ServiceError(
@@ -282,7 +282,7 @@ def _wipe(state_dir: Path) -> None:
 
 
 def _stop(children: Iterable[ManagedProcess]) -> None:
-    """Stop them side by side."""
+    """Stop processes in parallel."""
     children = list(children)
     for child in children:
         child.release()

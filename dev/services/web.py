@@ -1,4 +1,4 @@
-"""The small HTTP server that the beacon and the mail catcher answer with, and the client that awaits it."""
+"""The small HTTP server of the beacon and the mail catcher, and the client that waits for it."""
 
 import http.client
 import json
@@ -7,12 +7,12 @@ from typing import Any
 
 
 class Answers(BaseHTTPRequestHandler):
-    """A handler that answers JSON or HTML, keeps its connections and logs nothing but errors."""
+    """A handler that answers JSON or HTML, keeps its connections open and logs only errors."""
 
     protocol_version = "HTTP/1.1"
 
     def answer(self, status: int, body: object, content_type: str = "application/json") -> None:
-        """Send the body: text as it is, anything else as JSON."""
+        """Send the body: text unchanged, anything else as JSON."""
         content = (body if isinstance(body, str) else json.dumps(body)).encode()
         self.send_response(status)
         self.send_header("Content-Type", content_type)
@@ -26,7 +26,7 @@ class Answers(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """One thread a connection, on 127.0.0.1 only."""
+    """A server with one thread per connection, on 127.0.0.1 only."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -36,7 +36,7 @@ class Server(ThreadingHTTPServer):
 
 
 def fetch(port: int, path: str) -> Any:
-    """The JSON at a path of a local server, or None unless it answers 200. Raises OSError while nothing listens."""
+    """Fetch the JSON at a path of a local server; None unless it answers 200. Raises OSError while nothing listens."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", path)

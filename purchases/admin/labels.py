@@ -1,4 +1,4 @@
-"""What people read of money and of rows in the back office."""
+"""Labels of amounts, purchases and entries in the back office."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from purchases.models import PostalEntry, Purchase
 
 
 def price(amount: int, currency: str) -> str:
-    """An amount with its currency, never broken into two lines."""
+    """Return an amount with its currency, never broken into two lines."""
     return as_text(amount, currency).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def price_of(purchase: Purchase) -> str:
-    """What it costs; a letter costs nothing."""
+    """Return what the purchase costs; a free entry costs nothing."""
     return "free" if purchase.route == Purchase.Route.POSTAL else price(purchase.amount, purchase.currency)
 
 
 def numbers(purchase: Purchase) -> str:
-    """`4`, and once given also the numbers: `4 (11 to 14)`."""
+    """Return `4`, or with issued numbers `4 (11 to 14)`."""
     tickets = purchase.tickets
     if tickets is None:
         return str(purchase.quantity)
@@ -29,17 +29,17 @@ def numbers(purchase: Purchase) -> str:
 
 
 def purchase_label(purchase: Purchase) -> str:
-    """Whose, of what, for how much. Cost: none where raffle and buyer are read with it."""
+    """Return its buyer, raffle and price. Cost: none if raffle and buyer were read with it."""
     tickets = f"{purchase.quantity} ticket{'' if purchase.quantity == 1 else 's'}"
     return f"{purchase.buyer.email}, {tickets} of {purchase.raffle}, {price_of(purchase)}"
 
 
 def entry_label(entry: PostalEntry) -> str:
-    """The letter, and whose it is. Cost: none where raffle and entrant are read with it."""
+    """Return the letter and its entrant. Cost: none if raffle and entrant were read with it."""
     return f"{entry.reference} of {entry.purchase.buyer.email}, {entry.raffle}"
 
 
 def link(purchase: Purchase) -> Any:
-    """To its page, by its raffle's name."""
+    """Link to the purchase's page, by its raffle's title."""
     url = reverse("admin:purchases_purchase_change", args=[purchase.pk])
     return format_html('<a href="{}">{}</a>', url, purchase.raffle)

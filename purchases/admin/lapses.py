@@ -14,14 +14,14 @@ from purchases.services.lapses import may_be_waited
 
 
 class WaitForm(forms.ModelForm):
-    """How long, as hours:minutes:seconds."""
+    """The wait, as hours:minutes:seconds."""
 
     class Meta:
         model = LapseWait
         fields = ["wait"]
 
     def clean_wait(self) -> timedelta:
-        """Within what the service allows."""
+        """Check that the service allows the wait."""
         wait: timedelta = self.cleaned_data["wait"]
         if not may_be_waited(wait):
             raise forms.ValidationError("From nothing to a day.", code="out_of_range")
@@ -30,7 +30,7 @@ class WaitForm(forms.ModelForm):
 
 @admin.register(LapseWait)
 class LapseWaitAdmin(admin.ModelAdmin):
-    """How long people wait whose holds lapse again and again. The steps are fixed, their lengths are not."""
+    """Waits of people whose holds lapse repeatedly. The steps are fixed, their lengths are not."""
 
     form = WaitForm
     list_display = ["lapses", "wait"]
@@ -38,13 +38,13 @@ class LapseWaitAdmin(admin.ModelAdmin):
     fields = ["lapses", "wait"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody."""
+        """Allow nobody to add steps."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
+        """Allow nobody to delete steps."""
         return False
 
     def save_model(self, request: HttpRequest, obj: LapseWait, form: forms.ModelForm, change: bool) -> None:
-        """Through the service, which audits it."""
+        """Save through the service, which audits the change."""
         services.change_lapse_wait(obj.lapses, wait=obj.wait, actor=signed_in(request))

@@ -1,4 +1,4 @@
-"""Free entries in the back office: enter one, enter a file, look them up, withdraw."""
+"""Free entries in the back office: enter one, enter a file, look them up, withdraw them."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -30,19 +30,19 @@ from raffles.models import Raffle
 from raffles.phases import Phase
 
 LIST = "admin:purchases_postalentry_changelist"
-# How long a checked file may lie on the screen before it is entered.
+# How long a checked file may wait on the screen before it is entered.
 SEAL_SECONDS = 3600
 SALT = "purchases.postal_file"
 
 
 def raffles_on_sale() -> QuerySet[Raffle]:
-    """What a letter can be entered into, as `faults_of` needs it."""
+    """Read the raffles that letters can be entered into, with what `faults_of` needs."""
     on_sale: QuerySet[Raffle] = Raffle.objects.with_phase().filter(Q(phase=Phase.OPEN))
     return on_sale.select_related("counter").order_by("closes_at", "id")
 
 
 class RaffleForm(forms.Form):
-    """Which raffle."""
+    """The raffle to enter letters into."""
 
     raffle = forms.ModelChoiceField(Raffle.objects.none(), help_text="Only those on sale take entries.")
 
@@ -64,7 +64,7 @@ class LetterForm(RaffleForm):
         self.actor = actor
 
     def clean(self) -> dict[str, Any]:
-        """Looks the entrant up, and asks for all that the raffle has against the letter."""
+        """Look the entrant up, and collect everything that keeps the letter from being entered."""
         letter = {name: self.cleaned_data.get(name) for name in ("quantity", "reference", "received_on")}
         if email := self.cleaned_data.get("email"):
             letter["entrant"] = entrants([email]).get(email)
@@ -86,14 +86,14 @@ class FileForm(RaffleForm):
 
 
 def withdraw(entry: PostalEntry, reason: str, actor: User) -> str:
-    """Refused where it is frozen or was withdrawn before."""
+    """Withdraw the entry; refused if the entries are frozen or it was withdrawn before."""
     services.void_purchase(entry.purchase_id, reason=reason, actor=actor)
     return f"{entry.reference} of {entry.purchase.buyer.email} is withdrawn, and the entrant is told why."
 
 
 @admin.register(PostalEntry)
 class PostalEntryAdmin(ReadOnlyAdmin):
-    """Newest first. An entry is never edited: it is withdrawn with a reason, and entered again."""
+    """Free entries, newest first. They are never edited: withdraw with a reason, and enter again."""
 
     list_display = ["created_at", "reference", "status", "tickets", "entrant", "title", "received_on", "entered_by"]
     list_filter = ["purchase__status", "received_on", ("created_at", MonthFilter)]
@@ -105,35 +105,35 @@ class PostalEntryAdmin(ReadOnlyAdmin):
     ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Whoever enters letters."""
+        """Whether the user may enter letters."""
         return request.user.has_perm("purchases.add_postalentry")
 
     def has_withdraw_permission(self, request: HttpRequest) -> bool:
-        """Finance, as with refunds: not those who enter."""
+        """Whether the user is finance, as for refunds; not those who enter letters."""
         return request.user.has_perm("purchases.refund_purchase")
 
     @admin.display(ordering="purchase__buyer__email")
     def entrant(self, entry: PostalEntry) -> str:
-        """By address."""
+        """The entrant's address."""
         return entry.purchase.buyer.email
 
     @admin.display
     def tickets(self, entry: PostalEntry) -> str:
-        """How many, and which."""
+        """How many tickets, and which."""
         return numbers(entry.purchase)
 
     @admin.display(description="raffle", ordering="raffle__title")
     def title(self, entry: PostalEntry) -> str:
-        """Its raffle's; long ones are broken into lines, which the list does not do with a related row."""
+        """The raffle's title; a long one breaks into lines, which the list does not do for a related row."""
         return entry.raffle.title
 
     @admin.display(ordering="purchase__status")
     def status(self, entry: PostalEntry) -> str:
-        """Of its purchase."""
+        """The status of its purchase."""
         return entry.purchase.get_status_display()
 
     def get_urls(self) -> list[URLPattern]:
-        """With the pages for files."""
+        """Add the pages for files."""
         wrap, name = self.admin_site.admin_view, "purchases_postalentry"
         pages = [
             path("file/", wrap(self.check_file), name=f"{name}_file"),
@@ -142,7 +142,7 @@ class PostalEntryAdmin(ReadOnlyAdmin):
         return pages + super().get_urls()
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """One letter; the next one's page comes with the same raffle and day."""
+        """Enter one letter; the page for the next one comes with the same raffle and day."""
         self._demand(request)
         actor = signed_in(request)
         form = LetterForm(_sent(request), actor=actor, initial=request.GET.dict())
@@ -161,13 +161,13 @@ class PostalEntryAdmin(ReadOnlyAdmin):
         return self._page(request, "letter", form=form, title="Enter a letter", media=self.media + form.media)
 
     def check_file(self, request: HttpRequest) -> HttpResponse:
-        """Shows every fault of a file, or what entering it would write; writes nothing."""
+        """Show every fault of a file, or what entering it would write; write nothing."""
         self._demand(request)
         form = FileForm(_sent(request), request.FILES or None)
         if not form.is_valid():
             return self._page(request, "file", form=form)
         raffle, file = form.cleaned_data["raffle"], form.cleaned_data["file"]
-        # One byte more than may be: enough to know, whatever the size.
+        # One byte more than allowed is enough to know that it is too large.
         data = file.read(postal_files.MAX_BYTES + 1)
         try:
             letters = postal_files.read_letters(data, raffle=raffle, actor=signed_in(request))
@@ -183,7 +183,7 @@ class PostalEntryAdmin(ReadOnlyAdmin):
         return self._page(request, "review", sealed=sealed, **facts)
 
     def enter_file(self, request: HttpRequest) -> HttpResponse:
-        """Enters what was checked, after checking it again: other sales went on meanwhile."""
+        """Enter a checked file, after checking it again, as sales went on meanwhile."""
         self._demand(request)
         try:
             checked = signing.loads(request.POST.get("sealed", ""), salt=SALT, max_age=SEAL_SECONDS)

@@ -1,4 +1,4 @@
-"""Purchases and their money in the back office: to read, to send back, to end a review."""
+"""Purchases and their money in the back office: read, refund, end a review."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from purchases.admin.labels import link, numbers, price, price_of, purchase_labe
 from purchases.models import Dispute, Payment, Purchase, Reconciliation, Refund, SettledDifference
 from raffles.models import Raffle
 
-# Stripe's words.
+# Stripe's statuses.
 DISPUTE_STATUSES = (
     "warning_needs_response",
     "warning_under_review",
@@ -51,37 +51,37 @@ DISPUTE_REASONS = (
 
 
 def currencies() -> list[str]:
-    """Those that raffles are sold in: there are few raffles and many purchases."""
+    """List the currencies of raffles, which are far fewer than purchases."""
     return list(Raffle.objects.order_by("currency").values_list("currency", flat=True).distinct())
 
 
 class ReadOnlyInline(admin.TabularInline):
-    """Shown on the purchase's page."""
+    """Rows on the purchase's page."""
 
     extra = 0
     can_delete = False
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
+        """Allow nobody."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
+        """Allow nobody."""
         return False
 
 
 class PaymentInline(ReadOnlyInline):
-    """The money's side: each attempt, what went back of it, who disputes it."""
+    """Payment attempts, with their refunds and disputes."""
 
     model = Payment
-    # Not the client secret: whoever has it can act as the buyer.
+    # Not the client secret, with which anyone can act as the buyer.
     fields = ("attempt", "status", "intent_id", "created_at", "updated_at", "went_back", "disputes")
     readonly_fields = fields
     show_change_link = True
 
     @admin.display(description="refund")
     def went_back(self, payment: Payment) -> str:
-        """Its refund."""
+        """The refund of the payment."""
         refund = Refund.objects.filter(payment=payment).first()
         if refund is None:
             return "-"
@@ -90,7 +90,7 @@ class PaymentInline(ReadOnlyInline):
 
     @admin.display
     def disputes(self, payment: Payment) -> str:
-        """Its disputes."""
+        """The disputes of the payment."""
         each = (
             f"{price(dispute.amount, dispute.currency)}: {dispute.status}, {dispute.reason} ({dispute.stripe_id})"
             for dispute in payment.disputes.all()
@@ -99,13 +99,13 @@ class PaymentInline(ReadOnlyInline):
 
 
 class AttentionFilter(admin.SimpleListFilter):
-    """What finance looks for."""
+    """Filter for what finance has to look at."""
 
     title = "attention"
     parameter_name = "attention"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """One at a time."""
+        """List the kinds, of which one is chosen at a time."""
         return [
             ("review", "In review"),
             ("flagged", "Flagged"),
@@ -114,7 +114,7 @@ class AttentionFilter(admin.SimpleListFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Purchase]) -> QuerySet[Purchase] | None:
-        """Those."""
+        """Filter purchases of the chosen kind."""
         chosen: dict[str | None, dict[str, Any]] = {
             "review": {"status": Purchase.Status.REVIEW},
             "flagged": {"review_evidence__isnull": False},
@@ -142,7 +142,7 @@ def _resolve(purchase: Purchase, reason: str, actor: User) -> str:
 
 @admin.register(Purchase)
 class PurchaseAdmin(ReadOnlyAdmin):
-    """Newest first."""
+    """Purchases, newest first."""
 
     list_display = ["created_at", "state", "price", "tickets", "buyer", "title"]
     list_filter = [AttentionFilter, "status", "route", ("currency", known(currencies)), ("created_at", MonthFilter)]
@@ -169,10 +169,10 @@ class PurchaseAdmin(ReadOnlyAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Purchase]:
-        """With whether a refund failed, and whether a dispute waits for somebody. Cost: one query."""
+        """Add whether a refund failed, and whether a dispute needs finance. Cost: one query."""
         failed = Refund.objects.filter(payment__purchase=OuterRef("pk"), status=Refund.Status.FAILED)
         disputes = Dispute.objects.filter(payment__purchase=OuterRef("pk"))
-        # What is lost is finance's only while the purchase can still be taken out of its raffle.
+        # A lost dispute needs finance only while the purchase can still be taken out of its raffle.
         can_leave = Q(status=Purchase.Status.PAID, raffle__frozen_at=None)
         needs_answer = Q(Exists(disputes.exclude(status__in=Dispute.CLOSED))) | (
             can_leave & Q(Exists(disputes.filter(status="lost")))
@@ -185,29 +185,29 @@ class PurchaseAdmin(ReadOnlyAdmin):
 
     @admin.display(description="amount", ordering="amount")
     def price(self, purchase: Purchase) -> str:
-        """With its currency."""
+        """The amount with its currency."""
         return price_of(purchase)
 
     @admin.display(description="status", ordering="status")
     def state(self, purchase: Purchase) -> str:
-        """With what finance looks for."""
+        """The status, with what finance has to look at."""
         notes = {"disputed": "needs_answer", "refund failed": "refund_failed"}
         held = [note for note, name in notes.items() if getattr(purchase, name, False)]
         return ", ".join([purchase.get_status_display(), *held])
 
     @admin.display(ordering="quantity")
     def tickets(self, purchase: Purchase) -> str:
-        """How many, and which."""
+        """How many tickets, and which."""
         return numbers(purchase)
 
     @admin.display(description="raffle", ordering="raffle__title")
     def title(self, purchase: Purchase) -> str:
-        """Its raffle's; long ones are broken into lines, which the list does not do with a related row."""
+        """The raffle's title; a long one breaks into lines, which the list does not do for a related row."""
         return purchase.raffle.title
 
     @admin.display(description="what did not match")
     def evidence(self, purchase: Purchase) -> Any:
-        """The faults, what came, and what somebody sent back by hand."""
+        """The faults, what Stripe received, and refunds made by hand."""
         found = purchase.review_evidence or {}
         lines = list(found.get("faults", []))
         if intent := found.get("intent"):
@@ -219,14 +219,14 @@ class PurchaseAdmin(ReadOnlyAdmin):
 
     @admin.display(description="excluded people who used the same card")
     def likely_doubles(self, purchase: Purchase) -> Any:
-        """Whoever excluded themselves may have come back as somebody else."""
+        """Excluded people who may be the buyer under another account."""
         lines = [person.email for person in services.excluded_people_with_same_card(purchase)]
         if services.is_card_of_erased_excluded_person(purchase):
             lines.append("Somebody whose account is deleted")
         return format_html_join("", "<div>{}</div>", ([line] for line in lines)) or "-"
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
-        """Finance."""
+        """Whether the user is finance."""
         return request.user.has_perm("purchases.refund_purchase")
 
 
@@ -244,39 +244,39 @@ class PaymentAdmin(ReadOnlyAdmin):
 
     @admin.display(description="purchase", ordering="purchase__raffle__title")
     def of(self, payment: Payment) -> Any:
-        """What is paid."""
+        """The purchase that it pays for."""
         return link(payment.purchase)
 
     @admin.display(ordering="purchase__buyer__email")
     def buyer(self, payment: Payment) -> str:
-        """By address."""
+        """The buyer's address."""
         return payment.purchase.buyer.email
 
     @admin.display(description="amount due", ordering="purchase__amount")
     def price(self, payment: Payment) -> str:
-        """What it was to bring."""
+        """The amount to be paid."""
         return price_of(payment.purchase)
 
 
 class OfPaymentAdmin(ReadOnlyAdmin):
-    """What happened to a payment: with the purchase it paid, and whose that is."""
+    """Refunds or disputes of payments, with purchase and buyer."""
 
     list_select_related = ["payment__purchase__buyer", "payment__purchase__raffle"]
 
     @admin.display(description="purchase", ordering="payment__purchase__raffle__title")
     def of(self, row: Refund | Dispute) -> Any:
-        """Which was paid."""
+        """The purchase that was paid."""
         return link(row.payment.purchase)
 
     @admin.display(ordering="payment__purchase__buyer__email")
     def buyer(self, row: Refund | Dispute) -> str:
-        """By address."""
+        """The buyer's address."""
         return row.payment.purchase.buyer.email
 
 
 @admin.register(Refund)
 class RefundAdmin(OfPaymentAdmin):
-    """What goes back, and how far it is."""
+    """Refunds and their progress."""
 
     list_display = ["created_at", "status", "price", "buyer", "of", "reason", "error"]
     list_filter = ["status", ("payment__purchase__currency", known(currencies)), ("created_at", MonthFilter)]
@@ -305,12 +305,12 @@ class RefundAdmin(OfPaymentAdmin):
 
     @admin.display(description="amount", ordering="amount")
     def price(self, refund: Refund) -> str:
-        """In the purchase's currency."""
+        """The amount in the purchase's currency."""
         return price(refund.amount, refund.payment.purchase.currency)
 
     @admin.action(description="Try the selected refunds again", permissions=["refund"])
     def retry(self, request: HttpRequest, refunds: QuerySet[Refund]) -> None:
-        """One by one; what did not fail says so."""
+        """Retry refunds one by one; report those that did not fail."""
         for refund in refunds:
             told = f"{self.price(refund)} to {self.buyer(refund)}"
             try:
@@ -320,13 +320,13 @@ class RefundAdmin(OfPaymentAdmin):
                 self.message_user(request, f"{told}: {problem.detail}", messages.ERROR)
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
-        """Finance."""
+        """Whether the user is finance."""
         return request.user.has_perm("purchases.refund_purchase")
 
 
 @admin.register(Dispute)
 class DisputeAdmin(OfPaymentAdmin):
-    """Cardholders' claims. They are answered in Stripe's dashboard; once lost, the purchase can be taken out."""
+    """Cardholders' disputes, answered in Stripe's dashboard; once lost, the purchase can be taken out."""
 
     list_display = ["opened_at", "status", "price", "buyer", "of", "reason", "stripe_id"]
     list_filter = [
@@ -345,13 +345,13 @@ class DisputeAdmin(OfPaymentAdmin):
 
     @admin.display(description="amount", ordering="amount")
     def price(self, dispute: Dispute) -> str:
-        """With its currency."""
+        """The amount with its currency."""
         return price(dispute.amount, dispute.currency)
 
 
 @admin.register(Reconciliation)
 class ReconciliationAdmin(ReadOnlyAdmin):
-    """The daily comparisons with Stripe, and what they left."""
+    """The daily comparisons with Stripe, and their open differences."""
 
     list_display = ["until", "since", "finished_at", "compared", "repaired", "left"]
     fields = ["since", "until", "reached", "finished_at", "compared", "repaired", "differences"]
@@ -359,12 +359,12 @@ class ReconciliationAdmin(ReadOnlyAdmin):
 
     @admin.display(description="differences left")
     def differences(self, run: Reconciliation) -> Any:
-        """A line each."""
+        """The open differences, one per line."""
         return format_html_join("", "<div>{}</div>", ([line] for line in run.remaining)) or "none"
 
     @admin.display(description="differences left")
     def left(self, run: Reconciliation) -> int:
-        """To be looked at by a person."""
+        """How many differences a person has to look at."""
         return len(run.remaining)
 
 
@@ -383,7 +383,7 @@ class SettledDifferenceForm(forms.ModelForm):
 
 @admin.register(SettledDifference)
 class SettledDifferenceAdmin(ReadOnlyAdmin):
-    """What finance dealt with in another way: the comparisons with Stripe name it no more."""
+    """Differences that finance dealt with in another way; comparisons with Stripe no longer report them."""
 
     form = SettledDifferenceForm
     list_display = ["at", "text", "reason", "by"]
@@ -391,10 +391,10 @@ class SettledDifferenceAdmin(ReadOnlyAdmin):
     fields = ["text", "reason"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Finance."""
+        """Whether the user is finance."""
         return request.user.has_perm("purchases.add_settleddifference")
 
     def save_model(self, request: HttpRequest, obj: SettledDifference, form: Any, change: bool) -> None:
-        """Through the service, so that the audit has it."""
+        """Save through the service, which audits it."""
         settled = services.settle_difference(obj.text, reason=obj.reason, actor=signed_in(request))
         obj.pk = settled.pk

@@ -1,4 +1,4 @@
-"""Answers to questions of skill in the back office: to read only."""
+"""Answers to skill questions in the back office, read-only."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from purchases.models import SkillAttempt
 
 @admin.register(SkillAttempt)
 class SkillAttemptAdmin(ReadOnlyAdmin):
-    """Newest first. What was answered is shown to those who know the right answer: a right attempt tells it."""
+    """Answers, newest first. Only raffle managers see the text, as a right attempt gives the answer away."""
 
     facts = ["at", "raffle", "user", "correct"]
     list_filter = ["correct", ("at", MonthFilter)]
@@ -20,9 +20,9 @@ class SkillAttemptAdmin(ReadOnlyAdmin):
     list_select_related = ["raffle", "user"]
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """The answer for raffle managers alone."""
+        """Show the answer only to raffle managers."""
         return self.get_fields(request)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The same on the page of one attempt."""
+        """Show the answer only to raffle managers, on the page of one attempt."""
         return [*self.facts, "answer"] if request.user.has_perm("raffles.change_raffle") else self.facts

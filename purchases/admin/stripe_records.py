@@ -1,4 +1,4 @@
-"""dj-stripe's pages in the back office: those that finance needs, to read, and to process events again."""
+"""dj-stripe's pages in the back office that finance needs: to read records, and to process events again."""
 
 import logging
 from typing import Any
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class MirrorAdmin(ReadOnlyAdmin):
-    """What dj-stripe recorded of Stripe. The raw data stays out: it holds client secrets and people's cards."""
+    """dj-stripe's records, without the raw data, which holds client secrets and people's cards."""
 
     list_display = ["created", "id"]
     search_fields = ["id__exact"]
@@ -30,31 +30,31 @@ class MirrorAdmin(ReadOnlyAdmin):
 
 
 class CustomerAdmin(MirrorAdmin):
-    """Whom Stripe knows."""
+    """Stripe customers."""
 
     list_display = ["created", "id", "subscriber"]
     search_fields = ["id__exact", "subscriber__email"]
     list_select_related = ["subscriber"]
-    # An address is not recorded.
+    # Addresses are not recorded.
     exclude = [*MirrorAdmin.exclude, "email"]
 
 
 class MoneyAdmin(MirrorAdmin):
-    """What has an amount and a status."""
+    """Records with an amount and a status."""
 
     list_display = ["created", "status", "price", "id"]
-    # A charge has them as columns too, without its currency.
+    # A charge also has amount columns, without its currency.
     exclude = [*MirrorAdmin.exclude, "amount", "currency"]
     readonly_fields = ["price", "status"]
 
     @admin.display(description="amount")
     def price(self, row: Any) -> str:
-        """With its currency."""
+        """The amount with its currency."""
         return price(row.stripe_data["amount"], row.stripe_data["currency"])
 
     @admin.display
     def status(self, row: Any) -> str:
-        """Stripe's word."""
+        """Stripe's status."""
         return str(row.stripe_data.get("status", ""))
 
 
@@ -70,12 +70,12 @@ class EventAdmin(MirrorAdmin):
 
     @admin.display
     def about(self, event: Event) -> str:
-        """The object's id."""
+        """The id of the event's object."""
         return str(event.data.get("object", {}).get("id", ""))
 
     @admin.action(description="Process again", permissions=["refund"])
     def replay(self, request: HttpRequest, events: QuerySet[Event]) -> None:
-        """One by one, oldest first; harmless for one that took effect."""
+        """Process events one by one, oldest first; harmless for one that took effect."""
         for event in events.order_by("created", "djstripe_id"):
             try:
                 services.replay_event(event)
@@ -85,12 +85,12 @@ class EventAdmin(MirrorAdmin):
                 self.message_user(request, f"Not processed, the log says why: {event.id}.", messages.ERROR)
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
-        """Finance."""
+        """Whether the user is finance."""
         return request.user.has_perm("purchases.refund_purchase")
 
 
 class DeliveryAdmin(ReadOnlyAdmin):
-    """Requests at the webhook, newest first: what came and whether it could be processed."""
+    """Requests to the webhook, newest first: what arrived and whether it could be processed."""
 
     list_display = ["created", "processed", "exception", "event", "remote_ip"]
     list_filter = ["processed"]
@@ -102,7 +102,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
 @admin.register(UnstoredEvent)
 class UnstoredEventAdmin(ReadOnlyAdmin):
-    """Stripe's events that could not be taken in, with the reason. They are tried again by themselves."""
+    """Stripe events that could not be stored, with the reason. They are tried again automatically."""
 
     list_display = ["made_at", "type", "error", "tries", "next_try", "event_id"]
     list_filter = [("type", known(lambda: EVENTS))]
@@ -114,12 +114,12 @@ class UnstoredEventAdmin(ReadOnlyAdmin):
 
     @admin.display(ordering="claimed_until")
     def next_try(self, kept: UnstoredEvent) -> Any:
-        """From when on."""
+        """When a sweep tries it again."""
         return kept.claimed_until
 
     @admin.action(description="Try again now", permissions=["refund"])
     def try_again(self, request: HttpRequest, events: QuerySet[UnstoredEvent]) -> None:
-        """One by one, oldest first."""
+        """Try events again one by one, oldest first."""
         for kept in events.order_by("made_at"):
             try:
                 done = services.store_kept_event(kept.pk)
@@ -132,13 +132,13 @@ class UnstoredEventAdmin(ReadOnlyAdmin):
                 self.message_user(request, f"Not taken in, the log says why: {kept}.", messages.ERROR)
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
-        """Finance."""
+        """Whether the user is finance."""
         return request.user.has_perm("purchases.refund_purchase")
 
 
 @admin.register(SetAsideEvent)
 class SetAsideEventAdmin(ReadOnlyAdmin):
-    """Stripe's events that were acknowledged and that nothing follows from; gone after 30 days."""
+    """Stripe events that were acknowledged and have no effect; deleted after 30 days."""
 
     list_display = ["noted_at", "type", "account", "event_id"]
     search_fields = ["event_id__exact", "account__exact"]
@@ -147,7 +147,7 @@ class SetAsideEventAdmin(ReadOnlyAdmin):
 
 @admin.register(StaleMirror)
 class StaleMirrorAdmin(ReadOnlyAdmin):
-    """Objects whose record is not yet what Stripe has; those at the top are tried again and again."""
+    """Objects whose record is behind Stripe's; those at the top failed repeatedly."""
 
     list_display = ["object_id", "about", "noted_at", "tries", "due_at", "error"]
     list_filter = ["about"]
@@ -155,7 +155,7 @@ class StaleMirrorAdmin(ReadOnlyAdmin):
     ordering = ["-tries", "noted_at"]
 
 
-# dj-stripe registers some fifty pages: among them those that show the secret key, and forms to edit what Stripe said.
+# dj-stripe registers some fifty pages; some show the secret key, or are forms to edit what Stripe said.
 MIRRORS: dict[Any, type[ReadOnlyAdmin]] = {
     Customer: CustomerAdmin,
     PaymentIntent: MoneyAdmin,

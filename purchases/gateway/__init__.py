@@ -1,7 +1,7 @@
-"""The one door to Stripe: only this package imports `stripe` and calls it. Here: customers, money, and lists of it.
+"""The Stripe client: only this package imports and calls `stripe`. Here: customers, payments and lists of them.
 
-No function here may be called inside a transaction. Customers, intents, refunds and disputes are mirrored by dj-stripe
-(`mirrors`), which is the record of what Stripe said; decisions are made on what these functions return, fresh.
+Call no function here inside a transaction. dj-stripe mirrors customers, intents, refunds and disputes (`mirrors`), as
+the record of what Stripe said. Decisions are made on the fresh answers of these functions.
 """
 
 import json
@@ -86,13 +86,13 @@ class Intent:
     currency: str
     customer: str | None
     client_secret: str
-    #: Our ids, as we wrote them into its metadata; empty on an intent that somebody else made.
+    #: Our ids, as we wrote them into its metadata; None on an intent that we did not make.
     purchase: UUID | None
     payment: UUID | None
 
     @property
     def is_final(self) -> bool:
-        """It will never change again."""
+        """Whether it will never change again."""
         return self.status in {"succeeded", "canceled"}
 
 
@@ -106,20 +106,20 @@ class StripeRefund:
     intent_id: str | None
     amount: int
     currency: str
-    #: Our refund and which attempt at it, as we wrote them into its metadata; empty on one that somebody else made.
+    #: Our refund and its attempt, as we wrote them into its metadata; None on a refund that we did not make.
     refund: UUID | None
     attempt: int | None
-    #: Stripe documents refunds without one.
+    #: Stripe documents refunds without a charge.
     has_charge: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What Stripe could send back of a payment, right now."""
+    """What Stripe could refund of a payment, right now."""
 
-    #: Of what came, neither refunded nor taken by a lost dispute.
+    #: The amount neither refunded nor taken by a lost dispute.
     left: int
-    #: Nothing can go back before a dispute has ended.
+    #: Nothing can be refunded until the dispute has ended.
     is_disputed: bool
 
 
@@ -152,12 +152,12 @@ def _intent(data: Any) -> Intent:
 
 
 def _id(value: Any) -> str | None:
-    """The id of what may be expanded."""
+    """Return the id of an object that may be expanded."""
     return value if value is None or isinstance(value, str) else value.id
 
 
 def _uuid(text: Any) -> UUID | None:
-    """Whoever can edit metadata at Stripe can write anything there."""
+    """Parse a UUID from metadata, where people at Stripe's dashboard can write anything; None if it is none."""
     try:
         return UUID(text)
     except (TypeError, ValueError, AttributeError):
@@ -169,7 +169,7 @@ def _refund(data: Any) -> StripeRefund:
     attempt = metadata.get("attempt", "")
     return StripeRefund(
         id=data.id,
-        # A refund without a status is one of a method that does not tell: Stripe documents the field as nullable.
+        # Some payment methods report no refund status: Stripe documents the field as nullable.
         status=data.status or "pending",
         failure=(getattr(data, "failure_reason", None) or "")[:200],
         intent_id=_id(data.payment_intent),
@@ -194,19 +194,19 @@ def _dispute(data: Any) -> StripeDispute:
 
 
 def customer_of(user: User) -> str:
-    """The id of the person's Stripe customer, made on their first purchase. Cost: one query, later on."""
+    """Return the id of the person's Stripe customer, created on their first purchase. Cost: one query after that."""
     with calling():
         customer, _ = Customer.get_or_create(subscriber=user)
     return customer.id
 
 
 def is_customer(customer: str | None, user: User) -> bool:
-    """Whether this Stripe customer is the person, by dj-stripe's record; asks nobody."""
+    """Whether this Stripe customer is the person, by dj-stripe's record; makes no request."""
     return Customer.objects.filter(id=customer, subscriber=user).exists()
 
 
 def create_intent(payment: Payment, purchase: Purchase, customer: str) -> Intent:
-    """The intent of this payment. May be repeated: the payment's idempotency key makes it once."""
+    """Create the intent of this payment. May be repeated: the payment's idempotency key makes it once."""
     with calling():
         return _intent(
             stripe.PaymentIntent.create(
@@ -225,7 +225,7 @@ def create_intent(payment: Payment, purchase: Purchase, customer: str) -> Intent
 
 
 def retrieve_intent(intent_id: str) -> Intent:
-    """The intent as Stripe has it now."""
+    """Fetch the intent as Stripe has it now."""
     with calling():
         intent = _intent(stripe.PaymentIntent.retrieve(intent_id))
         if intent.id != intent_id:
@@ -234,17 +234,17 @@ def retrieve_intent(intent_id: str) -> Intent:
 
 
 def cancel_intent(intent_id: str) -> Intent:
-    """Cancels the intent unless it is too late for that; returns what it is now. The caller looks at `status`."""
+    """Cancel the intent unless it is too late; return it as it is now. The caller checks `status`."""
     with calling():
         try:
             return _intent(stripe.PaymentIntent.cancel(intent_id, cancellation_reason="abandoned"))
         except stripe.InvalidRequestError:
-            # It succeeded, is being processed, or was cancelled before: Stripe's word decides.
+            # It succeeded, is being processed, or was cancelled before: Stripe's status decides.
             return _intent(stripe.PaymentIntent.retrieve(intent_id))
 
 
 def create_refund(refund: Refund, intent_id: str) -> StripeRefund:
-    """Sends the money back. May be repeated under the refund's idempotency key."""
+    """Refund the money. May be repeated under the refund's idempotency key."""
     with calling():
         return _refund(
             stripe.Refund.create(
@@ -257,7 +257,7 @@ def create_refund(refund: Refund, intent_id: str) -> StripeRefund:
 
 
 def find_refund(refund: Refund, intent_id: str) -> StripeRefund | None:
-    """What Stripe has made for this attempt at our refund, whether or not it told us. Cost: one request."""
+    """Find Stripe's refund for this attempt at ours, whether or not its answer reached us. Cost: one request."""
     with calling():
         for each in stripe.Refund.list(payment_intent=intent_id, limit=100).auto_paging_iter():
             said = _refund(each)
@@ -267,7 +267,7 @@ def find_refund(refund: Refund, intent_id: str) -> StripeRefund | None:
 
 
 def refundable(intent_id: str) -> Rest:
-    """What is left of an intent's money. Cost: two requests."""
+    """Ask what is left of an intent's money. Cost: two requests."""
     with calling():
         charge: Any = stripe.PaymentIntent.retrieve(intent_id, expand=["latest_charge"]).latest_charge
         disputes = stripe.Dispute.list(payment_intent=intent_id, limit=100).data
@@ -279,34 +279,34 @@ def refundable(intent_id: str) -> Rest:
 
 
 def retrieve_refund(refund_id: str) -> StripeRefund:
-    """The refund as Stripe has it now."""
+    """Fetch the refund as Stripe has it now."""
     with calling():
         return _refund(stripe.Refund.retrieve(refund_id))
 
 
 def retrieve_dispute(dispute_id: str) -> StripeDispute:
-    """The dispute as Stripe has it now."""
+    """Fetch the dispute as Stripe has it now."""
     with calling():
         return _dispute(stripe.Dispute.retrieve(dispute_id))
 
 
 def intents_between(start: datetime, end: datetime) -> Iterator[list[Intent]]:
-    """The intents made from `start` on and before `end`, in whole seconds: pages of a hundred, newest first."""
+    """Yield intents created from `start` on and before `end`, in whole seconds: pages of a hundred, newest first."""
     return _pages(stripe.PaymentIntent, _intent, start, end)
 
 
 def refunds_between(start: datetime, end: datetime) -> Iterator[list[StripeRefund]]:
-    """The refunds made then, likewise."""
+    """Yield refunds created in that time, as `intents_between` does."""
     return _pages(stripe.Refund, _refund, start, end)
 
 
 def disputes_between(start: datetime, end: datetime) -> Iterator[list[StripeDispute]]:
-    """The disputes opened then, likewise."""
+    """Yield disputes opened in that time, as `intents_between` does."""
     return _pages(stripe.Dispute, _dispute, start, end)
 
 
 def events_between(start: datetime, end: datetime) -> Iterator[list[dict[str, Any]]]:
-    """The events of EVENTS then, likewise, as dj-stripe takes them, without payers' names. Stripe keeps thirty days."""
+    """Yield pages of EVENTS of that time as dj-stripe takes them, without payers' names. Stripe keeps thirty days."""
     return _pages(stripe.Event, lambda event: without_payers(json.loads(str(event))), start, end, types=list(EVENTS))
 
 

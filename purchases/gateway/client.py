@@ -1,4 +1,4 @@
-"""How every call to Stripe is made: time-outs, retries, the pinned version, and Stripe's errors as ours."""
+"""Calls to Stripe: time-outs, retries, the pinned API version, and Stripe's errors turned into ours."""
 
 import logging
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from purchases.gateway.transport import CurlClient
 
 log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 10
-# Requests of one process under way at once: with an answer in half a second nearly Stripe's own limit of 100 a second,
-# and fewer than a server has threads, so that a Stripe that hangs leaves some for everything else.
+# Concurrent requests of one process: at half a second each, nearly Stripe's own limit of 100 a second, and fewer than a
+# server has threads, so that some are left for everything else when Stripe hangs.
 AT_ONCE = 40
 # Stripe's code for an object that it does not know.
 MISSING = "resource_missing"
 
 
 def configure() -> None:
-    """Sets time-outs, retries and the pinned version, once per process."""
+    """Set time-outs, retries and the pinned version, once per process."""
     stripe.api_key = settings.STRIPE_SECRET_KEY
     stripe.api_version = settings.STRIPE_API_VERSION
     stripe.max_network_retries = 2
@@ -31,9 +31,9 @@ def configure() -> None:
 
 
 def _release_connection() -> None:
-    """Gives this thread's pooled connection back before each request, so that a slow Stripe holds none.
+    """Return this thread's pooled connection before each request, so that a slow Stripe holds none.
 
-    Here and not by the callers: dj-stripe reads the database between its requests.
+    Done here, not by the callers, because dj-stripe reads the database between its requests.
     """
     if settings.DATABASE_POOL and not connection.in_atomic_block:
         connection.close()
@@ -41,7 +41,7 @@ def _release_connection() -> None:
 
 @contextmanager
 def calling() -> Iterator[None]:
-    """Turns Stripe's errors into ours, and what is no answer of Stripe's into one of them."""
+    """Turn Stripe's errors, and answers that are not Stripe's, into our errors."""
     try:
         yield
     except stripe.APIError as error:
@@ -53,13 +53,13 @@ def calling() -> Iterator[None]:
     except stripe.StripeError as error:
         raise ProviderRefused(error.user_message or str(error), provider_code=error.code) from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        # Something between us and Stripe answered in its place: like an answer that was lost.
+        # Something between us and Stripe answered instead: treat it like a lost answer.
         log.exception("an answer of the payment provider cannot be read")
         raise ProviderUnavailable("Try again in a moment. (The answer cannot be read.)") from error
 
 
 def ping() -> None:
-    """Raises with a reason unless Stripe answers to our key."""
+    """Raise with a reason unless Stripe accepts our key."""
     if not settings.STRIPE_SECRET_KEY:
         raise RuntimeError("STRIPE_SECRET_KEY is not set")
     stripe.Balance.retrieve()

@@ -1,4 +1,4 @@
-"""Stripe's customer of somebody: with the newest address, or forgotten, and then an id alone in dj-stripe's record."""
+"""A person's Stripe customer: updated with their newest address, or erased, leaving only an id with dj-stripe."""
 
 import stripe
 from django.conf import settings
@@ -10,18 +10,18 @@ from purchases.gateway.client import MISSING, calling
 
 
 def forget_customer(user: User) -> None:
-    """The person's customer was deleted at Stripe; the next purchase makes another. Asks nobody."""
+    """Unlink a customer that was deleted at Stripe; the next purchase creates another. Makes no request."""
     Customer.objects.filter(subscriber=user).update(subscriber=None)
-    # Under the same key Stripe would answer with the deleted one.
+    # Under the same key Stripe would return the deleted customer.
     IdempotencyKey.objects.filter(action=f"customer:create:{user.pk}").delete()
 
 
 def update_customer(user: User) -> None:
-    """Gives the person's customer at Stripe the address they have now. May be repeated.
+    """Send Stripe the current address of the person's customer. May be repeated.
 
     A customer that was deleted at Stripe is forgotten. Raises ProviderUnavailable and ProviderRefused.
     """
-    # Of the other mode there is no key here that could ask.
+    # There is no key here for customers of the other mode.
     for customer in Customer.objects.filter(subscriber=user, livemode=settings.STRIPE_LIVE_MODE):
         try:
             with calling():
@@ -33,13 +33,13 @@ def update_customer(user: User) -> None:
 
 
 def erase_customer(user: User) -> None:
-    """Has Stripe delete the person's customer, with name, address and cards; our record of it keeps the id alone.
+    """Delete the person's customer at Stripe, with name, address and cards; our record keeps only its id.
 
-    Payments and refunds stay, at Stripe as here, where no record ever had the payer's name (`payers`). May be repeated.
+    Payments and refunds stay at Stripe and here, where no record ever had the payer's name (`payers`). May be repeated.
     Raises ProviderUnavailable. Cost: one request for each customer.
     """
     for customer in Customer.objects.filter(subscriber=user):
-        # Of the other mode there is no key here that could ask.
+        # There is no key here for customers of the other mode.
         if customer.livemode == settings.STRIPE_LIVE_MODE:
             _delete(customer.id)
         kept = {"id": customer.id, "object": "customer", "deleted": True}

@@ -1,4 +1,4 @@
-"""Our webhook endpoints at Stripe, and whether a delivery to one of them is Stripe's."""
+"""Our webhook endpoints at Stripe, and whether a delivery to one comes from Stripe."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ class Endpoint:
 
 
 def register_webhook(base_url: str) -> WebhookEndpoint:
-    """Subscribes `<base_url>/api/v1/webhooks/stripe/<uuid>` at Stripe to EVENTS, once; returns dj-stripe's record.
+    """Subscribe `<base_url>/api/v1/webhooks/stripe/<uuid>` at Stripe to EVENTS, once; return dj-stripe's record.
 
-    Endpoints of ours at other addresses are removed, so that a moved installation gets each event once.
+    Our endpoints at other addresses are removed, so that a moved installation gets each event once.
     """
     know_account()
     with calling():
@@ -43,7 +43,7 @@ def register_webhook(base_url: str) -> WebhookEndpoint:
 
 
 def endpoints() -> list[Endpoint]:
-    """Those of our webhook endpoints that Stripe still has."""
+    """Fetch those of our webhook endpoints that Stripe still has."""
     found = []
     for known in WebhookEndpoint.objects.all():
         with calling(), suppress(stripe.InvalidRequestError):
@@ -53,7 +53,7 @@ def endpoints() -> list[Endpoint]:
 
 
 def recorded_endpoints() -> list[Endpoint]:
-    """The same by dj-stripe's record; asks nobody."""
+    """Return our webhook endpoints by dj-stripe's record, without a request."""
     return [
         Endpoint(known.url, known.status == "enabled", frozenset(known.enabled_events))
         for known in WebhookEndpoint.objects.all()
@@ -82,7 +82,7 @@ def _make_endpoint(base_url: str, uuid: UUID) -> WebhookEndpoint:
         metadata={"djstripe_uuid": str(uuid)},
     )
     endpoint = WebhookEndpoint.sync_from_stripe_data(made)
-    # Stripe tells the secret once, at creation.
+    # Stripe reveals the secret only once, at creation.
     WebhookEndpoint.objects.filter(pk=endpoint.pk).update(secret=made.secret, djstripe_uuid=uuid)
     endpoint.refresh_from_db()
     return endpoint
@@ -94,14 +94,14 @@ def is_our_endpoint(endpoint: UUID) -> bool:
 
 
 def is_signed(body: bytes, signature: str, endpoint: UUID) -> bool | None:
-    """Whether Stripe signed this body for our endpoint just now; None if there is no such. Cost: two queries."""
+    """Whether Stripe signed this body for our endpoint just now; None if it is not ours. Cost: two queries."""
     known = WebhookEndpoint.objects.filter(djstripe_uuid=endpoint).only("secret", "djstripe_tolerance").first()
     if known is None:
         return None
     tolerance = known.djstripe_tolerance
     try:
         is_right = stripe.WebhookSignature.verify_header(body, signature, known.secret, tolerance)
-        # Stripe's library only refuses what is too old.
+        # Stripe's library refuses only signatures that are too old.
         return is_right and (not tolerance or _signed_at(signature) <= database_now().timestamp() + tolerance)
     except (stripe.SignatureVerificationError, TypeError, UnicodeError):
         # The last two: a signature outside ASCII, a body that is not UTF-8.
@@ -109,5 +109,5 @@ def is_signed(body: bytes, signature: str, endpoint: UUID) -> bool | None:
 
 
 def _signed_at(signature: str) -> int:
-    """The time that was signed: the first in the header, as Stripe's library has it."""
+    """Return the signed time: the first in the header, as in Stripe's library."""
     return int(next(part[2:] for part in signature.split(",") if part.startswith("t=")))

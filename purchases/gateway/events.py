@@ -1,4 +1,4 @@
-"""Stripe's events: which are handled, and how one that no webhook brought is taken in."""
+"""Stripe's events: which are handled, and how one that no webhook brought is stored."""
 
 from typing import Any
 
@@ -26,9 +26,9 @@ EVENTS = (
 
 
 def store_event(data: dict[str, Any]) -> None:
-    """Takes an event in as if it had come by webhook: receivers run in the transaction that stores it, once.
+    """Store an event as if it had come by webhook: receivers run once, in the transaction that stores it.
 
-    Asks nobody once `know_account` was called.
+    Makes no request once `know_account` was called.
     """
     with transaction.atomic():
         lock_event(data["id"])
@@ -36,15 +36,15 @@ def store_event(data: dict[str, Any]) -> None:
 
 
 def lock_event(event_id: str) -> None:
-    """Keeps this event to the caller's transaction. Cost: one statement.
+    """Lock this event id until the caller's transaction ends. Cost: one statement.
 
-    dj-stripe runs the receivers once more if another transaction stores the same event between two of its looks.
+    dj-stripe would run the receivers again if another transaction stored the same event between two of its reads.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [event_id])
 
 
 def know_account() -> None:
-    """Has dj-stripe know whose account our key opens, which it would otherwise ask inside a transaction."""
+    """Have dj-stripe look up the account of our key, which it would otherwise do inside a transaction."""
     with calling():
         Account.get_or_retrieve_for_api_key(settings.STRIPE_SECRET_KEY)

@@ -1,10 +1,10 @@
-"""Keeping payers' names and addresses out: dj-stripe records what Stripe says of the money, and not of who paid it.
+"""Redaction of payers' names and addresses: dj-stripe records what Stripe says of the money, not of who paid it.
 
-Nothing here needs them, and what is never written down needs no forgetting: not in an event, not in a failed attempt
-within it, not in a card that belongs to nobody, nor in evidence of a dispute. Whoever needs them asks Stripe.
+Nothing here needs them, and what is never stored need not be erased: not in an event, a failed attempt within it, a
+card without an owner, or the evidence of a dispute. Staff who need them look at Stripe.
 
-What tells one card or bank account from another is written in one place alone, the charge that was paid with it, and
-only while its buyer's account lives: the archive has it, and the back office compares it with that of excluded people.
+What identifies a card or bank account is stored only in the charge that it paid, and only while its buyer's account
+exists: the person's archive has it, and the back office compares it with that of excluded people.
 """
 
 from collections.abc import Iterable
@@ -19,9 +19,9 @@ from djstripe.models import Account, BankAccount, Card, Charge, Customer, Event,
 from accounts.models import User
 from purchases.models import Payment
 
-# What tells a card, a bank account or its owner apart from others.
+# What identifies a card, a bank account or its owner.
 CARD_TRACES = frozenset({"country", "exp_month", "exp_year", "fingerprint"})
-# Names of fields that are about a payer wherever they stand: in a charge, a method of any kind, a wallet, a dispute.
+# Fields about a payer, wherever they occur: in a charge, a payment method of any kind, a wallet, a dispute.
 PERSONAL = frozenset({
     "address", "dob", "email", "name", "phone",
     "billing_address", "billing_details", "shipping", "shipping_address",
@@ -35,20 +35,20 @@ METHOD = "payment_method_details"
 
 
 def without_payers(said: Any, *, names: frozenset[str] = PERSONAL | CARD_TRACES) -> Any:
-    """A copy of what Stripe said, at any depth with null for every field of `names`."""
+    """Copy what Stripe said, with null for every field of `names` at any depth."""
     if isinstance(said, dict):
         return {name: None if name in names else without_payers(value, names=names) for name, value in said.items()}
     return [without_payers(each, names=names) for each in said] if isinstance(said, list) else said
 
 
 def forget_cards(intents: Iterable[str]) -> None:
-    """Takes what tells cards and bank accounts apart out of the charges of these intents. Cost: a query a charge."""
+    """Remove what identifies cards and bank accounts from the charges of these intents. Cost: a query per charge."""
     for charge in Charge.objects.filter(payment_intent__in=list(intents)):
         Charge.objects.filter(pk=charge.pk).update(stripe_data=without_payers(charge.stripe_data))
 
 
 def keep_payers_out() -> None:
-    """Has every record of dj-stripe's go through this before it is written, whoever made it. Called once, when ready.
+    """Redact every dj-stripe record before it is written, whatever code writes it. Call once, when the app is ready.
 
     Our own account keeps its name: it is the operator's.
     """
@@ -76,30 +76,30 @@ def _clean(sender: type[Any], instance: Any, **kwargs: Any) -> None:
 
 
 def _has_living_payer(intent_id: str | None) -> bool:
-    """Of a payment of ours, by somebody who is not erased."""
+    """Whether the intent is a payment of ours by a person who is not erased."""
     payment = Payment.objects.filter(intent_id=intent_id).select_related("purchase__buyer").first()
     return payment is not None and not payment.purchase.buyer.is_deleted
 
 
 def _look_again(sender: type[Any], instance: Charge, **kwargs: Any) -> None:
-    """Its payer may be erased while a charge is written, by a transaction that does not see the charge yet."""
+    """Check again after the commit: a concurrent erasure of the payer may not have seen the new charge."""
     if instance.payment_intent_id:
         transaction.on_commit(partial(_forget_card_of_erased, instance.payment_intent_id))
 
 
 def _forget_card_of_erased(intent_id: str) -> None:
     with transaction.atomic():
-        # Waits for an erasure that is under way; of the charge, which is committed, one that comes later knows.
+        # Waits for an erasure that is under way; a later one sees the charge, which is committed.
         payers = User.objects.select_for_update(no_key=True).filter(purchases__payments__intent_id=intent_id)
         if any(payer.is_deleted for payer in payers):
             forget_cards([intent_id])
 
 
 def _take_body(sender: type[Any], instance: WebhookEventTrigger, **kwargs: Any) -> None:
-    """How an event was delivered is recorded without what was delivered."""
+    """Leave the body out of the record of a delivery."""
     vars(instance)["_delivered"], instance.body = instance.body, ""
 
 
 def _give_body_back(sender: type[Any], instance: WebhookEventTrigger, **kwargs: Any) -> None:
-    """dj-stripe goes on to check the signature of it, and takes the event out of it."""
+    """Restore the body for dj-stripe, which then checks its signature and reads the event from it."""
     instance.body = vars(instance).pop("_delivered")

@@ -1,7 +1,7 @@
-"""How Stripe's library speaks HTTP: through libcurl, with a connection kept open for each thread.
+"""HTTP for Stripe's library: through libcurl, with a connection kept open for each thread.
 
-The library's own clients either go through `requests`, whose work in Python costs more than all the rest of a purchase,
-or share one curl handle among threads, which curl forbids. Under a drop that is where a server's time would go.
+The library's own clients either use `requests`, whose work in Python costs more than all the rest of a purchase, or
+share one curl handle among threads, which curl forbids. During a drop that is where a server's time would go.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,15 +14,15 @@ import stripe
 
 from luxewin.api.slots import NoSlot, Slots
 
-# What fails at the certificate fails again.
+# A certificate error would only repeat.
 FINAL = {pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_CERTPROBLEM}
 
 
 class CurlClient(stripe.HTTPClient):
-    """Stripe's interface for HTTP. Retries are the library's business, which gives every POST an idempotency key.
+    """Stripe's interface for HTTP. Its library does the retries, and gives every POST an idempotency key.
 
-    curl by itself heeds HTTPS_PROXY, and asks once more over a new connection where a kept one is cut: it may have gone
-    stale unnoticed. `before` is called before each request; at most `most` are under way at once, others fail at once.
+    curl itself obeys HTTPS_PROXY, and repeats a request over a new connection if a kept one was cut, as it may have
+    gone stale. `before` is called before each request; at most `most` run at once, others fail immediately.
     """
 
     name = "pycurl"
@@ -38,7 +38,7 @@ class CurlClient(stripe.HTTPClient):
     def request(  # type: ignore[override]  # the base class has arguments that it never passes
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        """One request; raises stripe.APIConnectionError, which the library may try again."""
+        """Make one request. Raises stripe.APIConnectionError, after which the library may try again."""
         self._before()
         curl, body = self._curl(), BytesIO()
         lines: list[bytes] = []
@@ -65,7 +65,7 @@ class CurlClient(stripe.HTTPClient):
         return body.getvalue(), curl.getinfo(pycurl.RESPONSE_CODE), _headers(lines)
 
     def close(self) -> None:
-        """Closes this thread's connection."""
+        """Close this thread's connection."""
         if curl := vars(self._threads).pop("curl", None):
             curl.close()
 
@@ -82,7 +82,7 @@ class CurlClient(stripe.HTTPClient):
 
 
 def _headers(lines: list[bytes]) -> dict[str, str]:
-    """By lower-case name, as Stripe's library looks them up."""
+    """Return headers by lower-case name, as Stripe's library looks them up."""
     pairs = (line.decode("latin-1").partition(":") for line in lines)
     return {name.strip().lower(): value.strip() for name, colon, value in pairs if colon}
 

@@ -1,4 +1,4 @@
-"""Writes of purchases: hold, pay, enter, settle, expire, refund. The steps are described in `docs/architecture.md`."""
+"""Writes of purchases: hold, pay, enter, settle, expire, refund. `docs/architecture.md` describes the steps."""
 
 from purchases.services.customers import update_changed_customer
 from purchases.services.disputes import note_dispute

@@ -1,4 +1,4 @@
-"""Payments that a bank takes days over: how many tickets are held for them beyond the usual time, and for whom."""
+"""Bank debits, which take days: how many tickets are held for them beyond the usual time, and for whom."""
 
 from uuid import UUID
 
@@ -9,13 +9,13 @@ from django.db.models.functions import Now
 from purchases.models import Purchase
 from raffles.models import Raffle
 
-# Of one person in one raffle: after so many refusals of banks no more time is given for one.
+# After this many bank refusals, a person gets no more time for a bank debit in that raffle.
 MOST_REFUSALS = 2
 ONE_BY_ONE = "SELECT pg_advisory_xact_lock(hashtextextended('debits ' || %s, 0))"
 
 
 def is_on_sale(raffle_id: UUID) -> bool:
-    """By the database's clock; after it nobody is given time. Cost: one query."""
+    """Whether the raffle is on sale, by the database's clock. Cost: one query."""
     on_sale = Raffle.objects.filter(status=Raffle.Status.PUBLISHED, closed_at=None, closes_at__gt=Now())
     return on_sale.filter(pk=raffle_id).exists()
 
@@ -27,11 +27,11 @@ def is_refused_too_often(purchase: Purchase) -> bool:
 
 
 def may_wait(purchase: Purchase) -> bool:
-    """Whether the tickets of a locked purchase stay held until the end of the sale, while a bank works on its payment.
+    """Whether the tickets of a locked purchase stay held until the sale ends, while a bank works on its payment.
 
-    While the sale goes on, for one purchase of a person at a time and not after MOST_REFUSALS, and for so many tickets
-    of the raffle as its `debit_percent` says. The answer holds until the end of the caller's transaction: others of the
-    raffle wait for it. Cost: four queries.
+    Only during the sale, for one purchase of a person at a time, not after MOST_REFUSALS, and for at most
+    `debit_percent` of the raffle's tickets. The answer stays valid until the caller's transaction ends: other purchases
+    of the raffle wait for it. Cost: four queries.
     """
     if not is_on_sale(purchase.raffle_id) or is_refused_too_often(purchase):
         return False

@@ -1,4 +1,4 @@
-"""The counted rows: each change of a tally or a ticket counter is one statement, here or in the SQL that holds."""
+"""Tallies and ticket counters: each change is one statement, here or in the SQL function that holds tickets."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,13 +10,13 @@ from django.db.models import BooleanField, DateTimeField, Exists, F, Func, Outer
 from purchases.models import PersonTally, Purchase
 from raffles.models import Raffle, TicketCounter
 
-# PostgreSQL answers with the new row, for which the ORM would ask once more while the hot row is locked.
+# RETURNING saves a second query for the new row, which the ORM would make while the hot row is locked.
 SELL = """
     UPDATE raffles_ticketcounter SET held = held - %(quantity)s, sold = sold + %(quantity)s WHERE raffle_id = %(raffle)s
     RETURNING sold - %(quantity)s + 1
 """
-# One statement raises each tally or leaves it; the limit is checked on the row that is locked. Several are locked in
-# the order of their people, so that two callers never wait for each other.
+# One statement raises each tally or leaves it, and checks the limit on the locked row. Rows are locked in the order of
+# their person ids, so that two callers never wait for each other.
 RAISE_TALLIES = """
     INSERT INTO purchases_persontally AS tally (raffle_id, user_id, taken)
     SELECT %(raffle)s, wanted.person, wanted.quantity
@@ -28,21 +28,21 @@ RAISE_TALLIES = """
 
 
 class ClockTimestamp(Func):
-    """The database's clock at this very moment, not at the start of the statement that may have waited for a lock."""
+    """The database's clock right now, not at the start of the statement, which may have waited for a lock."""
 
     function = "clock_timestamp"
     output_field = DateTimeField()
 
 
 def raise_tally(raffle: Raffle, user_id: UUID, quantity: int) -> bool:
-    """Adds to what the person took of this raffle; False if that would pass the raffle's limit."""
+    """Raise the person's ticket tally in this raffle; return False if that would pass the raffle's limit."""
     return raise_tallies(raffle, {user_id: quantity})
 
 
 def raise_tallies(raffle: Raffle, quantities: Mapping[UUID, int]) -> bool:
-    """The same for several people, by their ids; False if somebody's limit would be passed.
+    """Raise the tallies of several people, by person id; return False if anybody's limit would be passed.
 
-    Then the others' tallies are raised all the same: the caller rolls back. Cost: one statement.
+    The other tallies are raised even then, so the caller must roll back. Cost: one statement.
     """
     values: dict[str, Any] = {
         "raffle": raffle.pk,
@@ -56,10 +56,10 @@ def raise_tallies(raffle: Raffle, quantities: Mapping[UUID, int]) -> bool:
 
 
 def lock_purchase(purchase_id: UUID) -> Purchase:
-    """The purchase, locked after its person's tally, as everywhere. Cost: two statements.
+    """Lock the purchase after its buyer's tally, the order used everywhere. Cost: two statements.
 
-    Its raffle is not joined: of a row that had to be waited for, PostgreSQL gives the newest, but of what is joined to
-    it what it read before.
+    Its raffle is not joined: after waiting for a lock, PostgreSQL returns the newest version of the locked row, but
+    joined rows as it read them before.
     """
     bought = Purchase.objects.filter(pk=purchase_id)
     of_person = {"raffle__in": bought.values("raffle"), "user__in": bought.values("buyer")}
@@ -69,13 +69,13 @@ def lock_purchase(purchase_id: UUID) -> Purchase:
 
 
 def lower_tally(purchase: Purchase) -> None:
-    """Gives the person back their room under the limit."""
+    """Subtract the purchase's tickets from its buyer's tally."""
     tallies = PersonTally.objects.filter(raffle=purchase.raffle_id, user=purchase.buyer_id)
     tallies.update(taken=F("taken") - purchase.quantity)
 
 
 def _on_sale() -> Exists:
-    """The raffle's dates, by the clock. They never change once it is published, so they may stand in another row."""
+    """Whether the raffle is on sale by the clock. Its row needs no lock: dates never change after publishing."""
     now = ClockTimestamp()
     raffle = Raffle.objects.filter(
         pk=OuterRef("pk"), status=Raffle.Status.PUBLISHED, opens_at__lte=now, closes_at__gt=now
@@ -84,32 +84,32 @@ def _on_sale() -> Exists:
 
 
 def _with_room(raffle_id: UUID, quantity: int) -> QuerySet[TicketCounter]:
-    """The raffle's counter if the raffle is on sale and so many tickets fit."""
+    """Select the raffle's counter if the raffle is on sale and `quantity` tickets fit."""
     room = F("capacity") - F("held") - quantity
     return TicketCounter.objects.filter(_on_sale(), pk=raffle_id, selling=True, sold__lte=room)
 
 
 def count_hold(raffle_id: UUID, quantity: int) -> bool:
-    """Adds to `held` if the raffle is on sale and the tickets fit; else False. Locks the hot row."""
+    """Add to `held` if the raffle is on sale and the tickets fit; else return False. Lock the hot row."""
     return _with_room(raffle_id, quantity).update(held=F("held") + quantity) == 1
 
 
 def count_release(raffle_id: UUID, quantity: int) -> None:
-    """Takes held tickets back into the sale. Locks the hot row."""
+    """Put held tickets back on sale. Lock the hot row."""
     TicketCounter.objects.filter(pk=raffle_id).update(held=F("held") - quantity)
 
 
 def count_sale(raffle_id: UUID, quantity: int) -> int:
-    """Turns held tickets into sold ones and returns the first number given. Locks the hot row."""
+    """Turn held tickets into sold ones and return the first number given. Lock the hot row."""
     with connection.cursor() as cursor:
         cursor.execute(SELL, {"raffle": raffle_id, "quantity": quantity})
         return cursor.fetchone()[0]
 
 
 def count_free(raffle_id: UUID, quantity: int) -> int | None:
-    """Adds to `sold` and `postal` if the raffle is on sale and the tickets fit; the first number given, else None.
+    """Add to `sold` and `postal`, and return the first number given; None if not on sale or the tickets do not fit.
 
-    Locks the hot row.
+    Lock the hot row.
     """
     if not _with_room(raffle_id, quantity).update(sold=F("sold") + quantity, postal=F("postal") + quantity):
         return None

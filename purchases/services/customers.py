@@ -1,4 +1,4 @@
-"""Stripe's customers: made on a person's first purchase, told when their person's address changes."""
+"""Stripe customers: created on a person's first purchase, updated when the person's address changes."""
 
 from uuid import UUID
 
@@ -8,10 +8,11 @@ from purchases.models import CustomerChange
 
 
 def make_customer(user: User) -> str:
-    """The id of the person's Stripe customer, made unless there is one.
+    """Return the id of the person's Stripe customer, created unless there is one.
 
-    An address that changed while Stripe was asked is noted anew: the first note may have been worked on when there was
-    no customer to tell. Raises ProviderUnavailable and ProviderRefused. Cost: some queries and a request to Stripe.
+    An address that changed during the request to Stripe is noted again: the first note may have been processed when
+    there was no customer to update. Raises ProviderUnavailable and ProviderRefused. Cost: some queries and a request to
+    Stripe.
     """
     customer = gateway.customer_of(user)
     if not User.objects.filter(pk=user.pk, email=user.email).exists():
@@ -25,15 +26,15 @@ def make_customer(user: User) -> str:
 
 
 def update_changed_customer(user_id: UUID) -> None:
-    """Tells Stripe the address that a person has now, and removes the note of the change. Idempotent.
+    """Send Stripe the person's current address, and remove the note of the change. Idempotent.
 
-    Of somebody who is erased Stripe is told nothing: their customer is deleted. Raises ProviderUnavailable; then the
-    note stays. Cost: three queries, and a request if Stripe knows the person.
+    Stripe is told nothing about an erased person: their customer is deleted. Raises ProviderUnavailable; then the note
+    stays. Cost: three queries, and a request if Stripe knows the person.
     """
     note = CustomerChange.objects.select_related("user").filter(pk=user_id).first()
     if note is None:
         return
     if not note.user.is_deleted:
         gateway.update_customer(note.user)
-    # Not where it has changed again meanwhile.
+    # Unless it has changed again meanwhile.
     CustomerChange.objects.filter(pk=user_id, noted_at=note.noted_at).delete()

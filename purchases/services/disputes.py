@@ -1,4 +1,4 @@
-"""Disputes: recorded and flagged; what to do about one is for finance to decide. A refund waits for its end."""
+"""Disputes: recorded and flagged; finance decides what to do. A refund waits until its dispute ends."""
 
 import logging
 
@@ -15,10 +15,10 @@ log = logging.getLogger(__name__)
 
 
 def note_dispute(dispute_id: str) -> None:
-    """Records a dispute as Stripe has it now and flags its purchase, which keeps its tickets. Idempotent.
+    """Record a dispute as Stripe has it now and flag its purchase, which keeps its tickets. Idempotent.
 
-    With its end a refund that it held up, or that failed, is asked for again: of what the dispute left of the money.
-    A dispute of a payment that is none of ours is left alone. Raises ProviderUnavailable or Busy.
+    When the dispute ends, a refund that waited for it, or that failed, is requested again for the money that is left.
+    A dispute of an unknown payment is ignored. Raises ProviderUnavailable or Busy.
     """
     said = gateway.retrieve_dispute(dispute_id)
     payment = Payment.objects.filter(intent_id=said.intent_id).first() if said.intent_id else None
@@ -28,7 +28,7 @@ def note_dispute(dispute_id: str) -> None:
     with atomic_with_lock_timeout():
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=payment.purchase_id)
         before = Dispute.objects.filter(pk=said.id).first()
-        # Whatever is said of a closed one was asked for before.
+        # News of a closed dispute was requested before it closed.
         if before and (
             before.status in Dispute.CLOSED or (before.status == said.status and before.amount == said.amount)
         ):

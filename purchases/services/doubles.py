@@ -1,4 +1,4 @@
-"""Likely doubles: other accounts that are excluded from buying and paid with the same card or bank account."""
+"""Likely doubles: other accounts, excluded from buying, that paid with the same card or bank account."""
 
 from typing import Any
 
@@ -10,14 +10,15 @@ from accounts.models import User
 from accounts.services import are_excluded_cards
 from purchases.models import Payment, Purchase
 
-# Where Stripe tells apart cards and bank accounts, whoever's they are.
+# Where Stripe keeps the fingerprint of a card or bank account, the same for every customer who uses it.
 FINGERPRINTS = tuple(f"stripe_data__payment_method_details__{kind}__fingerprint" for kind in ("card", "sepa_debit"))
 
 
 def excluded_people_with_same_card(purchase: Purchase) -> list[User]:
-    """People other than the buyer who are excluded and once paid with what this purchase was paid with.
+    """Return excluded people, other than the buyer, who once paid with the same card or bank account.
 
-    As far as dj-stripe's records have come. Cost: two queries; the second reads the charges of people excluded now.
+    Knows only what dj-stripe has recorded so far. Cost: two queries; the second reads the charges of people excluded
+    now.
     """
     fingerprints = _fingerprints(purchase.payments.all())
     if not fingerprints:
@@ -31,12 +32,12 @@ def excluded_people_with_same_card(purchase: Purchase) -> list[User]:
 
 
 def is_card_of_erased_excluded_person(purchase: Purchase) -> bool:
-    """Whether somebody paid with the same card who is excluded, and whose account is erased. Cost: two queries."""
+    """Whether an excluded person whose account is erased paid with the same card. Cost: two queries."""
     return are_excluded_cards(_fingerprints(purchase.payments.all()))
 
 
 def card_fingerprints_of(user: User) -> set[str]:
-    """Of all that this person tried to pay with, as far as dj-stripe's records have come."""
+    """Return the fingerprints of all that this person tried to pay with, as far as dj-stripe has recorded them."""
     return _fingerprints(Payment.objects.filter(purchase__buyer=user))
 
 

@@ -1,4 +1,4 @@
-"""Open checkouts and payments of people who may not buy any more: what ends, what goes back, what finance looks at."""
+"""Open checkouts and payments of people who may no longer buy: what ends, what is refunded, what finance reviews."""
 
 from itertools import batched
 from uuid import UUID
@@ -18,11 +18,11 @@ from purchases.services.flags import flag_purchase
 from purchases.services.locking import atomic_with_lock_timeout
 from purchases.services.spending import passes_limit
 
-# What was paid was bought under the terms of the moment when its checkout began.
+# A paid purchase was bought under the terms in force when its checkout began.
 NOT_AT_SETTLEMENT = {accounts_errors.TermsNotAccepted.code}
-# People whose standings are asked for in one statement.
+# People whose standings are read in one statement.
 BATCH = 2_000
-# Ages and rules as they were when each was bought.
+# Ages and rules as they were at the time of each purchase.
 OF_MINORS = """
     SELECT p.id, greatest(%(least)s, rule.minimum_age) FROM purchases_purchase AS p
     JOIN accounts_user AS u ON u.id = p.buyer_id
@@ -34,9 +34,9 @@ OF_MINORS = """
 
 
 def blocker_of(purchase: Purchase, standing: Eligibility, *, is_paid: bool = False) -> str | None:
-    """The code of what keeps the buyer from going on with this purchase now; None if nothing does.
+    """Return the code of what keeps the buyer from continuing this purchase now; None if nothing does.
 
-    `is_paid` if its money has come while its tickets are held. Cost: none, or two queries for a buyer with a spending
+    `is_paid`: its money arrived while its tickets are held. Cost: none, or two queries for a buyer with a spending
     limit.
     """
     for code in blockers(standing):
@@ -47,11 +47,11 @@ def blocker_of(purchase: Purchase, standing: Eligibility, *, is_paid: bool = Fal
 
 
 def end_checkouts(user_id: UUID) -> int:
-    """Makes this person's open checkouts that no longer fit overdue, so that a sweep expires them; returns how many.
+    """Make the person's open checkouts that are no longer allowed overdue, for a sweep to expire; return how many.
 
-    Where a lower limit leaves room for some of them the newest end first. A payment that a bank is working on stays:
-    whether its tickets are given is decided when its money comes. Idempotent. Raises Busy. Cost: a query if there are
-    none.
+    If a lower limit leaves room for some of them, the newest end first. A payment that a bank is working on stays:
+    whether its tickets are issued is decided when its money arrives. Idempotent. Raises Busy. Cost: a query if there
+    are none.
     """
     open_ones = Purchase.objects.filter(buyer=user_id, status=Purchase.Status.PENDING, expires_at__gt=Now())
     if not open_ones.exists():
@@ -59,7 +59,7 @@ def end_checkouts(user_id: UUID) -> int:
     with atomic_with_lock_timeout():
         lock_eligibility([user_id])
         standing = eligibility_of(user_id)
-        # In one order, as whoever else locks several.
+        # In the order of all code that locks several.
         locked = list(open_ones.order_by("pk").select_for_update(no_key=True))
         because = {purchase: blocker_of(purchase, standing) for purchase in locked}
         ended = [purchase for purchase, code in because.items() if code]
@@ -69,25 +69,25 @@ def end_checkouts(user_id: UUID) -> int:
 
 
 def check_changed_person(user_id: UUID) -> None:
-    """Does what follows for a person's purchases from a change that was noted of them, and removes the note.
+    """Apply a noted change of a person to their purchases, and remove the note.
 
-    Their checkouts end, if they no longer fit, and what they paid for as a minor is flagged. Idempotent. Raises Busy;
-    then the note stays.
+    Checkouts that are no longer allowed end, and purchases made as a minor are flagged. Idempotent. Raises Busy; then
+    the note stays.
     """
     note = EligibilityChange.objects.filter(pk=user_id).first()
     if note is None:
         return
     with atomic_with_lock_timeout():
-        # Whichever way they came by their address.
+        # However they got their address.
         carry_over_exclusion(User.objects.select_for_update(no_key=True).get(pk=user_id))
     end_checkouts(user_id)
     flag_purchases_of_minor(user_id)
-    # Not where something has changed again meanwhile.
+    # Unless something has changed again meanwhile.
     EligibilityChange.objects.filter(pk=user_id, noted_at=note.noted_at).delete()
 
 
 def flag_purchases_of_minor(user_id: UUID) -> None:
-    """Flags every paid purchase whose buyer was too young on its day, by what is known now. Idempotent."""
+    """Flag every paid purchase whose buyer was too young on that day, by what is known now. Idempotent."""
     with connection.cursor() as cursor:
         cursor.execute(OF_MINORS, {"buyer": user_id, "least": settings.MINIMUM_AGE})
         found = cursor.fetchall()
@@ -98,16 +98,16 @@ def flag_purchases_of_minor(user_id: UUID) -> None:
 
 
 def note_blocked_buyers() -> int:
-    """Notes people with an open checkout who may not buy any more although nothing of theirs has changed.
+    """Note people with an open checkout who may no longer buy although none of their own data has changed.
 
-    That is by a rule of their country, by new terms, by a setting, or by the time. Returns how many were noted. Cost:
-    one query, and for every BATCH of people in a checkout another, with an INSERT where somebody is found. Each is a
-    transaction by itself.
+    The cause is a rule of their country, new terms, a setting, or the time. Return how many were noted. Cost: one
+    query, and another for every BATCH of people in a checkout, with an INSERT if somebody is found. Each is a
+    transaction of its own.
     """
     open_ones = Purchase.objects.filter(status=Purchase.Status.PENDING, expires_at__gt=Now())
     others = open_ones.exclude(buyer__in=EligibilityChange.objects.values("pk"))
     noted = 0
-    # In one order, as two workers may be at it.
+    # In one order, as two workers may do this at once.
     for some in batched(sorted(set(others.values_list("buyer_id", flat=True))), BATCH):
         blocked = [key for key, standing in sorted(eligibilities_of(some).items()) if blockers(standing)]
         notes = [EligibilityChange(user_id=key) for key in blocked]

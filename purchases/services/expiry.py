@@ -1,4 +1,4 @@
-"""Expiry: a hold is released only when Stripe says that its intent can no longer succeed."""
+"""Expiry: a hold is released only once Stripe says that its payment intent can no longer succeed."""
 
 from uuid import UUID
 
@@ -10,9 +10,9 @@ from purchases.services.settlement import apply_intent
 
 
 def cancel_purchase(purchase_id: UUID, *, actor: Actor | None = None) -> Purchase:
-    """Gives tickets that wait to be paid back to the sale, by their buyer's wish; returns the purchase as it is then.
+    """Put the tickets of an unpaid purchase back on sale, for its buyer; return the purchase as it is then.
 
-    If it was paid meanwhile it is settled instead. Idempotent. Raises NotHeld, Busy, and ProviderUnavailable, after
+    If it was paid meanwhile, it is settled instead. Idempotent. Raises NotHeld, Busy, and ProviderUnavailable, after
     which a sweep ends the hold.
     """
     let_go(purchase_id, actor=actor)
@@ -21,17 +21,17 @@ def cancel_purchase(purchase_id: UUID, *, actor: Actor | None = None) -> Purchas
 
 
 def expire_purchase(purchase_id: UUID) -> None:
-    """Ends an overdue hold: cancels its intent first, and settles instead if the money came. Idempotent.
+    """End an overdue hold: cancel its intent first, or settle it if the money has arrived. Idempotent.
 
-    An intent that a bank is still working on cannot be cancelled; once its raffle is over it loses its tickets all the
-    same, and its money is sent back if it comes. Raises ProviderUnavailable; then the hold stays until the next try.
+    An intent that a bank is still working on cannot be cancelled. Once its raffle is over, its tickets are released
+    anyway, and money that arrives is refunded. Raises ProviderUnavailable; then the hold stays until the next try.
     """
     if not Purchase.objects.overdue().filter(pk=purchase_id).exists():
         return
     live = Payment.objects.filter(purchase=purchase_id, status__in=Payment.LIVE).exclude(intent_id=None)
     payable = live.select_related("purchase").first()
     if payable is None:
-        # No client ever had an intent's secret, or its intent was cancelled: nobody can pay.
+        # No client ever got the intent's secret, or the intent was cancelled: nobody can pay.
         release_hold(purchase_id)
     else:
         apply_intent(payable, gateway.cancel_intent(str(payable.intent_id)))

@@ -1,4 +1,4 @@
-"""Why the database refused to hold tickets, in words and numbers."""
+"""Problems that say, in words and numbers, why the database refused to hold tickets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from purchases.services.spending import limit_reached
 from raffles.models import MAX_PRICE, Raffle
 from raffles.phases import Phase
 
-# Of one payment, as the database has it too.
+# Of one payment; the database has the same.
 MAX_AMOUNT = MAX_PRICE
 REFUSED = "LW001"
 
 
 @dataclass(frozen=True, slots=True)
 class HoldRequest:
-    """Who asked for what."""
+    """Who asked to hold how many tickets of which raffle."""
 
     buyer: User
     raffle_id: UUID
@@ -35,7 +35,7 @@ class HoldRequest:
 
 
 def refusal(error: DatabaseError, asked: HoldRequest) -> Exception:
-    """The Problem that an error of `hold_tickets` stands for; the error itself if it is none of ours."""
+    """Return the Problem that an error of `hold_tickets` stands for; the error itself if it stands for none."""
     cause = error.__cause__
     if not isinstance(cause, psycopg.Error):
         return error
@@ -50,7 +50,7 @@ def refusal(error: DatabaseError, asked: HoldRequest) -> Exception:
 
 
 def is_of_buyer(error: DatabaseError) -> bool:
-    """Whether it is the buyer whom `hold_tickets` refused, whatever they ask for, and be it for the second time."""
+    """Whether `hold_tickets` refused the buyer, for any request, even one sent again under the same key."""
     return isinstance(error.__cause__, psycopg.Error) and _code(error.__cause__) in OF_BUYER
 
 
@@ -93,7 +93,7 @@ def _limit_reached(raffle: Raffle, asked: HoldRequest) -> errors.LimitReached:
 
 
 def not_available(raffle: Raffle, quantity: int) -> Problem:
-    """Why the counter of a raffle (read with its phase and counter) has no room, in numbers."""
+    """Return why the raffle, read with its phase and counter, has no room for `quantity` tickets."""
     counter = raffle.counter
     if raffle.phase == Phase.UPCOMING:
         return errors.RaffleNotOpen(f"The sale begins at {raffle.opens_at.isoformat()}.", opens_at=raffle.opens_at)
@@ -110,7 +110,7 @@ def not_available(raffle: Raffle, quantity: int) -> Problem:
 
 
 def _too_many_lapsed_holds(until: str) -> errors.TooManyLapsedHolds:
-    """`until`: from when on tickets can be held again, as an ISO time."""
+    """Return the Problem; `until`, an ISO time, is when tickets can be held again."""
     at = datetime.fromisoformat(until)
     text = (
         f"Too many of your reservations ran out unpaid. You can reserve tickets again from {at:%Y-%m-%d %H:%M} UTC on."
@@ -123,7 +123,7 @@ def _not_available(raffle: Raffle, asked: HoldRequest) -> Problem:
     return not_available(raffle, asked.quantity)
 
 
-# What is to be told follows from the database's own detail, if from anything.
+# Their texts need nothing but the database's detail, if that.
 PERSONAL: dict[str, Callable[[str], Problem]] = {
     AccountInactive.code: lambda _: AccountInactive("This account is closed."),
     SessionEnded.code: lambda _: SessionEnded("This session has ended. Sign in again."),

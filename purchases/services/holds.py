@@ -1,4 +1,4 @@
-"""Holding tickets and letting go: short transactions, no network inside, locks in one order, the hot row last."""
+"""Holds and their release: short transactions without network calls; locks in one order, the hot row last."""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -43,9 +43,9 @@ FIELDS = (
     "created_at",
     "paid_at",
 )
-# One statement for all that a new purchase needs to know; purchases/sql/hold_tickets.sql defines the function. It is
-# run through a cursor because every purchase comes through here, and the ORM takes longer to read a row than the server
-# to make it. A new purchase puts itself into the audit.
+# One statement does all that a new purchase needs; purchases/sql/hold_tickets.sql defines the function. It runs through
+# a cursor because every purchase comes through here, and the ORM takes longer to read a row than the server to make it.
+# It also writes the audit row of a new purchase.
 HOLD = f"""
     WITH asked (purchase, entry, payment) AS (VALUES (%s::uuid, %s::uuid, %s::uuid)),
     held AS (
@@ -60,13 +60,13 @@ HOLD = f"""
     )
     SELECT * FROM held
 """  # noqa: S608 a constant
-# A status of its answer that no purchase has: the skill question's was wrong, and the attempt at it is kept.
+# A status that it returns and no purchase has: the answer to the skill question was wrong, and the attempt is kept.
 WRONG = "wrong"
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A purchase, and if it is new its first payment, which whoever held the tickets is to open."""
+    """A purchase, and if it is new its first payment, which the caller must open."""
 
     purchase: Purchase
     payment: Payment | None
@@ -83,11 +83,11 @@ def hold_tickets(
     answer: str | None = None,
     session: UUID | None = None,
 ) -> Hold:
-    """Holds tickets for HOLD_SECONDS as a pending purchase; the same key and request give the same purchase again.
+    """Hold tickets for HOLD_SECONDS as a pending purchase; the same key and request return the same purchase.
 
-    While that waits to be paid, only to somebody who may buy.
+    An unpaid purchase is returned only to a buyer who may still buy.
 
-    `session` is the one in which the buyer asks, if any. Raises AccountInactive, SessionEnded, EmailNotVerified,
+    `session` is the buyer's session, if any. Raises AccountInactive, SessionEnded, EmailNotVerified,
     the barriers of `accounts.eligibility`, SpendLimitReached, RaffleNotFound, RaffleNotOpen, RaffleClosed, SoldOut,
     NotEnoughLeft, LimitReached, AmountTooLarge, WrongAnswer, TooManyAnswers, TooManyLapsedHolds, InvalidInput without
     an answer where one is needed, KeyReused or Busy; then nothing is held. Cost: one statement, which locks the
@@ -102,8 +102,8 @@ def hold_tickets(
         with _savepoint():
             purchase, customer = _ask((*asked, settings.STRIPE_LIVE_MODE, session, settings.MINIMUM_AGE))
     except DatabaseError as error:
-        # The same key in another request that committed first: that purchase is the answer. Its tickets may be what
-        # fills the limit, so the limit can refuse before the key does.
+        # Another request with the same key committed first: its purchase is the answer. Its tickets may have filled
+        # the limit, so the limit can refuse before the key does.
         found = Purchase.objects.filter(buyer=buyer, idempotency_key=key.value).for_display().first()
         if found is None or is_of_buyer(error):
             refused = refusal(error, HoldRequest(buyer, raffle_id, quantity))
@@ -134,14 +134,14 @@ def _ask(asked: tuple[Any, ...]) -> tuple[Purchase, str | None]:
 
 
 def _savepoint() -> AbstractContextManager[Any]:
-    """The statement is a transaction by itself; only a caller who is in one already needs it to stay usable."""
+    """Return a savepoint in a transaction, so that it stays usable after an error; else the statement needs none."""
     return transaction.atomic() if connection.in_atomic_block else nullcontext()
 
 
 def release_hold(purchase_id: UUID) -> bool:
-    """Gives the held tickets of a purchase that nobody can pay back to the sale; False if it is no such any more.
+    """Put the held tickets of a purchase that nobody can pay back on sale; False if it can be paid or has ended.
 
-    Nobody can pay where no live payment has an intent: a client was never told the secret of one.
+    Nobody can pay while no live payment has an intent: no client was ever told an intent's secret.
     """
     with atomic_with_lock_timeout():
         purchase = lock_purchase(purchase_id)
@@ -155,7 +155,7 @@ def release_hold(purchase_id: UUID) -> bool:
 
 
 def let_go(purchase_id: UUID, *, actor: Actor | None = None) -> None:
-    """Makes a hold overdue by its buyer's wish; whoever calls expires it. Raises NotHeld where no hold can be let go.
+    """Make a hold overdue for its buyer; the caller expires it. Raises NotHeld unless the purchase waits for payment.
 
     Idempotent.
     """
@@ -170,7 +170,7 @@ def let_go(purchase_id: UUID, *, actor: Actor | None = None) -> None:
 
 
 def end_hold(purchase: Purchase, status: Purchase.Status) -> None:
-    """Takes a locked purchase that holds tickets to `status` and its tickets back; in the caller's transaction."""
+    """Move a locked purchase to `status` and put its held tickets back on sale, in the caller's transaction."""
     if (purchase.status, status) == (Purchase.Status.PENDING, Purchase.Status.EXPIRED):
         _note_lapse(purchase)
     before, purchase.status, purchase.claimed_until = purchase.status, status, None
@@ -181,9 +181,9 @@ def end_hold(purchase: Purchase, status: Purchase.Status) -> None:
 
 
 def _note_lapse(purchase: Purchase) -> None:
-    """Notes a hold that kept tickets from others for at least half its time, while it could have been paid.
+    """Note as lapsed a hold that kept tickets from others for at least half its time, while it could have been paid.
 
-    One that ended with its raffle, was never payable, or whose payment is under way, is none.
+    A hold that ended with its raffle, was never payable, or whose payment is under way, is no lapse.
     """
     half = timedelta(seconds=settings.HOLD_SECONDS) / 2
     payable = Exists(Payment.objects.filter(purchase=OuterRef("pk")).exclude(intent_id=None))

@@ -1,4 +1,4 @@
-"""How long somebody waits whose holds lapse again and again."""
+"""How long people whose holds lapse repeatedly must wait."""
 
 from datetime import timedelta
 
@@ -13,14 +13,14 @@ LONGEST_WAIT = timedelta(days=1)  # lapses are counted for a day
 
 
 def may_be_waited(wait: timedelta) -> bool:
-    """Whether a wait is of a length that may be set: from nothing to LONGEST_WAIT."""
+    """Whether a wait may be set: from nothing to LONGEST_WAIT."""
     return timedelta() <= wait <= LONGEST_WAIT
 
 
 def change_lapse_wait(lapses: int, *, wait: timedelta, actor: User) -> LapseWait:
-    """Sets how long somebody waits after so many lapses, and audits it. Raises InvalidInput and LapseWait.DoesNotExist.
+    """Set the wait after this many lapses, and audit it. Raises InvalidInput and LapseWait.DoesNotExist.
 
-    It counts from the next hold on, for those who wait already too. Cost: three queries.
+    It applies from the next hold on, also to people who are already waiting. Cost: three queries.
     """
     if not may_be_waited(wait):
         raise InvalidInput.of("wait", "out_of_range", "From nothing to a day.")

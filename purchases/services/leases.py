@@ -1,7 +1,7 @@
-"""Claims on calls to Stripe that nobody works on any more, because the database failed before they could be given back.
+"""Claims on calls to Stripe that are over but could not be released, because the database failed.
 
 A claim (`Payment.calling_since`) keeps a second request away for CALL_LEASE. The process that lost the database knows
-that its call is over; it tells the row as soon as the row can be written, so that the buyer's next try is served.
+that its call is over. It clears the claim as soon as the row can be written, so that the buyer's next try succeeds.
 """
 
 import logging
@@ -20,9 +20,9 @@ _lock = Lock()
 
 
 def give_back_later(payment_id: UUID, *, until: float) -> None:
-    """Frees the claim as soon as the database takes it, until this time of `monotonic`, when it is over anyway.
+    """Release the claim as soon as the database can; stop at `until`, a time of `monotonic`, when it ends anyway.
 
-    Cost: nothing for the caller; one thread of the process while any claim is owed.
+    Cost: none for the caller; one thread of the process while any claim is to be released.
     """
     with _lock:
         if not _owed:

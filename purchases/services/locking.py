@@ -1,4 +1,4 @@
-"""Transactions that change locked rows, and do not wait for a lock for ever."""
+"""Transactions that change locked rows and wait only so long for a lock."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +11,10 @@ from luxewin.database import LOCKED, outage
 
 @contextmanager
 def atomic_with_lock_timeout() -> Iterator[None]:
-    """A transaction whose waits for locks, bounded by settings.DATABASE_LOCK_SECONDS as all are, end in Busy.
+    """Open a transaction that raises Busy when a lock is not free within settings.DATABASE_LOCK_SECONDS.
 
-    That is far longer than any transaction of ours lasts, and shorter than the sweeps' claims. Raises Busy; then
-    nothing was written, and the same may be tried again: whatever is stuck, its waiters are not.
+    That is far longer than any of our transactions lasts, and shorter than the sweeps' claims. Raises Busy; then
+    nothing was written, and the caller may try again: a stuck transaction does not block those that wait for it.
     """
     try:
         with transaction.atomic():

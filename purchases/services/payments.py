@@ -1,4 +1,4 @@
-"""Paying: a PaymentIntent for a held purchase. While Stripe is called no transaction is open and no connection held."""
+"""Payments: a PaymentIntent for a held purchase. Stripe is called without a transaction or database connection."""
 
 import logging
 from datetime import timedelta
@@ -25,13 +25,13 @@ from purchases.services.leases import give_back_later
 from purchases.services.transitions import move_payment, record_payment
 
 log = logging.getLogger(__name__)
-# Longer than a call to Stripe with its retries lasts. A first purchase makes two; if they outlive it, see `_come_late`.
+# Longer than a call to Stripe with its retries. A first purchase makes two; if they take longer, see `_come_late`.
 CALL_LEASE = timedelta(seconds=45)
 # Longer than a request waits for a connection between claiming and calling.
 CLAIM_MARGIN = timedelta(seconds=10)
 
-# Whoever ended the hold meanwhile has ended its attempt with it. In SQL because every purchase comes through here, and
-# the ORM takes longer to write this statement than the database to run it.
+# If the hold ended meanwhile, its attempt ended with it. In SQL because every purchase comes through here, and the ORM
+# takes longer to write this statement than the database to run it.
 STORE = f"""
     WITH opened AS (
         UPDATE purchases_payment
@@ -56,11 +56,11 @@ def purchase_tickets(
     answer: str | None = None,
     session: UUID | None = None,
 ) -> Purchase:
-    """Holds tickets and opens their payment; what `purchases/create` does.
+    """Hold tickets and open their payment, for `purchases/create`.
 
-    Sent again with the same key it returns the same purchase and finishes what an earlier try left unfinished; after
-    the payment was cancelled at Stripe it opens the next attempt. Raises what `hold_tickets` and `open_payment` raise.
-    Cost: two statements and one call to Stripe, with a buyer whom Stripe knows.
+    Called again with the same key, it returns the same purchase and finishes what an earlier try left unfinished. If
+    the payment was cancelled at Stripe, it opens the next attempt. Raises what `hold_tickets` and `open_payment` raise.
+    Cost: two statements and one call to Stripe, for a buyer whom Stripe knows.
     """
     hold = hold_tickets(buyer=buyer, raffle_id=raffle_id, quantity=quantity, key=key, answer=answer, session=session)
     if hold.payment:
@@ -71,13 +71,13 @@ def purchase_tickets(
 
 
 def open_payment(payment: Payment, customer: str | None = None) -> None:
-    """Makes the intent of a claimed payment, stores it, and sets `client_secret` on its purchase.
+    """Create the intent of a claimed payment, store it, and set `client_secret` on its purchase.
 
     Raises ProviderUnavailable if Stripe does not answer (the hold stays, the same call may be repeated),
-    ProviderRefused if Stripe refuses for good (the hold is released). Should the database fail meanwhile, the claim on
-    the payment is given back once it is there again.
+    ProviderRefused if Stripe refuses for good (the hold is released). If the database fails meanwhile, the claim on the
+    payment is released once the database is back.
     """
-    # The claim is as old as the way here at most, for which the margin is.
+    # The claim was made before this call; the margin covers the time since.
     until = monotonic() + (CALL_LEASE - CLAIM_MARGIN).total_seconds()
     try:
         _open(payment, customer)
@@ -92,7 +92,7 @@ def _open(payment: Payment, customer: str | None) -> None:
         customer = customer or make_customer(purchase.buyer)
         intent = gateway.create_intent(payment, purchase, customer)
     except ProviderFailed:
-        # Stripe keeps this answer for the idempotency key: only another attempt can fare better.
+        # Stripe keeps this answer for the idempotency key: only another attempt can succeed.
         _end_attempt(payment)
         raise
     except ProviderUnavailable as error:
@@ -119,22 +119,23 @@ def _open(payment: Payment, customer: str | None) -> None:
 
 
 def _come_late(payment: Payment, intent: gateway.Intent) -> None:
-    """Stripe was slow, and meanwhile somebody took the attempt over or ended it."""
+    """Handle an intent that Stripe made after its attempt was taken over or ended."""
     purchase = payment.purchase
     noted = Payment.objects.filter(pk=payment.pk, intent_id=intent.id).first()
     if noted is None:
         # The hold ran out: this intent must never be paid.
         gateway.cancel_intent(intent.id)
     elif noted.status == Payment.Status.OPEN:
-        # The call outlived its lease; whoever took it over was given the same intent.
+        # The call outlived its lease; the request that took it over got the same intent.
         purchase.client_secret = intent.client_secret
     purchase.refresh_from_db(fields=["status"])
 
 
 def claim_attempt(purchase: Purchase) -> Payment:
-    """The attempt that is to be opened for a pending purchase, claimed; a new one if the last has ended.
+    """Claim the attempt to open for a pending purchase; create a new one if the last has ended.
 
-    One request at a time calls Stripe for a purchase; a claim outlives a crash by CALL_LEASE. Raises RequestInFlight.
+    One request at a time calls Stripe for a purchase; after a crash its claim ends with CALL_LEASE. Raises
+    RequestInFlight.
     """
     last = purchase.payment
     if last.status in Payment.LIVE:
@@ -155,7 +156,7 @@ def claim_attempt(purchase: Purchase) -> Payment:
 
 
 def _seconds_left(purchase: Purchase) -> int:
-    """After how long the claim on its newest payment ends at the latest; 1 if there is none any more."""
+    """Return in how many seconds the claim on its newest payment ends at the latest; 1 if no claim is left."""
     left = ExpressionWrapper(F("calling_since") + CALL_LEASE - Now(), output_field=DurationField())
     rest = purchase.payments.order_by("-attempt").values_list(left, flat=True).first()
     return max(1, ceil(rest.total_seconds())) if rest else 1

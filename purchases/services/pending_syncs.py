@@ -1,4 +1,4 @@
-"""News of Stripe: noted in the transaction that stores an event, struck out once somebody has looked."""
+"""Stripe notices: noted in the transaction that stores an event, removed once the object was looked at."""
 
 import logging
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from purchases.services.refunds import note_refund
 from purchases.services.settlement import settle_intent
 
 log = logging.getLogger(__name__)
-# A look that takes longer was lost.
+# A look that takes longer than this is lost.
 LEASE = timedelta(seconds=60)
 # How often to ask about a payment that a bank takes days over, in case Stripe's event never comes.
 BANK_LEASE = timedelta(minutes=10)
@@ -28,7 +28,7 @@ LOOKS: dict[str, Callable[[str], None]] = {
 
 
 def request_sync(about: StripeNotice.About, object_id: str) -> None:
-    """Notes, in the caller's transaction, that Stripe had news of an object; whoever calls enqueues the look at it.
+    """Note, in the caller's transaction, that Stripe has news of an object; the caller enqueues the look at it.
 
     Cost: one upsert.
     """
@@ -39,10 +39,10 @@ def request_sync(about: StripeNotice.About, object_id: str) -> None:
 
 
 def sync_object(object_id: str) -> None:
-    """Brings the books to a fresh look at an object that Stripe had news of. Idempotent.
+    """Fetch an object that Stripe had news of, and update our books to it. Idempotent.
 
-    The notice stays, for a sweep to take up, if this raises (ProviderUnavailable among others), and while a bank works
-    on the payment.
+    The notice stays for a sweep if this raises (ProviderUnavailable among others), and while a bank works on the
+    payment.
     """
     notice = StripeNotice.objects.filter(pk=object_id).first()
     if notice is None:
@@ -53,7 +53,7 @@ def sync_object(object_id: str) -> None:
         if error.data.get("provider_code") != gateway.MISSING:
             raise
         log.error("Stripe sent news of %s and does not know it: %s", object_id, error.detail)  # noqa: TRY400
-    # News that came meanwhile has a look of its own.
+    # Newer news gets a look of its own.
     same = StripeNotice.objects.filter(pk=object_id, noted_at=notice.noted_at)
     waiting = Payment.objects.filter(intent_id=object_id, status=Payment.Status.PROCESSING)
     if not same.filter(~Exists(waiting)).delete()[0]:

@@ -1,4 +1,4 @@
-"""Free entries: letters that staff enter. The same pool, numbers and limits as with a card, and nothing to pay."""
+"""Free entries: letters that staff enter. They share tickets, numbers and limits with purchases by card."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -27,9 +27,9 @@ from raffles.models import Raffle
 from raffles.phases import Phase
 
 BATCH = 1_000
-# How far the calendars that are furthest ahead of UTC, and furthest behind, are from it.
+# Distance from UTC of the time zones furthest ahead of it and furthest behind it.
 EARLIEST_ZONE, LATEST_ZONE = timedelta(hours=14), timedelta(hours=12)
-# Who writes a letter buys nothing: what they spend does not matter, and the rules of the free route are the raffle's.
+# A free entry is no purchase: spending limits do not matter, and the raffle itself sets the rules of the free route.
 NOT_FOR_LETTERS = {account_errors.TermsNotAccepted.code}
 NUMBER = """
     UPDATE purchases_purchase AS purchase
@@ -50,7 +50,7 @@ class PostalEntryRow(NamedTuple):
 class Fault(NamedTuple):
     """Why a letter cannot be entered."""
 
-    #: Which letter, counted from 0; none if it is about all of them together.
+    #: Which letter, counted from 0; None if it concerns all of them together.
     place: int | None
     #: raffle, email, quantity, reference or received_on.
     field: str
@@ -58,19 +58,19 @@ class Fault(NamedTuple):
 
 
 class _OutrunError(Exception):
-    """Somebody else took what the letters needed after it was looked at."""
+    """Another transaction took what the letters needed after it was checked."""
 
 
 def enter_postal(
     *, raffle_id: UUID, entrant: User, quantity: int, reference: str, received_on: date, actor: User
 ) -> Purchase:
-    """One free entry: a paid purchase of amount 0 with its numbers. Raises what `create_postal_entries` raises."""
+    """Enter one letter: a paid purchase of amount 0 with its numbers. Raises what `create_postal_entries` raises."""
     letter = PostalEntryRow(reference, entrant, quantity, received_on)
     return create_postal_entries(raffle_id=raffle_id, letters=[letter], actor=actor)[0]
 
 
 def create_postal_entries(*, raffle_id: UUID, letters: Sequence[PostalEntryRow], actor: User) -> list[Purchase]:
-    """All of these free entries, or none; numbers follow the order of the letters.
+    """Enter all of these letters or none; numbers follow the order of the letters.
 
     Raises RaffleNotFound, RaffleNotOpen, RaffleClosed, SoldOut, NotEnoughLeft, LimitReached, ReferenceUsed,
     EntrantRefused, WrongDate or Busy; then nothing is written. Locks the people, their tallies, the purchases and the
@@ -119,17 +119,17 @@ def _write(raffle_id: UUID, letters: Sequence[PostalEntryRow], actor: User) -> l
     if first is None:
         raise _OutrunError
     _give_numbers(purchases, first)
-    # Without the reference, which may be a name: the audit forgets nothing, and the entry has it.
+    # Without the reference, which may be a name: audit rows are never erased, and the entry has it.
     changes = [(each, {"status": "paid", "route": "postal"} | (each.tickets or {})) for each in purchases]
     record_all("purchase.entered", changes, actor=actor)
-    # Later, so that nobody's purchase waits meanwhile for the counter.
+    # In a task, so that no purchase waits for the locked counter meanwhile.
     for part in batched(purchases, BATCH):
         enqueue(tell_entrants, [str(purchase.pk) for purchase in part])
     return purchases
 
 
 def tell_entrants(purchase_ids: list[str]) -> None:
-    """Writes to those whose letters were entered. Idempotent."""
+    """Notify the people whose letters were entered. Idempotent."""
     entered = Purchase.objects.paid().filter(pk__in=purchase_ids).select_related("buyer", "raffle")
     news = ((each.buyer, each.pk, {"raffle": each.raffle.title, "tickets": each.tickets}) for each in entered)
     notify_all("free_entry", news)
@@ -146,7 +146,7 @@ def _purchase(raffle: Raffle, letter: PostalEntryRow) -> Purchase:
         request_digest=b"",
         expires_at=Now(),
     )
-    # Nobody can send a request under the same key: the id is new. The reference is unique where it stands.
+    # No request can have the same key: the id is new. `PostalEntry` keeps the reference unique.
     purchase.idempotency_key = f"postal:{purchase.pk}"
     return purchase
 
@@ -161,17 +161,17 @@ def _give_numbers(purchases: Iterable[Purchase], first: int) -> None:
 
 
 def entrants(emails: Iterable[str]) -> dict[str, User]:
-    """The people registered under these addresses, by the address as it is given. Cost: one query."""
+    """Return the people registered under these addresses, by the address as given. Cost: one query."""
     known = {email: lookup_address(email) for email in emails}
     found = {user.email: user for user in User.objects.filter(email__in=set(known.values()))}
     return {email: found[address] for email, address in known.items() if address in found}
 
 
 def faults_of(raffle: Raffle, letters: Sequence[Mapping[str, Any]], actor: User) -> Iterator[Fault]:
-    """Everything that keeps these letters from being entered into a raffle read with its phase and counter.
+    """Yield everything that keeps these letters from being entered; read the raffle with its phase and counter.
 
-    Letters are mappings with the names of `PostalEntryRow`, without the values that could not be read. Cost: four
-    queries.
+    Letters are mappings with the field names of `PostalEntryRow`. A field that could not be read is missing, and was
+    reported elsewhere. Cost: four queries.
     """
     now = database_now()
     standings = eligibilities_of({letter["entrant"].pk for letter in letters if letter.get("entrant")})
@@ -210,7 +210,7 @@ def _references(raffle: Raffle, references: Sequence[str | None]) -> Iterator[Fa
 
 
 def _limits(raffle: Raffle, shares: Collection[tuple[User | None, int]]) -> Iterator[Fault]:
-    """Told once for each person, at the letter that passes their limit."""
+    """Yield one fault per person, at the letter that passes their limit."""
     people = {entrant.pk for entrant, _ in shares if entrant}
     tallies = PersonTally.objects.filter(raffle=raffle, user__in=people)
     taken, limit = dict(tallies.values_list("user", "taken")), raffle.max_per_person
@@ -233,7 +233,7 @@ def _entrant(place: int, entrant: User, actor: User) -> Iterator[Fault]:
 
 
 def _safeguards(place: int, entrant: User, standing: Eligibility) -> Iterator[Fault]:
-    """Staff are told which, in words that are for the person."""
+    """Yield the safeguards that bar the entrant, in the words that the entrant would read."""
     for barrier in _barriers(standing):
         text = f"{entrant.email} may not take part; they would read: {barrier.detail}"
         yield Fault(place, "email", errors.EntrantRefused(text, reason=barrier.code))
@@ -244,10 +244,10 @@ def _barriers(standing: Eligibility) -> list[Problem]:
 
 
 def _date(place: int, received_on: date, raffle: Raffle, now: datetime) -> Iterator[Fault]:
-    """A day that has begun nowhere on Earth yet, or that was over everywhere when the raffle was published.
+    """Yield a fault if the day has not begun anywhere yet, or had ended everywhere before the raffle was published.
 
-    Staff write the day of their own calendar on a letter. Entering is only possible during the sale, so a letter that
-    has come has come before the closing.
+    Staff write the day of their own time zone on a letter. Letters are entered only during the sale, so any letter has
+    come before the closing.
     """
     if received_on > (now + EARLIEST_ZONE).date():
         yield Fault(place, "received_on", errors.WrongDate("This day is yet to come."))

@@ -1,4 +1,4 @@
-"""Refunds of whole purchases, before the entries are frozen: of what is left where some went back by another way."""
+"""Refunds of whole purchases before the entries are frozen; of the rest, if some money went back another way."""
 
 import logging
 from collections.abc import Collection
@@ -29,10 +29,10 @@ NO_PAYMENT = "paid by card, but no payment is known that could be refunded"
 
 
 def request_refund(purchase_id: UUID, *, reason: str, actor: Actor | None = None) -> Refund:
-    """Takes a paid purchase out of its raffle and starts its refund; returns the one there is if it was asked before.
+    """Take a paid purchase out of its raffle and start its refund; return the existing refund if there is one.
 
-    Its numbers are not given to anybody else, and it still counts for the person's limit. Raises NotRefundable if it is
-    not paid by card or the entries are frozen.
+    Its numbers are not given to anybody else, and it still counts towards the person's limit. Raises NotRefundable if
+    it is not paid by card or the entries are frozen.
     """
     with atomic_with_lock_timeout():
         purchase = _lock_before_freeze(purchase_id)
@@ -46,10 +46,10 @@ def request_refund(purchase_id: UUID, *, reason: str, actor: Actor | None = None
 
 
 def void_purchase(purchase_id: UUID, *, reason: str, actor: Actor | None = None) -> Purchase:
-    """Takes a purchase out of its raffle where no money of ours is to go back.
+    """Take a purchase out of its raffle when we have no money to send back.
 
-    That is a free entry, one whose dispute we lost, or one whose money somebody sent back by hand at Stripe. Raises
-    NotRefundable if it is not paid, if its money is still with us, or if the entries are frozen.
+    That is a free entry, one whose dispute we lost, or one that was refunded by hand at Stripe. Raises NotRefundable if
+    it is not paid, if its money is still with us, or if the entries are frozen.
     """
     with atomic_with_lock_timeout():
         purchase = _lock_before_freeze(purchase_id)
@@ -67,27 +67,27 @@ def void_purchase(purchase_id: UUID, *, reason: str, actor: Actor | None = None)
 
 
 def _is_stuck(purchase: Purchase) -> bool:
-    """Nothing of its refunds is under way: Stripe refuses them, or a dispute holds them up."""
+    """Whether none of its refunds is under way: Stripe refuses them, or a dispute holds them up."""
     refunds = Refund.objects.filter(payment__purchase=purchase)
     return purchase.status == Purchase.Status.REFUNDING and not refunds.filter(status__in=Refund.OPEN).exists()
 
 
 def _of_its_tickets(purchase: Purchase) -> Q:
-    """Payments that stand for the tickets of a purchase: another's refund is its own matter."""
+    """Filter the payments that paid for the purchase's tickets, leaving out payments refunded separately."""
     return Q(refund=None) if purchase.status == Purchase.Status.PAID else ~Q(refund__status__in=Refund.DONE)
 
 
 def _money_stays(purchase: Purchase, payments: Collection[Payment]) -> bool:
-    """Whether something is left of the money of a purchase. Cost: a query a payment if it was disputed."""
+    """Whether some of a purchase's money is still with us. Cost: a query per payment if it was disputed."""
     if purchase.route == Purchase.Route.POSTAL:
         return False
     return not payments or any(_left(purchase, each) > 0 for each in payments)
 
 
 def _left(purchase: Purchase, payment: Payment) -> int:
-    """What neither a lost dispute nor refunds made by hand took of a payment, as far as we know. Cost: as above."""
+    """Return a payment's amount less lost disputes and known refunds by hand. Cost: a query if it was disputed."""
     evidence = purchase.review_evidence or {}
-    # Those that were noted before it was kept which payment they are of count for each.
+    # Refunds noted before their payment was kept with them count for each payment.
     of = evidence.get("refunded_payments", {})
     by_hand = sum(
         amount for key, amount in evidence.get("refunds", {}).items() if of.get(key) in {None, str(payment.pk)}
@@ -107,7 +107,7 @@ def _void(purchase: Purchase, reason: str, actor: Actor | None = None) -> None:
 
 
 def _lock_before_freeze(purchase_id: UUID) -> Purchase:
-    """The purchase, locked after its raffle, so that no freeze comes between. Raises NotRefundable."""
+    """Lock the raffle, then the purchase, so that no freeze comes between. Raises NotRefundable."""
     raffle_id = Purchase.objects.values_list("raffle_id", flat=True).get(pk=purchase_id)
     raffle = Raffle.objects.select_for_update(no_key=True).get(pk=raffle_id)
     purchase = Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
@@ -125,10 +125,10 @@ def open_refund(
     leaves: bool = True,
     amount: int | None = None,
 ) -> Refund:
-    """Writes the refund of a payment of a locked purchase, in the caller's transaction. A sweep executes it.
+    """Create the refund of a locked purchase's payment, in the caller's transaction. A sweep executes it.
 
-    With it the purchase leaves its raffle, unless the money was not what its tickets were paid with (`leaves`).
-    `amount` is what came with the payment where that is not the purchase's.
+    The purchase leaves its raffle, unless other money paid for its tickets (`leaves=False`). `amount` is what the
+    payment brought, if that is not the purchase's amount.
     """
     before = purchase.status
     if leaves:
@@ -142,15 +142,15 @@ def open_refund(
 
 
 def _leaving(payment: Payment, reason: str) -> dict[str, str]:
-    """What the audit keeps of a refund that is asked for."""
+    """Return what the audit keeps of a purchase whose refund starts."""
     return {"status": Purchase.Status.REFUNDING, "reason": reason, "payment": str(payment.pk)}
 
 
 def execute_refund(refund_id: UUID) -> None:
-    """Asks Stripe for the refund, or how it stands, and notes the answer. Idempotent.
+    """Request the refund from Stripe, or its current status, and note the answer. Idempotent.
 
-    Also for a refund that had succeeded: a bank can send it back days later. Raises ProviderUnavailable; a sweep comes
-    back to it.
+    Also for a refund that succeeded: a bank can return the money days later. Raises ProviderUnavailable; a sweep tries
+    again.
     """
     refund = Refund.objects.select_related("payment__purchase").get(pk=refund_id)
     if refund.stripe_id is None and refund.status not in ASKED_FOR:
@@ -165,12 +165,12 @@ def execute_refund(refund_id: UUID) -> None:
 
 
 def _ask_for(refund: Refund) -> gateway.StripeRefund | None:
-    """Stripe's answer to the request for a refund that we know no id of; None if there is nothing to ask for now.
+    """Request a refund that has no Stripe id yet; return Stripe's answer, or None if nothing can be requested now.
 
-    Where Stripe itself failed it repeats that answer for the key, for a day. Then the next try looks whether the refund
-    was made nevertheless, and only if not asks under another key. Should it turn up still later, Stripe refuses the
-    second: each is of all the money that is left. How much that is Stripe is asked where somebody else took some of it,
-    or may have: by our books, or because Stripe refuses.
+    After a failure of its own, Stripe repeats that answer for the key for a day. So the next try first looks whether
+    the refund was made after all, and only if not uses another key. If it still turns up later, Stripe refuses the
+    second, as each is of all the money left. Stripe is asked how much is left if some of it is gone by our books, or if
+    Stripe refuses the refund.
     """
     payment = refund.payment
     if refund.spent_keys and (made := gateway.find_refund(refund, str(payment.intent_id))):
@@ -188,13 +188,13 @@ def _create(refund: Refund) -> gateway.StripeRefund:
     try:
         return gateway.create_refund(refund, str(refund.payment.intent_id))
     except ProviderFailed:
-        # By whoever is first: others of this key wait for the same sweep.
+        # Only the first caller with this key counts it; the others wait for the same sweep.
         Refund.objects.filter(pk=refund.pk, spent_keys=refund.spent_keys).update(spent_keys=F("spent_keys") + 1)
         raise
 
 
 def _ask_for_the_rest(refund: Refund) -> gateway.StripeRefund | None:
-    """The same once it is known what is left. Raises ProviderRefused if Stripe refuses that too."""
+    """Request a refund of what Stripe says is left. Raises ProviderRefused if Stripe refuses that too."""
     intent_id = str(refund.payment.intent_id)
     if made := gateway.find_refund(refund, intent_id):
         return made
@@ -203,7 +203,7 @@ def _ask_for_the_rest(refund: Refund) -> gateway.StripeRefund | None:
         _change_unsent(refund, status=Refund.Status.WAITING)
         return None
     if rest.left <= 0:
-        # Unless it was our own refund that took it, just now.
+        # Unless our own refund took it just now.
         made = gateway.find_refund(refund, intent_id)
         if made is None:
             _nothing_left(refund)
@@ -213,9 +213,9 @@ def _ask_for_the_rest(refund: Refund) -> gateway.StripeRefund | None:
 
 
 def _change_unsent(asked: Refund, *, status: Refund.Status, amount: int | None = None) -> Refund | None:
-    """The refund with this status and amount; None if somebody else has taken it further since it was read.
+    """Set the refund's status and amount and return it; None if it has moved on since it was read.
 
-    Another amount is another request, which needs a key of its own.
+    Another amount is another request, which needs its own key.
     """
     with atomic_with_lock_timeout():
         refund = Refund.objects.select_for_update(no_key=True, of=("self",)).select_related("payment").get(pk=asked.pk)
@@ -233,7 +233,7 @@ def _change_unsent(asked: Refund, *, status: Refund.Status, amount: int | None =
 
 
 def _nothing_left(asked: Refund) -> None:
-    """Others took the money: a lost dispute, or refunds made by hand at Stripe."""
+    """Close a refund whose money is gone: by a lost dispute, or by refunds made by hand at Stripe."""
     with atomic_with_lock_timeout():
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=asked.payment.purchase_id)
         refund = Refund.objects.select_for_update(no_key=True).get(pk=asked.pk)
@@ -243,14 +243,14 @@ def _nothing_left(asked: Refund) -> None:
 
 
 def _close(refund: Refund, why: str, actor: Actor | None = None) -> None:
-    """Ends a refund of a locked purchase that there is no money for."""
+    """Close a refund of a locked purchase that there is no money for."""
     before, refund.status, refund.error, refund.claimed_until = refund.status, Refund.Status.CLOSED, why[:200], None
     refund.save(update_fields=["status", "error", "claimed_until", "updated_at"])
     record_refund(refund, before=before, actor=actor)
 
 
 def _end_refunding(purchase: Purchase, reason: str) -> None:
-    """Takes a locked purchase whose refunds are all over to its end: refunded, or void where we sent nothing back."""
+    """End a locked purchase once all its refunds are done: refunded, or void if we sent nothing back."""
     refunds = Refund.objects.filter(payment__purchase=purchase)
     if purchase.status != Purchase.Status.REFUNDING or refunds.exclude(status__in=Refund.DONE).exists():
         return
@@ -262,7 +262,7 @@ def _end_refunding(purchase: Purchase, reason: str) -> None:
 
 
 def _refused(asked: Refund, why: str) -> None:
-    """Stripe does not do it: finance has to look."""
+    """Mark a refund that Stripe refused as failed, for finance to review."""
     with atomic_with_lock_timeout():
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=asked.payment.purchase_id)
         refund = Refund.objects.select_for_update(no_key=True).get(pk=asked.pk)
@@ -274,9 +274,9 @@ def _refused(asked: Refund, why: str) -> None:
 
 
 def note_refund(stripe_id: str) -> None:
-    """Brings the books to what Stripe says of a refund now. Idempotent.
+    """Update our books to what Stripe says of a refund now. Idempotent.
 
-    One that somebody made at Stripe by hand is flagged on its purchase. Raises ProviderUnavailable.
+    A refund made by hand at Stripe is flagged on its purchase. Raises ProviderUnavailable.
     """
     said = gateway.retrieve_refund(stripe_id)
     # Stripe may tell of a refund before its answer to us was stored, or when that answer was lost.
@@ -291,7 +291,7 @@ def note_refund(stripe_id: str) -> None:
 
 
 def _note_by_hand(payment: Payment, said: gateway.StripeRefund) -> None:
-    """Flags a purchase of which somebody sent money back at Stripe, and closes our own refund if nothing is left."""
+    """Flag a purchase that was refunded by hand at Stripe, and close our own refund if nothing is left."""
     with atomic_with_lock_timeout():
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=payment.purchase_id)
         of, what = {said.id: str(payment.pk)}, f"refund {said.id} of {said.amount} {said.currency}"
@@ -313,7 +313,7 @@ STATUSES = {
     "failed": Refund.Status.FAILED,
     "canceled": Refund.Status.FAILED,
 }
-# A refund only ever moves on along these: what was said of it before comes late and counts no more.
+# A refund only moves forward along these: an older status that arrives late is ignored.
 PROGRESS = (
     Refund.Status.REQUESTED,
     Refund.Status.WAITING,
@@ -325,7 +325,7 @@ PROGRESS = (
 
 
 def _note(refund_id: UUID, answer: gateway.StripeRefund) -> None:
-    """Follows Stripe's word on a refund, and takes the purchase along."""
+    """Apply Stripe's answer to a refund and to its purchase."""
     with atomic_with_lock_timeout():
         purchase_id = Refund.objects.values_list("payment__purchase", flat=True).get(pk=refund_id)
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
@@ -334,7 +334,7 @@ def _note(refund_id: UUID, answer: gateway.StripeRefund) -> None:
         if refund.stripe_id == answer.id and PROGRESS.index(status) <= PROGRESS.index(Refund.Status(refund.status)):
             return
         if refund.stripe_id not in {None, answer.id} or answer.attempt not in {None, refund.attempt}:
-            return  # of an attempt that finance has replaced
+            return  # about an attempt that finance has replaced
         before = refund.status
         refund.status, refund.stripe_id, refund.error = status, answer.id, answer.failure
         refund.save(update_fields=["status", "stripe_id", "error", "updated_at"])
@@ -364,7 +364,7 @@ def _came_back(purchase: Purchase, refund: Refund) -> None:
 
 
 def retry_refund(refund_id: UUID, *, actor: Actor | None = None) -> Refund:
-    """Asks Stripe anew for a refund that failed, for example after the balance was topped up.
+    """Request a failed refund again, for example after the balance was topped up.
 
     Raises NotRefundable unless it failed.
     """
@@ -377,14 +377,14 @@ def retry_refund(refund_id: UUID, *, actor: Actor | None = None) -> Refund:
 
 
 def refund_raffle(raffle_id: UUID) -> int:
-    """Starts the refunds of a cancelled raffle, BATCH purchases a transaction; returns how many.
+    """Start the refunds of a cancelled raffle, BATCH purchases per transaction; return how many.
 
-    Resumable, and it stops by itself after BUDGET_SECONDS: a sweep goes on with the rest. Cost of a batch: seven
-    statements, and a few more for each purchase by the free route or in dispute. Raises Busy.
+    Resumable; stops after BUDGET_SECONDS, and a sweep continues with the rest. Cost of a batch: seven statements, and a
+    few more for each purchase by the free route or in dispute. Raises Busy.
     """
     raffle = Raffle.objects.get(pk=raffle_id, status=Raffle.Status.CANCELLED)
     reason = of_cancelling(raffle)
-    # Whoever is still in the checkout is let go at once; if they pay all the same, that money goes back too.
+    # Open checkouts end at once; if a buyer pays anyway, that money is refunded too.
     Purchase.objects.holding().filter(raffle=raffle).update(expires_at=Now())
     to_refund = Payment.objects.filter(status=Payment.Status.SUCCEEDED, refund=None)
     started, deadline = 0, monotonic() + BUDGET_SECONDS
@@ -404,7 +404,7 @@ def refund_raffle(raffle_id: UUID) -> int:
 
 
 def _leave_together(batch: list[Purchase], reason: str) -> None:
-    """Takes these paid purchases, which are locked, out of their raffle, each by its way."""
+    """Take locked paid purchases out of their raffle: void, refunded, or put in review without a payment."""
     refunds: list[Refund] = []
     for purchase in batch:
         payments = purchase.payments.all()
@@ -424,7 +424,7 @@ def _leave_together(batch: list[Purchase], reason: str) -> None:
 
 
 def _lacks_payment(purchase: Purchase) -> None:
-    """It should not exist, and it must not keep the others from their money."""
+    """Put a paid purchase without a refundable payment, which should not exist, in review, so that others go on."""
     log.error("purchase %s is paid, but no payment of it can be refunded", purchase.pk)
     purchase.status = Purchase.Status.REVIEW
     add_evidence(purchase, [NO_PAYMENT])

@@ -1,4 +1,4 @@
-"""Replay: events that dj-stripe stored, processed again."""
+"""Replay of events that dj-stripe stored."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,7 +12,7 @@ BATCH = 200
 def stored_events(
     *, since: datetime | None = None, kind: str | None = None, event_id: str | None = None
 ) -> Iterator[Event]:
-    """Stored events made since then, of this type, with this id of Stripe's; in the order in which they were made."""
+    """Yield stored events created since then, of this type, with this Stripe id; oldest first."""
     events = Event.objects.order_by("created", "djstripe_id")
     if since:
         events = events.filter(created__gte=since)
@@ -20,7 +20,7 @@ def stored_events(
         events = events.filter(type=kind)
     if event_id:
         events = events.filter(id=event_id)
-    # Only ids are held: each event is read when its turn comes, and no cursor is open meanwhile.
+    # Only ids are kept in memory: events are read in batches, and no cursor stays open.
     keys = list(events.values_list("pk", flat=True))
     for start in range(0, len(keys), BATCH):
         batch = Event.objects.in_bulk(keys[start : start + BATCH])
@@ -28,6 +28,6 @@ def stored_events(
 
 
 def replay_event(event: Event) -> None:
-    """Has the receivers run again, in a transaction of its own. Harmless for an event that took effect."""
+    """Run the receivers again, in a transaction of their own. Harmless for an event that took effect."""
     with transaction.atomic():
         event.invoke_webhook_handlers()

@@ -1,4 +1,4 @@
-"""Reviews: how finance ends what did not match."""
+"""Reviews: how finance refunds money that did not match its purchase."""
 
 from uuid import UUID
 
@@ -12,10 +12,10 @@ from purchases.services.settlement import mismatches
 
 
 def resolve_review(purchase_id: UUID, *, reason: str, actor: Actor | None = None) -> list[Refund]:
-    """Sends back money that came and does not match its purchase: as much as Stripe received of it.
+    """Refund money that does not match its purchase: as much as Stripe received.
 
     A purchase in review leaves it and is refunded; one that was paid by other money keeps its tickets. Raises
-    NotRefundable if there is no such money, ProviderUnavailable if Stripe does not say how much came.
+    NotRefundable if there is no such money, ProviderUnavailable if Stripe does not say how much it received.
     """
     unreturned = Payment.objects.filter(purchase=purchase_id, status=Payment.Status.SUCCEEDED, refund=None)
     received = {each.pk: gateway.retrieve_intent(str(each.intent_id)) for each in unreturned}
@@ -26,7 +26,7 @@ def resolve_review(purchase_id: UUID, *, reason: str, actor: Actor | None = None
         in_review = purchase.status == Purchase.Status.REVIEW
         kept = [each for each in unreturned.all() if each.pk in received]
         wrong = [each for each in kept if in_review or mismatches(purchase, each, received[each.pk])]
-        # What is paid keeps its tickets, so some of the money has to stay: without any it is a refund.
+        # A paid purchase keeps its tickets, so some of its money must stay: sending all back would be a refund.
         if not wrong or (purchase.status == Purchase.Status.PAID and len(wrong) == len(kept)):
             raise NotRefundable(f"There is no money of it to send back from a review; it is {purchase.status}.")
         return [

@@ -1,4 +1,4 @@
-"""Events of Stripe's that nothing follows from."""
+"""Stripe events that have no effect here."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from purchases.models import SetAsideEvent
 
 
 def set_event_aside(event: dict[str, Any]) -> None:
-    """Keeps a signed event, once, without what names a payer. Cost: one statement."""
+    """Keep a signed event, once, without what names a payer. Cost: one statement."""
     kept = SetAsideEvent(
         event_id=event["id"][:255],
         type=event["type"][:250],

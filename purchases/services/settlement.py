@@ -1,4 +1,4 @@
-"""Settling: one idempotent function, whoever calls it: webhook, buyer, or sweep."""
+"""Settlement: one idempotent function for webhook, buyer and sweep."""
 
 import logging
 from dataclasses import asdict
@@ -34,7 +34,7 @@ ENDED = (Payment.Status.SUCCEEDED, Payment.Status.CANCELED)
 
 
 def settle_purchase(purchase_id: UUID) -> Purchase:
-    """Asks Stripe about the purchase's payments and acts on the answer; returns the purchase as it is then.
+    """Ask Stripe about the purchase's payments and act on the answer; return the purchase as it is then.
 
     Safe to call any number of times, at once and in any order. Raises ProviderUnavailable or Busy; then nothing
     changed.
@@ -46,10 +46,10 @@ def settle_purchase(purchase_id: UUID) -> Purchase:
 
 
 def settle_intent(intent_id: str) -> None:
-    """The same, starting from an intent: one of which Stripe told us. Idempotent.
+    """Settle the payment of a payment intent that Stripe told us about. Idempotent.
 
-    It may be one whose id we never got to store, because whoever made it died: its metadata names its payment. What
-    is none of ours is left alone. Raises ProviderUnavailable or Busy.
+    If the process that created the intent died before storing its id, its metadata names the payment. An unknown intent
+    is ignored. Raises ProviderUnavailable or Busy.
     """
     payment = Payment.objects.select_related("purchase").filter(intent_id=intent_id).first()
     if payment and payment.status in ENDED:
@@ -61,7 +61,7 @@ def settle_intent(intent_id: str) -> None:
 
 
 def _adopted(intent: Intent) -> Payment | None:
-    """The payment that this intent was made for; noted there unless the payment has ended without it."""
+    """Return the payment that the intent was made for, its id stored; None if unknown or ended without the intent."""
     payment = Payment.objects.filter(pk=intent.payment, purchase=intent.purchase).first() if intent.payment else None
     if payment is None:
         log.warning("intent %s is none of ours", intent.id)
@@ -73,26 +73,26 @@ def _adopted(intent: Intent) -> Payment | None:
             move_payment(locked, Payment.Status.OPEN, **made, calling_since=None)
             return locked
     if known := Payment.objects.filter(intent_id=intent.id).first():
-        # Whoever made it has stored it just now.
+        # The request that created it has stored it just now.
         return known
     if not intent.is_final:
-        # Its attempt ended: nobody was told its secret, and nobody shall pay it.
+        # Its attempt ended: nobody was told its secret, and it must not be paid.
         intent = gateway.cancel_intent(intent.id)
     if intent.status != "succeeded":
         return None
-    # Paid nevertheless, by whatever way: its money is taken in as any other's.
+    # Paid anyway, however: its money is handled like any other.
     Payment.objects.filter(pk=payment.pk, intent_id=None).update(intent_id=intent.id)
     return Payment.objects.filter(intent_id=intent.id).first()
 
 
 def apply_intent(asked: Payment, intent: Intent) -> None:
-    """Brings the books to what Stripe said of the intent just now, in one transaction. Moves forward only.
+    """Update our books to what Stripe just said of the intent, in one transaction. Only moves forward.
 
-    `asked` is the payment as it was before Stripe was asked. If it has changed since, somebody else has looked too, and
-    perhaps later than we: then only a word that is final counts. Raises Busy.
+    `asked` is the payment as it was before Stripe was asked. If it has changed since, another caller may have a newer
+    answer, so only a final status counts. Raises Busy.
     """
     with atomic_with_lock_timeout():
-        # Nothing about the buyer changes between the answer to whether they may buy and the end of this.
+        # Nothing about the buyer changes between the check whether they may buy and the end of this transaction.
         lock_eligibility([asked.purchase.buyer_id])
         lock_limits(asked.purchase.buyer_id)
         purchase = lock_purchase(asked.purchase_id)
@@ -120,19 +120,19 @@ def _end_payment(payment: Payment, status: Payment.Status) -> None:
 
 
 def _is_over(purchase: Purchase) -> bool:
-    """By the database's clock, as the sweep that finds it."""
+    """Whether the hold is overdue by the database's clock, as for the sweep that finds it."""
     return Purchase.objects.overdue().filter(pk=purchase.pk).exists()
 
 
 def _wait_for_bank(purchase: Purchase, payment: Payment) -> None:
-    """A method whose bank takes days: the tickets stay held within the bounds of `may_wait`; no draw waits for it."""
+    """Keep the tickets held while a bank takes days, within the bounds of `may_wait`; no draw waits for it."""
     is_news = payment.status != Payment.Status.PROCESSING
     if is_news:
         move_payment(payment, Payment.Status.PROCESSING)
         note_change((About.INTENT, str(payment.intent_id)))
     raffle = purchase.raffle
     if purchase.status == Purchase.Status.PENDING and may_wait(purchase):
-        # A raffle from before times had bounds may close in the last year that can be counted.
+        # A raffle from before times had bounds may close in the last year that a date can have.
         last_moment = min(raffle.closes_at, LATEST) + timedelta(seconds=settings.HOLD_SECONDS)
         purchase.status, purchase.expires_at = Purchase.Status.PROCESSING, last_moment
         purchase.save(update_fields=["status", "expires_at"])
@@ -146,10 +146,10 @@ def _wait_for_bank(purchase: Purchase, payment: Payment) -> None:
 
 
 def _bank_refused(purchase: Purchase, payment: Payment) -> None:
-    """The bank said no after all: the intent can be paid again, and the buyer gets the usual time for it once.
+    """Reopen a payment that the bank refused; give its buyer the usual time to pay again, once.
 
-    Where the tickets are gone by then, the sale is over, or the buyer may not buy any more, nobody is to pay it.
-    Tickets that were not held for the bank keep the time that they have.
+    If the tickets are gone by then, the sale is over, or the buyer may no longer buy, the intent is cancelled.
+    Tickets that were not held for the bank keep their time.
     """
     move_payment(payment, Payment.Status.OPEN)
     note_change((About.INTENT, str(payment.intent_id)))
@@ -172,20 +172,20 @@ def _bank_refused(purchase: Purchase, payment: Payment) -> None:
 
 
 def end_payment(payment_id: str) -> None:
-    """Cancels the intent of a payment that nothing is left for. Idempotent. Raises ProviderUnavailable."""
+    """Cancel the intent of a payment that must no longer be paid. Idempotent. Raises ProviderUnavailable."""
     payment = Payment.objects.select_related("purchase").get(pk=payment_id)
     if payment.status in Payment.LIVE:
         apply_intent(payment, gateway.cancel_intent(str(payment.intent_id)))
 
 
 def _take_money(purchase: Purchase, payment: Payment, intent: Intent) -> None:
-    """The money is there: seat it, or send it back, or have finance look. The purchase is locked."""
+    """Issue tickets for money that arrived, refund it, or flag it for finance. The purchase is locked."""
     if faults := mismatches(purchase, payment, intent):
         _flag(purchase, faults, intent)
         return
     is_held = purchase.status in Purchase.HOLDING
     if not is_held and purchase.status != Purchase.Status.EXPIRED:
-        # Its tickets were paid by another payment: this money goes back, whatever became of them.
+        # Another payment paid for its tickets: this money goes back, whatever happened to them.
         open_refund(purchase, payment, reason=reasons.TWICE, leaves=False)
         return
     reason = _why_money_goes_back(purchase)
@@ -198,7 +198,7 @@ def _take_money(purchase: Purchase, payment: Payment, intent: Intent) -> None:
 
 
 def _why_money_goes_back(purchase: Purchase) -> str | None:
-    """None if its buyer may buy, and the tickets of the purchase are held, or can be held again."""
+    """Return the refund's reason; None if the buyer may buy and the tickets are held or can be held again."""
     is_held = purchase.status in Purchase.HOLDING
     if purchase.raffle.status == Raffle.Status.CANCELLED:
         return reasons.of_cancelling(purchase.raffle) if is_held or _lost_by_cancelling(purchase) else reasons.TOO_LATE
@@ -210,13 +210,13 @@ def _why_money_goes_back(purchase: Purchase) -> str | None:
 
 
 def _lost_by_cancelling(purchase: Purchase) -> bool:
-    """Whether its hold ended with the cancelled raffle, or could have been had again but for that."""
+    """Whether its hold ended because the raffle was cancelled, or could have been renewed otherwise."""
     raffle = purchase.raffle
     return raffle.closed_at is None or bool(raffle.cancelled_at and purchase.expires_at >= raffle.cancelled_at)
 
 
 def _flag(purchase: Purchase, faults: list[str], intent: Intent) -> None:
-    """What does not match is finance's: nothing is issued, the evidence is kept."""
+    """Flag money that does not match for finance: keep the evidence, issue no tickets."""
     add_evidence(purchase, faults, intent=_without_secret(intent))
     if purchase.status in Purchase.HOLDING:
         end_hold(purchase, Purchase.Status.REVIEW)
@@ -230,10 +230,10 @@ def _flag(purchase: Purchase, faults: list[str], intent: Intent) -> None:
 
 
 def _hold_again_for_late_payment(purchase: Purchase, standing: Eligibility) -> bool:
-    """Hold the tickets of late money once more, if the raffle and the buyer's limit of tickets in it have room.
+    """Hold the tickets of a late payment again, if the raffle and the buyer's ticket limit in it have room.
 
-    The money of somebody with a spending limit goes back: others of their purchases may have filled it meanwhile, and
-    to count them their limits would have to be locked, which comes before the tally everywhere else.
+    A buyer with a spending limit is refunded: their other purchases may have filled it meanwhile. To count them, the
+    limits would have to be locked, which comes before the tally everywhere else.
     """
     if standing.is_limited:
         return False
@@ -246,7 +246,7 @@ def _hold_again_for_late_payment(purchase: Purchase, standing: Eligibility) -> b
 
 
 def _issue_tickets(purchase: Purchase) -> None:
-    """Numbers for held tickets. All else comes first: from the counter on, every buyer of the raffle waits for us."""
+    """Issue numbers for held tickets. The counter comes late, as all buyers of the raffle wait once it is locked."""
     before = purchase.status
     enqueue(tell_buyer, str(purchase.pk))
     first = count_sale(purchase.raffle_id, purchase.quantity)
@@ -262,14 +262,14 @@ def _issue_tickets(purchase: Purchase) -> None:
 
 
 def tell_buyer(purchase_id: str) -> None:
-    """Writes the buyer their numbers, unless the purchase was refunded meanwhile. Idempotent."""
+    """Send the buyer their numbers, unless the purchase was refunded meanwhile. Idempotent."""
     bought = Purchase.objects.paid().filter(pk=purchase_id).select_related("raffle", "buyer").first()
     if bought:
         notify(bought.buyer, "purchase_paid", about=bought.pk, raffle=bought.raffle.title, tickets=bought.tickets)
 
 
 def mismatches(purchase: Purchase, payment: Payment, intent: Intent) -> list[str]:
-    """What of a succeeded intent is not as its purchase has it, in words. Cost: one query for an adopted intent."""
+    """Return, in words, how a succeeded intent differs from its purchase. Cost: one query for an adopted intent."""
     expected = {"amount_received": purchase.amount, "amount": purchase.amount, "currency": purchase.currency}
     faults = [
         f"{name} is {getattr(intent, name)}, expected {value}"

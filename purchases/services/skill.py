@@ -1,4 +1,4 @@
-"""The question of skill: what somebody is told who did not answer it rightly. The database decides and keeps it."""
+"""Problems for wrong or missing answers to the skill question. The database decides and keeps the attempts."""
 
 from datetime import datetime
 
@@ -9,23 +9,23 @@ from raffles.models import Raffle
 
 
 def no_answer(raffle: Raffle) -> InvalidInput:
-    """Without one the question is asked."""
+    """Return the Problem that asks for a missing answer."""
     return InvalidInput.of("answer", "required", f"This raffle asks: {raffle.question}")
 
 
 def wrong_answer(raffle: Raffle) -> WrongAnswer:
-    """It was noted."""
+    """Return the Problem of a wrong answer, which the database has noted."""
     return WrongAnswer("That is not the right answer; nothing was held.", question=raffle.question)
 
 
 def too_many_answers(until: str) -> TooManyAnswers:
-    """`until`: from when on an answer is heard again, as an ISO time; each wrong one is forgotten after a day."""
+    """Return the Problem; `until`, an ISO time, is when to answer again. A wrong answer counts for a day."""
     at = datetime.fromisoformat(until)
     text = f"You answered wrongly too often in one day. You can answer again from {at:%Y-%m-%d %H:%M} UTC on."
     return to_wait_for(at, TooManyAnswers(text, try_again_at=at))
 
 
 def to_wait_for[P: Problem](at: datetime, problem: P) -> P:
-    """The same with the seconds until then. Cost: one query."""
+    """Set `retry_after`, the seconds until `at`, on the Problem and return it. Cost: one query."""
     problem.retry_after = max(1, int((at - database_now()).total_seconds()) + 1)
     return problem

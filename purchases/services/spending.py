@@ -1,4 +1,4 @@
-"""What a person spends in a calendar month (UTC), beside the limit that they set themselves."""
+"""What a person spends in a calendar month (UTC), and the limit that they set themselves."""
 
 from uuid import UUID
 
@@ -11,32 +11,32 @@ from purchases.models import Purchase
 
 
 def spent_this_month(user_id: UUID) -> dict[str, int]:
-    """By currency: what is paid, and what is held in a checkout. Cost: one query over the person's purchases."""
+    """Return what is paid and held in checkouts, by currency. Cost: one query over the person's purchases."""
     bought = Purchase.objects.of_this_month().filter(buyer=user_id).order_by()
     return dict(bought.values_list("currency").annotate(Sum("amount")))
 
 
 def lock_limits(user_id: UUID) -> None:
-    """Until the end of the transaction nobody else counts this person's purchases against their limits.
+    """Lock the person's spending limits, so that only this transaction counts purchases against them until it ends.
 
-    To be called before tallies and purchases are locked, as `hold_tickets` does. Cost: one query.
+    Call it before tallies and purchases are locked, as `hold_tickets` does. Cost: one query.
     """
     # Evaluated, so that they are locked before the next statement.
     list(SpendLimit.objects.select_for_update(no_key=True).filter(user=user_id).order_by("currency").values_list("pk"))
 
 
-# A limit that was lowered leaves room for what is paid first, and of what is not paid yet for the oldest.
+# A lowered limit leaves room for paid purchases first, then for the oldest unpaid ones.
 FIRST = [Purchase.Status.PAID, Purchase.Status.PROCESSING, Purchase.Status.PENDING]
 
 
 def passes_limit(purchase: Purchase) -> bool:
-    """Whether this purchase, after those of its calendar month that come before it, passes its buyer's limit.
+    """Whether this purchase passes its buyer's limit, after those of its calendar month that rank before it.
 
-    Where something is given or taken for the answer, the limits are locked before (`lock_limits`). Cost: two queries.
+    A caller that acts on the answer locks the limits first (`lock_limits`). Cost: two queries.
     """
     limits = SpendLimit.objects.as_they_stand().filter(user=purchase.buyer_id)
     in_force: dict[str, int | None] = dict(limits.values_list("currency", "limit"))
-    # While one currency has a limit, nothing is bought in those without one of their own.
+    # While one currency has a limit, nothing can be bought in currencies without a limit.
     limit = in_force.get(purchase.currency, 0) if any(each is not None for each in in_force.values()) else None
     if limit is None:
         return False
@@ -48,9 +48,9 @@ def passes_limit(purchase: Purchase) -> bool:
 
 
 def limit_reached(user_id: UUID, currency: str) -> SpendLimitReached:
-    """Why this person's limit left no room in a currency, in numbers."""
+    """Return the Problem that says, in numbers, why the person's limit in a currency left no room."""
     limits = SpendLimit.objects.as_they_stand().filter(user=user_id, currency=currency)
-    # One that has none of its own, while another has.
+    # 0 for a currency without a limit, while another has one.
     limit = limits.values_list("limit", flat=True).first() or 0
     spent = spent_this_month(user_id).get(currency, 0)
     left = max(0, limit - spent)

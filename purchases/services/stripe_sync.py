@@ -1,6 +1,6 @@
-"""Mirrors: dj-stripe's records, brought up to what Stripe has, surely and after everything that somebody waits for.
+"""Mirrors: dj-stripe's records, updated to what Stripe has, reliably and after all work that a person waits for.
 
-What changed is noted in the transaction that learnt of it; the note goes once the record was brought up to it.
+A change is noted in the transaction that learnt of it; the note is removed once the record is up to date.
 """
 
 import logging
@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 About = StripeNotice.About
 BATCH = 50
 BUDGET_SECONDS = 20
-# A task is killed before its claim runs out. So one at a time asks about an object and writes what it was told, and an
-# older word never comes after a newer one.
+# A task is killed before its claim runs out. So only one at a time asks about an object and records the answer, and an
+# older answer never overwrites a newer one.
 LEASE = timedelta(seconds=settings.Q_CLUSTER["timeout"] + 60)
-# After a failure, twice as long after each that follows.
+# After a failure; doubled after each further one.
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(hours=1)
 
 MIRRORS: dict[str, Callable[[str], None]] = {
@@ -36,21 +36,21 @@ MIRRORS: dict[str, Callable[[str], None]] = {
 
 
 def note_change(*objects: tuple[StripeNotice.About, str]) -> None:
-    """Notes, in the caller's transaction, that these objects are not as dj-stripe recorded them. Cost: one upsert."""
+    """Note, in the caller's transaction, that dj-stripe's records of these objects are stale. Cost: one upsert."""
     abouts = {object_id: about for about, object_id in objects}
     # In one order, so that two callers never wait for each other.
     stale = [
         StaleMirror(object_id=object_id, about=abouts[object_id], noted_at=Now(), due_at=Now())
         for object_id in sorted(abouts)
     ]
-    # What failed before is tried again at once: something has changed.
+    # A record that failed before is tried again at once, because its object has changed.
     StaleMirror.objects.bulk_create(
         stale, update_conflicts=True, unique_fields=["object_id"], update_fields=["noted_at", "due_at"]
     )
 
 
 def claim_stale_mirrors() -> list[str]:
-    """Claims the next batch, unless one is under way; so many records never fill the queue that payments wait in.
+    """Claim the next batch unless one is under way, so that many records never fill the queue that payments use.
 
     Cost: one statement if there is nothing to do.
     """
@@ -66,9 +66,9 @@ def claim_stale_mirrors() -> list[str]:
 
 
 def mirror_batch(keys: Sequence[str]) -> None:
-    """Brings claimed records up to date; those it does not come to are left to the next batch.
+    """Update claimed records; leave those it does not reach to the next batch.
 
-    It gives way after each to work that waits in the queue, so that under load it does one at a turn, and stops where
+    After each record it gives way to work waiting in the queue, so under load it updates one at a time. It stops when
     Stripe does not answer.
     """
     deadline = monotonic() + BUDGET_SECONDS
@@ -86,7 +86,7 @@ def mirror_batch(keys: Sequence[str]) -> None:
 
 
 def mirror_now(about: StripeNotice.About, object_id: str) -> None:
-    """Brings one record up to date, unless somebody is at it. Raises what Stripe and dj-stripe raise."""
+    """Update one record unless another worker has claimed it. Raises what Stripe and dj-stripe raise."""
     note_change((about, object_id))
     free = Q(claimed_until=None) | Q(claimed_until__lte=Now())
     if StaleMirror.objects.filter(free, pk=object_id).update(claimed_until=Now() + LEASE):
@@ -107,7 +107,7 @@ def _bring_up(key: str) -> None:
     except Exception as error:
         _put_off(stale, error)
         raise
-    # What changed meanwhile is asked for once more.
+    # An object that changed meanwhile is asked for once more.
     if not StaleMirror.objects.filter(pk=key, noted_at=stale.noted_at).delete()[0]:
         StaleMirror.objects.filter(pk=key).update(claimed_until=None, tries=0, error="")
 

@@ -1,4 +1,4 @@
-"""How the money of a purchase moves from one state to the next: each move with its row in the audit."""
+"""Status changes of payments and refunds, each with its audit row."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from purchases.models import Payment, Refund
 
 
 def move_payment(payment: Payment, status: Payment.Status, **changes: Any) -> None:
-    """Takes a payment, which the caller has locked, to `status`, with what else changes of it. Cost: two statements."""
+    """Move a locked payment to `status`, together with its other changes. Cost: two statements."""
     before = payment.status
     for name, value in (changes | {"status": status}).items():
         setattr(payment, name, value)
@@ -16,19 +16,19 @@ def move_payment(payment: Payment, status: Payment.Status, **changes: Any) -> No
 
 
 def record_payment(payment: Payment, *, before: str | None) -> None:
-    """Notes what a payment has become, in the transaction that changed it."""
+    """Audit a payment's new status, in the transaction that changed it."""
     after = {"status": payment.status, "purchase": str(payment.purchase_id), "intent": payment.intent_id}
     record(f"payment.{payment.status}", payment, before={"status": before} if before else {}, after=after)
 
 
 def record_refund(refund: Refund, *, before: str | None, actor: Actor | None = None) -> None:
-    """The same of a refund."""
+    """Audit a refund's new status, in the transaction that changed it."""
     known = {"status": before} if before else {}
     record(f"refund.{refund.status}", refund, actor=actor, before=known, after=refund_facts(refund))
 
 
 def request_again(refund: Refund, *, actor: Actor | None = None) -> None:
-    """Has a locked refund that Stripe has nothing under way of asked for anew, in the caller's transaction."""
+    """Request a locked refund again that Stripe is not processing, in the caller's transaction."""
     before = {"status": refund.status, "attempt": refund.attempt}
     refund.status, refund.stripe_id, refund.error = Refund.Status.REQUESTED, None, ""
     refund.attempt, refund.claimed_until = refund.attempt + 1, None
@@ -37,6 +37,6 @@ def request_again(refund: Refund, *, actor: Actor | None = None) -> None:
 
 
 def refund_facts(refund: Refund) -> dict[str, object]:
-    """What the audit keeps of a refund."""
+    """Return what the audit keeps of a refund."""
     facts = {"status": refund.status, "payment": str(refund.payment_id), "amount": refund.amount}
     return facts | {"attempt": refund.attempt, "stripe_id": refund.stripe_id}

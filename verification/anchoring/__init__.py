@@ -1,6 +1,6 @@
-"""Anchoring: the steps of a draw on its chain. Transactions are rows, stored before they are sent; ADR 10.
+"""Anchoring: the steps of a draw on its chain. Transactions are rows, stored before they are sent; see ADR 10.
 
-Without a chain the same functions return at once. None but `contract_for` may be called inside a transaction.
+Without a chain the functions return at once. Only `contract_for` may be called inside a transaction.
 """
 
 from verification.anchoring.contract_steps import (

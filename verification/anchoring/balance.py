@@ -1,4 +1,4 @@
-"""The operator's balance against what the next steps cost."""
+"""The operator's balance, compared with what the next steps cost."""
 
 import logging
 from datetime import timedelta
@@ -19,7 +19,7 @@ ETHER = 10**18
 
 
 def read_balance(account_id: int) -> None:
-    """Stores the operator's balance and what is needed; tells staff once in 24 hours while it is too little."""
+    """Store the operator's balance and what is needed; alert staff once in 24 hours while it is too low."""
     account = ChainAccount.objects.get(pk=account_id)
     now = database_now()
     row = ChainAccount.objects.filter(pk=account_id)
@@ -27,7 +27,7 @@ def read_balance(account_id: int) -> None:
     try:
         chain = clients.required_chain()
         if account.address != chain.operator:
-            return  # of a former key
+            return  # the account of a former key
         balance, needed = chain.balance(account.address), _needed(chain.chain_id)
     except ChainError as error:
         log.warning("the balance of %s cannot be read: %s", account.address, error)
@@ -44,7 +44,7 @@ def read_balance(account_id: int) -> None:
 
 
 def _needed(chain_id: int) -> int:
-    """In wei: two steps for each anchored draw that is not finished, at today's fees."""
+    """Return in wei what two steps for each unfinished anchored draw cost at today's fees."""
     chain = clients.required_chain()
     open_draws = Draw.objects.filter(contract__chain_id=chain_id).exclude(
         state__in=(Draw.State.SETTLED, Draw.State.VOID)

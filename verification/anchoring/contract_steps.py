@@ -1,6 +1,6 @@
-"""The steps of a draw on its contract, each taken by one transaction, whoever sent it.
+"""The steps of a draw on its contract, each taken by one transaction, ours or somebody else's.
 
-What counts is the contract's own state: it is asked before anything is signed, and whenever ours is not mined yet.
+The contract's own state decides: it is read before anything is signed, and whenever our transaction is not mined yet.
 Each function returns once the step is confirmed (CHAIN_CONFIRMATIONS); until then it raises StepWaits or ChainError.
 """
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 Step = ChainStep.Step
 State = ChainTransaction.State
 POLL = timedelta(seconds=1)
-# A draw waits so long for others of its round that are about to be drawn: settled together they cost a third each.
+# How long a draw waits for others of its round about to be drawn: settled together they cost a third each.
 GATHER = timedelta(seconds=5)
 CLOCKS = 3600  # seconds by which the chain's clock may differ from ours, at the very most
 
 
 @dataclass(frozen=True, slots=True)
 class _ContractCall:
-    """A step of a draw: whether the contract has it, with which event it says so, and who signs what for it."""
+    """A step of a draw: whether the contract has it, the event that says so, and the function that signs it."""
 
     draw: Draw
     step: Step
@@ -45,7 +45,7 @@ class _ContractCall:
 
 
 def anchor_promise(draw: Draw) -> None:
-    """The contract binds the draw's number to its manifest."""
+    """Have the contract bind the draw's number to its manifest."""
     if draw.contract is None:
         return
 
@@ -59,13 +59,13 @@ def anchor_promise(draw: Draw) -> None:
 
 
 def await_commit(draw: Draw) -> None:
-    """Raises StepWaits while a transaction that commits the draw is on its way: its entries are not needed for that."""
+    """Raise StepWaits while a transaction that commits the draw is under way, so that its entries need not be read."""
     sent, contract = _live(draw, Step.COMMIT), draw.contract
     if contract is None or sent is None or sent.state not in (State.SIGNED, State.MINED):
         return
     chain = clients.required_chain()
     sent = track(chain, sent)
-    # While ours is in no block, the contract may have another's.
+    # While ours is in no block, the contract may have somebody else's.
     is_awaited = sent.state == State.MINED or (
         sent.state == State.SIGNED and not _is_committed(chain.draw_state(contract.address, _hash(draw)))
     )
@@ -74,7 +74,7 @@ def await_commit(draw: Draw) -> None:
 
 
 def anchor_commit(draw: Draw, *, root: bytes, tickets: int, wanted: int) -> int | None:
-    """Publishes the root on the chain; returns when, in Unix seconds: the block's time. None without a chain."""
+    """Publish the root on the chain; return the block's time in Unix seconds, or None without a chain."""
     contract = draw.contract
     if contract is None:
         return None
@@ -92,7 +92,7 @@ def anchor_commit(draw: Draw, *, root: bytes, tickets: int, wanted: int) -> int 
 
 
 def check_round(draw: Draw, committed_at: int, number: int) -> None:
-    """Compares the moment and the round of a commitment that counts with the contract's own, which decide there.
+    """Compare time and round of a confirmed commitment with the contract's own, by which the contract draws.
 
     Raises StepStuck if they differ: the contract may draw with another beacon than the manifest names.
     """
@@ -105,18 +105,18 @@ def check_round(draw: Draw, committed_at: int, number: int) -> None:
 
 
 def recheck_commit(draw: Draw) -> int | None:
-    """When the chain has the commitment of a committed draw now: a reorganisation may have moved or dropped it.
+    """Return the time of a committed draw's commitment on the chain now, which a reorganisation may have moved.
 
-    Dropped, it is sent again.
+    If the reorganisation dropped the commitment, send it again.
     """
     wanted = min(draw.tickets or 0, draw.raffle.prizes.count() + draw.raffle.alternates)
     return anchor_commit(draw, root=bytes.fromhex(draw.root), tickets=draw.tickets or 0, wanted=wanted)
 
 
 def anchor_settlement(draw: Draw) -> list[int]:
-    """Has the contract verify the round's signature and draw by itself; returns the indices that it picked.
+    """Have the contract verify the round's signature and draw by itself; return the indices that it picked.
 
-    Anyone may settle before us; draws of ours that share a round are settled in one call.
+    Anyone may settle before us; our draws that share a round are settled in one call.
     """
     if draw.contract is None:
         raise ValueError("a draw without a chain is not settled on one")
@@ -128,14 +128,14 @@ def anchor_settlement(draw: Draw) -> list[int]:
 
     deed = _ContractCall(draw, Step.SETTLE, "Settled", holds, lambda chain: _sign_settlement(chain, draw))
     sent, chain = _done(deed), clients.required_chain()
-    # Of several draws in one call, one that somebody had settled just before was passed over.
+    # A call for several draws skips one that somebody else settled just before.
     if sent.steps.count() > 1 and _taken_by(chain, deed) != sent:
         raise StepWaits("somebody else settled the draw; that is being confirmed", Now())
     return chain.settled_picks(draw.contract.address, _hash(draw))
 
 
 def settled_with(draw: Draw) -> bytes | None:
-    """The signature with which the draw was settled on its contract, whoever did it, not verified; None if it is not.
+    """Return the unverified signature with which anyone settled the draw on its contract; None if it is not settled.
 
     Raises StepStuck if the transaction does not show it.
     """
@@ -158,7 +158,7 @@ def settled_with(draw: Draw) -> bytes | None:
 
 
 def anchor_void_declaration(draw: Draw) -> int:
-    """Says on the chain that the draw's round never appeared; returns when it may be made void, in Unix seconds."""
+    """Declare on the chain that the round never appeared; return from when it may be made void, in Unix seconds."""
     contract = draw.contract
     if contract is None:
         raise ValueError("a draw without a chain is not declared void on one")
@@ -171,7 +171,7 @@ def anchor_void_declaration(draw: Draw) -> int:
 
 
 def anchor_void(draw: Draw) -> None:
-    """Ends a declared draw on the chain without a result. Raises ChainRejected if somebody has settled it."""
+    """End a declared draw on the chain without a result. Raises ChainRejected if somebody has settled it."""
     contract = draw.contract
     if contract is None:
         raise ValueError("a draw without a chain is not made void on one")
@@ -183,7 +183,7 @@ def anchor_void(draw: Draw) -> None:
 
 
 def _done(deed: _ContractCall) -> ChainTransaction:
-    """The transaction that took the step, once it counts; until then sees to it and raises StepWaits or ChainError."""
+    """Return the step's transaction once it counts; until then, advance it and raise StepWaits or ChainError."""
     sent = _live(deed.draw, deed.step)
     if sent and sent.state == State.FINAL:
         return sent
@@ -202,7 +202,7 @@ def _done(deed: _ContractCall) -> ChainTransaction:
 
 
 def _waits(step: str, sent: ChainTransaction | None) -> StepWaits:
-    # Where many blocks are needed, nothing changes from one second to the next, and nodes count their requests.
+    # If many blocks are needed, nothing changes within a second, and nodes limit requests.
     pause = POLL * max(1, min(10, settings.CHAIN_CONFIRMATIONS // 2))
     return StepWaits(_reason(step, sent), Now() + pause)
 
@@ -218,7 +218,7 @@ def _live(draw: Draw, step: str) -> ChainTransaction | None:
 
 
 def _taken_by(chain: "Chain", deed: _ContractCall) -> ChainTransaction | None:
-    """The transaction with which the contract came to hold the step, ours or not; None if it does not hold it."""
+    """Find the transaction, ours or not, that took the step on the contract; None if the contract lacks the step."""
     draw, contract = deed.draw, deed.draw.contract
     if contract is None or not deed.holds(chain.draw_state(contract.address, _hash(draw))):
         return None
@@ -230,14 +230,14 @@ def _taken_by(chain: "Chain", deed: _ContractCall) -> ChainTransaction | None:
             sent = ours.transaction
         else:
             sent, _ = ChainTransaction.objects.get_or_create(hash=taken_by)
-        # Given up too early, for a node that was behind: the chain has it.
+        # Given up too early because a node was behind: the chain has it.
         ChainTransaction.objects.filter(pk=sent.pk, state=State.LOST).update(state=State.SIGNED)
         take_step(draw, deed.step, sent)
     return ChainTransaction.objects.select_related("account").get(pk=sent.pk)
 
 
 def _sign_for(chain: "Chain", call: Call, step: Step, draws: list[Draw]) -> None:
-    """Signs and sends one transaction for a step of these draws, unless one of them has another by now."""
+    """Sign and send one transaction for a step of these draws, unless one of them has another by now."""
 
     def plan() -> list[Planned]:
         return [] if _have_live(step).filter(draw__in=draws).exists() else [(call, [(draw, step) for draw in draws])]
@@ -246,14 +246,15 @@ def _sign_for(chain: "Chain", call: Call, step: Step, draws: list[Draw]) -> None
 
 
 def _store_and_send(chain: "Chain", plan: Callable[[], Sequence[Planned]]) -> None:
-    """In the order of the nonces; what a node does not take now is sent by the next look at it."""
+    """Sign, store and send in nonce order; what no node takes now is sent when it is next looked at."""
     for sent in store_signed(chain, plan):
         send(chain, sent)
 
 
 def _sign_announcements(chain: "Chain", draw: Draw) -> None:
-    """All that wait to be announced, with consecutive nonces in the order of their numbers, so that the contract,
-    which takes the numbers one after the other, gets them in that order and none waits for a block of another's.
+    """Announce all waiting draws, with consecutive nonces in the order of their draw numbers.
+
+    The contract takes the numbers in order; so none waits for another's block.
     """
     contract = draw.contract
     if contract is None:
@@ -261,7 +262,7 @@ def _sign_announcements(chain: "Chain", draw: Draw) -> None:
     next_number = chain.next_sequence(contract.address)
     if next_number > draw.sequence:
         raise StepStuck(f"the contract is past the number {draw.sequence}, which it has under another manifest")
-    # Not only promised draws: a reorganisation may have taken back the announcement of one that is further on.
+    # Not only promised draws: a reorganisation may have undone the announcement of one in a later state.
     missing = Draw.objects.filter(contract=contract, sequence__gte=next_number)
 
     def waiting() -> list[Draw]:
@@ -305,14 +306,14 @@ def _sign_settlement(chain: "Chain", draw: Draw) -> None:
             hashes = [_hash(each) for each in together]
             call = chain.prepare_settle_many(contract.address, hashes, signature=signature)
         except ChainRejected:
-            together = [draw]  # one of the others cannot be settled, which is no reason for this one to wait
+            together = [draw]  # another cannot be settled, but this one need not wait for it
     if len(together) == 1:
         call = chain.prepare_settle(contract.address, _hash(draw), signature=signature)
     _sign_for(chain, call, Step.SETTLE, together)
 
 
 def _have_live(step: Step) -> QuerySet[ChainStep]:
-    """Steps that a transaction is taking or has taken."""
+    """Select steps that a transaction is taking or has taken."""
     return ChainStep.objects.filter(step=step, live=True).exclude(transaction__state__in=ChainTransaction.DEAD)
 
 
@@ -338,7 +339,7 @@ def _reason(step: str, sent: ChainTransaction | None) -> str:
 
 
 def _since(draw: Draw) -> int:
-    """The contract has no event of the draw before this moment, in Unix seconds."""
+    """Return a time, in Unix seconds, before which the contract has no event of the draw."""
     return int(draw.raffle.created_at.timestamp()) - CLOCKS
 
 

@@ -1,4 +1,4 @@
-"""The draw contracts of this installation: which one new draws are promised on, and how one is deployed."""
+"""The draw contracts of this installation: which one new draws use, and how one is deployed."""
 
 import logging
 import time
@@ -21,10 +21,10 @@ DEPLOY_SECONDS = 600
 
 
 def contract_for(sequence: int) -> Contract | None:
-    """The contract of the draw promised now: CHAIN_CONTRACT, or the newest that was deployed; None without a chain.
+    """Return the contract for a new draw: CHAIN_CONTRACT, or the newest deployed one; None without a chain.
 
-    A draw is promised whether its chain answers or not: that is asked only as long as the contract's beacon is unknown.
-    Raises ContractMissing if nothing was deployed, or if what was deployed draws with another beacon than the
+    A draw is promised even if its chain does not answer: the chain is asked only while the contract's beacon is
+    unknown. Raises ContractMissing if nothing was deployed, or if the contract draws with another beacon than the
     configured one, or does not take this number next.
     """
     if not settings.CHAIN_RPC_URLS:
@@ -47,9 +47,9 @@ def contract_for(sequence: int) -> Contract | None:
 
 
 def deploy_contract() -> Contract:
-    """Deploys the draw contract for the configured beacon and waits until that is confirmed, unless there is one.
+    """Deploy the draw contract for the configured beacon and wait for its confirmation, unless there is one.
 
-    Called again after a crash it goes on with the transaction that is under way.
+    Called again after a crash, it continues with the transaction under way.
     """
     chain = clients.required_chain()
     newest, known = _newest_deployed(), _known_contract()
@@ -89,13 +89,13 @@ def _deployment_under_way(chain: "Chain") -> ChainTransaction | None:
 
 
 def _is_usable(contract: Contract) -> bool:
-    """It takes the number that comes next, and draws with the configured beacon as far as is known."""
+    """Whether it takes the next draw number, and, as far as known, draws with the configured beacon."""
     beacons = ("", clients.beacon().chain_hash.hex())
     return contract.chain_hash in beacons and contract.takes(_next_sequence())
 
 
 def _deploy(chain: "Chain", newest: Contract | None) -> ChainTransaction | None:
-    """Signs and stores the deployment; None if another process has finished one since `newest` was."""
+    """Sign and store the deployment; return None if another process has finished one since `newest`."""
     beacon = clients.beacon()
     known_round = max(1, beacon.first_round_at(int(database_now().timestamp())) - 2)
     call = chain.prepare_deploy(
@@ -106,7 +106,7 @@ def _deploy(chain: "Chain", newest: Contract | None) -> ChainTransaction | None:
         void_after=settings.DRAW_VOID_SECONDS,
     )
 
-    # Under the account's lock: two that deploy at once agree on one transaction.
+    # Runs under the account's lock: two concurrent deployments agree on one transaction.
     def plan() -> list[Planned]:
         return [] if _deployment_under_way(chain) or _newest_deployed() != newest else [(call, [])]
 
@@ -115,7 +115,7 @@ def _deploy(chain: "Chain", newest: Contract | None) -> ChainTransaction | None:
 
 
 def _next_sequence() -> int:
-    """Numbers have no gap, whichever contract counts them."""
+    """Return the next draw number; numbers have no gap, even across contracts."""
     return (DrawSequence.objects.values_list("last", flat=True).first() or 0) + 1
 
 
@@ -135,7 +135,7 @@ def _newest_deployed() -> Contract | None:
 
 
 def _note_beacon(contract: Contract) -> None:
-    """What the contract says of its beacon, kept for good; while the chain does not answer, it stays unknown."""
+    """Read the contract's beacon and store it for good; it stays unknown while the chain does not answer."""
     try:
         contract.chain_hash = clients.required_chain().beacon_of(contract.address).hex()
     except ChainError as error:

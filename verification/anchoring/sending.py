@@ -1,6 +1,6 @@
-"""A transaction's way into the chain: one nonce, each version stored before it is sent, its fate followed.
+"""Sending and tracking of transactions: one nonce each, and each version stored before it is sent.
 
-Idempotent and safe in parallel: workers agree through the rows, and sending the same bytes twice is no harm.
+Idempotent and safe in parallel: workers coordinate through the rows, and sending the same bytes twice is harmless.
 """
 
 import logging
@@ -25,14 +25,14 @@ State = ChainTransaction.State
 REPEAT = timedelta(seconds=15)  # a node may have dropped what it took
 GONE = {"block": None, "block_hash": "", "block_time": None, "gas_used": None}
 
-# A call, and the steps of draws that it takes.
+# A call, and the draws' steps that it takes.
 Planned = tuple[Call, Sequence[tuple[Draw, str]]]
 
 
 def store_signed(chain: "Chain", plan: Callable[[], Sequence[Planned]]) -> list[ChainTransaction]:
-    """Allots a nonce to each call that `plan` gives, signs it and stores it, in one transaction.
+    """Allot a nonce to each call from `plan`, sign it and store it, in one transaction.
 
-    `plan` runs under the account's lock, so that of several workers one signs a step: it leaves out what is live.
+    `plan` runs under the account's lock and leaves out steps that are live, so that only one worker signs a step.
     """
     observed = chain.next_nonce()
     account, _ = ChainAccount.objects.get_or_create(chain_id=chain.chain_id, address=chain.operator)
@@ -59,15 +59,15 @@ def store_signed(chain: "Chain", plan: Callable[[], Sequence[Planned]]) -> list[
 
 
 def take_step(draw: Draw, step: str, sent: ChainTransaction) -> None:
-    """From now on this transaction takes the draw's step; whichever was to take it before does not any more."""
+    """Record that this transaction takes the draw's step from now on, instead of any earlier one."""
     ChainStep.objects.filter(draw=draw, step=step, live=True).exclude(transaction=sent).update(live=False)
     ChainStep.objects.update_or_create(draw=draw, step=step, transaction=sent, defaults={"live": True})
 
 
 def track(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
-    """Brings the row to what the chain says; sends what is in no block, again or with higher fees. Raises ChainError.
+    """Update the row to what the chain says; if it is in no block, send it, again or with higher fees.
 
-    Cost: two requests for what is mined, three or four for what is not.
+    Raises ChainError. Cost: two requests if it is mined, three or four if not.
     """
     if sent.state in (State.MINED, State.DONE):
         sent = _check_place(chain, sent)
@@ -79,13 +79,13 @@ def track(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
 
 
 def send(chain: "Chain", sent: ChainTransaction) -> None:
-    """Has a node take the newest version, again after a while, and with higher fees if stuck. Raises ChainError."""
+    """Send the newest version to a node, again after a while, with higher fees if stuck. Raises ChainError."""
     attempt = _newest(sent)
     if attempt.sent_at and database_now() - attempt.sent_at >= timedelta(seconds=settings.CHAIN_STUCK_SECONDS):
         try:
             attempt = _replacement(chain, sent, attempt) or attempt
         except ChainTooDear:
-            # The nodes may have dropped it, and it is good enough once the market falls; until then they may refuse.
+            # Nodes may have dropped it, and it is good enough once fees fall; until then they may refuse it.
             with suppress(ChainRejected):
                 _offer(chain, sent, attempt)
             raise
@@ -93,13 +93,13 @@ def send(chain: "Chain", sent: ChainTransaction) -> None:
 
 
 def _offer(chain: "Chain", sent: ChainTransaction, attempt: ChainAttempt) -> None:
-    """Has a node take this version, unless one was asked to just now."""
+    """Send this version to a node, unless that was done within REPEAT."""
     if attempt.repeated_at and database_now() - attempt.repeated_at < REPEAT:
         return
     try:
         chain.broadcast(bytes(attempt.raw))
     except ChainRejected:
-        # Spent on ours or on another's: the next look tells, by receipts and not by a node's words.
+        # If the nonce is spent, on ours or another's, the next look tells by receipts, not by a node's message.
         if sent.account is None or chain.nonces_used(sent.account.address) <= (sent.nonce or 0):
             raise
     ChainAttempt.objects.filter(pk=attempt.pk, sent_at=None).update(sent_at=Now())
@@ -107,24 +107,24 @@ def _offer(chain: "Chain", sent: ChainTransaction, attempt: ChainAttempt) -> Non
 
 
 def _check_place(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
-    """Whether its block is still the chain's, and how deep it is."""
+    """Check that its block is still in the chain, and how deep it is; return the updated row."""
     number = sent.block or 0
     found = chain.block(number)
     if found is None:
         return sent  # this node is behind
     if found.hash != sent.block_hash:
         log.warning("block %s of transaction %s was reorganised away", number, sent.hash)
-        # It is as if it had never been sent. Others of the same days are looked at as soon as can be.
+        # As if it had never been sent. Other recent transactions are checked as soon as possible.
         sent.attempts.update(sent_at=None, repeated_at=None)
         ChainTransaction.objects.filter(state__in=(State.MINED, State.DONE)).update(due_at=Now())
         return _note(sent, state=State.SIGNED, **GONE)
     state = _depth_state(chain.head() - number + 1)
-    # What counts does not cease to because a node is behind.
+    # A transaction that counts keeps counting when a node is behind.
     return sent if state in (sent.state, State.MINED) else _note(sent, state=state)
 
 
 def _look_for(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
-    """Whether one of its versions is in a block, or its nonce is spent on another transaction for good."""
+    """Check if one of its versions is in a block, or its nonce spent on another for good; return the updated row."""
     if found := _receipt(chain, sent):
         return _note_receipt(chain, sent, *found)
     if sent.account is None:
@@ -152,7 +152,7 @@ def _note_receipt(chain: "Chain", sent: ChainTransaction, mined: str, receipt: R
     state = _depth_state(chain.head() - receipt.block_number + 1)
     if not receipt.succeeded:
         if state == State.MINED:
-            return sent  # in another block it may yet succeed
+            return sent  # it may still succeed in another block
         state = State.REVERTED
     place = {"block": receipt.block_number, "block_hash": receipt.block_hash, "block_time": receipt.block_timestamp}
     return _note(sent, state=state, hash=mined, gas_used=receipt.gas_used, **place)
@@ -165,14 +165,14 @@ def _depth_state(depth: int) -> State:
 
 
 def _note(sent: ChainTransaction, **facts: object) -> ChainTransaction:
-    """Writes what was found, unless another worker wrote something since; gives the row as it is now."""
+    """Store what was found, unless another worker has written since; return the row as it is now."""
     as_seen = ChainTransaction.objects.filter(pk=sent.pk, state=sent.state, block_hash=sent.block_hash)
     as_seen.update(**facts)
     return ChainTransaction.objects.select_related("account").get(pk=sent.pk)
 
 
 def _replacement(chain: "Chain", sent: ChainTransaction, former: ChainAttempt) -> ChainAttempt | None:
-    """The same call under the same nonce with higher fees, stored; None if it is not this one that holds things up.
+    """Sign and store the same call and nonce with higher fees; return None if this transaction is not the stuck one.
 
     Raises ChainTooDear at the cap.
     """
@@ -201,7 +201,7 @@ def _replacement(chain: "Chain", sent: ChainTransaction, former: ChainAttempt) -
 
 
 def _revive(account: ChainAccount, nonce: int) -> None:
-    """The nonce was spent, and is free again: a reorganisation. What was given up there is sent again."""
+    """Send transactions given up at this nonce again, which a reorganisation has made free."""
     given_up = ChainTransaction.objects.filter(account=account, nonce=nonce, state__in=ChainTransaction.DEAD)
     if given_up.update(state=State.SIGNED, **GONE):
         log.warning("nonce %s of %s is free again after a reorganisation", nonce, account.address)

@@ -1,1 +1,1 @@
-"""The browser's room: how the one library that the page of a draw needs is bundled into one committed file."""
+"""Bundling of the one library that a draw's page needs into one committed file."""

@@ -1,4 +1,4 @@
-"""What is asked of a chain, and what is sent to it."""
+"""Requests and transactions to a chain."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,7 +27,7 @@ from verification.chain_types import (
 from verification.contract import VOID_AFTER, artefact
 from verification.contract.encoding import decode_signature, encode_public_key, encode_signature
 
-_GAS_MARGIN = 1.25  # over the estimate, since state may differ a little when the transaction runs
+_GAS_MARGIN = 1.25  # over the estimate, as state may differ a little when the transaction runs
 _BASE_FEE_MARGIN = 2  # a full block raises the base fee by an eighth: this covers six of them
 _NOT_NOW = frozenset({-32603, -32005, -32002})  # internal error, too many requests, resource unavailable (EIP-1474)
 _SETTLES = frozenset({"settle", "settle_many"})
@@ -35,9 +35,9 @@ _LOG_SPAN = 10_000  # blocks whose events are asked for at once: public nodes re
 
 
 class Chain:
-    """A chain behind one or more nodes, tried in order, once a call; `timeout` bounds each node's answer, in seconds.
+    """A chain behind nodes tried in order, once per call; `timeout` limits each node's answer, in seconds.
 
-    Without an operator's key it only reads. `max_fee` is the most that a unit of gas may cost, in wei; 0 is no limit.
+    Without an operator's key it only reads. `max_fee` is the highest price of a unit of gas, in wei; 0 is no limit.
     """
 
     def __init__(
@@ -60,15 +60,15 @@ class Chain:
         return self._signer().address
 
     def ping(self) -> None:
-        """Returns if some node answers and is of this chain; else raises ChainUnavailable."""
+        """Raise ChainUnavailable unless some node answers and is of this chain."""
         self.head()
 
     def head(self) -> int:
-        """The number of the newest block."""
+        """Ask for the number of the newest block."""
         return self._ask(lambda node: int(node.eth.block_number))
 
     def block(self, number: int) -> Block | None:
-        """The chain's block of this number, as it is now; None if the node has none (it may be behind)."""
+        """Fetch the block of this number, as it is now; None if the node has none (it may be behind)."""
 
         def ask(node: Web3) -> Block | None:
             try:
@@ -80,7 +80,7 @@ class Chain:
         return self._ask(ask)
 
     def balance(self, address: str) -> int:
-        """In wei."""
+        """Ask for the balance, in wei."""
         checksummed = Web3.to_checksum_address(address)
         return self._ask(lambda node: int(node.eth.get_balance(checksummed)))
 
@@ -89,18 +89,18 @@ class Chain:
         return bool(self._ask(lambda node: bytes(node.eth.get_code(checksummed))))
 
     def nonces_used(self, address: str, block: int | None = None) -> int:
-        """How many nonces of the address are spent in the chain up to the block, or up to the newest."""
+        """Ask how many nonces of the address are spent up to the block, by default the newest."""
         checksummed = Web3.to_checksum_address(address)
         return self._ask(
             lambda node: int(node.eth.get_transaction_count(checksummed, "latest" if block is None else block))  # type: ignore[arg-type]
         )
 
     def next_nonce(self) -> int:
-        """The operator's first nonce that is in no block. What only waits in a node may yet be dropped."""
+        """Ask for the operator's first nonce in no block. What only waits in a node may still be dropped."""
         return self.nonces_used(self._signer().address)
 
     def fees(self) -> Fees:
-        """What to offer now. Raises ChainTooDear if that is more than `max_fee`."""
+        """Return the fees to offer now. Raises ChainTooDear if they exceed `max_fee`."""
         base = self._ask(lambda node: int(node.eth.get_block("latest")["baseFeePerGas"]))
         tip = self._ask(lambda node: int(node.eth.max_priority_fee))
         if self.max_fee and base + tip > self.max_fee:
@@ -116,7 +116,7 @@ class Chain:
         first_sequence: int,
         void_after: int = VOID_AFTER,
     ) -> Call:
-        """The contract. Any round of the beacon that has appeared serves for its test of itself.
+        """Prepare the deployment. Any round that has appeared serves for the contract's test of itself.
 
         The first draw announced must have the number `first_sequence`; `void_after` is in seconds.
         """
@@ -133,15 +133,15 @@ class Chain:
         return self._prepare("", constructor.data_in_transaction)
 
     def deployed_address(self, deployer: str, nonce: int) -> str:
-        """Where the contract comes to be that this account deploys with this nonce."""
+        """Return the address of a contract that this account deploys with this nonce."""
         return get_create_address(Web3.to_checksum_address(deployer), Nonce(nonce))
 
     def prepare_announce(
         self, contract: str, manifest_hash: bytes, *, sequence: int, delay_seconds: int, like: Call | None = None
     ) -> Call:
-        """The announcement, with gas and fees asked of a node. Raises ChainRejected if it would revert.
+        """Prepare the announcement, with gas and fees from a node. Raises ChainRejected if it would revert.
 
-        For one that follows another which is still on its way, and so cannot be simulated, `like` gives both.
+        One that follows another still under way cannot be simulated: `like` then gives gas and fees.
         """
         arguments = [manifest_hash, sequence, delay_seconds]
         if like is None:
@@ -150,27 +150,27 @@ class Chain:
         return self.call_of(contract, data, like.transaction["gas"], like.fees)
 
     def prepare_commit(self, contract: str, manifest_hash: bytes, *, root: bytes, tickets: int, wanted: int) -> Call:
-        """The commitment; `wanted` is min(tickets, prizes + alternates), and at most MAX_PICKS."""
+        """Prepare the commitment; `wanted` is min(tickets, prizes + alternates), and at most MAX_PICKS."""
         return self._prepare_call(contract, "commit", [manifest_hash, root, tickets, wanted])
 
     def prepare_settle(self, contract: str, manifest_hash: bytes, *, signature: bytes) -> Call:
-        """The settlement; `signature` is the round's, compressed. Raises ValueError if it is no point of the curve."""
+        """Prepare the settlement; `signature` is the round's, compressed. Raises ValueError if not on the curve."""
         return self._prepare_call(contract, "settle", [manifest_hash, encode_signature(signature)])
 
     def prepare_settle_many(self, contract: str, manifest_hashes: Sequence[bytes], *, signature: bytes) -> Call:
-        """The settlement of up to MAX_DRAWS draws that share a round; those that are settled are passed over."""
+        """Prepare the settlement of up to MAX_DRAWS draws that share a round; settled ones are skipped."""
         return self._prepare_call(contract, "settle_many", [sorted(manifest_hashes), encode_signature(signature)])
 
     def prepare_declare_void(self, contract: str, manifest_hash: bytes) -> Call:
-        """Says that a draw whose round never appeared is to be void."""
+        """Prepare the declaration that a draw whose round never appeared is to be void."""
         return self._prepare_call(contract, "declare_void", [manifest_hash])
 
     def prepare_void(self, contract: str, manifest_hash: bytes) -> Call:
-        """Ends a declared draw without a result, once its `void_at` is over."""
+        """Prepare the end of a declared draw without a result, once its `void_at` is over."""
         return self._prepare_call(contract, "void", [manifest_hash])
 
     def call_of(self, to: str, data: bytes, gas: int, fees: Fees) -> Call:
-        """A call as it was once prepared, with other fees."""
+        """Return a call that was prepared before, with other fees."""
         return Call(
             {"type": 2, "chainId": self.chain_id, "value": 0, "from": self._signer().address}
             | {"data": Web3.to_hex(data), "gas": gas, "maxFeePerGas": fees.most, "maxPriorityFeePerGas": fees.tip}
@@ -178,14 +178,14 @@ class Chain:
         )
 
     def sign(self, call: Call, nonce: int) -> SignedCall:
-        """Signs without asking anybody, so it may be called inside a database transaction."""
+        """Sign without a request, so that it may be called inside a database transaction."""
         signed = self._signer().sign_transaction(call.transaction | {"nonce": nonce})
         return SignedCall(bytes(signed.raw_transaction), Web3.to_hex(signed.hash), nonce)
 
     def broadcast(self, raw: bytes) -> None:
-        """Hands the transaction to a node. May be repeated: one that the chain already knows counts as sent.
+        """Send the transaction to a node. May be repeated: one that the chain already knows counts as sent.
 
-        Raises ChainUnavailable, after which it may have been sent or not, or ChainRejected.
+        Raises ChainUnavailable, after which it may or may not have been sent, or ChainRejected.
         """
 
         def ask(node: Web3) -> None:
@@ -199,12 +199,12 @@ class Chain:
         try:
             self._ask(ask)
         except ChainRejected:
-            # "already known", "nonce too low" and their like differ from node to node; what the node holds does not
+            # messages such as "already known" or "nonce too low" differ between nodes; what the node holds does not
             if not self._knows(Web3.to_hex(Web3.keccak(raw))):
                 raise
 
     def receipt(self, transaction_hash: str) -> Receipt | None:
-        """The receipt, or None as long as the transaction is in no block of the chain."""
+        """Fetch the receipt; None while the transaction is in no block of the chain."""
 
         def ask(node: Web3) -> Receipt | None:
             try:
@@ -223,28 +223,28 @@ class Chain:
         return self._ask(ask)
 
     def draw_state(self, contract: str, manifest_hash: bytes) -> DrawState:
-        """The draw as the contract has it, in the newest block."""
+        """Read the draw from the contract, in the newest block."""
         status, *fields = self._read(contract, "draws", manifest_hash)
         return DrawState(DrawStatus(status), *fields)
 
     def next_sequence(self, contract: str) -> int:
-        """The number that the contract takes next, in the newest block."""
+        """Read the number that the contract takes next, in the newest block."""
         return int(self._read(contract, "next_sequence"))
 
     def beacon_of(self, contract: str) -> bytes:
-        """The chain hash of the beacon that the contract draws with."""
+        """Read the chain hash of the beacon that the contract draws with."""
         return bytes(self._read(contract, "CHAIN_HASH"))
 
     def settled_picks(self, contract: str, manifest_hash: bytes) -> list[int]:
-        """The picked indices of a settled draw, in order. Raises ChainRejected before it is settled."""
+        """Read the picked indices of a settled draw, in order. Raises ChainRejected before it is settled."""
         return list(self._read(contract, "picks", manifest_hash))
 
     def verifies(self, contract: str, round: int, signature: bytes) -> bool:  # noqa: A002 (the beacon's own word)
-        """Whether the contract takes this for the signature of the round. Costs no gas."""
+        """Whether the contract accepts this as the round's signature. Costs no gas."""
         return self._read(contract, "verify", round, encode_signature(signature))
 
     def transaction_of(self, contract: str, event: str, manifest_hash: bytes, *, not_before: int) -> str | None:
-        """The hash of the transaction that emitted this event of the draw; None if there is none since `not_before`.
+        """Find the hash of the transaction that emitted this event of the draw; None if none has since `not_before`.
 
         Cost: two requests for every 10,000 blocks since then, the newest first.
         """
@@ -263,9 +263,9 @@ class Chain:
         return None
 
     def signature_in(self, transaction_hash: str) -> bytes | None:
-        """The signature that a transaction hands to `settle` or `settle_many`, compressed, not verified.
+        """Read the compressed, unverified signature that a transaction passes to `settle` or `settle_many`.
 
-        None if it calls neither: another contract may have handed it on.
+        None if it calls neither: another contract may have passed it on.
         """
 
         def ask(node: Web3) -> bytes:
@@ -283,7 +283,7 @@ class Chain:
 
     def _read(self, contract: str, function: str, *arguments: Any) -> Any:
         address = Web3.to_checksum_address(contract)
-        self._contract.encode_abi(function, args=arguments)  # a wrong argument is raised here, and no node's fault
+        self._contract.encode_abi(function, args=arguments)  # raises on a wrong argument, which is no node's fault
 
         def ask(node: Web3) -> Any:
             return node.eth.contract(address, abi=artefact()["abi"]).functions[function](*arguments).call()
@@ -294,7 +294,7 @@ class Chain:
         return self._prepare(contract, self._contract.encode_abi(function, args=arguments))
 
     def _prepare(self, to: str, data: str) -> Call:
-        """Asks a node for gas and fees; raises ChainRejected with the contract's reason if the call would revert."""
+        """Ask a node for gas and fees. Raises ChainRejected with the contract's reason if the call would revert."""
         call: dict[str, Any] = {"from": self._signer().address, "data": data}
         call |= {"to": Web3.to_checksum_address(to)} if to else {}
         gas = self._ask(lambda node: int(node.eth.estimate_gas(call)))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The nodes of a chain, tried in order: whoever answers, and is of the right chain, is believed."""
+"""The nodes of a chain, tried in order: the first that answers and is of the right chain is trusted."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ from web3.middleware import ExtraDataToPOAMiddleware
 
 from verification.chain_types import ChainRejected, ChainUnavailable
 
-AVOIDED = 30.0  # seconds for which a node that failed is asked last, so that a hung one is not waited for every time
+AVOIDED = 30.0  # seconds for which a failed node is asked last, so that not every call waits for a hung one
 _REVERTED = "execution reverted"
 
 
@@ -28,13 +28,14 @@ _REVERTED = "execution reverted"
 class _Node:
     name: str
     web3: Web3
-    of_this_chain: bool = False  # it said so, and has not failed since
+    of_this_chain: bool = False  # it has said so, and not failed since
     failed_at: float = float("-inf")
 
 
 class Nodes:
-    """Each node's answer is bounded by `timeout` seconds, and believed only once the node has said that it is of the
-    chain `chain_id`: after that again whenever it failed in between.
+    """Nodes whose answers must come within `timeout` seconds.
+
+    A node is trusted only once it has said that it is of the chain `chain_id`, and must say so again after a failure.
     """
 
     def __init__(self, rpc_urls: Sequence[str], chain_id: int, timeout: float) -> None:
@@ -44,7 +45,7 @@ class Nodes:
         self._nodes = [_Node(_name(url), _web3(url, timeout)) for url in rpc_urls]
 
     def ask[T](self, question: Callable[[Web3], T]) -> T:
-        """The answer of the first node that gives one. A revert is an answer; `null` where a number belongs is none.
+        """Return the answer of the first node that gives one. A revert is an answer, `null` for a number is not.
 
         Raises ChainRejected on a revert, and ChainUnavailable, which names each node's fault.
         """
@@ -83,13 +84,13 @@ class _OtherChain(Exception):
 
 
 def _name(url: str) -> str:
-    """Host and port: the rest of a node's address is often a secret."""
+    """Return host and port: the rest of a node's address is often a secret."""
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _web3(url: str, timeout: float) -> Web3:
-    # One attempt, and a bound on the whole body (`stream`): by default a hung node would hold us for 150 s. A node
-    # does not send us, with a signed transaction, to an address of its choice.
+    # One attempt, and a time limit on the whole body (`stream`): by default a hung node would hold us for 150 s. No
+    # redirects, so that a node cannot send a signed transaction to an address of its choice.
     options = {"timeout": timeout, "stream": True, "allow_redirects": False, "hooks": {"response": _read_as_it_comes}}
     web3 = Web3(HTTPProvider(url, request_kwargs=options, exception_retry_configuration=None))
     web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)  # some chains put more into a block's extraData
@@ -97,7 +98,7 @@ def _web3(url: str, timeout: float) -> Web3:
 
 
 def _read_as_it_comes(response: requests.Response, **_: Any) -> None:
-    """web3 iterates over the body to bound its time, and by default that is byte for byte."""
+    """Read the body in chunks as they arrive: web3 iterates over it to limit its time, by default byte by byte."""
 
     def pieces(*_: Any, **__: Any) -> Iterator[bytes]:
         try:
@@ -111,12 +112,12 @@ def _read_as_it_comes(response: requests.Response, **_: Any) -> None:
 
 
 def code_of(error: Web3RPCError) -> int | None:
-    """The number of a node's error."""
+    """Return the code of a node's error."""
     return _details(error).get("code")
 
 
 def reason_of(error: ContractLogicError | Web3RPCError) -> str:
-    """The contract's or the node's own word."""
+    """Return the contract's or the node's own message."""
     message = _details(error).get("message") if isinstance(error, Web3RPCError) else error.message
     return str(message or error.message).removeprefix(_REVERTED).removeprefix(":").strip() or _REVERTED
 

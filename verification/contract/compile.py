@@ -1,4 +1,4 @@
-"""Compiles draws.vy into draws.json: `python -m verification.contract.compile`. Development only, needs vyper."""
+"""Compile draws.vy into draws.json: `python -m verification.contract.compile`. Development only, needs vyper."""
 
 import json
 import sys
@@ -16,13 +16,13 @@ EVM_VERSION, OPTIMIZE = "prague", OptimizationLevel.GAS
 
 
 def compile_source() -> dict[str, Any]:
-    """The artefact of the source as it stands: the same bytes for the same source, compiler and settings."""
+    """Compile the present source; the same source, compiler and settings give the same bytes."""
     source = SOURCE.read_text()
     output = compile_code(
         source,
         output_formats=["abi", "bytecode", "bytecode_runtime"],
         settings=Settings(evm_version=EVM_VERSION, optimize=OPTIMIZE),
-        no_bytecode_metadata=True,  # it would hold a hash of paths
+        no_bytecode_metadata=True,  # which would contain a hash of paths
     )
     return {
         "abi": output["abi"],

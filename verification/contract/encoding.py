@@ -1,4 +1,4 @@
-"""Points of BLS12-381 as the contract takes them: EIP-2537, a coordinate of 64 bytes being two words. Pure."""
+"""Points of BLS12-381 as the contract takes them: EIP-2537, each coordinate of 64 bytes as two words."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,16 +6,16 @@ from py_arkworks_bls12381 import G1Point, G2Point
 
 _COORDINATE, _PAD = 48, 16
 _P = 0x1A0111EA397FE69A4B1BA7B6434BACD764774B84F38512BF6730D2A0F6B0F6241EABFFFEB153FFFFB9FEFFFFFFFFAAAB  # the field's
-_COMPRESSED, _GREATER = 0x80, 0x20  # flags in the first byte: that it is, and which of the two points it is
+_COMPRESSED, _GREATER = 0x80, 0x20  # flags in the first byte: that the point is compressed, and which of the two it is
 
 
 def encode_signature(compressed: bytes) -> list[int]:
-    """The four words of a point in G1. Raises ValueError on bytes that are no compressed point of the subgroup."""
+    """Return the four words of a point in G1. Raises ValueError unless it is a compressed point of the subgroup."""
     return list(_words(G1Point.from_compressed_bytes(compressed).to_xy_bytes_be()))
 
 
 def decode_signature(words: Sequence[int]) -> bytes:
-    """The point in G1 of these four words, compressed; whether it is one is left to who verifies it.
+    """Return the compressed point in G1 of these four words, without checking that it is on the curve.
 
     Raises ValueError on words that are no two coordinates.
     """
@@ -29,7 +29,7 @@ def decode_signature(words: Sequence[int]) -> bytes:
 
 
 def encode_public_key(compressed: bytes) -> list[int]:
-    """The eight words of a point in G2. Raises ValueError on bytes that are no compressed point of the subgroup."""
+    """Return the eight words of a point in G2. Raises ValueError unless it is a compressed point of the subgroup."""
     return list(_words(G2Point.from_compressed_bytes(compressed).to_xy_bytes_be()))
 
 

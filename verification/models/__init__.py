@@ -1,4 +1,4 @@
-"""Draws, what they have on their chain, and what became of their picks."""
+"""Draws, their chain transactions, and the outcomes of their picks."""
 
 from verification.models.chain import ChainAccount, ChainAttempt, ChainStep, ChainTransaction
 from verification.models.draws import Contract, Draw, DrawSequence, EntriesIndex, Pick, UntoldDraw

@@ -1,4 +1,4 @@
-"""What draws have on their chain: transactions, one nonce each, and every version of them, stored before it is sent."""
+"""Chain transactions of draws: one nonce each, and every version of them, stored before it is sent."""
 
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from verification.models.draws import Draw
 
 
 class ChainAccount(Claimable):
-    """A signing address: its next free nonce, and what was last read of its balance.
+    """A signing address: its next free nonce, and its balance as last read.
 
     Locked while a nonce is allotted, so that workers never share one.
     """
@@ -34,16 +34,16 @@ class ChainAccount(Claimable):
 class ChainTransaction(Claimable):
     """One nonce of an account, spent on one step of one or several draws, or on a contract.
 
-    Whichever attempt is mined counts. Another's transaction that took a step of ours has no account and no attempts.
+    The attempt that is mined counts. A transaction of somebody else that took our step has no account and no attempts.
     """
 
     class State(models.TextChoices):
-        SIGNED = "signed", "Signed"  # stored; in no block that anyone knows of
-        MINED = "mined", "Mined"  # in a block that may yet be reorganised
-        DONE = "done", "Done"  # so deep that it counts
-        FINAL = "final", "Final"  # so deep that nobody looks again
-        REVERTED = "reverted", "Reverted"  # mined to no effect
-        LOST = "lost", "Lost"  # its nonce is spent on a transaction that is not ours
+        SIGNED = "signed", "Signed"  # stored; in no known block
+        MINED = "mined", "Mined"  # in a block that may still be reorganised
+        DONE = "done", "Done"  # deep enough to count
+        FINAL = "final", "Final"  # so deep that it is not checked again
+        REVERTED = "reverted", "Reverted"  # mined without effect
+        LOST = "lost", "Lost"  # its nonce is spent on another's transaction
 
     COUNTS: ClassVar = (State.DONE, State.FINAL)
     DEAD: ClassVar = (State.REVERTED, State.LOST)
@@ -59,7 +59,7 @@ class ChainTransaction(Claimable):
     block_hash = models.CharField(max_length=66, blank=True)
     block_time = models.PositiveBigIntegerField(null=True, help_text="Unix seconds.")
     gas_used = models.PositiveBigIntegerField(null=True)
-    # When a sweep looks again; the steps that wait for it look by themselves.
+    # When a sweep checks it again; steps that wait for it check it themselves.
     due_at = models.DateTimeField(db_default=Now())
     created_at = models.DateTimeField(db_default=Now())
 
@@ -86,7 +86,7 @@ class ChainTransaction(Claimable):
 
 
 class ChainAttempt(models.Model):
-    """A signed version of a transaction: the same nonce and call as the others, and higher fees than those before."""
+    """A signed version of a transaction: same nonce and call as the others, higher fees than earlier ones."""
 
     transaction = models.ForeignKey(ChainTransaction, models.PROTECT, related_name="attempts")
     raw = models.BinaryField()
@@ -105,7 +105,7 @@ class ChainAttempt(models.Model):
 
 
 class ChainStep(models.Model):
-    """A step of a draw, and the transaction that takes it. Of those that were tried at most one is live."""
+    """A step of a draw, and a transaction that takes it. At most one of a step's transactions is live."""
 
     class Step(models.TextChoices):
         ANNOUNCE = "announce", "Announce"

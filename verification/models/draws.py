@@ -1,4 +1,4 @@
-"""Draws: their promises, the steps that they have taken, and their picks."""
+"""Draws: their promises, states and picks."""
 
 from datetime import datetime, timedelta
 
@@ -16,7 +16,7 @@ from verification.querysets import DrawQuerySet
 
 
 class Contract(models.Model):
-    """A draw contract of ours on a chain; new draws use the newest of the configured chain."""
+    """One of our draw contracts on a chain; new draws use the newest of the configured chain."""
 
     chain_id = models.PositiveBigIntegerField()
     address = models.CharField(max_length=42)
@@ -32,14 +32,14 @@ class Contract(models.Model):
         return f"{self.address} on chain {self.chain_id}"
 
     def takes(self, sequence: int) -> bool:
-        """Whether this is the number that it takes next: a number promised elsewhere is a gap it never gets over."""
+        """Whether it takes this number next: it can never pass a gap left by a number promised elsewhere."""
         last = self.draws.aggregate(last=models.Max("sequence"))["last"]
         due = self.first_sequence if last is None else last + 1
         return due is None or due == sequence
 
 
 class DrawSequence(models.Model):
-    """The one row that numbers draws without a gap: it is counted up in the transaction that publishes a raffle."""
+    """The one row that numbers draws without a gap: the transaction that publishes a raffle increments it."""
 
     last = models.PositiveIntegerField(default=0)
 
@@ -51,16 +51,16 @@ class DrawSequence(models.Model):
 
 
 class Draw(Claimable):
-    """The draw of one raffle. Each state is reached by one idempotent step (`verification.services`)."""
+    """The draw of one raffle. One idempotent step leads to each state (`verification.services`)."""
 
     class State(models.TextChoices):
         PROMISED = "promised", "Promised"  # the manifest is fixed and public here
         ANNOUNCED = "announced", "Announced"  # the contract has the manifest's hash (or no chain is configured)
         FROZEN = "frozen", "Frozen"  # the entries are fixed for good
-        COMMITTED = "committed", "Committed"  # their root is public, the beacon round follows from when it was
-        DRAWN = "drawn", "Drawn"  # the round appeared, the picks stand
+        COMMITTED = "committed", "Committed"  # their root is public, and the time of that fixes the beacon round
+        DRAWN = "drawn", "Drawn"  # the round appeared, the picks are fixed
         SETTLED = "settled", "Settled"  # the contract computed the same picks
-        VOID = "void", "Void"  # cancelled before the freeze, or the round never appeared: there will be no picks
+        VOID = "void", "Void"  # cancelled before the freeze, or the round never appeared: no picks
 
     raffle = models.OneToOneField(Raffle, models.PROTECT, primary_key=True, related_name="draw")
     sequence = models.PositiveIntegerField(unique=True)
@@ -98,22 +98,22 @@ class Draw(Claimable):
 
     @property
     def is_anchored(self) -> bool:
-        """Its steps are recorded on a chain."""
+        """Whether its steps are recorded on a chain."""
         return self.contract_id is not None
 
     @property
     def is_frozen(self) -> bool:
-        """Its entries are fixed, and a draw is or will be held of them."""
+        """Whether its entries are fixed, and a draw of them is or will be held."""
         return self.state in (self.State.FROZEN, self.State.COMMITTED) or self.is_drawn
 
     @property
     def is_drawn(self) -> bool:
-        """Its picks stand."""
+        """Whether its picks are fixed."""
         return self.state in (self.State.DRAWN, self.State.SETTLED)
 
     @property
     def promised_beacon(self) -> Beacon:
-        """The beacon that the manifest names, whatever is configured today."""
+        """The beacon that the manifest names, even if another is configured today."""
         promise = parse(self.manifest)["beacon"]
         return Beacon(
             chain_hash=bytes.fromhex(promise["chain_hash"]),
@@ -125,12 +125,12 @@ class Draw(Claimable):
 
     @property
     def void_at(self) -> datetime | None:
-        """From when on it can become void; None unless that was declared. Until then its round still decides."""
+        """When it can become void; None unless that was declared. Until then its round still decides."""
         return self.void_declared_at and self.void_declared_at + timedelta(seconds=self.void_after)
 
 
 class Pick(models.Model):
-    """One pick: pick 1 wins prize 1, and so on; those after the prizes are alternates, in order."""
+    """One pick: pick 1 wins prize 1, and so on; picks after the prizes are alternates, in order."""
 
     draw = models.ForeignKey(Draw, models.PROTECT, related_name="picks")
     position = models.PositiveSmallIntegerField()
@@ -157,7 +157,7 @@ class Pick(models.Model):
 
 
 class UntoldDraw(Claimable):
-    """A held draw of which those who won nothing are still to be told; the row goes when all of them were."""
+    """A held draw whose entrants without a prize are still to be told; deleted once all of them were."""
 
     draw = models.OneToOneField(Draw, models.CASCADE, primary_key=True, related_name="+")
 
@@ -166,7 +166,7 @@ class UntoldDraw(Claimable):
 
 
 class EntriesIndex(models.Model):
-    """The upper levels of a committed draw's tree: with one block of entries, all that a buyer's path needs.
+    """The upper levels of a committed draw's tree: together with one block of entries, all that a path needs.
 
     Written by the step that commits, fixed from then on. Size: 88 bytes a block.
     """

@@ -1,4 +1,4 @@
-"""What became of the picks after the draw: prizes that passed on, always to the next alternate, never by a redraw."""
+"""Outcomes of picks after the draw: prizes pass to the next alternate, never by a redraw."""
 
 from django.conf import settings
 from django.db import models
@@ -13,7 +13,7 @@ MAX_REASON = 300
 
 
 class Forfeit(models.Model):
-    """A pick that lost its prize, or its place among the alternates, for a reason that anyone can read."""
+    """A pick that lost its prize, or its place among the alternates, for a public reason."""
 
     class Kind(models.TextChoices):
         DISQUALIFIED = "disqualified", "Disqualified"  # was not entitled to win
@@ -55,7 +55,7 @@ class Award(models.Model):
 
 
 class Outcome(models.TextChoices):
-    """Where a pick stands today; derived, never stored."""
+    """The outcome of a pick today; derived, never stored."""
 
     WINNER = "winner", "Winner"  # holds the prize that it won
     ALTERNATE = "alternate", "Alternate"  # waits for its turn
@@ -66,7 +66,7 @@ class Outcome(models.TextChoices):
 
 
 def outcome_of(pick: Pick) -> Outcome:
-    """Where the pick stands. Cost: none where its forfeit and its award are read with it."""
+    """Return the pick's outcome. Cost: none if its forfeit and award were read with it."""
     if hasattr(pick, "forfeit"):
         return Outcome(pick.forfeit.kind)
     if not hasattr(pick, "award"):
@@ -77,5 +77,5 @@ def outcome_of(pick: Pick) -> Outcome:
 
 
 def held_prize(pick: Pick) -> Prize | None:
-    """The prize that the pick holds today. Cost: none where its award and that one's prize are read with it."""
+    """Return the prize that the pick holds today. Cost: none if its award and the award's prize were read with it."""
     return pick.award.prize if hasattr(pick, "award") and pick.award.lost_at is None else None

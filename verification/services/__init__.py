@@ -1,4 +1,4 @@
-"""Writes of draws: the promise at publication, then one idempotent step after another."""
+"""Writes of draws: the promise at publication, then idempotent steps in order."""
 
 from verification.services.draw_steps import advance_draw, decide_with
 from verification.services.outcomes import claim_award, forfeit_pick, next_alternate

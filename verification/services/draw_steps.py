@@ -1,8 +1,8 @@
-"""The steps of a draw after its promise, each idempotent, one after another.
+"""The idempotent steps of a draw after its promise, in order.
 
-A step gathers what it needs from outside with no transaction open, then writes in one transaction that first checks,
-under the draw's lock, that the step is still to be taken. A crash between any two lines leaves a state from which the
-same step can be taken again, with the same result.
+A step first collects what it needs from the chain and the beacon, without a transaction. Then it writes in one
+transaction, which first checks, under the draw's lock, that the step is still to be taken. After a crash at any point,
+the same step can be taken again with the same result.
 """
 
 import logging
@@ -39,7 +39,7 @@ PAUSE = timedelta(seconds=5)
 
 
 def advance_draw(raffle_id: UUID) -> Draw:
-    """Takes every step that can be taken now, and notes why the next one cannot. Idempotent, safe in parallel."""
+    """Take every step that can be taken now, and note why the next one cannot. Idempotent, safe in parallel."""
     while True:
         draw = Draw.objects.select_related("raffle", "contract").get(pk=raffle_id)
         step = STEPS.get(draw.state)
@@ -50,7 +50,7 @@ def advance_draw(raffle_id: UUID) -> Draw:
 
 
 def decide_with(raffle_id: UUID, signature: bytes) -> Draw:
-    """Decides a draw with its round's signature, which anyone may hand in, and goes on as `advance_draw` does.
+    """Decide a draw with its round's signature, which anyone may submit, and continue like `advance_draw`.
 
     Raises SignatureRefused unless the draw waits for its round and this is that round's signature.
     """
@@ -61,7 +61,7 @@ def decide_with(raffle_id: UUID, signature: bytes) -> Draw:
 
 
 def _take(step: Callable[[Draw], None], draw: Draw) -> bool:
-    """Takes the step; False if it cannot be taken now, which is noted."""
+    """Take the step; if it cannot be taken now, note that and return False."""
     try:
         step(draw)
     except StepStuck as stuck:
@@ -77,7 +77,7 @@ def _take(step: Callable[[Draw], None], draw: Draw) -> bool:
 
 
 def announce(draw: Draw) -> None:
-    """Promised → announced: the contract has the manifest's hash. If the raffle was cancelled meanwhile, void."""
+    """Promised → announced, once the contract has the manifest's hash; → void if the raffle was cancelled meanwhile."""
     anchor_promise(draw)
     with transaction.atomic():
         raffle = Raffle.objects.select_for_update(no_key=True).get(pk=draw.pk)
@@ -85,10 +85,10 @@ def announce(draw: Draw) -> None:
 
 
 def freeze(draw: Draw) -> None:
-    """Announced → frozen, once the sale is closed and no payment is under way; or the raffle is cancelled.
+    """Announced → frozen, once the sale is closed and no payment is under way; or cancel the raffle.
 
-    Below `min_tickets`, or with no ticket at all, everyone is refunded as promised. From here on no purchase of this
-    raffle can be paid or refunded.
+    Below `min_tickets`, or without any ticket, everyone is refunded as promised. After this, no purchase of the raffle
+    can be paid or refunded.
     """
     with transaction.atomic():
         raffle = Raffle.objects.select_for_update(no_key=True).get(pk=draw.pk)
@@ -110,7 +110,7 @@ def freeze(draw: Draw) -> None:
 
 
 def commit(draw: Draw) -> None:
-    """Frozen → committed: the root is public, and the round follows from when it was."""
+    """Frozen → committed: the root is public, and the time of its publication fixes the round."""
     await_commit(draw)
     try:
         tree = entries_tree(draw)
@@ -124,7 +124,7 @@ def commit(draw: Draw) -> None:
         if not is_as_read(draw):
             return
         store_index(draw, tree)
-        # Without a chain the root is public when this transaction ends: the moment is read as late as can be.
+        # Without a chain the root is public when this transaction ends: read the time as late as possible.
         committed_at = int(database_now().timestamp()) if anchored_at is None else anchored_at
         number = source.first_round_at(committed_at + delay)
         facts: dict[str, Any] = {"root": root.hex(), "tickets": tree.tickets, "entries": tree.count}
@@ -133,7 +133,7 @@ def commit(draw: Draw) -> None:
 
 
 def decide(draw: Draw, signature: bytes | None = None) -> None:
-    """Committed → drawn: the round appeared; seed and picks follow from it. If it never does, → void once declared.
+    """Committed → drawn: the round appeared, which fixes seed and picks. If it never does, → void once declared.
 
     `signature` is the round's, verified; without one it is fetched.
     """
@@ -189,7 +189,7 @@ STEPS: dict[str, Callable[[Draw], None]] = {
 
 
 def _unsettled(counter: TicketCounter, pending: int) -> str:
-    """Why the entries cannot be fixed yet."""
+    """Return why the entries cannot be fixed yet; empty if they can."""
     if pending:
         return f"{pending} payments are still under way"
     if counter.held:

@@ -1,4 +1,4 @@
-"""What becomes of the picks: prizes that are handed over, or pass on to the next alternate. Nothing is drawn again."""
+"""Outcomes of picks: prizes are handed over, or pass to the next alternate. Nothing is drawn again."""
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -14,23 +14,23 @@ from verification.reasons import public_reason
 
 
 def award_prizes(draw: Draw) -> None:
-    """Gives each winning pick its prize, in the transaction that decides the draw."""
+    """Give each winning pick its prize, in the transaction that decides the draw."""
     Award.objects.bulk_create(
         Award(pick=pick, prize=pick.prize) for pick in draw.picks.select_related("prize") if pick.prize
     )
 
 
 def next_alternate(draw: Draw) -> Pick | None:
-    """The first alternate, in the order of the draw, that neither forfeited nor stepped up before."""
+    """Return the first alternate, in the order of the draw, that neither forfeited nor stepped up before."""
     waiting: QuerySet[Pick] = draw.picks.filter(prize=None, forfeit=None, award=None)
     return waiting.select_related("purchase__buyer").order_by("position").first()
 
 
 def forfeit_pick(pick_id: int, *, kind: Forfeit.Kind, reason: str, actor: User) -> Forfeit:
-    """Ends a pick for a public reason. If it held a prize, that passes to the next alternate, or stays with nobody.
+    """Forfeit a pick for a public reason. A prize that it held passes to the next alternate, or to nobody.
 
-    An alternate can be disqualified before its turn; it is passed over then. Raises AlreadyForfeited, AlreadyClaimed,
-    HoldsNoPrize for an alternate that is to be marked unclaimed, InvalidInput without a reason.
+    An alternate can be disqualified before its turn, and is then skipped. Raises AlreadyForfeited, AlreadyClaimed,
+    HoldsNoPrize when an alternate without a prize is marked unclaimed, InvalidInput without a reason.
     """
     reason = public_reason(reason, MAX_REASON)
     with transaction.atomic():
@@ -73,7 +73,7 @@ def _pass_on(pick: Pick, actor: User) -> None:
 
 
 def claim_award(pick_id: int, *, actor: User) -> Award:
-    """Notes that the prize which a pick holds was handed over; that is final.
+    """Note that the prize of a pick was handed over; that is final.
 
     Raises AlreadyForfeited, AlreadyClaimed, HoldsNoPrize.
     """
@@ -91,7 +91,7 @@ def claim_award(pick_id: int, *, actor: User) -> Award:
 
 
 def _locked(pick_id: int) -> Pick:
-    """The pick, read behind its draw's lock: what becomes of one pick depends on the others. Raises NotDrawnYet."""
+    """Lock the draw and read the pick, whose outcome depends on the draw's other picks. Raises NotDrawnYet."""
     draw_id = Pick.objects.values_list("draw_id", flat=True).get(pk=pick_id)
     draw = Draw.objects.select_for_update(no_key=True, of=("self",)).select_related("raffle").get(pk=draw_id)
     if not draw.is_drawn:

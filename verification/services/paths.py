@@ -1,4 +1,4 @@
-"""What is kept of a committed draw's entries, and the paths that prove them, made without the whole tree."""
+"""The index of a committed draw's entries, and the paths that prove them, made without the whole tree."""
 
 import logging
 from functools import cache
@@ -12,7 +12,7 @@ from verification.errors import ProofUnavailable, StepStuck
 from verification.models import Draw, EntriesIndex
 
 log = logging.getLogger(__name__)
-BLOCK = 512  # entries; twice as many halve the index and double what a path hashes
+BLOCK = 512  # entries; doubling it halves the index and doubles what a path hashes
 
 
 class Proof(NamedTuple):
@@ -24,12 +24,12 @@ class Proof(NamedTuple):
 
 
 def entries_tree(draw: Draw) -> merkle.Tree:
-    """The tree over the raffle's paid purchases. Cost: a query for each 10,000, and about two hashes an entry."""
+    """Build the tree over the raffle's paid purchases. Cost: a query per 10,000, and about two hashes per entry."""
     return merkle.Tree(records(draw.pk))
 
 
 def store_index(draw: Draw, tree: merkle.Tree) -> None:
-    """Keeps the upper levels of the tree, in the transaction that commits."""
+    """Store the upper levels of the tree, in the transaction that commits."""
     index = tree.index(BLOCK)
     EntriesIndex.objects.create(draw=draw, first_tickets=index.first_tickets, nodes=index.nodes, digest=tree.digest)
 
@@ -37,7 +37,7 @@ def store_index(draw: Draw, tree: merkle.Tree) -> None:
 def are_unchanged(draw: Draw) -> bool:
     """Whether the entries are still those that were committed. Cost: reading them, and one hash over all.
 
-    Raises StepStuck if nothing was kept of those.
+    Raises StepStuck if their index is missing.
     """
     kept = EntriesIndex.objects.values_list("digest", flat=True).filter(pk=draw.pk).first()
     if kept is None:
@@ -49,10 +49,10 @@ def are_unchanged(draw: Draw) -> bool:
 
 
 class Prover:
-    """Proves entries of a committed draw by its index. Cost: one query, and for each block of entries another.
+    """Proofs of a committed draw's entries, by its index. Cost: one query, and another for each block of entries.
 
-    Whatever it gives was checked against the draw's root. Raises ProofUnavailable where books, index and root do not
-    fit together: never a wrong path.
+    Every proof was checked against the draw's root. Raises ProofUnavailable if entries, index and root do not agree:
+    it never returns a wrong path.
     """
 
     def __init__(self, draw: Draw) -> None:
@@ -65,7 +65,7 @@ class Prover:
         self._block = cache(self._read)
 
     def of_ticket(self, first_ticket: int) -> Proof:
-        """The proof of the entry that begins at this ticket."""
+        """Prove the entry that begins at this ticket."""
         try:
             number = self._index.block_of_ticket(first_ticket)
             block = self._block(number)
@@ -74,7 +74,7 @@ class Prover:
             raise self._broken(error) from error
 
     def of_index(self, index: int) -> Proof:
-        """The proof of the entry that holds the draw's `index`-th ticket, counted from 0."""
+        """Prove the entry that holds the draw's `index`-th ticket, counted from 0."""
         try:
             number, before = self._index.block_of_index(index)
             block = self._block(number)
@@ -96,7 +96,7 @@ class Prover:
 
 
 def prove_entry(draw: Draw, purchase: Purchase) -> dict[str, Any]:
-    """The path of one paid purchase against the committed root. Raises ProofUnavailable. Cost: two queries."""
+    """Return one paid purchase's path to the committed root. Raises ProofUnavailable. Cost: two queries."""
     proof = Prover(draw).of_ticket(purchase.first_ticket or 0)
     return {
         "raffle": draw.pk,

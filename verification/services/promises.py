@@ -14,7 +14,7 @@ from verification.services.transitions import reach
 
 
 def promise_draw(raffle: Raffle, *, actor: Actor | None = None) -> Draw:
-    """The manifest of a raffle being published, in the caller's transaction, under the next number without a gap.
+    """Fix the manifest of a raffle being published, in the caller's transaction, under the next draw number.
 
     Raises InvalidInput, naming every fault, on terms that cannot be promised; ContractMissing.
     """
@@ -36,7 +36,7 @@ def promise_draw(raffle: Raffle, *, actor: Actor | None = None) -> Draw:
 
 
 def _manifest_of(raffle: Raffle, sequence: int) -> bytes:
-    """The canonical manifest of the raffle's terms. Raises InvalidInput."""
+    """Return the canonical manifest of the raffle's terms. Raises InvalidInput."""
     prizes = list(raffle.prizes.values_list("name", flat=True))
     faults = []
     if len(prizes) + raffle.alternates > MAX_PICKS:
@@ -68,10 +68,10 @@ def _manifest_of(raffle: Raffle, sequence: int) -> bytes:
 
 
 def end_with_raffle(raffle: Raffle, *, actor: Actor | None = None) -> None:
-    """The raffle is being cancelled, in the caller's transaction, its row locked: no draw is held.
+    """Void the draw of a raffle being cancelled, in the caller's transaction, with the raffle's row locked.
 
-    An anchored draw that is not announced yet is announced first: the contract takes the numbers one after the other,
-    and those after this one wait for it.
+    An anchored draw that is not announced yet is announced first: the contract takes the numbers in order, and later
+    ones wait for this one.
     """
     draw = Draw.objects.filter(raffle=raffle).exclude(state=Draw.State.VOID).first()
     if draw and not (draw.is_anchored and draw.state == Draw.State.PROMISED):

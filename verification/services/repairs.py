@@ -1,4 +1,4 @@
-"""What a reorganised block undid, done again. Of a draw only the moment of its commitment follows the chain."""
+"""Repairs after a reorganisation of the chain. Of a draw, only the time of its commitment follows the chain."""
 
 import logging
 from collections.abc import Callable
@@ -20,9 +20,10 @@ SOON, LATER = timedelta(seconds=15), timedelta(seconds=60)
 
 
 def follow_commit(draw: Draw) -> None:
-    """Returns if the chain still has the commitment where the draw says it is.
+    """Check that the chain still has the commitment where the draw says it is.
 
-    If it moved, an undecided draw follows, and StepWaits says until when; a decided one never changes: StepStuck.
+    If it moved, an undecided draw is updated, and StepWaits raised until its new round; a decided draw never changes,
+    and StepStuck is raised.
     """
     if not draw.is_anchored:
         return
@@ -46,7 +47,7 @@ def follow_commit(draw: Draw) -> None:
     raise StepWaits(f"{moved}: the round is {number} now", due)
 
 
-# The states in which nobody else sees to a step any more, and who takes it again.
+# By step: the states in which nothing else repeats it, and the function that does.
 _AFTER: dict[str, tuple[set[str], Callable[[Draw], object]]] = {
     Step.ANNOUNCE: (set(State.values) - {State.PROMISED}, anchoring.anchor_promise),
     Step.COMMIT: ({State.COMMITTED, State.DRAWN, State.SETTLED}, follow_commit),
@@ -56,7 +57,7 @@ _AFTER: dict[str, tuple[set[str], Callable[[Draw], object]]] = {
 
 
 def reconcile_transaction(transaction_id: int) -> None:
-    """Brings a transaction to what the chain says, and repairs the draws whose step it took."""
+    """Update a transaction to what the chain says, and repair the draws whose step it took."""
     chain = clients.chain()
     if chain is None:
         return

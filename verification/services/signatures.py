@@ -1,4 +1,4 @@
-"""The signature that decides a draw: a relay's, or, where none has it, the one that settled its contract."""
+"""The signature that decides a draw: from a relay, or, if none has it, from the contract's settlement."""
 
 from luxewin.clock import database_now
 from verification import clients
@@ -9,7 +9,7 @@ from verification.models import Draw
 
 
 def round_signature(draw: Draw) -> bytes:
-    """The verified signature of the draw's round. Raises RoundNotYet, BeaconUnavailable, StepWaits, ChainError."""
+    """Fetch the draw's round signature, verified. Raises RoundNotYet, BeaconUnavailable, StepWaits, ChainError."""
     source, number, now = draw.promised_beacon, draw.round or 0, database_now().timestamp()
     try:
         return clients.client_of(source).fetch(number, now=now)
@@ -25,7 +25,7 @@ def round_signature(draw: Draw) -> bytes:
 
 
 def check_signature(draw: Draw, signature: bytes) -> None:
-    """Raises SignatureRefused unless the draw waits for its round and this is that round's signature."""
+    """Raise SignatureRefused unless the draw waits for its round and this is that round's signature."""
     if draw.state != Draw.State.COMMITTED:
         raise SignatureRefused(f"Draw {draw.sequence} is {draw.state}: it does not wait for a signature.")
     if not draw.promised_beacon.verify(draw.round or 0, signature):

@@ -1,4 +1,4 @@
-"""How a draw moves from one state to the next, once, and notes why it does not."""
+"""Transitions of a draw from one state to the next, once, and notes of why it waits."""
 
 import logging
 from datetime import datetime
@@ -13,19 +13,19 @@ from verification.errors import StepStuck
 from verification.models import Draw
 
 log = logging.getLogger(__name__)
-# What a step reads before it asks the outside: moved meanwhile, its result belongs to another draw than the row's.
+# What a step reads before it asks the chain or beacon: if these have changed since, its result no longer applies.
 READ = ("state", "root", "committed_at", "round")
 
 
 def wait(draw: Draw, until: datetime | Combinable, reason: str) -> None:
-    """Notes why the draw stays where it is, and when to try again."""
-    # Another worker may have moved it on meanwhile: then the reason is not true any more.
+    """Note why the draw waits, and when to try again."""
+    # If another worker has moved it on meanwhile, the reason no longer applies.
     rows = Draw.objects.filter(pk=draw.pk, state=draw.state)
     rows.update(due_at=until, trouble=reason[:300], claimed_until=None)
 
 
 def stop(draw: Draw, stuck: StepStuck) -> None:
-    """Notes why the draw stays where it is, and tells staff, once in each of its states."""
+    """Note why the draw is stuck, and alert staff, once per state of the draw."""
     log.error("draw %s stays %s: %s", draw.sequence, draw.state, stuck.reason)
     wait(draw, stuck.until, stuck.reason)
     facts = {"raffle": draw.raffle.title, "sequence": draw.sequence, "state": draw.state, "reason": stuck.reason}
@@ -33,13 +33,13 @@ def stop(draw: Draw, stuck: StepStuck) -> None:
 
 
 def is_as_read(draw: Draw) -> bool:
-    """Locks the draw in the caller's transaction; False if another worker moved its state or commitment since."""
+    """Lock the draw in the caller's transaction; return False if its state or commitment has changed since."""
     fresh = Draw.objects.select_for_update(no_key=True, of=("self",)).get(pk=draw.pk)
     return all(getattr(fresh, name) == getattr(draw, name) for name in READ)
 
 
 def reach(draw: Draw, state: Draw.State, *, actor: Actor | None = None, **facts: Any) -> bool:
-    """Moves the draw on in the caller's transaction; False if it is not as it was read any more."""
+    """Move the draw to `state` in the caller's transaction; return False if it has changed since it was read."""
     if not is_as_read(draw):
         return False
     values = {"state": state, "trouble": "", "claimed_until": None, "due_at": Now()} | facts

@@ -18,21 +18,21 @@ from verification.models import Draw
 from verification.reasons import public_reason
 from verification.services.transitions import reach
 
-MAX_REASON = 200  # it becomes the raffle's reason too
+MAX_REASON = 200  # it also becomes the raffle's reason
 AGAIN = timedelta(seconds=5)
 
 
 def declare_void(raffle_id: UUID, *, reason: str, actor: User) -> Draw:
-    """Says in public that a draw whose round never appeared will be void after as long again.
+    """Declare publicly that a draw whose round never appeared will be void after another `void_after` seconds.
 
-    Only for a draw that waits for its round, `void_after` seconds after that was due. It cannot be taken back, but if
-    the round appears before the void it decides. Raises NotVoidable, RoundNotOverdue, VoidDeclared, InvalidInput.
+    Only for a draw that waits for its round, `void_after` seconds after that was due. It cannot be undone, but a round
+    that appears before the void still decides. Raises NotVoidable, RoundNotOverdue, VoidDeclared, InvalidInput.
     """
     reason = public_reason(reason, MAX_REASON)
     with transaction.atomic():
         draw = Draw.objects.select_for_update(no_key=True, of=("self",)).get(pk=raffle_id)
         _refuse_unless_overdue(draw)
-        # By the database's clock, which has the last word on the delay.
+        # By the database's clock, which decides on the delay.
         Draw.objects.filter(pk=draw.pk).update(void_declared_at=Now(), void_reason=reason, due_at=Now())
         draw = Draw.objects.select_related("raffle").get(pk=draw.pk)
         after = {"reason": reason, "void_at": str(draw.void_at)}
@@ -57,10 +57,10 @@ def _due_and_declarable(draw: Draw) -> tuple[datetime, datetime]:
 
 
 def void_overdue(draw: Draw, void_at: datetime) -> None:
-    """Committed → void, and the raffle cancelled, for a declared draw whose round was asked for in vain just now.
+    """Committed → void, and cancel the raffle, for a declared draw whose round relays just failed to give.
 
-    Raises StepWaits until its time has come: here, and by the contract where there is one, which anyone can settle
-    until the void is on it.
+    Raises StepWaits until `void_at`, here and, if there is a contract, on it; anyone can settle the contract until it
+    has the void.
     """
     if draw.is_anchored:
         void_at = max(void_at, datetime.fromtimestamp(anchor_void_declaration(draw), UTC))
@@ -71,11 +71,11 @@ def void_overdue(draw: Draw, void_at: datetime) -> None:
 
 
 def settle_before_void(draw: Draw, signature: bytes) -> bool:
-    """Has the contract settle a declared draw before it is drawn here; False if the void came first, which then holds.
+    """Have the contract settle a declared draw before it is drawn here; return False if the void came first and holds.
 
-    After a declaration the contract alone decides which came first: what is told to winners must be what it says.
-    The operator can declare it there directly: once that is possible, the contract is asked. Raises StepWaits until
-    the settlement is confirmed, and StepStuck on a void that was not declared here.
+    After a declaration only the contract decides which came first: winners must be told what it says. The operator can
+    also declare the void there directly, so the contract is asked once that is possible. Raises StepWaits until the
+    settlement is confirmed, and StepStuck on a void that was not declared here.
     """
     declarable = _due_and_declarable(draw)[1]
     if draw.contract is None or (draw.void_declared_at is None and database_now() < declarable):
@@ -92,7 +92,7 @@ def settle_before_void(draw: Draw, signature: bytes) -> bool:
 
 
 def _follow_void(draw: Draw) -> None:
-    """The contract has the draw void: here it is once it was declared here, and the delay of that is over."""
+    """Void a draw that the contract has void, once that was declared here and the delay is over."""
     if draw.void_at is None:
         raise StepStuck("the contract has the draw void, which nobody declared here: see `manage.py void_draw`")
     if database_now() < draw.void_at:

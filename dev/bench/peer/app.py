@@ -70,7 +70,7 @@ class Purchase(Base):
 
 
 class RaffleOut(BaseModel):
-    """A raffle as it is shown."""
+    """A raffle as shown."""
 
     model_config = ConfigDict(from_attributes=True)
     id: uuid.UUID
@@ -92,7 +92,7 @@ class PurchaseIn(BaseModel):
 
 
 class PurchaseOut(BaseModel):
-    """A purchase as it is shown."""
+    """A purchase as shown."""
 
     model_config = ConfigDict(from_attributes=True)
     id: uuid.UUID
@@ -103,7 +103,7 @@ class PurchaseOut(BaseModel):
 
 
 async def session() -> AsyncIterator[AsyncSession]:
-    """A session for the request."""
+    """Open a session for the request."""
     async with Session() as s:
         yield s
 
@@ -112,7 +112,7 @@ DatabaseSession = Annotated[AsyncSession, Depends(session)]
 
 
 async def current_user(authorization: Annotated[str, Header()], s: DatabaseSession) -> User:
-    """The bearer, or 401."""
+    """Return the bearer, or answer 401."""
     try:
         claims = jwt.decode(authorization.removeprefix("Bearer "), SECRET, algorithms=["HS256"])
     except jwt.PyJWTError as error:
@@ -125,13 +125,13 @@ async def current_user(authorization: Annotated[str, Header()], s: DatabaseSessi
 
 @app.get("/api/v1/raffles/list", response_model=list[RaffleOut])
 async def raffles_list(s: DatabaseSession) -> Sequence[Raffle]:
-    """The first 20 open raffles."""
+    """List the first 20 open raffles."""
     return (await s.scalars(select(Raffle).where(Raffle.status == "open").order_by(Raffle.closes_at).limit(20))).all()
 
 
 @app.get("/api/v1/raffles/{raffle_id}", response_model=RaffleOut)
 async def raffles_retrieve(raffle_id: uuid.UUID, s: DatabaseSession) -> Raffle:
-    """One raffle, or 404."""
+    """Return one raffle, or answer 404."""
     raffle = await s.get(Raffle, raffle_id)
     if raffle is None:
         raise HTTPException(404)
@@ -142,7 +142,7 @@ async def raffles_retrieve(raffle_id: uuid.UUID, s: DatabaseSession) -> Raffle:
 async def purchases_create(
     body: PurchaseIn, user: Annotated[User, Depends(current_user)], s: DatabaseSession
 ) -> Purchase:
-    """Reserves tickets, or 409."""
+    """Reserve tickets, or answer 409."""
     price = await s.scalar(
         update(Raffle)
         .where(

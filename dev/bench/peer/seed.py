@@ -1,4 +1,4 @@
-"""The peer's tables anew, with 200 open raffles and one user; prints a raffle id and a token as JSON."""
+"""Recreate the peer's tables, with 200 open raffles and one user; print a raffle id and a token as JSON."""
 
 import asyncio
 import datetime as dt
@@ -10,7 +10,7 @@ from app import SECRET, Base, Raffle, Session, User, engine
 
 
 async def main() -> None:
-    """Drops what was there."""
+    """Drop the old tables and fill new ones."""
     async with engine.begin() as connection:
         await connection.run_sync(Base.metadata.drop_all)
         await connection.run_sync(Base.metadata.create_all)

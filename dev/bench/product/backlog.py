@@ -1,8 +1,8 @@
 """Raffles whose purchases wait to be settled or refunded, written in bulk, for `dev.bench.product.catch_up`.
 
 `python -m dev.bench.product.backlog open 100 300` makes two raffles with so many purchases of one ticket each, held and
-with an intent that Stripe had news of; `paid` makes them paid, and then cancels the raffles. The database must be
-empty. Prints the raffles. Purchases, payments, intents and people are numbered through (`numbers`).
+with an intent that Stripe has news of; `paid` makes them paid, and then cancels the raffles. The database must be
+empty. Prints the raffles. Purchases, payments, intents and people have consecutive numbers (`numbers`).
 """
 
 import json
@@ -21,14 +21,14 @@ BATCH = 5_000
 
 
 def people() -> None:
-    """Those who buy, known to Stripe."""
+    """Create the buyers, known to Stripe."""
     from django.utils import timezone
     from djstripe.models import Customer
 
     from accounts.models import Preferences, User
 
     everybody = range(1, numbers.PEOPLE + 1)
-    # Of whom nothing keeps from buying, or their money would go back.
+    # Nothing keeps them from buying, or their money would go back.
     known = {"date_of_birth": date(1990, 1, 1), "country": "GB", "email_verified_at": timezone.now()}
     users = [
         User(id=numbers.identifier(each), email=f"bench-{each}@example.com", display_name=f"Buyer {each}", **known)
@@ -43,7 +43,7 @@ def people() -> None:
 
 
 def fill(raffle_id: Any, first: int, size: int, *, paid: bool) -> None:
-    """Purchases numbered from `first` on, and the raffle's books accordingly; news of each unless they are paid."""
+    """Create purchases numbered from `first` on, and the raffle's counters; add a notice of each unless paid."""
     from django.utils import timezone
 
     from purchases.models import Payment, PersonTally, Purchase, StripeNotice
@@ -102,7 +102,7 @@ def _purchases(raffle_id: Any, first: int, size: int, *, paid: bool) -> Iterator
 
 
 def make(sizes: list[int], *, paid: bool) -> list[dict[str, Any]]:
-    """A raffle of each size, each with the number of its first purchase."""
+    """Make a raffle of each size; return each with the number of its first purchase."""
     from django.db import connection
 
     from raffles.services import cancel_raffle
@@ -118,7 +118,7 @@ def make(sizes: list[int], *, paid: bool) -> list[dict[str, Any]]:
         made.append({"raffle": str(raffle.pk), "first": first, "size": size})
         first += size
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")  # what the server would begin with in the midst of a measurement
+        cursor.execute("VACUUM ANALYZE")  # or the server would start it during a measurement
     return made
 
 

@@ -1,6 +1,6 @@
 """The writes of settling and refunding by psycopg alone, the yardstick of `dev.bench.product.catch_up`.
 
-The same rows change in the same transactions, after the same locks, and nothing is looked up, checked or asked at the
+The same rows change in the same transactions, after the same locks. Nothing is looked up, checked or asked of the
 provider: every value is known beforehand.
 """
 
@@ -45,21 +45,21 @@ NOTE_CHANGE = """
     ON CONFLICT (object_id) DO UPDATE SET noted_at = EXCLUDED.noted_at, due_at = EXCLUDED.due_at
 """
 ENQUEUE = "INSERT INTO django_q_ormq (key, payload, lock) VALUES ('luxewin', %s, now())"
-# As the product's: so many purchases leave their raffle in one transaction.
+# Like the product's: purchases that leave their raffle in one transaction.
 BATCH = 200
 REASON = "The watch was stolen."
 
 
 class Bare:
-    """One connection that does one thing after the other."""
+    """One connection that makes the writes one after another."""
 
     def __init__(self, database: str, raffle: str, title: str, payload: str) -> None:
-        """`payload` is of a queued task, as large as the product's are."""
+        """Connect; `payload` is of a queued task, as large as the product's."""
         self.connection = psycopg.connect(database, autocommit=True)
         self.raffle, self.title, self.payload = raffle, title, payload
 
     def settle(self, number: int) -> None:
-        """One paid event."""
+        """Settle one paid event."""
         purchase, person = numbers.identifier(number), numbers.identifier(numbers.person_of(number))
         with self.connection.transaction():
             self._run(LOCK_TALLY, self.raffle, person)
@@ -77,7 +77,7 @@ class Bare:
             self._run(TAKE_NOTICE, numbers.intent_id(number))
 
     def refund(self, first: int, size: int) -> None:
-        """All purchases of the raffle: first they leave it, then each is paid back."""
+        """Refund all purchases of the raffle: first they leave it, then each is paid back."""
         refunds = [str(uuid7()) for _ in range(size)]
         every = list(zip(range(first, first + size), refunds, strict=True))
         for batch in batched(every, BATCH, strict=False):
@@ -89,7 +89,7 @@ class Bare:
                 self._pay_back(number, refund)
 
     def close(self) -> None:
-        """The connection."""
+        """Close the connection."""
         self.connection.close()
 
     def _leave(self, purchase: str, refund: str) -> None:

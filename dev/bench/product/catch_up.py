@@ -1,10 +1,10 @@
-"""Works a backlog off in one process, by the product's own tasks and by `bare`, raffle by raffle in turn.
+"""Work a backlog off in one process, by the product's own tasks and by `bare`, raffle by raffle in turn.
 
 `python -m dev.bench.product.catch_up settle RAFFLES`, or `refund`, with what `dev.bench.product.backlog` printed: pairs
-of raffles of one size, the first of each for the product. The first pair is the warm-up. Prints the rates a second of
-both, the processor time (in ms) that this process took for one purchase on either side, and the most memory that was
-resident (in MB) after the warm-up and at the end. Whatever was enqueued stays in the queue: no worker runs on this
-database, so dj-stripe's records (`services.mirror_batch`) and mails are not part of it.
+of raffles of one size, the first of each for the product. The first pair is the warm-up. Prints the rates per second of
+both, the processor time (in ms) that this process took per purchase on either side, and the peak resident memory (in
+MB) after the warm-up and at the end. Enqueued tasks stay in the queue: no worker runs on this database, so dj-stripe's
+records (`services.mirror_batch`) and mails are not part of it.
 """
 
 import json
@@ -25,7 +25,7 @@ MEGABYTE = 1_000_000
 
 @dataclass
 class Memory:
-    """How much of this process is resident."""
+    """Resident memory of this process."""
 
     highest: float = 0.0
 
@@ -35,12 +35,12 @@ class Memory:
         self._process = psutil.Process()
 
     def look(self) -> None:
-        """Costs about 20 µs."""
+        """Read the resident memory. Cost: about 20 µs."""
         self.highest = max(self.highest, self._process.memory_info().rss / MEGABYTE)
 
 
 def settle(backlog: dict[str, Any], memory: Memory) -> None:
-    """What the queue does after each event: a look at the intent that it was about."""
+    """Do what the queue does after each event: look at its intent."""
     from purchases import tasks
 
     for number in range(backlog["first"], backlog["first"] + backlog["size"]):
@@ -49,7 +49,7 @@ def settle(backlog: dict[str, Any], memory: Memory) -> None:
 
 
 def refund(backlog: dict[str, Any], memory: Memory) -> None:
-    """What the queue does after a raffle was cancelled: its task, and one for each refund that the sweep finds."""
+    """Do what the queue does after a raffle was cancelled: its task, and one per refund that the sweep finds."""
     from purchases import tasks
     from purchases.models import Refund
 
@@ -62,7 +62,7 @@ def refund(backlog: dict[str, Any], memory: Memory) -> None:
 
 
 def bare(kind: str, backlog: dict[str, Any]) -> None:
-    """The yardstick."""
+    """Work the backlog off by psycopg alone, as the yardstick."""
     from django_q.models import OrmQ
 
     from raffles.models import Raffle
@@ -78,7 +78,7 @@ def bare(kind: str, backlog: dict[str, Any]) -> None:
 
 
 def books(raffle_id: str) -> dict[str, object]:
-    """What became of a raffle's backlog; both sides have to come to the same."""
+    """Return the final state of a raffle's backlog, which must be the same on both sides."""
     from django.db.models import CharField, Count
     from django.db.models.fields.json import KT
     from django.db.models.functions import Cast
@@ -108,7 +108,7 @@ def books(raffle_id: str) -> dict[str, object]:
 
 
 def work_off(kind: str, backlogs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Who goes first changes from pair to pair. Ends the process if the two sides left different books."""
+    """Work pairs off, each side first in turn. End the process if the two sides left different books."""
     ours, memory = {"settle": settle, "refund": refund}[kind], Memory()
     sides = (lambda backlog: ours(backlog, memory), lambda backlog: bare(kind, backlog))
     rates: tuple[list[float], list[float]] = ([], [])

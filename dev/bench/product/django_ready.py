@@ -1,8 +1,8 @@
-"""Django for the scripts of this folder, which are processes of their own."""
+"""Django for the scripts of this folder, which run as separate processes."""
 
 
 def ready() -> None:
-    """Sets the product's models up, as a worker has them: with one plain connection and no pool."""
+    """Set the product's models up as in a worker: with one plain connection and no pool."""
     import os
 
     import django

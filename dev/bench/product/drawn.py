@@ -1,7 +1,7 @@
 """A raffle that is sold out and drawn, its entries written in bulk.
 
 `python -m dev.bench.product.drawn 100000` makes one with so many entries of 1 to 10 tickets, takes every step of its
-draw, and prints its id. The beacon's next round has to come soon: this waits for it.
+draw, and prints its id. The beacon's next round must come soon, because this waits for it.
 """
 
 import json
@@ -26,7 +26,7 @@ ENTER = """
 
 
 def sold_out(entries: int) -> UUID:
-    """A raffle with so many entries, its sale closed."""
+    """Make a raffle with `entries` entries, its sale closed."""
     from django.utils import timezone
 
     from raffles import services
@@ -53,7 +53,7 @@ def sold_out(entries: int) -> UUID:
 
 
 def _enter(raffle_id: UUID, sizes: list[int]) -> None:
-    """A paid purchase of each size, all of one person's, without their money."""
+    """Create a paid purchase of each size, all of one person, without payments."""
     from django.db import connection
 
     from accounts.models import Preferences, User
@@ -65,11 +65,11 @@ def _enter(raffle_id: UUID, sizes: list[int]) -> None:
     first_tickets = list(accumulate(sizes, initial=1))[:-1]
     with connection.cursor() as cursor:
         cursor.execute(ENTER, [raffle_id, buyer.pk, numbers.CURRENCY, first_tickets, sizes])
-        cursor.execute("VACUUM ANALYZE")  # what the server would begin with in the midst of a measurement
+        cursor.execute("VACUUM ANALYZE")  # or the server would start it during a measurement
 
 
 def draw(raffle_id: UUID) -> None:
-    """Takes every step that is left."""
+    """Take every step that is left."""
     from verification.models import Draw
     from verification.services import advance_draw
 

@@ -1,4 +1,4 @@
-"""Gives the database that DATABASE_URL names today's schema and no rows, whatever was in it."""
+"""Give the database that DATABASE_URL names the current schema and no rows, whatever was in it."""
 
 from dev.bench.product.django_ready import ready
 

@@ -26,12 +26,12 @@ PATHS = 50
 
 
 def resident() -> float:
-    """The most that this process had resident, in MB; PostgreSQL's own memory is not in it."""
+    """Return this process's peak resident memory, in MB; PostgreSQL's own memory is not in it."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 def bare(entries: int) -> float:
-    """The seconds of as many hashes of as many bytes as a tree over so many entries takes."""
+    """Return the seconds of the bare hashes, equal in number and length, of a tree over `entries` entries."""
     leaf, node = bytes(33), bytes(81)
     started = time.perf_counter()
     for _ in range(entries):
@@ -42,7 +42,7 @@ def bare(entries: int) -> float:
 
 
 def held(raffle_id: UUID) -> tuple[float, float]:
-    """Freezes, commits and decides; seconds, and those of the processor. The raffle's sale must be closed."""
+    """Freeze, commit and decide; return the seconds and the processor's seconds. The sale must be closed."""
     from verification.models import Draw
     from verification.services import draw_steps
 
@@ -63,7 +63,7 @@ def held(raffle_id: UUID) -> tuple[float, float]:
 
 
 def taken_back(hold: Callable[[], tuple[float, float]]) -> tuple[float, float]:
-    """As if it had not been."""
+    """Hold the draw in a transaction that is rolled back."""
     from django.db import transaction
 
     with transaction.atomic():
@@ -73,7 +73,7 @@ def taken_back(hold: Callable[[], tuple[float, float]]) -> tuple[float, float]:
 
 
 def again_and_again(raffle_id: UUID, rounds: int) -> dict[str, Any]:
-    """The first round warms up."""
+    """Hold the draw `rounds` times after a warm-up round."""
     from purchases.models import Purchase
 
     entries = Purchase.objects.filter(raffle=raffle_id).paid().count()
@@ -89,14 +89,14 @@ def again_and_again(raffle_id: UUID, rounds: int) -> dict[str, Any]:
 
 
 def asked(raffle_id: UUID, folder: Path) -> dict[str, float]:
-    """A buyer asks for paths, and somebody downloads the two files."""
+    """Ask for paths as a buyer, and download the two files."""
     from django.test import Client
 
     from accounts.tokens import open_session
     from purchases.models import Purchase
 
     client, here = Client(headers={"host": "localhost"}), f"/api/v1/verification/{raffle_id}"
-    client.get(f"{here}/bundle")  # loads whatever is loaded with the first answer
+    client.get(f"{here}/bundle")  # the first answer loads what is loaded once
     before, started = resident(), time.perf_counter()
     with (folder / "entries.csv").open("wb") as file:
         for piece in client.get(f"{here}/entries.csv"):
@@ -118,7 +118,7 @@ def asked(raffle_id: UUID, folder: Path) -> dict[str, float]:
 
 
 def main(what: str, *words: str) -> Any:
-    """The command line."""
+    """Run the command line."""
     match what:
         case "sell":
             return str(sold_out(int(words[0])))

@@ -9,7 +9,7 @@ import sys
 
 from dev.bench.product.django_ready import ready
 
-# In the order of the statement's placeholders; with more or fewer of them it cannot be filled in.
+# In the order of the statement's placeholders, and of the same number.
 VALUES = (
     "uuidv7()",
     "gen_random_uuid()",
@@ -31,7 +31,7 @@ VALUES = (
 
 
 def script(raffle: str, buyers: int) -> str:
-    """What pgbench runs as one transaction."""
+    """Return what pgbench runs as one transaction."""
     from django.conf import settings
 
     from purchases.services.holds import HOLD

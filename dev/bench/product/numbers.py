@@ -1,6 +1,6 @@
-"""Data that follow from a number, so that the provider knows what was seeded without being told.
+"""Data derived from a number, so that the provider knows what was seeded without being told.
 
-Of the standard library alone: the product's side and the provider's, which is in another environment, import it.
+Needs only the standard library: the product's side and the provider's, which has another environment, import it.
 """
 
 PRICE, CURRENCY = 500, "gbp"
@@ -9,26 +9,26 @@ PEOPLE = 1_000
 
 
 def identifier(number: int) -> str:
-    """A UUID in the form of version 7, whose rows lie together in an index as those of the product do."""
+    """Return a UUID in the form of version 7, so that rows are adjacent in an index, as the product's are."""
     return f"00000000-0000-7000-8000-{number:012}"
 
 
 def intent_id(number: int) -> str:
-    """A PaymentIntent's id, as long as Stripe's."""
+    """Return a PaymentIntent's id, as long as Stripe's."""
     return f"pi_{number:024}"
 
 
 def number_of(intent: str) -> int | None:
-    """The number of such an intent, None for any other."""
+    """Return the number of such an intent; None for any other."""
     digits = intent.removeprefix("pi_")
     return int(digits) if digits.isdecimal() else None
 
 
 def person_of(number: int) -> int:
-    """The number of the person who made the purchase of this number."""
+    """Return the number of the person who made the purchase with this number."""
     return number % PEOPLE + 1
 
 
 def customer_id(person: int) -> str:
-    """A person's id at the provider, as long as Stripe's."""
+    """Return a person's id at the provider, as long as Stripe's."""
     return f"cus_{person:014}"

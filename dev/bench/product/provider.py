@@ -1,8 +1,8 @@
-"""A payment provider that answers at once, or after a delay that takes it no work.
+"""A payment provider that answers at once, or after a delay that costs it no work.
 
-It makes PaymentIntents and refunds, and says of the intents of a backlog (`numbers`) that they succeeded, in the shape
-that our gateway reads; on uvloop, without a framework and without keeping anything. The embedded Stripe stand-in keeps
-state, signs events and checks what it is asked, and all that takes its time.
+It makes PaymentIntents and refunds, and reports that the intents of a backlog (`numbers`) succeeded, in the shape that
+our gateway reads; on uvloop, without a framework and without storing anything. The embedded Stripe stand-in keeps
+state, signs events and checks requests, all of which takes time.
 Run: `python -m dev.bench.product.provider --port 12112 --delay 0.3`, with the interpreter of `dev/bench/.venv`.
 """
 
@@ -20,7 +20,7 @@ INTENTS = "/v1/payment_intents"
 
 
 def new_intent(form: dict[str, str]) -> dict[str, object]:
-    """A new PaymentIntent that awaits its payment method."""
+    """Make a new PaymentIntent that awaits its payment method."""
     name = f"pi_{secrets.token_hex(12)}"
     return {
         "id": name,
@@ -37,7 +37,7 @@ def new_intent(form: dict[str, str]) -> dict[str, object]:
 
 
 def paid_intent(name: str) -> dict[str, object] | None:
-    """The PaymentIntent of a purchase of a backlog; None for any other, for nothing is kept of those that were made."""
+    """Return the PaymentIntent of a backlog's purchase; None for any other, as made ones are not kept."""
     number = numbers.number_of(name)
     if number is None:
         return None
@@ -53,7 +53,7 @@ def paid_intent(name: str) -> dict[str, object] | None:
 
 
 def new_refund(form: dict[str, str]) -> dict[str, object]:
-    """A refund that succeeded."""
+    """Make a refund that succeeded."""
     return {
         "id": f"re_{secrets.token_hex(12)}",
         "object": "refund",
@@ -67,12 +67,12 @@ def new_refund(form: dict[str, str]) -> dict[str, object]:
 
 
 def metadata(form: dict[str, str]) -> dict[str, str]:
-    """What of a form is for the object's metadata."""
+    """Return the fields of a form that are the object's metadata."""
     return {name[9:-1]: value for name, value in form.items() if name.startswith("metadata[")}
 
 
 def answer(method: str, path: str, form: dict[str, str]) -> dict[str, object] | None:
-    """The object that is asked for, None where it is not known."""
+    """Return the requested object; None if it is unknown."""
     if (method, path) == ("POST", INTENTS):
         return new_intent(form)
     if method == "GET" and path.startswith(f"{INTENTS}/"):
@@ -89,12 +89,12 @@ class Answers(asyncio.Protocol):
         self.delay = delay
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client came."""
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        """Keep the transport of a new client."""
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's does not inherit from it
         self.buffer = b""
 
     def data_received(self, data: bytes) -> None:
-        """Answers every request that is whole."""
+        """Answer every complete request."""
         self.buffer += data
         while (end := self.buffer.find(END)) >= 0:
             first, *headers = self.buffer[:end].split(b"\r\n")
@@ -106,7 +106,7 @@ class Answers(asyncio.Protocol):
             self.respond(first.decode(), body.decode())
 
     def respond(self, first: str, body: str) -> None:
-        """The object, or 404, after the delay."""
+        """Send the object, or 404, after the delay."""
         method, path, _ = first.split(" ", 2)
         found = answer(method, path, {name: values[0] for name, values in parse_qs(body).items()})
         missing = {"error": {"type": "invalid_request_error", "message": first}}
@@ -120,7 +120,7 @@ class Answers(asyncio.Protocol):
 
 
 async def serve(port: int, delay: float) -> None:
-    """Until it is killed."""
+    """Serve until killed."""
     server = await asyncio.get_running_loop().create_server(lambda: Answers(delay), "127.0.0.1", port)
     await server.serve_forever()
 

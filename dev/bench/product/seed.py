@@ -22,7 +22,7 @@ SETTLE_SECONDS = 60
 
 
 def publish(number: int) -> "Raffle":
-    """An open raffle with room for whatever is bought."""
+    """Publish an open raffle with room for all purchases."""
     from django.utils import timezone
 
     from raffles import services
@@ -46,7 +46,7 @@ def publish(number: int) -> "Raffle":
 
 
 def raffles(count: int) -> str:
-    """Publishes them, and waits until the worker has done what follows from that."""
+    """Publish raffles, and wait until the worker has done what follows."""
     from django_q.models import OrmQ
 
     made = [publish(number) for number in range(count)]
@@ -59,7 +59,7 @@ def raffles(count: int) -> str:
 
 
 def buyers(count: int) -> list[str]:
-    """Their access tokens. They sign in without a password: hashing one takes its time on purpose."""
+    """Create buyers and return their access tokens, without passwords, whose hashing is slow on purpose."""
     from django.utils import timezone
 
     from accounts.models import Preferences, User

@@ -1,4 +1,4 @@
-"""`manage.py bootstrap`: what an embedded installation needs before it can serve."""
+"""`manage.py bootstrap`: prepares an embedded installation before it can serve."""
 
 import os
 from typing import Any
@@ -12,7 +12,7 @@ from luxewin.environment import DEVELOPMENT
 
 
 class Command(BaseCommand):
-    """Safe to repeat. In production its steps are run one by one, as the README says."""
+    """Safe to repeat. In production run its steps one by one, as the README says."""
 
     help = "Development only: schema, superuser, contract and webhook of the embedded services."
     requires_system_checks = []
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--fresh", action="store_true", help="empty the embedded database first")
 
     def handle(self, *args: Any, staff_email: str, embedded: bool, fresh: bool, **options: Any) -> None:
-        """Each step says what it did."""
+        """Run the steps; each prints what it did."""
         if settings.LUXEWIN_ENV != DEVELOPMENT:
             raise CommandError("bootstrap is for development; see the README for production.")
         if fresh and not embedded:
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         if embedded:
             prepare_database(fresh=fresh)
         else:
-            # Somebody's own database, named by DATABASE_URL, is migrated and nothing else.
+            # A person's own database, named by DATABASE_URL, is only migrated.
             call_command("migrate", verbosity=0)
         from accounts.models import User
 

@@ -23,14 +23,14 @@ from dev.stack import Stack, wait_for_the_end
 ENVIRONMENT = {
     "HOLD_SECONDS": str(HOLD_SECONDS),
     "DRAW_DELAY_SECONDS": str(DELAY_SECONDS),
-    # Everyone sits at this machine; the demo is the proxy that tells their addresses, so that the limits apply.
+    # Everyone is on this machine; the demo acts as the proxy that reports their addresses, so that the limits apply.
     "TRUSTED_PROXIES": "1",
 }
 BEACON_PERIOD = "1"
 
 
 class Command(BaseCommand):
-    """Tells the story on parts of its own, in `.dev/demo` or where LUXEWIN_STATE says."""
+    """Tell the story on separate parts, in `.dev/demo` or where LUXEWIN_STATE says."""
 
     help = "Lets 26 people buy, pay and win over HTTP, checks the books, and stays up to be looked at."
     requires_system_checks = []
@@ -46,7 +46,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=0, help="of the server (any free one)")
 
     def handle(self, *args: Any, once: bool, report: Path | None, port: int, **options: Any) -> None:
-        """Exit code 1 if an invariant does not hold."""
+        """Tell the story; exit with code 1 if an invariant does not hold."""
         from dev import services
 
         if real := {"stripe", "mail"} - set(services.unset_services()):
@@ -83,7 +83,7 @@ class Command(BaseCommand):
             place = folder or Path(open_.enter_context(tempfile.TemporaryDirectory()))
             place.mkdir(parents=True, exist_ok=True)
             for old in (*place.glob("*-*-*-*-*.bundle.json"), *place.glob("*-*-*-*-*.entries.csv")):
-                old.unlink()  # of an earlier run, or they would be taken for this one's
+                old.unlink()  # from an earlier run, so that they do not pass for this one's
             story = Story(stack, http, self._say)
             story.tell()
             checking = time.monotonic()

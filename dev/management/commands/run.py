@@ -1,4 +1,4 @@
-"""`manage.py run [--port N] [--fresh]`: everything up for daily work."""
+"""`manage.py run [--port N] [--fresh]`: starts everything for daily work."""
 
 import argparse
 from typing import Any
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, port: int, fresh: bool, **options: Any) -> None:
-        """Prints where everything is, and waits."""
+        """Print where everything is, and wait."""
         from dev import services
 
         try:

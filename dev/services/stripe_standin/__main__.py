@@ -1,4 +1,4 @@
-"""The Stripe stand-in's process: its routes and its life."""
+"""The Stripe stand-in's process and its routes."""
 
 import argparse
 import logging
@@ -31,7 +31,7 @@ CORS = {
 
 
 def account(identifier: str) -> dict[str, Any]:
-    """The account that owns everything here."""
+    """Return the account that owns everything here."""
     return {
         "id": identifier,
         "object": "account",
@@ -60,7 +60,7 @@ def account(identifier: str) -> dict[str, Any]:
 
 
 def build(folder: Path) -> web.Application:
-    """The whole application, with its state in the folder. One in a process: localstripe's objects are global."""
+    """Build the application, with its state in the folder. One per process: localstripe's objects are global."""
     private_folder(folder)
     memory, faults, event_faults = Memory(folder), RequestFaults(), EventFaults()
     deliveries = Deliveries(event_faults)
@@ -81,7 +81,7 @@ def build(folder: Path) -> web.Application:
 
 
 def _writing_down(memory: Memory) -> Any:
-    """The outermost middleware: what a request changed is written before its answer leaves."""
+    """Return the outermost middleware, which writes what a request changed before its answer leaves."""
 
     @web.middleware
     async def write_down(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -94,7 +94,7 @@ def _writing_down(memory: Memory) -> Any:
 
 
 def _add_routes(app: web.Application, owner: dict[str, Any]) -> None:
-    """Ours first, since the first match counts."""
+    """Add our routes first, because the first match counts."""
 
     async def show_account(_: web.Request) -> web.Response:
         return web.json_response(owner)
@@ -111,7 +111,7 @@ def _add_routes(app: web.Application, owner: dict[str, Any]) -> None:
     app.router.add_post("/v1/disputes/{id}/close", server.api_extra(Dispute._api_close, ""))  # noqa: SLF001
     for kind in (Buyer, Intent, Payment, Repayment, Dispute, WebhookEndpoint, ToldEvent):
         url = f"/v1/{kind.object}s"
-        if kind not in (Payment, Dispute, ToldEvent):  # which only intents and what happens to them make
+        if kind not in (Payment, Dispute, ToldEvent):  # created only through intents
             app.router.add_post(url, server.api_create(kind, url))
         app.router.add_get(url, server.api_list_all(kind, url))
         app.router.add_get(f"{url}/{{id}}", server.api_retrieve(kind, url))
@@ -124,7 +124,7 @@ def _add_routes(app: web.Application, owner: dict[str, Any]) -> None:
 
 
 def _add_routes_of_localstripe(app: web.Application) -> None:
-    """What is left of them: ours stand for all that there is of the kinds that they cover."""
+    """Add localstripe's routes for the kinds that ours do not cover."""
     ours = {f"/v1/{kind.object}s" for kind in (Intent, Payment, Repayment, ToldEvent)}
     for route in server.app.router.routes():
         path = route.resource.canonical if route.resource else ""

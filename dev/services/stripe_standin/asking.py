@@ -1,4 +1,4 @@
-"""Who asks: the request under way, as events and answers tell it."""
+"""The current request, which events and answers refer to."""
 
 import contextvars
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ DEFAULT_API_VERSION = "2025-09-30.clover"
 
 @dataclass(frozen=True)
 class Asked:
-    """The request under way."""
+    """The current request."""
 
     request_id: str
     idempotency_key: str | None = None

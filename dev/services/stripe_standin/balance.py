@@ -1,10 +1,10 @@
-"""What charges, refunds and disputes do to the stand-in's balance."""
+"""Effects of charges, refunds and disputes on the stand-in's balance."""
 
 from localstripe.resources import BalanceTransaction, StripeObject
 
 
 class Movement(BalanceTransaction):
-    """A balance transaction in Stripe's present shape; `amount` and `fee` in the currency's smallest unit."""
+    """A balance transaction in Stripe's current shape; `amount` and `fee` in the currency's smallest unit."""
 
     def __init__(
         self, amount: int, currency: str, kind: str, source: str, *, fee: int = 0, category: str | None = None

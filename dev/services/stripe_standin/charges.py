@@ -13,7 +13,7 @@ from dev.services.stripe_standin.errors import StripeError, missing
 from dev.services.stripe_standin.expanding import expanded
 from dev.services.stripe_standin.lists import Page, page, shelves
 
-# Documented fields of which the product has no use; Stripe shows them all.
+# Documented fields that the product does not use; Stripe shows them all.
 UNUSED = (
     "application",
     "application_fee",
@@ -55,7 +55,7 @@ SHOWN = (
 
 
 class Payment(Charge):
-    """A charge of an intent, in Stripe's present shape."""
+    """A charge of an intent, in Stripe's current shape."""
 
     _authorized: bool
     _due: float | None = None  # when it will be disputed
@@ -77,18 +77,18 @@ class Payment(Charge):
         self.failure_message = methods.MESSAGES[self.failure_code]
 
     def _trigger_payment(self, on_success: Callable[[], None] | None = None) -> None:
-        """Take the money now: what is delayed waits in the intent."""
+        """Take the money now; delays happen in the intent."""
         self.balance_transaction = Movement(self.amount, self.currency, "charge", self.id).id
         self.status = "succeeded"
         if on_success:
             on_success()
 
     def _finish(self) -> None:
-        """The cardholder says that it was not them."""
+        """Open the dispute of a cardholder who denies the charge."""
         self._be_disputed()
 
     def _be_disputed(self, reason: str = "fraudulent", amount: int | None = None) -> Dispute:
-        """Raises StripeError where it is disputed already or was never paid."""
+        """Dispute the charge. Raises StripeError if it is disputed already or was never paid."""
         if self._dispute or not self.paid:
             raise StripeError(400, f"Charge {self.id} cannot be disputed.")
         self._due = None

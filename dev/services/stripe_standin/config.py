@@ -1,4 +1,4 @@
-"""Parts room: `/_config/…`: what a test or a person asks of the stand-in itself, without a key."""
+"""`/_config/…`: requests to the stand-in itself, by tests or people, without a key."""
 # ruff: noqa: SLF001 (localstripe's whole interface is underscored, so that it stays out of what it exports)
 
 import json
@@ -16,7 +16,7 @@ from dev.services.stripe_standin.refunds import Repayment
 
 
 def add_routes(app: web.Application, memory: Memory, faults: RequestFaults, event_faults: EventFaults) -> None:
-    """All of them; bodies and answers are JSON."""
+    """Add all routes; bodies and answers are JSON."""
 
     async def forget(_: web.Request) -> web.Response:
         memory.forget()
@@ -40,7 +40,7 @@ async def _health(_: web.Request) -> web.Response:
 
 
 async def _settings(request: web.Request) -> web.Response:
-    """`{"processing_seconds": 3}`, for what is put off from now on; null: until it is asked for."""
+    """Set `{"processing_seconds": 3}` for what is delayed from now on; null: until `finish` is called."""
     given = await _given(request, "processing_seconds")
     if "processing_seconds" in given:
         later.processing_seconds = given["processing_seconds"]
@@ -48,7 +48,7 @@ async def _settings(request: web.Request) -> web.Response:
 
 
 async def _dispute(request: web.Request) -> web.Response:
-    """`{"payment_intent": "pi_…", "reason": "fraudulent", "amount": 500}`: its charge is disputed now."""
+    """Dispute a charge now: `{"payment_intent": "pi_…", "reason": "fraudulent", "amount": 500}`."""
     given = await _given(request, "payment_intent", "reason", "amount")
     charge = Intent._api_retrieve(given.pop("payment_intent", "")).latest_charge
     if charge is None:
@@ -59,7 +59,7 @@ async def _dispute(request: web.Request) -> web.Response:
 
 def _finish(kind: Any) -> Any:
     async def finish(request: web.Request) -> web.Response:
-        """What this intent or refund waits for happens now."""
+        """Finish now what this intent or refund waits for."""
         thing = kind._api_retrieve(request.match_info["id"])
         later.finish(thing)
         return web.json_response(thing._export())

@@ -1,4 +1,4 @@
-"""The stand-in's customers, who stay known when they are deleted, as at Stripe."""
+"""The stand-in's customers, which stay known after they are deleted, as at Stripe."""
 # ruff: noqa: SLF001 (localstripe's whole interface is underscored, so that it stays out of what it exports)
 
 from typing import Any
@@ -9,11 +9,11 @@ from dev.services.stripe_standin.errors import missing, missing_reference
 from dev.services.stripe_standin.events import tell
 from dev.services.stripe_standin.expanding import expanded
 
-LISTS = ("sources", "subscriptions", "tax_ids")  # shown where they are asked for
+LISTS = ("sources", "subscriptions", "tax_ids")  # shown on request
 
 
 class Buyer(Customer):
-    """A customer. What it costs to show one does not grow with what else there is."""
+    """A customer. The cost of showing one does not grow with the other objects."""
 
     _deleted = False
 
@@ -55,7 +55,7 @@ class Buyer(Customer):
 
     @classmethod
     def _named(cls, identifier: Any) -> str:
-        """The id of the customer that a parameter names. Raises StripeError for one who is not there any more."""
+        """Return the id of the customer that a parameter names. Raises StripeError if it is deleted."""
         found = store.get(f"customer:{identifier}")
         if not isinstance(found, cls) or found._deleted:
             raise missing_reference("customer", identifier, "customer")
@@ -63,7 +63,7 @@ class Buyer(Customer):
 
     @classmethod
     def _api_list_all(cls, url: str, email: str | None = None, limit: Any = None, starting_after: Any = None) -> List:
-        """Newest first, with one address where one is named."""
+        """List customers, newest first; only those with `email`, if given."""
         found = List(url, limit=limit, starting_after=starting_after)
         present = [each for each in store.values() if isinstance(each, cls) and not each._deleted]
         found._list = [each for each in reversed(present) if email in (None, each.email)]

@@ -71,7 +71,7 @@ class Dispute(StripeObject):
         self._submissions = 0
 
     def _withdraw(self) -> None:
-        """Take the money back and tell, once the charge knows of its dispute."""
+        """Take the money back and emit events, once the charge has its dispute."""
         self._change_balance(-self.amount, FEE)
         tell("charge.dispute.created", self)
         tell("charge.dispute.funds_withdrawn", self)

@@ -19,12 +19,12 @@ def unexpected_state(message: str, intent: dict[str, Any]) -> StripeError:
 
 
 def missing(kind: str, identifier: str) -> StripeError:
-    """The object that the request is about."""
+    """Return the error for a missing object that the request is about."""
     return StripeError(404, f"No such {kind}: '{identifier}'", code="resource_missing", param="id")
 
 
 def missing_reference(kind: str, identifier: str, param: str) -> StripeError:
-    """An object that a parameter names."""
+    """Return the error for a missing object that a parameter names."""
     return StripeError(400, f"No such {kind}: '{identifier}'", code="resource_missing", param=param)
 
 
@@ -33,7 +33,7 @@ def unknown_parameter(name: str) -> StripeError:
 
 
 def refusal(error: UserError) -> web.Response:
-    """localstripe's refusal as Stripe would answer it."""
+    """Turn localstripe's refusal into Stripe's answer."""
     if error.code == web.HTTPNotFound.status_code:
         error.body["error"].setdefault("code", "resource_missing")
     if error.code == web.HTTPPaymentRequired.status_code:

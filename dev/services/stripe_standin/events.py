@@ -34,7 +34,7 @@ class WebhookEndpoint(StripeObject):
 
     object = "webhook_endpoint"
     _id_prefix = "we_"
-    _registered: ClassVar[dict[str, "WebhookEndpoint"]] = {}  # found at every event without a look at all objects
+    _registered: ClassVar[dict[str, "WebhookEndpoint"]] = {}  # for every event, without a search through all objects
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class WebhookEndpoint(StripeObject):
 
 
 class _Shown:
-    """An answer that is made already."""
+    """An answer that is already built."""
 
     def __init__(self, content: dict[str, Any]) -> None:
         self.content = content
@@ -124,7 +124,7 @@ class ToldEvent(Event):
         delivery_success: Any = None,
         **paging: Any,
     ) -> Page:
-        """Newest first, of one type (`*` is a wildcard) or some, and delivered everywhere or not yet."""
+        """List events, newest first, of one type (`*` is a wildcard) or some, and delivered everywhere or not yet."""
         kinds = [type] if type else types
         delivered = try_convert_to_bool(delivery_success)
 
@@ -136,16 +136,16 @@ class ToldEvent(Event):
 
 
 def endpoints(kind: str) -> list[WebhookEndpoint]:
-    """The enabled endpoints that want events of this kind."""
+    """List the enabled endpoints that want events of this kind."""
     return [endpoint for endpoint in WebhookEndpoint._registered.values() if endpoint._wants(kind)]
 
 
 class Deliveries:
-    """Sends each event to each endpoint, several at once, and again when it fails: up to eight times in a minute."""
+    """Deliveries of each event to each endpoint, several at once, retried up to eight times in a minute."""
 
     def __init__(self, faults: EventFaults) -> None:
         self._faults = faults
-        #: Endpoint → what is held back until the next event has been there.
+        #: Endpoint → deliveries held back until after its next event.
         self._held: dict[str, list[tuple[ToldEvent, dict[str, Any]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Semaphore(DELIVERIES_AT_ONCE)
@@ -221,13 +221,13 @@ class Deliveries:
 
 
 def signature(payload: bytes, secret: str, timestamp: int) -> str:
-    """Stripe's `Stripe-Signature` header, scheme v1."""
+    """Build Stripe's `Stripe-Signature` header, scheme v1."""
     digest = hmac.new(secret.encode(), b"%d.%b" % (timestamp, payload), hashlib.sha256).hexdigest()
     return f"t={timestamp},v1={digest}"
 
 
 def tell(kind: str, data: StripeObject, **previous: Any) -> None:
-    """Make an event and have it delivered; `previous` are the values that changed, as they were."""
+    """Make an event and deliver it; `previous` are the former values of what changed."""
     event = resources.Event(kind, data)
     if previous:
         event.data = {**event.data, "previous_attributes": previous}
@@ -235,6 +235,6 @@ def tell(kind: str, data: StripeObject, **previous: Any) -> None:
 
 
 def install(deliveries: Deliveries) -> None:
-    """Have localstripe make our events and deliver them in our way."""
+    """Make localstripe create our events and deliver them our way."""
     resources.Event = ToldEvent
     resources.schedule_webhook = deliveries.schedule

@@ -1,4 +1,4 @@
-"""Objects in the place of their ids, where a request asks for them."""
+"""Expansion of ids into objects, as a request asks for it."""
 # ruff: noqa: SLF001 (localstripe's whole interface is underscored, so that it stays out of what it exports)
 
 from typing import Any
@@ -9,7 +9,7 @@ from dev.services.stripe_standin.errors import StripeError
 
 
 def expanded(shown: dict[str, Any], paths: list[str] | None) -> dict[str, Any]:
-    """The same with what each path names. Raises StripeError for a field that is none."""
+    """Return `shown` with the objects that each path names. Raises StripeError for an unknown field."""
     for path in paths or []:
         name, _, rest = path.partition(".")
         if name not in shown:

@@ -1,4 +1,4 @@
-"""Trouble on demand, for tests: what befalls the next requests and the next events."""
+"""Faults on demand, for tests, in the next requests and events."""
 
 import asyncio
 import json
@@ -12,14 +12,14 @@ from localstripe.errors import UserError
 from dev.services.stripe_standin.errors import StripeError, refusal, unknown_parameter
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-DELAY = "delay"  # what a request has yet to wait for, kept with it
+DELAY = "delay"  # a request's remaining delay, kept with it
 ERROR_CODES = {409: "lock_timeout", 429: "rate_limit"}
 
 
 class Orders:
-    """Faults that wait for what they befall, in the order in which they came.
+    """Ordered faults that wait for a matching request or event, oldest first.
 
-    POST orders one (JSON; an unknown field is refused) and answers it, GET lists what is left, DELETE forgets all.
+    POST orders one (JSON; an unknown field is refused) and answers it, GET lists what is left, DELETE removes all.
     """
 
     pattern: ClassVar[str]
@@ -48,7 +48,7 @@ class Orders:
         return web.json_response({})
 
     def take(self, text: str, method: str | None = None) -> dict[str, Any] | None:
-        """The first fault for this path or type (and method), which has then one time less to come."""
+        """Take one use of the first fault for this path or type (and method)."""
         for fault in self._left:
             if re.search(fault[self.pattern], text) and fault.get("method") in (None, method):
                 fault["times"] -= 1
@@ -59,7 +59,7 @@ class Orders:
 
 
 class KeptAnswers(Protocol):
-    """Where the answers for idempotency keys are kept."""
+    """A store of the answers for idempotency keys."""
 
     async def replace(self, request: web.Request, response: web.Response) -> None: ...
 
@@ -67,14 +67,14 @@ class KeptAnswers(Protocol):
 class RequestFaults(Orders):
     """`/_config/faults`: `{path, method, times, delay, lose, status, after, keep}`, all but `path` optional.
 
-    The next `times` (1) requests whose path matches the regular expression `path` (and whose method is `method`, if
-    one is named) are befallen, repeats under the same idempotency key among them:
+    It hits the next `times` (1) requests whose path matches the regular expression `path` (and whose method is
+    `method`, if given), repeats under the same idempotency key included:
     - `delay`: the answer is that many seconds late. Until then the key of a request that is carried out is in use.
-    - `lose`: the request is carried out, and the connection is cut in place of the answer.
+    - `lose`: the request is carried out, and the connection is cut instead of the answer.
     - `status`: the answer is this HTTP status with an error of Stripe's form, and nothing is carried out; with
       `after`, the request is carried out first and its true answer is withheld.
     - `keep`: the answer with `status` is kept for the idempotency key, as Stripe keeps its own 500s once the work has
-      begun: each repeat gets it again. Without `keep` the trouble was on the way: a repeat is carried out, or, with
+      begun: each repeat gets it again. Without `keep` the fault was on the way: a repeat is carried out, or, with
       `after`, gets the true answer.
     """
 
@@ -90,7 +90,7 @@ class RequestFaults(Orders):
     }
 
     def around(self, kept: KeptAnswers) -> Any:
-        """The middleware outside of the idempotency keys, so that a repeat is befallen too."""
+        """Return the middleware outside of the idempotency keys, so that it hits repeats too."""
 
         @web.middleware
         async def disturb(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -115,7 +115,7 @@ class RequestFaults(Orders):
     @staticmethod
     @web.middleware
     async def within(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """The middleware inside of the idempotency keys: while the answer is late, its key is in use."""
+        """Delay inside of the idempotency keys, as middleware: while the answer is late, its key is in use."""
         try:
             return await handler(request)
         finally:
@@ -144,7 +144,7 @@ async def _carried_out(request: web.Request, handler: Handler) -> web.StreamResp
 
 
 async def _wait(request: web.Request) -> None:
-    """Waits once, wherever it is called first."""
+    """Wait once per request, at the first call."""
     await asyncio.sleep(request.pop(DELAY, 0))
 
 

@@ -20,10 +20,10 @@ TEXTS = ("description", "receipt_email", "setup_future_usage", "statement_descri
 MAX_AMOUNT = 99_999_999
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 CANCELABLE = ("requires_payment_method", "requires_capture", "requires_confirmation", "requires_action")
-# What clients send with a confirmation and what makes no difference here.
+# Fields that clients send with a confirmation and that have no effect here.
 CONFIRM_IGNORES = {"return_url", "off_session", "use_stripe_sdk", "mandate_data", "error_on_requires_action", "expand"}
 DELAYED = "sepa_debit"
-# Documented fields of which the product has no use; Stripe shows them all.
+# Documented fields that the product does not use; Stripe shows them all.
 UNUSED = (
     "application",
     "application_fee_amount",
@@ -45,7 +45,7 @@ SHOWN_TO_CLIENTS = (  # noqa: SIM905 (23 lines otherwise)
 
 
 class Intent(PaymentIntent):
-    """A payment intent that is confirmed as Stripe's clients do it."""
+    """A payment intent, confirmed as Stripe's clients do it."""
 
     currency: str
     payment_method: str | None
@@ -95,7 +95,7 @@ class Intent(PaymentIntent):
 
     @property
     def status(self) -> str:
-        # A declined method is taken off the intent; the one attached next waits for its own charge.
+        # A declined method is removed from the intent; the next one waits for its own charge.
         if self.latest_charge and self.latest_charge.status == "failed" and self.payment_method:
             return "canceled" if self._canceled else "requires_action" if self.next_action else "requires_confirmation"
         return super().status
@@ -110,7 +110,7 @@ class Intent(PaymentIntent):
         return None
 
     def _export(self, expand: list[str] | None = None) -> dict[str, Any]:
-        """As Stripe shows it: other objects by their ids unless they are expanded."""
+        """Show the intent as Stripe does: other objects by their ids unless expanded."""
         shown = dict.fromkeys(UNUSED)
         shown |= {name: value for name, value in vars(self).items() if not name.startswith("_") and name != "invoice"}
         for name in ("object", "status", "amount_received", "last_payment_error"):
@@ -122,7 +122,7 @@ class Intent(PaymentIntent):
         return expanded(shown, expand)
 
     def _for_client(self) -> dict[str, Any]:
-        """What the publishable key may see."""
+        """Show what the publishable key may see."""
         shown = self._export()
         return {name: shown[name] for name in SHOWN_TO_CLIENTS}
 
@@ -159,7 +159,7 @@ class Intent(PaymentIntent):
 
     @classmethod
     def _api_list_all(cls, url: str, customer: str | None = None, **paging: Any) -> Page:
-        """Newest first, of one customer where one is named."""
+        """List intents, newest first; only those of `customer`, if given."""
         return page(shelves["payment_intent"], url, lambda intent: customer in (None, intent.customer), **paging)
 
     @classmethod
@@ -171,7 +171,7 @@ class Intent(PaymentIntent):
         **others: Any,
     ) -> "Intent":
         intent = cls._api_retrieve(id)
-        others.pop("client_secret", None)  # checked at the door, where the key is
+        others.pop("client_secret", None)  # the middleware has checked it with the key
         texts = {name: others.pop(name) for name in TEXTS if name in others}
         if unknown := set(others) - CONFIRM_IGNORES:
             raise unknown_parameter(unknown.pop())
@@ -188,7 +188,7 @@ class Intent(PaymentIntent):
         if not intent.payment_method:
             message = "You cannot confirm this PaymentIntent because it's missing a payment method."
             raise unexpected_state(message, intent._export())
-        if intent.status != "requires_action":  # else the person has yet to authenticate
+        if intent.status != "requires_action":  # otherwise the person still has to authenticate
             intent._confirm(intent._report_failure)
         return intent
 
@@ -213,7 +213,7 @@ class Intent(PaymentIntent):
 
     @classmethod
     def _api_authenticate(cls, id: str, **data: Any) -> "Intent":  # noqa: A002 (localstripe's name)
-        """The person's answer to their bank, as localstripe's own page for it sends it."""
+        """Take the person's answer to their bank, as localstripe's own page sends it."""
         intent = super()._api_authenticate(id, **data)
         if intent._authentication_failed:
             tell("payment_intent.payment_failed", intent)
@@ -252,7 +252,7 @@ class Intent(PaymentIntent):
             charge._initialize_charge(self._on_success, on_failure_now)
 
     def _finish(self) -> None:
-        """The bank's word on a debit that is being processed."""
+        """Apply the bank's decision on a debit that is being processed."""
         if self.latest_charge._authorized:
             self.latest_charge._trigger_payment(self._on_success)
         else:
@@ -266,7 +266,7 @@ class Intent(PaymentIntent):
             later.put_off(self.latest_charge)
 
     def _report_failure(self) -> None:
-        """Take the declined method off the intent, tell, and answer 402."""
+        """Remove the declined method from the intent, emit an event, and answer 402."""
         self._take_off_method()
         facts = _decline(self.latest_charge)
         message = facts.pop("message")
@@ -280,7 +280,7 @@ class Intent(PaymentIntent):
 
 
 def _demand_chargeable(amount: Any, currency: Any) -> None:
-    """Refuse what Stripe refuses of an amount; what is no amount or no currency at all is localstripe's to refuse."""
+    """Refuse amounts that Stripe refuses; localstripe refuses what is no amount or currency at all."""
     if not isinstance(currency, str) or not isinstance(amount, int) or amount <= 0:
         return
     known = CURRENCIES.get(currency.lower())
@@ -300,6 +300,6 @@ def _demand_chargeable(amount: Any, currency: Any) -> None:
 
 
 def _decline(charge: Payment) -> dict[str, Any]:
-    """As the intent's last error; a debit has no decline code."""
+    """Return the intent's last error; a debit has no decline code."""
     facts = {"charge": charge.id, "code": charge.failure_code, "message": charge.failure_message}
     return facts | ({"decline_code": charge._decline_code} if charge._decline_code else {})

@@ -1,4 +1,4 @@
-"""What happens by itself some seconds later: a debit's outcome, a refund's, a dispute."""
+"""Delayed steps: the outcome of a debit or refund, and a dispute."""
 # ruff: noqa: SLF001 (what localstripe must not export is underscored)
 
 import asyncio
@@ -26,7 +26,7 @@ class Waiting(Protocol):
 
 
 class Later:
-    """`/_config/settings {"processing_seconds": 3}`: how long each takes; null: until `/_config/…/finish` is asked."""
+    """The delay of each step, set by `/_config/settings {"processing_seconds": 3}`; null: until `/_config/…/finish`."""
 
     def __init__(self) -> None:
         self.processing_seconds: float | None = DEFAULT_SECONDS
@@ -38,16 +38,16 @@ class Later:
         self._arm(thing)
 
     def finish(self, thing: Waiting) -> None:
-        """Take the step now. Raises StripeError where none is left to take."""
+        """Take the step now. Raises StripeError if none is left."""
         if thing._due is None:
             raise StripeError(400, f"{thing.id} does not wait for an outcome.")
-        asked.set(None)  # nobody's request makes this happen
+        asked.set(None)  # no request causes this
         thing._due = None
         thing._finish()
         self.write_down()
 
     def resume(self) -> None:
-        """After a restart, go on with everything that waits."""
+        """Continue everything that waits, after a restart."""
         for thing in list(store.values()):
             if getattr(thing, "_due", None) is not None:
                 self._arm(thing)

@@ -1,7 +1,7 @@
-"""Lists as Stripe gives them: newest first, by pages, between two moments.
+"""Lists like Stripe's: newest first, by pages, between two times.
 
-Every object of the kinds that grow is also kept on its kind's shelf, oldest first, so that a page costs what is on it
-(and what its filters pass over) rather than a look at everything that there is.
+Every object of a kind that grows is also kept on its kind's shelf, oldest first. So a page costs only what is on it
+(and what its filters skip), not a search through all objects.
 """
 # ruff: noqa: SLF001 (localstripe's whole interface is underscored, so that it stays out of what it exports)
 
@@ -30,13 +30,13 @@ class Shelf:
         self.objects.append(thing)
 
     def place(self, identifier: str, param: str) -> int:
-        """Raises StripeError where there is no such object."""
+        """Return the object's place. Raises StripeError if there is no such object."""
         if identifier not in self._places:
             raise missing_reference("object", identifier, param)
         return self._places[identifier]
 
     def between(self, created: Any) -> tuple[int, int]:
-        """The first place and the one after the last of what was created then: a moment or `{gt, gte, lt, lte}`."""
+        """Return the first place and the one after the last created at a time or within `{gt, gte, lt, lte}`."""
         first, end = 0, len(self.objects)
         for bound, moment in (created if isinstance(created, dict) else {"gte": created, "lte": created}).items():
             seconds = _whole(moment, "created")
@@ -55,7 +55,7 @@ shelves = {kind: Shelf() for kind in ("event", "payment_intent", "charge", "refu
 
 
 def shelve(thing: Any) -> None:
-    """Put a new object where the lists of its kind find it."""
+    """Put a new object on the shelf of its kind."""
     if shelf := shelves.get(thing.object):
         shelf.add(thing)
 
@@ -88,7 +88,7 @@ def page(
     created: Any = None,
     **unknown: Any,
 ) -> Page:
-    """The page that Stripe would give. Raises StripeError for what Stripe refuses."""
+    """Return the page that Stripe would. Raises StripeError for what Stripe refuses."""
     if unknown:
         raise unknown_parameter(next(iter(unknown)))
     limit = _whole(limit, "limit")
@@ -96,7 +96,7 @@ def page(
         raise StripeError(400, f"Invalid limit: {limit} (1 to {MOST})", code="parameter_invalid_integer", param="limit")
     first, end = (0, len(shelf.objects)) if created is None else shelf.between(created)
     places: Iterable[int]
-    if ending_before is not None:  # the nearest ones on the newer side, told newest first like the rest
+    if ending_before is not None:  # the nearest on the newer side, listed newest first like the rest
         places = range(max(first, shelf.place(ending_before, "ending_before") + 1), end)
     else:
         if starting_after is not None:

@@ -1,4 +1,4 @@
-"""What the Stripe stand-in remembers: a journal in its state folder, written before an answer is given."""
+"""The Stripe stand-in's storage: a journal in its state folder, written before an answer is given."""
 
 import io
 import os
@@ -13,15 +13,15 @@ from dev.services.state import PRIVATE_FILE
 from dev.services.stripe_standin.lists import clear_shelves, shelve
 
 REMEMBER_SECONDS = 24 * 3600
-FRAME = 1000  # objects written at once where all are
-STALE = 3  # the journal is written anew at the start when it holds this many times what there is
+FRAME = 1000  # objects per frame when all are written
+STALE = 3  # the journal is rewritten at the start if it holds this many times the existing objects
 
 
 class Memory:
     """localstripe's objects and our idempotent answers. What was answered survives SIGKILL.
 
-    The journal is a row of pickled frames `(objects, answers)`, the last word on each object counts. Objects refer to
-    one another by their keys in localstripe's store. Cost of a change: a pickle of each object that it touched.
+    The journal is a sequence of pickled frames `(objects, answers)`; the last version of each object counts. Objects
+    refer to each other by their keys in localstripe's store. Cost of a change: a pickle of each object that it touched.
     localstripe itself writes everything to one fixed file below /tmp at every single change.
     """
 
@@ -54,7 +54,7 @@ class Memory:
         self.answers[key] = self._answered[key] = facts
 
     def flush(self) -> None:
-        """Write down what changed since the last time."""
+        """Write what changed since the last flush."""
         objects: list[Any] = [_record(thing) for thing in self._changed.values() if _is_stored(thing)]
         objects += [(key, None, {}) for key in self._removed]
         if objects or self._answered:
@@ -62,9 +62,9 @@ class Memory:
         self._changed, self._removed, self._answered = {}, [], {}
 
     def load(self) -> None:
-        """Read the journal as far as it is whole, and open it for what comes."""
+        """Read the journal as far as it is complete, and open it for writing."""
         count = self._read() if self.file.exists() else 0
-        empty = [key for key, thing in store.items() if not vars(thing)]  # named by others, never written
+        empty = [key for key, thing in store.items() if not vars(thing)]  # referred to by others, never written
         for key in empty:
             dict.pop(store, key)
         for thing in sorted(store.values(), key=lambda thing: getattr(thing, "created", 0)):
@@ -96,13 +96,13 @@ class Memory:
         return count
 
     def _rewrite(self) -> None:
-        """Put what there is in the place of what led to it."""
+        """Replace the journal by one with only the current state."""
         draft = self.file.with_suffix(".draft")
         draft.unlink(missing_ok=True)
         limit = time.time() - REMEMBER_SECONDS
         answers = {key: facts for key, facts in self.answers.items() if facts["at"] > limit}
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "wb") as output:
-            # First all of them by name: who refers to whom must not change their order.
+            # First all of them without state, so that references do not change their order.
             output.write(_frame([(key, type(thing), {}) for key, thing in store.items()], answers))
             things = list(store.values())
             for start in range(0, len(things), FRAME):
@@ -110,7 +110,7 @@ class Memory:
         draft.replace(self.file)
 
     def forget(self) -> None:
-        """Everything but the webhook endpoints, which belong to the product that runs."""
+        """Delete everything except webhook endpoints, which belong to the running product."""
         for key in [key for key in store if not key.startswith("webhook_endpoint:")]:
             dict.pop(store, key)
         self.answers.clear()
@@ -122,7 +122,7 @@ class Memory:
 
 
 class _Writer(pickle.Pickler):
-    """Writes an object that has a place of its own in the store as a reference."""
+    """Pickler that writes an object with its own key in the store as a reference."""
 
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, StripeObject) and _is_stored(value):
@@ -149,12 +149,12 @@ def _is_stored(thing: Any) -> bool:
 
 
 def _fill(thing: Any, state: dict[str, Any]) -> None:
-    if state:  # else it is only named, for its place
+    if state:  # otherwise it only reserves its place
         getattr(thing, "__setstate__", vars(thing).update)(state)
 
 
 def _named(key: str, kind: Any) -> Any:
-    """The object of this key, made empty where its own record has yet to come."""
+    """Return the object of this key, created empty if its own record is still to come."""
     if key not in store:
         dict.__setitem__(store, key, kind.__new__(kind))
     return store[key]

@@ -1,4 +1,4 @@
-"""Stripe's test cards, test IBANs and test payment methods, and what each of them does."""
+"""Stripe's test cards, test IBANs and test payment methods, and their effects."""
 # ruff: noqa: SLF001 (localstripe's whole interface is underscored, so that it stays out of what it exports)
 
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from localstripe.resources import PaymentMethod
 
 DECLINED = ("card_declined", "generic_decline")
-# What is refused when it is charged, with Stripe's (code, decline code). A debit has no decline code.
+# Methods that are declined when charged, with Stripe's (code, decline code). A debit has no decline code.
 DECLINES: dict[str, tuple[str, str | None]] = {
     "4000000000000002": DECLINED,
     "4000000000000341": DECLINED,
@@ -47,12 +47,12 @@ TEST_IBANS = {
 
 
 def install() -> None:
-    """Have localstripe know all of Stripe's test payment methods that make a difference here."""
+    """Add to localstripe all of Stripe's test payment methods that matter here."""
     PaymentMethod._try_get_canonical_test_article = classmethod(lambda _, identifier: _test_method(identifier))
 
 
 def _test_method(identifier: str) -> PaymentMethod | None:
-    """A new payment method, as Stripe makes one each time that a test one is named."""
+    """Make a new payment method, as Stripe does each time a test method is named."""
     if number := TEST_CARDS.get(identifier):
         return PaymentMethod(type="card", card={"number": number, "exp_month": 12, "exp_year": 2034, "cvc": "123"})
     if iban := TEST_IBANS.get(identifier):
@@ -61,7 +61,7 @@ def _test_method(identifier: str) -> PaymentMethod | None:
 
 
 def number_of(method: Any) -> str:
-    """The card's number or the IBAN."""
+    """Return the card's number or the IBAN."""
     return getattr(method, "_card_number", "") or getattr(method, "_sepa_debit_iban", "")
 
 
@@ -73,7 +73,7 @@ def billing_details(method: Any) -> dict[str, Any]:
 
 
 def details(method: Any) -> dict[str, Any]:
-    """A charge's `payment_method_details`."""
+    """Return a charge's `payment_method_details`."""
     if method.type == "sepa_debit":
         shown = {name: method.sepa_debit[name] for name in ("bank_code", "country", "fingerprint", "last4")}
         return {"type": "sepa_debit", "sepa_debit": shown | {"branch_code": None, "mandate": None}}

@@ -1,4 +1,4 @@
-"""What every request to the Stripe stand-in passes: its answer's form, its key, its idempotency."""
+"""Middlewares of every request to the Stripe stand-in: form of the answer, API key, idempotency."""
 
 import base64
 import hashlib
@@ -21,9 +21,9 @@ from dev.services.stripe_standin.memory import REMEMBER_SECONDS, Memory
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OPEN = ("/_config/", "/js.stripe.com/")
 INTENT = re.compile(r"^/v1/payment_intents/(?P<id>pi_\w+)(?P<action>/confirm|/_authenticate|)$")
-# What a browser or a phone may call with the publishable key, besides the intents whose secret it holds.
+# What a browser or a phone may call with the publishable key, besides intents whose secret it has.
 FOR_CLIENTS = {("POST", "/v1/payment_methods"), ("POST", "/v1/tokens"), ("POST", "/v1/sources")}
-# Answers of these are not kept for the key: Stripe had not begun to carry the request out.
+# Answers with these are not kept for the key: Stripe had not begun to process the request.
 NOT_KEPT = {400, 401, 404, 409, 429}
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ async def form(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def keys(secret: str, publishable: str) -> Any:
-    """The middleware that lets the secret key do everything and the publishable key what a buyer's device does."""
+    """Return the middleware that allows the secret key everything and the publishable key what buyers' devices do."""
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -94,7 +94,7 @@ def _key(request: web.Request) -> str | None:
 
 
 class Idempotency:
-    """Stripe's idempotency keys: the first answer again for the same request, a refusal for another one."""
+    """Stripe's idempotency keys: the same request gets the first answer again, another one is refused."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
@@ -128,7 +128,7 @@ class Idempotency:
         return response
 
     async def replace(self, request: web.Request, response: web.Response) -> None:
-        """Keep this answer for the request's key, whatever was answered before."""
+        """Keep this answer for the request's key, in place of any earlier one."""
         if key := request.headers.get("Idempotency-Key"):
             self._keep(key, await _fingerprint(request), response)
 
@@ -138,7 +138,7 @@ class Idempotency:
         self._memory.keep_answer(key, facts | {"request_id": asking.request_id if asking else ""})
 
     async def _carry_out(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """The answer, also where it is a refusal: a declined card stays declined for its key."""
+        """Return the answer, even a refusal: a declined card stays declined for its key."""
         try:
             return await handler(request)
         except UserError as error:

@@ -17,12 +17,12 @@ from dev.services.stripe_standin.lists import Page, Shelf, page, shelves
 from dev.services.stripe_standin.methods import REFUNDS_FAIL, REFUNDS_LATER
 
 REASONS = (None, "duplicate", "fraudulent", "requested_by_customer")
-# Shown only where there is something to show, as at Stripe.
+# Shown only if set, as at Stripe.
 OCCASIONAL = ("pending_reason", "failure_reason", "failure_balance_transaction")
 
 
 class Repayment(Refund):
-    """A refund that cannot exceed its charge, and that is told about."""
+    """A refund that cannot exceed its charge and that emits events."""
 
     _due: float | None = None
     pending_reason: str | None = None
@@ -62,7 +62,7 @@ class Repayment(Refund):
             later.put_off(self)
 
     def _finish(self) -> None:
-        """What is pending succeeds; what seemed to succeed fails, and the charge has its money again."""
+        """Let a pending refund succeed; let one that seemed to succeed fail, and return its money to the charge."""
         before = {name: getattr(self, name) for name in ("status", *OCCASIONAL)}
         failed = self.status != "pending"
         self.status, self.pending_reason = "failed" if failed else "succeeded", None
@@ -97,14 +97,14 @@ class Repayment(Refund):
             "source_transfer_reversal": None,
             "transfer_reversal": None,
         }
-        del shown["livemode"]  # Stripe's refunds do not tell
+        del shown["livemode"]  # Stripe's refunds do not have it
         return expanded(shown, expand)
 
     @classmethod
     def _api_list_all(
         cls, url: str, charge: str | None = None, payment_intent: str | None = None, **paging: Any
     ) -> Page:
-        """Newest first, of one charge or one intent where one is named."""
+        """List refunds, newest first; only those of `charge` or `payment_intent`, if given."""
         shelf = shelves["refund"]
         if payment_intent:
             payment = Intent._api_retrieve(payment_intent).latest_charge
@@ -131,7 +131,7 @@ def _charge_of(charge: str | None, payment_intent: str | None) -> Payment:
 
 
 def _allowed(payment: Payment, amount: Any) -> int:
-    """The amount to refund. Raises StripeError where Stripe refuses it."""
+    """Return the amount to refund. Raises StripeError if Stripe refuses it."""
     dispute = payment._dispute
     lost = dispute.amount if dispute and dispute.status == "lost" else 0
     left = payment.amount - payment.amount_refunded - lost

@@ -24,7 +24,7 @@ class Command(LongCommand):
         parser.add_argument("--check", action="store_true", help="only name the faults, write nothing")
 
     def handle(self, *args: Any, file: Path, raffle: str, by: str, check: bool, **options: Any) -> None:
-        """Prints what was entered, or every fault."""
+        """Print what was entered, or every fault."""
         into, actor = _raffle(raffle), _actor(by)
         work = postal_files.read_letters if check else postal_files.load_letters
         try:

@@ -34,8 +34,8 @@ class Command(LongCommand):
         parser.add_argument("--dry-run", action="store_true", help="print only, repair and flag nothing")
 
     def handle(self, *args: Any, since: str, dry_run: bool, **options: Any) -> None:
-        """A line for each difference, then the sums."""
-        # Stripe counts in whole seconds: this one too.
+        """Print a line for each difference, then the sums."""
+        # Stripe counts in whole seconds: include this one.
         start, end = moment(since), database_now() + timedelta(seconds=1)
         if start >= end:
             raise CommandError("--since lies in the future.")
@@ -51,7 +51,7 @@ class Command(LongCommand):
 
 
 def _differences(comparison: services.Comparison, start: datetime, end: datetime) -> Iterator[services.Difference]:
-    """Stretch by stretch, so that what was found is told at once."""
+    """Yield differences stretch by stretch, so that each is printed at once."""
     stretches = Stretches(start, end, STRETCH)
     found: list[services.Difference] = []
 
@@ -71,7 +71,7 @@ def _differences(comparison: services.Comparison, start: datetime, end: datetime
 
 
 def moment(text: str) -> datetime:
-    """`48h`, `2026-11-01` or `2026-11-01T12:00` as a moment, in UTC unless it says otherwise. Raises CommandError."""
+    """Parse `48h`, `2026-11-01` or `2026-11-01T12:00`, in UTC unless it says otherwise. Raises CommandError."""
     if ago := re.fullmatch(r"([0-9]{1,5})([mhd])", text):
         return database_now() - timedelta(**{UNITS[ago[2]]: int(ago[1])})
     try:

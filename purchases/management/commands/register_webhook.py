@@ -20,7 +20,7 @@ class Command(LongCommand):
         parser.add_argument("--url", default=settings.PUBLIC_URL, help="where Stripe reaches this backend (PUBLIC_URL)")
 
     def handle(self, *args: Any, url: str, **options: Any) -> None:
-        """Prints the endpoint's address."""
+        """Print the endpoint's address."""
         try:
             endpoint = gateway.register_webhook(url.rstrip("/"))
         except Problem as problem:

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Command(LongCommand):
-    """Harmless at any time: an event makes the books look at its object afresh; if all is well nothing changes."""
+    """Harmless at any time: each event has its object fetched again; if all is well nothing changes."""
 
     help = "Processes stored events of Stripe again, oldest first."
 
@@ -25,7 +25,7 @@ class Command(LongCommand):
         parser.add_argument("--id", help="this event only")
 
     def handle(self, *args: Any, since: str | None, type: str | None, id: str | None, **options: Any) -> None:  # noqa: A002 the options' names
-        """Prints how many of each type; exit code 1 if one could not be processed."""
+        """Print how many of each type; exit with code 1 if one could not be processed."""
         processed: Counter[str] = Counter()
         failed: Counter[str] = Counter()
         events = services.stored_events(since=moment(since) if since else None, kind=type, event_id=id)

@@ -1,4 +1,4 @@
-"""Our books by themselves: counters are sums, numbers are given once, money has tickets and tickets have money."""
+"""Checks of our own books: counters are sums, numbers are given once, money has tickets and tickets have money."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from django.db import connection
 from luxewin.database import statement_timeout
 from purchases.services.reconciliation.differences import Difference
 
-# Each statement is one look at one moment, and gives a line for each fault.
+# Each statement sees the database at one moment, and returns a line for each fault.
 COUNTERS = """
     SELECT format('raffle %%s: %%s is %%s, its purchases have %%s', counter.raffle_id, name, counted, summed)
     FROM raffles_ticketcounter AS counter
@@ -24,7 +24,7 @@ COUNTERS = """
     ) AS each (name, counted, summed)
     WHERE counted <> summed
 """
-# A refunded entry keeps its numbers, so from 1 to the last one each is somebody's.
+# A refunded entry keeps its numbers, so every number from 1 to the last belongs to a purchase.
 NUMBERS = """
     SELECT format('raffle %%s: numbers go on with %%s after %%s', raffle_id, first_ticket, before)
     FROM (
@@ -59,7 +59,7 @@ TICKETS_WITHOUT_MONEY = """
         SELECT FROM purchases_payment WHERE purchase_id = purchase.id AND status = 'succeeded'
     )
 """
-# One payment is what the tickets were paid with, or what a lost dispute took; what finance looks at is known.
+# One payment paid for the tickets, or was lost in a dispute; what finance reviews is known already.
 MONEY_WITHOUT_TICKETS = """
     SELECT format('payment %%s of purchase %%s: its money bought nothing, the purchase is %%s', id, purchase_id, state)
     FROM (
@@ -84,7 +84,7 @@ REFUNDS = """
     ) AS leaving
     WHERE states IS NULL OR all_back <> (status = 'refunded')
 """
-# Stripe's news that is not in the books, nor in the records.
+# Stripe events that are neither in our books nor in dj-stripe's records.
 UNSTORED = """
     SELECT format('event %%s (%%s): it cannot be taken in: %%s', event_id, type, error) FROM purchases_unstoredevent
 """
@@ -101,7 +101,7 @@ STATEMENTS = (
 
 
 def faults_of_the_books() -> Iterator[Difference]:
-    """What does not add up in our own books; asks nobody, repairs nothing. Cost: eight statements over all of them."""
+    """Yield what does not add up in our own books; repair nothing. Cost: eight statements over all of them."""
     for statement in STATEMENTS:
         with statement_timeout("compare the books", minutes=10), connection.cursor() as cursor:
             cursor.execute(statement, {})

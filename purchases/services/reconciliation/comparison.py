@@ -25,7 +25,7 @@ from purchases.services.stripe_sync import About, mirror_now
 
 log = logging.getLogger(__name__)
 BATCH = 200
-# Stripe's word for an intent that still waits for its buyer is one of several.
+# Stripe has several statuses for an intent that still waits for its buyer; all mean OPEN.
 STATES = {
     "succeeded": Payment.Status.SUCCEEDED,
     "canceled": Payment.Status.CANCELED,
@@ -39,12 +39,12 @@ class _Kind:
 
     listed: Callable[[datetime, datetime], Iterator[list[Any]]]
     retrieved: Callable[[str], Any]
-    #: Our rows that have an id of Stripe's, the field with it, and the field that says when it came to be.
+    #: Our rows that have a Stripe id, the field with it, and the field that says when the object was made.
     ours: Callable[[], QuerySet[Any]]
     key: str
     moment: str
     unfinished: Q
-    #: dj-stripe's record of it, and whether one with this status ("" if there is none) says what Stripe says.
+    #: dj-stripe's record of it, and whether a record with this status ("" if there is none) agrees with Stripe.
     about: About
     record: type[Model]
     says: Callable[[str, Any], bool]
@@ -54,9 +54,9 @@ type _Compare = Callable[[Any, Any], Iterator[Difference]]
 
 
 class Comparison:
-    """One comparison; `compared` counts what was looked at. With `repair` what differs is put right where that is safe.
+    """One comparison; `compared` counts the objects. With `repair`, differences are repaired where that is safe.
 
-    What differs at first sight is looked at afresh, on both sides: a payment may have been settled meanwhile.
+    An object that seems to differ is read again on both sides: a payment may have been settled meanwhile.
     """
 
     def __init__(self, *, repair: bool) -> None:
@@ -69,7 +69,7 @@ class Comparison:
         )
 
     def between(self, start: datetime, end: datetime) -> Iterator[Difference]:
-        """What differs of what came to be from `start` on and before `end`. Memory grows with the ids in between.
+        """Yield differences of objects made from `start` on and before `end`. Memory grows with the ids in between.
 
         Raises ProviderUnavailable.
         """
@@ -88,13 +88,13 @@ class Comparison:
             yield from self._not_listed(kind, compare, rows, seen)
 
     def unfinished(self, before: datetime) -> Iterator[Difference]:
-        """What differs of what came to be before, however long ago, and is not finished in our books."""
+        """Yield differences of objects made before this time, however long ago, and unfinished in our books."""
         for kind, compare in self._kinds:
             rows = kind.ours().filter(kind.unfinished, **{f"{kind.moment}__lt": before})
             yield from self._not_listed(kind, compare, rows, set())
 
     def _records(self, kind: _Kind, page: list[Any]) -> Iterator[Difference]:
-        """dj-stripe's records of these: missing, or with another status. Cost: one query."""
+        """Yield dj-stripe's records of these objects that are missing or have another status. Cost: one query."""
         found = kind.record._default_manager.filter(id__in=[theirs.id for theirs in page])  # noqa: SLF001 Django's name
         statuses = dict(found.values_list("id", "stripe_data__status"))
         for theirs in page:
@@ -115,7 +115,7 @@ class Comparison:
         yield Difference(text, "recorded" if gone else "a worker is at it", gone)
 
     def _not_listed(self, kind: _Kind, compare: _Compare, rows: QuerySet[Any], seen: set[str]) -> Iterator[Difference]:
-        """Stripe is asked for each by itself."""
+        """Compare rows that Stripe did not list, with one request each."""
         for row in _batches(rows):
             stripe_id = getattr(row, kind.key)
             if stripe_id in seen:
@@ -160,11 +160,11 @@ class Comparison:
         yield Difference(text, f"settled, it is {payment.status} now", payment.status == theirs)
 
     def _orphan(self, intent: gateway.Intent, payment_id: UUID) -> Iterator[Difference]:
-        """Made for a payment of ours that has not got it."""
+        """Compare an intent made for a payment of ours that does not have its id."""
         text = f"intent {intent.id} ({intent.status}, {intent.amount} {intent.currency})"
         payment = Payment.objects.filter(pk=payment_id, purchase=intent.purchase).first()
         if payment is None:
-            # Of another installation on the same account, or of a time that was lost with a database: not ours to end.
+            # From another installation on the same account, or from before data was lost: not ours to end.
             yield Difference(f"{text}: its payment {payment_id} is not in our books")
         elif intent.status == "canceled" or _is_being_made(payment):
             return
@@ -179,7 +179,7 @@ class Comparison:
 
     @staticmethod
     def _is_finances(payment: Payment) -> bool:
-        """Known not to match, or sent back."""
+        """Whether it is known not to match, or was refunded."""
         return payment.purchase.review_evidence is not None or hasattr(payment, "refund")
 
     def _flagged(self, payment: Payment, fault: str) -> Difference:
@@ -213,7 +213,7 @@ class Comparison:
         if STATUSES[said.status] == Refund.Status.FAILED:
             return  # nothing went back
         payment = Payment.objects.filter(intent_id=said.intent_id).select_related("purchase").first()
-        # Of both nothing is left: what went back by hand is accounted for.
+        # Both are over: money refunded by hand is accounted for.
         if payment is None or payment.purchase.status in {"void", "refunded"}:
             return
         facts = f"{said.amount} {said.currency}, {said.status}"
@@ -243,7 +243,7 @@ class Comparison:
 
 
 def _spared(stripe_id: str, differences: Iterator[Difference]) -> Iterator[Difference]:
-    """The same, but what fails about one object is a difference too, and keeps no other from being compared."""
+    """Yield the differences of one object, and a failure as one more, so that the other objects are still compared."""
     try:
         yield from differences
     except (ProviderUnavailable, OperationalError, InterfaceError):
@@ -260,14 +260,14 @@ def _name(row: Payment | Refund | Dispute) -> str:
 
 
 def _is_being_made(payment: Payment) -> bool:
-    """By a request that waits for Stripe right now."""
+    """Whether a request is waiting for Stripe to make the intent right now."""
     return Payment.objects.filter(
         pk=payment.pk, status=Payment.Status.STARTED, calling_since__gte=Now() - CALL_LEASE
     ).exists()
 
 
 def _batches(rows: QuerySet[Any]) -> Iterator[Any]:
-    """All rows, some at a time and in order, while no cursor is open."""
+    """Yield all rows in order, read in batches so that no cursor stays open."""
     last: Model | None = None
     while True:
         batch = list((rows.filter(pk__gt=last.pk) if last else rows).order_by("pk")[:BATCH])
@@ -286,7 +286,7 @@ INTENTS = _Kind(
     Q(status__in=Payment.LIVE),
     About.INTENT,
     records.PaymentIntent,
-    # One that waits for its buyer need not be recorded, nor for what it waits.
+    # An intent that waits for its buyer need not be recorded, nor what it waits for.
     lambda status, intent: STATES.get(status) == STATES.get(intent.status),
 )
 REFUNDS = _Kind(
@@ -298,7 +298,7 @@ REFUNDS = _Kind(
     Q(status__in=Refund.OPEN),
     About.REFUND,
     records.Refund,
-    # dj-stripe has no record of one without a charge; the status may be null at Stripe.
+    # dj-stripe has no record of a refund without a charge; the status may be null at Stripe.
     lambda status, said: not said.has_charge or ("pending" if status is None else status) == said.status,
 )
 DISPUTES = _Kind(

@@ -1,4 +1,4 @@
-"""What a comparison finds."""
+"""Differences that a comparison finds."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ class Difference:
     """One thing that is not the same on both sides, in words."""
 
     text: str
-    #: What was done about it; empty: nothing.
+    #: What was done about it; empty if nothing.
     done: str = ""
-    #: Whether it is gone by that.
+    #: Whether that removed it.
     repaired: bool = False
 
     @property
     def key(self) -> str:
-        """What finance settles it by: what was done differs from run to run."""
+        """The text by which finance settles it, without `done`, which differs from run to run."""
         return key_of(self.text)
 
     def __str__(self) -> str:
@@ -29,20 +29,20 @@ class Difference:
 
 
 def key_of(line: str) -> str:
-    """What of a difference's line says which it is."""
+    """Return the part of a difference's line that identifies it."""
     return line.partition("; ")[0][:400]
 
 
 def unsettled(found: Iterable[Difference]) -> Iterator[Difference]:
-    """Those that finance has not settled. Cost: one query."""
+    """Filter out the differences that finance has settled. Cost: one query."""
     settled = set(SettledDifference.objects.values_list("text", flat=True))
     return (each for each in found if each.repaired or each.key not in settled)
 
 
 def settle_difference(line: str, *, reason: str, actor: Actor) -> SettledDifference:
-    """Have comparisons name this difference no more, because it was dealt with in another way. Idempotent.
+    """Stop comparisons from reporting a difference that was dealt with in another way. Idempotent.
 
-    One that changes, by its status or amount, is another difference and is named.
+    If its status or amount changes, it is another difference and is reported.
     """
     facts = {"reason": reason, "by_id": actor.id}
     with transaction.atomic():

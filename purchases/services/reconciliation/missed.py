@@ -1,4 +1,4 @@
-"""Missed webhooks: events that Stripe has and we have not are taken in by the very way of a webhook."""
+"""Missed webhooks: events that Stripe has and we do not are stored exactly as a webhook would store them."""
 
 import json
 import logging
@@ -18,31 +18,32 @@ from purchases.services.reconciliation.stretches import Stretches
 log = logging.getLogger(__name__)
 # The newest events are left to their webhooks.
 MARGIN = timedelta(seconds=10)
-# Looked through again each time, for events that Stripe lists late and for clocks that differ.
+# Read again each time, for events that Stripe lists late and for clocks that differ.
 OVERLAP = timedelta(seconds=60)
-# More than what is looked through while all is quiet, so that this is one request.
+# Longer than what is read when there is nothing new, so that this takes one request.
 STRETCH = timedelta(minutes=2)
 # How long Stripe keeps events.
 KEPT = timedelta(days=30)
 BUDGET_SECONDS = 40
 # More events than this are not kept in memory.
 MOST = 5_000
-# An event that could not be taken in is tried again, after twice as long each time.
+# Until an event that could not be stored is tried again; doubled each time.
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
 
 
 def begin_watching() -> StripeWatch:
-    """The one row that says how far we have looked; what happened before it was made is left to `reconcile`."""
+    """Return the one row that says how far we have looked, made if missing; `reconcile` covers the time before."""
     now = database_now()
     return StripeWatch.objects.get_or_create(pk=1, defaults={"events_until": now, "compared_at": now})[0]
 
 
 def fetch_missed_events() -> int:
-    """Takes in the events that no webhook brought, oldest first; returns how many.
+    """Store the events that no webhook brought, oldest first; return how many.
 
-    Several at once do no harm: dj-stripe stores an event, with what its receivers did, once. One that cannot be taken
-    in is kept as an UnstoredEvent, which a sweep tries again, and keeps no other. Goes on where it stopped; works for
-    BUDGET_SECONDS at most. Raises ProviderUnavailable. Cost with nothing missed: three statements, one request.
+    Safe to run concurrently: dj-stripe stores an event, with what its receivers did, once. An event that cannot be
+    stored is kept as an UnstoredEvent, which a sweep tries again, and the others go on. Continues where it stopped;
+    runs for BUDGET_SECONDS at most. Raises ProviderUnavailable. Cost with nothing missed: three statements, one
+    request.
     """
     watch = begin_watching()
     now, deadline = database_now(), monotonic() + BUDGET_SECONDS
@@ -75,12 +76,12 @@ def fetch_missed_events() -> int:
 
 
 def _missing(start: datetime, stop: datetime) -> list[dict[str, Any]] | None:
-    """Newest first, as Stripe lists them; None if there are more than MOST in a stretch that can be shorter."""
+    """Return the missing events, newest first; None if there are more than MOST and the stretch can be shorter."""
     missing: list[dict[str, Any]] = []
     for page in gateway.events_between(start, stop):
         ids = [data["id"] for data in page]
         known = set(Event.objects.filter(id__in=ids).values_list("id", flat=True))
-        # Those have their own way in.
+        # Those are tried again by `store_kept_event`.
         known.update(UnstoredEvent.objects.filter(pk__in=ids).values_list("pk", flat=True))
         missing += [data for data in page if data["id"] not in known]
         if len(missing) > MOST and stop - start > STRETCH:
@@ -89,7 +90,7 @@ def _missing(start: datetime, stop: datetime) -> list[dict[str, Any]] | None:
 
 
 def _store(data: dict[str, Any]) -> bool:
-    """Whether it was taken in; if not it is kept, and only where that fails too this raises."""
+    """Store an event and return whether that worked; if not, keep it. Raises only if it cannot be kept either."""
     try:
         gateway.store_event(data)
     except Exception as error:
@@ -105,9 +106,9 @@ def _store(data: dict[str, Any]) -> bool:
 
 
 def store_kept_event(event_id: str) -> bool:
-    """Tries once more to take in an event that was kept; whether it was taken in, also by a webhook meanwhile.
+    """Try again to store a kept event; return whether it is stored, also if by a webhook meanwhile.
 
-    Raises ProviderUnavailable, if Stripe is asked whose account ours is and does not answer.
+    Raises ProviderUnavailable, if Stripe is asked which account is ours and does not answer.
     """
     kept = UnstoredEvent.objects.filter(pk=event_id).first()
     if kept is None:
@@ -127,5 +128,5 @@ def store_kept_event(event_id: str) -> bool:
 
 
 def _in_short(error: Exception) -> str:
-    """What a text column can hold of it."""
+    """Return the error as text that fits its column."""
     return f"{type(error).__name__}: {error}".replace("\0", "")[:300]

@@ -1,4 +1,4 @@
-"""The daily comparison: ordered once a day, done a stretch of time at a time by whichever worker is free."""
+"""The daily comparison: ordered once a day, done one stretch of time after another by any free worker."""
 
 import logging
 from collections.abc import Iterable
@@ -26,7 +26,10 @@ BUDGET_SECONDS = 60
 
 
 def order_reconciliation() -> Reconciliation | None:
-    """The next comparison, if the last was ordered EVERY ago; several callers order one. Cost: two statements."""
+    """Order the next comparison once EVERY has passed since the last; concurrent callers order one. Return it or None.
+
+    Cost: two statements.
+    """
     begin_watching()
     now = database_now()
     with transaction.atomic():
@@ -38,9 +41,9 @@ def order_reconciliation() -> Reconciliation | None:
 
 
 def continue_reconciliation(run_id: int) -> None:
-    """Goes on with a comparison for BUDGET_SECONDS, and logs a line for each difference that is left.
+    """Continue a comparison for BUDGET_SECONDS, and log a line for each remaining difference.
 
-    Raises ProviderUnavailable; what was compared until then stays so.
+    Raises ProviderUnavailable; what was compared until then is kept.
     """
     run = Reconciliation.objects.get(pk=run_id)
     comparison = Comparison(repair=True)

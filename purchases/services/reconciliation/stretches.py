@@ -1,4 +1,4 @@
-"""Walking through time: short stretches where much happened, long ones where nothing did."""
+"""Stretches of time: short ones where much happened, long ones where nothing did."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -7,16 +7,16 @@ FEW = 100
 
 
 class Stretches:
-    """From `at` to `end`, `shortest` at a time; twice as far after each stretch with less than FEW things in it."""
+    """From `at` to `end`, `shortest` at a time; twice as long after each stretch with fewer than FEW things in it."""
 
     def __init__(self, at: datetime, end: datetime, shortest: timedelta) -> None:
         self.at, self.end = at, end
         self._shortest = self._span = shortest
 
     def walk(self, visit: Callable[[datetime, datetime], int | None]) -> bool:
-        """Has the next stretch visited; False, and nothing done, at the end.
+        """Visit the next stretch; return False, without a visit, at the end.
 
-        `visit` returns how much there was, or None if that was too much to handle in one: then it is tried shorter.
+        `visit` returns how many things there were, or None if they were too many: then a shorter stretch is tried.
         """
         if self.at >= self.end:
             return False

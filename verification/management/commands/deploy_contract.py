@@ -11,12 +11,12 @@ from verification.chain_types import ChainError
 
 
 class Command(LongCommand):
-    """Run once for each chain before the first raffle is published, and after raffles were published without it."""
+    """Run once per chain before the first raffle is published, and after raffles were published without it."""
 
     help = "Deploys the draw contract on the configured chain; does nothing if it is there already."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Prints the contract's address."""
+        """Print the contract's address."""
         try:
             contract = deploy_contract()
         except (ChainError, BeaconError) as error:

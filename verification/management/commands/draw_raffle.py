@@ -17,7 +17,7 @@ FINAL = (Draw.State.SETTLED, Draw.State.VOID)
 
 
 class Command(LongCommand):
-    """What the workers do by themselves, by hand: closes, freezes, commits and draws what is due."""
+    """Close, freeze, commit and draw by hand what is due, as the workers do."""
 
     help = "Takes every step that can be taken of one draw, or of all that are due. Changes no outcome."
 
@@ -33,7 +33,7 @@ class Command(LongCommand):
     def handle(
         self, *args: Any, raffle: str | None, due: bool, signature: str | None, wait: int, **options: Any
     ) -> None:
-        """Prints each draw's state, and what it waits for."""
+        """Print each draw's state, and what it waits for."""
         if bool(raffle) == due:
             raise CommandError("Name one raffle, or say --due.")
         if signature and due:
@@ -52,7 +52,7 @@ class Command(LongCommand):
 
 
 def _due() -> list[UUID]:
-    """Those that wait for a step, and those whose sale is over and was not closed."""
+    """List draws that wait for a step, and those whose sale is over and was not closed."""
     over = Raffle.objects.due_to_close().values_list("pk", flat=True)
     closed = [key for key in over if raffle_services.close_raffle(key)]
     return list(dict.fromkeys([*closed, *Draw.objects.unfinished().values_list("pk", flat=True)]))

@@ -29,7 +29,7 @@ STATUSES = {
 
 
 class Command(LongCommand):
-    """What the workers do by themselves, by hand. Anyone may settle, with any key: the result is the same."""
+    """Settle by hand, as the workers do. Anyone may settle, with any key: the result is the same."""
 
     help = "Hands the signature of the draw's round to the contract, which draws the picks. Safe to repeat."
 
@@ -40,7 +40,7 @@ class Command(LongCommand):
         parser.add_argument("--key-file", default="", help="a file of the key that pays, instead of the operator's")
 
     def handle(self, *args: Any, raffle: str, signature: str | None, key_file: str, **options: Any) -> None:
-        """Prints what was done, and the picks."""
+        """Print what was done, and the picks."""
         draw = Draw.objects.of_raffle(raffle).select_related("raffle", "contract").first()
         if draw is None:
             raise CommandError(f"{raffle}: no published raffle has this id or slug.")
@@ -67,7 +67,7 @@ class Command(LongCommand):
             if key_file and payer.operator != _operator(chain):
                 _send(payer, payer.prepare_settle(contract.address, manifest_hash, signature=known))
             else:
-                # Through the rows: the workers know of it, and no nonce is spent twice.
+                # Through the rows, so that the workers know of it and no nonce is spent twice.
                 draw.round, draw.signature = state.round, known.hex()
                 _patiently(lambda: anchor_settlement(draw))
         picks = chain.settled_picks(contract.address, manifest_hash)
@@ -75,7 +75,7 @@ class Command(LongCommand):
 
 
 def _signature(draw: Draw, number: int, text: str | None) -> bytes:
-    """The verified signature of the round: given, known, or of a relay."""
+    """Return the verified signature of the round: given, known, or from a relay."""
     promised = draw.promised_beacon
     if not text and (not draw.signature or draw.round != number):
         return clients.client_of(promised).fetch(number, now=database_now().timestamp())
@@ -103,7 +103,7 @@ def _operator(chain: Chain) -> str:
 
 
 def _send(payer: Chain, call: Call) -> None:
-    """A transaction of a stranger to the workers, until it is in a block."""
+    """Send a transaction without the workers' rows, and wait until it is in a block."""
     signed = payer.sign(call, payer.next_nonce())
     payer.broadcast(signed.raw)
 
@@ -118,7 +118,7 @@ def _send(payer: Chain, call: Call) -> None:
 
 
 def _patiently(step: Callable[[], object]) -> None:
-    """Takes the step until it is taken; raises StepWaits if it still waits after SECONDS."""
+    """Retry the step until it is taken. Raises StepWaits if it still waits after SECONDS."""
     deadline = time.monotonic() + SECONDS
     while True:
         try:

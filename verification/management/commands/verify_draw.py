@@ -22,12 +22,12 @@ MOST_BYTES = 512 * 1024 * 1024
 
 
 class Command(LongCommand):
-    """Runs `verification/verifier.py`, which shares no code with what made the draw, in a process of its own."""
+    """Run `verification/verifier.py`, which shares no code with what made the draw, in its own process."""
 
     help = "Verifies a draw: one of ours by id or slug, any by the address of its API, or two files."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """One or two words."""
+        """One or two arguments."""
         parser.add_argument(
             "what",
             nargs="+",
@@ -35,7 +35,7 @@ class Command(LongCommand):
         )
 
     def handle(self, *args: Any, what: list[str], **options: Any) -> None:
-        """Prints each check; exit 1 if one fails."""
+        """Print each check; exit with code 1 if one fails."""
         if len(what) > 2:
             raise CommandError("Give one id or address, or two files.")
         with tempfile.TemporaryDirectory() as folder:

@@ -12,7 +12,7 @@ from verification.services import declare_void
 
 
 class Command(LongCommand):
-    """Only for a draw whose round is long overdue. No role may: whoever does has the permission by name."""
+    """Only for a draw whose round is long overdue. No role includes the permission: a person gets it by name."""
 
     help = "Declares in public that a draw whose round never appeared will be void. If it appears before, it decides."
 
@@ -23,7 +23,7 @@ class Command(LongCommand):
         parser.add_argument("--by", required=True, help="e-mail address of who declares it, for the audit")
 
     def handle(self, *args: Any, raffle: str, reason: str, by: str, **options: Any) -> None:
-        """Prints from when on the draw can become void; the workers do that by themselves."""
+        """Print when the draw can become void, which the workers then do."""
         try:
             draw = declare_void(find_draw(raffle), reason=reason, actor=_actor(by))
         except InvalidInput as problem:
