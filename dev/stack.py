@@ -156,7 +156,7 @@ class Stack:
         """Have the server reload the code (SIGHUP) whenever one of our files changes."""
         import watchfiles
 
-        for _ in watchfiles.watch(*(PROJECT / room for room in ROOMS)):
+        for _ in watchfiles.watch(*(PROJECT / room for room in APPS)):
             server = self.supervisor.children["server"]
             if server.poll() is None:
                 os.kill(server.pid, signal.SIGHUP)
@@ -203,7 +203,7 @@ def server_command(port: int, processes: int, program: Sequence[str] = SERVE) ->
     return [*program, f"--port={port}", f"--workers={processes}"]
 
 
-ROOMS = ("luxewin", "accounts", "raffles", "purchases", "verification", "templates")
+APPS = ("luxewin", "accounts", "raffles", "purchases", "verification", "templates")
 
 
 def wait_for_the_end(stack: Stack, say: Callable[[str], object]) -> None:

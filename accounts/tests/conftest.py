@@ -8,13 +8,13 @@ import pytest
 
 from accounts.supabase import asking
 from accounts.tests.project import PUBLIC_KEY, Project
-from luxewin import settings as roof
+from luxewin import settings as project_settings
 
 
 @pytest.fixture
 def real_mail(settings: Any) -> None:
     """Mail leaves by SMTP, as configured; Django's test runner would keep it to itself."""
-    settings.MAILERS = roof.MAILERS
+    settings.MAILERS = project_settings.MAILERS
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ def test_setting_an_account_aside_costs_few_statements_and_no_hash(registration,
         costs.append((done.hashes, len(done.statements)))
     (fresh_hashes, fresh), (again_hashes, again) = costs
     assert (fresh_hashes, again_hashes) == (1, 1)
-    # What there is to erase, in every room, is the worker's: an outsider with a stopwatch sees next to nothing of it.
+    # What there is to erase, in every app, is the worker's: an outsider with a stopwatch sees next to nothing of it.
     assert again - fresh <= 15
 
 

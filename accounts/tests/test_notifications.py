@@ -15,7 +15,7 @@ from accounts.models import Notification, User
 from accounts.notifications import compose, notify
 from accounts.tasks import deliver_notification, deliver_waiting_notifications
 from accounts.tests.catching import mails_to
-from luxewin import settings as roof
+from luxewin import settings as project_settings
 from luxewin.audit.models import AuditEntry
 
 LOST = {"raffle": "A fine watch", "raffle_id": "1"}
@@ -27,7 +27,7 @@ def mail_is_away(settings) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    mailer = roof.MAILERS["default"]
+    mailer = project_settings.MAILERS["default"]
     settings.MAILERS = {"default": mailer | {"OPTIONS": mailer["OPTIONS"] | {"port": port}}}
 
 
@@ -98,7 +98,7 @@ def test_a_dead_mail_server_is_logged_counted_and_tried_again_under_the_same_mes
         line for line in caplog.messages if line.startswith(f"mail server refused notification {told.pk} (attempt 1)")
     ]
     first = compose(told).message()["Message-ID"]
-    settings.MAILERS = roof.MAILERS
+    settings.MAILERS = project_settings.MAILERS
     # The sweep leaves it alone until its pause is over, and then takes it up.
     assert deliver_waiting_notifications() == 0
     Notification.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))

@@ -182,8 +182,8 @@ def _count(trial: Trial, orders: str, ordered: int, *, enough: int | None = None
 
 def _habit_at(step: str) -> Habit:
     """Return the habit that leads to the step: events settle for buyers who leave, the timer if they abandon."""
-    room = step.partition(".")[0]
-    return {"webhook": Habit.LEAVES, "settle": Habit.LEAVES, "expire": Habit.ABANDONS}.get(room, Habit.WAITS)
+    app = step.partition(".")[0]
+    return {"webhook": Habit.LEAVES, "settle": Habit.LEAVES, "expire": Habit.ABANDONS}.get(app, Habit.WAITS)
 
 
 def _player(step: str) -> Callable[[Trial], None]:

@@ -48,5 +48,5 @@ def test_every_other_test_that_the_document_names_exists_too(document):
     for path, test in re.findall(r"`([\w/]*test_\w+\.py)(?:::(\w+))?`", text):
         found = [each for each in paths if each == path or each.endswith(f"/{path}")]
         assert found, path
-        assert "/" in path or names[path] == 1, f"{path} is in several rooms"
+        assert "/" in path or names[path] == 1, f"{path} is in several apps"
         assert not test or any(f"def {test}(" in (ROOT / each).read_text() for each in found), (path, test)

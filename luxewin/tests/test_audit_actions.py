@@ -8,7 +8,7 @@ from purchases.models import Payment, Purchase, Refund
 from verification.models import Draw
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("accounts", "raffles", "purchases", "verification", "luxewin")
+APPS = ("accounts", "raffles", "purchases", "verification", "luxewin")
 NOT_THE_PRODUCT = {"tests", "migrations", "parts", "demo", "faults"}
 # Words of the same form that are none.
 OTHERS = {"audit.csv"}
@@ -24,11 +24,11 @@ STATES = {
 def recorded() -> set[str]:
     """Literals of the files that write to the audit; what a state completes is named by its family."""
     found = set()
-    for room in ROOMS:
-        for file in (ROOT / room).rglob("*.py"):
+    for app in APPS:
+        for file in (ROOT / app).rglob("*.py"):
             text = file.read_text()
             if NOT_THE_PRODUCT.isdisjoint(file.relative_to(ROOT).parts) and "luxewin.audit.services import" in text:
-                found |= {name for name in LITERAL.findall(text) if name.partition(".")[0] not in ROOMS} - OTHERS
+                found |= {name for name in LITERAL.findall(text) if name.partition(".")[0] not in APPS} - OTHERS
     families = {f"{name.partition('.')[0]}.{state}" for name, states in STATES.items() for state in states.values}
     return (found - families) | set(STATES)
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import connections
 from django.test import Client
 
-from luxewin import settings as roof
+from luxewin import settings as project_settings
 from luxewin.health import probes
 from luxewin.tasks.models import Heartbeat
 
@@ -66,7 +66,7 @@ def test_live_asks_nobody(settings, closed_port):
 
 def test_ready_names_every_part(worker_lives, settings):
     # Django's test runner would keep the mails to itself.
-    settings.MAILERS = roof.MAILERS
+    settings.MAILERS = project_settings.MAILERS
     status, body = _ready()
     assert status == 200
     assert set(body["parts"]) >= PARTS, body
@@ -81,7 +81,7 @@ def _without_redis(settings, port):
 
 
 def _without_mail(settings, port):
-    mailer = roof.MAILERS["default"]
+    mailer = project_settings.MAILERS["default"]
     settings.MAILERS = {"default": mailer | {"OPTIONS": mailer["OPTIONS"] | {"port": port}}}
 
 
@@ -128,7 +128,7 @@ def test_without_the_database_the_process_is_not_ready(closed_port, django_db_bl
 
 
 def test_a_database_that_only_reads_is_not_ready(worker_lives, settings, read_only_database):
-    settings.MAILERS = roof.MAILERS
+    settings.MAILERS = project_settings.MAILERS
     read_only_database.begin()
     status, body = _ready()
     assert (status, body["status"]) == (503, "down")

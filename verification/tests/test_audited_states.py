@@ -12,14 +12,14 @@ from verification import services
 from verification.models import Draw
 from verification.tests.drawing import advance_to, committed
 
-ROOMS = {"accounts", "audit", "tasks", "raffles", "purchases", "verification"}
+APPS = {"accounts", "audit", "tasks", "raffles", "purchases", "verification"}
 
 
 def test_every_model_with_a_state_is_watched_or_has_a_reason_not_to_be():
     stateful = {
         model._meta.label
         for model in apps.get_models()
-        if model._meta.app_label in ROOMS
+        if model._meta.app_label in APPS
         and any(field.name in {"status", "state"} for field in model._meta.concrete_fields)
     }
     watched = set(STATES)

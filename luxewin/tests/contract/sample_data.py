@@ -182,7 +182,7 @@ def _registration(world: World) -> dict[str, Any]:
     }
 
 
-# By the name in the path, and the room: what there is.
+# By the name in the path, and the app: what there is.
 IDS: dict[tuple[str, str], Callable[[World], list[str]]] = {
     ("auth", "id"): lambda world: [world.session],
     ("users", "id"): lambda world: [world.identity],

@@ -134,10 +134,10 @@ def _name(label: str) -> str:
 
 def _home(case: Case) -> str:
     """Whom the operation is for."""
-    return "managers" if _room(case) == "raffles" and case.operation.method != "get" else "buyer"
+    return "managers" if _app_of(case) == "raffles" and case.operation.method != "get" else "buyer"
 
 
-def _room(case: Case) -> str:
+def _app_of(case: Case) -> str:
     return case.path.removeprefix("/api/v1/").partition("/")[0]
 
 
@@ -145,7 +145,7 @@ def _fill(case: Case, world: World, chance: random.Random) -> None:
     """Puts in what there really is where the made-up value was meant to be good."""
     if _is_good(case, ParameterLocation.PATH) and chance.random() < 0.9:
         for name in case.path_parameters:
-            case.path_parameters[name] = chance.choice(IDS[_room(case), name](world))
+            case.path_parameters[name] = chance.choice(IDS[_app_of(case), name](world))
     taken = BODIES.get(_name(case.operation.label))
     if taken and _is_good(case, ParameterLocation.BODY) and isinstance(case.body, dict):
         kept = chance.choice([0, 0, 0.2, 1])

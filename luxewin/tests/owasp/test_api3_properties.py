@@ -238,13 +238,13 @@ READS = [operation for operation in operations() if not operation.writes and not
 
 
 def _paths(operation: Operation, world: World) -> list[str]:
-    room = operation.path.split("/")[3]
+    app = operation.path.split("/")[3]
     if "{" not in operation.path:
         return [operation.path]
     if operation.path.endswith("{purchase}"):
         return [operation.filled(raffle=world.drawn.pk, purchase=world.entry)]
-    (name,) = (key for place, key in IDS if place == room and f"{{{key}}}" in operation.path)
-    return [operation.filled(**{name: value}) for value in IDS[room, name](world)]
+    (name,) = (key for place, key in IDS if place == app and f"{{{key}}}" in operation.path)
+    return [operation.filled(**{name: value}) for value in IDS[app, name](world)]
 
 
 def _secrets(world: World) -> dict[str, str]:

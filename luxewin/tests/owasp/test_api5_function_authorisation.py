@@ -66,34 +66,34 @@ def pretenders(world: World) -> list[Any]:
 
 def _spellings(path: str) -> list[str]:
     """Ways to write a path that a proxy, a rule or a router may read as another."""
-    room, rest = path.removeprefix("/api/v1/").split("/", 1)
+    app, rest = path.removeprefix("/api/v1/").split("/", 1)
     encoded = "".join(f"%{ord(letter):02x}" for letter in rest[-4:])
     return [
         f"{path}/",
         f"{path}//",
         f"/{path}",
-        f"/api/v1//{room}/{rest}",
-        f"/api//v1/{room}/{rest}",
-        f"/api/v1/{room}//{rest}",
-        f"/api/v1/./{room}/{rest}",
-        f"/api/v1/x/../{room}/{rest}",
-        f"/api/v1/auth/%2e%2e/{room}/{rest}",
-        f"/api/v1/{room}/..;/{room}/{rest}",
-        f"/api/v1/{room}/{rest};a=b",
-        f"/api/v1/{room};a=b/{rest}",
-        f"/api/v1/{room}/{rest}%00",
-        f"/api/v1/{room}/{rest}%20",
-        f"/api/v1/{room}/{rest}.json",
-        f"/api/v1/{room}/{rest}?format=json",
-        f"/api/v1/{room}/{rest[:-4]}{encoded}",
-        f"/api/v1/{room}%2f{rest}",
-        f"/api/v1\\{room}\\{rest}",
-        f"/API/V1/{room}/{rest}",
-        f"/api/v1/{room.upper()}/{rest}",
-        f"/api/v2/{room}/{rest}",
-        f"/api/{room}/{rest}",
-        f"/{room}/{rest}",
-        f"/health/../api/v1/{room}/{rest}",
+        f"/api/v1//{app}/{rest}",
+        f"/api//v1/{app}/{rest}",
+        f"/api/v1/{app}//{rest}",
+        f"/api/v1/./{app}/{rest}",
+        f"/api/v1/x/../{app}/{rest}",
+        f"/api/v1/auth/%2e%2e/{app}/{rest}",
+        f"/api/v1/{app}/..;/{app}/{rest}",
+        f"/api/v1/{app}/{rest};a=b",
+        f"/api/v1/{app};a=b/{rest}",
+        f"/api/v1/{app}/{rest}%00",
+        f"/api/v1/{app}/{rest}%20",
+        f"/api/v1/{app}/{rest}.json",
+        f"/api/v1/{app}/{rest}?format=json",
+        f"/api/v1/{app}/{rest[:-4]}{encoded}",
+        f"/api/v1/{app}%2f{rest}",
+        f"/api/v1\\{app}\\{rest}",
+        f"/API/V1/{app}/{rest}",
+        f"/api/v1/{app.upper()}/{rest}",
+        f"/api/v2/{app}/{rest}",
+        f"/api/{app}/{rest}",
+        f"/{app}/{rest}",
+        f"/health/../api/v1/{app}/{rest}",
     ]
 
 
