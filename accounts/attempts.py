@@ -22,6 +22,7 @@ from luxewin.audit.services import record
 log = logging.getLogger(__name__)
 # So many failures in a row cost nothing; from then on 2, 4, 8 … seconds, up to LONGEST. A day without one is forgiven.
 FREE, LONGEST, FORGIVEN = 10, 900, "1 day"
+CODES = "codes of "
 CLAIM = """
     INSERT INTO accounts_signindelay AS kept (key, failures, last_at, until)
     VALUES (%(key)s, 1, statement_timestamp(), NULL)
@@ -52,7 +53,8 @@ def claim(subject: str) -> int:
             return claimed[0]
         cursor.execute(WAIT, [key])
         waiting = cursor.fetchone()
-    raise TooManyRequests(ceil(waiting[0]) if waiting else 1)
+    otherwise = "" if subject.startswith(CODES) else ", or reset your password"
+    raise TooManyRequests(ceil(waiting[0]) if waiting else 1, what="attempts", otherwise=otherwise)
 
 
 def forgive(subject: str) -> bool:
@@ -86,7 +88,7 @@ def note_failure(email: str, *, to: str) -> None:
 
 def codes_of(user: User) -> str:
     """The subject under which codes of this person's second factor are counted; no address looks like it."""
-    return f"codes of {user.pk}"
+    return f"{CODES}{user.pk}"
 
 
 def _key(subject: str) -> bytes:
