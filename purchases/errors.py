@@ -26,7 +26,7 @@ class RaffleClosed(Problem):
     """Its sale is over."""
 
     code = "raffle_closed"
-    title = "Closed"
+    title = "Sales have ended"
 
 
 class SoldOut(Problem):
@@ -70,14 +70,14 @@ class TooManyLapsedHolds(Problem):
 
     status = 429
     code = "too_many_lapsed_holds"
-    title = "Too many holds ran out"
+    title = "Too many unpaid reservations"
 
 
 class NotHeld(Problem):
     """No tickets that wait to be paid: they are paid, or a bank works on it, or they are given back already."""
 
     code = "not_held"
-    title = "Not held"
+    title = "These tickets are not reserved"
 
 
 class AmountTooLarge(Problem):
@@ -91,14 +91,14 @@ class ReferenceUsed(Problem):
     """A letter with this reference was entered for this raffle before."""
 
     code = "reference_used"
-    title = "Reference used"
+    title = "Reference already used"
 
 
 class EntrantRefused(Problem):
     """Nobody can be entered whose account is not active or whom a safeguard bars, nor can staff enter themselves."""
 
     code = "entrant_refused"
-    title = "Not a possible entrant"
+    title = "This person cannot enter"
 
 
 class WrongDate(Problem):
@@ -106,14 +106,14 @@ class WrongDate(Problem):
 
     status = 400
     code = "wrong_date"
-    title = "Not a possible date"
+    title = "This date is not possible"
 
 
 class NotRefundable(Problem):
     """Not paid, or its raffle's entries are frozen."""
 
     code = "not_refundable"
-    title = "Not refundable"
+    title = "Cannot be refunded or withdrawn"
 
 
 class ProviderUnavailable(Unavailable):
