@@ -49,9 +49,9 @@ def canonical_address(text: str) -> str:
         raise AddressRefused(f"At most {MAX_LENGTH} characters.")
     local, at, domain = text.rpartition("@")
     if not at:
-        raise AddressRefused("An address has an @-sign.")
+        raise AddressRefused("An e-mail address needs an @ sign.")
     if ROUTING & set(local):
-        raise AddressRefused("The part before the @-sign must not contain % or !.")
+        raise AddressRefused("The part before the @ sign cannot contain % or !.")
     try:
         # First, because the validator refuses some characters that IDNA maps to nothing, although mail would arrive.
         mapped = idna.uts46_remap(domain, std3_rules=False, transitional=False)
@@ -92,5 +92,5 @@ def mailbox_key(text: str) -> str:
 def _in_words(error: ValueError) -> str:
     """Return the validator's own message; those of idna quote code points."""
     if isinstance(error, idna.IDNAError):
-        return "The part after the @-sign contains characters that no domain has."
+        return "The part after the @ sign contains characters that are not allowed in a domain."
     return str(error)

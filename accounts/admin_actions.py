@@ -40,7 +40,7 @@ def reasoned[M: Model](
     *,
     permission: str,
     label: Callable[[M], str],
-    reaches: str = "The buyer is told it where money goes back, and the audit keeps it.",
+    reaches: str = "The buyer reads this if they get a refund, and the audit log keeps it.",
     means: str = "",
 ) -> Callable[[Any, HttpRequest, QuerySet[M]], HttpResponse | None]:
     """Return an admin action that calls `act(row, reason, actor)` for each selected row, once a reason is given.
@@ -59,7 +59,7 @@ def reasoned[M: Model](
                 told = act(row, form.cleaned_data["reason"], signed_in(request))
                 model_admin.message_user(request, told, messages.SUCCESS)
             except Problem as problem:
-                model_admin.message_user(request, f"Not done, {label(row)}: {problem.detail}", messages.ERROR)
+                model_admin.message_user(request, f"Not done: {label(row)}. {problem.detail}", messages.ERROR)
         return None
 
     action.__name__ = name

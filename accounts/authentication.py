@@ -21,6 +21,7 @@ from accounts.signatures import AccessToken
 SESSION_CLAIM = "sid"
 # The request attribute that names the cookies to delete in the answer.
 DEAD_COOKIES = "dead_cookies"
+SIGN_IN_AGAIN = "Please sign in again."
 # Raw SQL: it runs for every signed-in request, and the ORM takes longer to build it than the database to answer.
 FIELDS = [field.attname for field in User._meta.concrete_fields]  # noqa: SLF001 Django's public name for it
 FIND = f"""
@@ -70,25 +71,32 @@ class BearerAuthentication(JWTAuthentication):
         token = cast(AccessToken, self.get_validated_token(kept.encode()))
         return self.get_user(token), token
 
+    def get_validated_token(self, raw_token: bytes) -> Token:
+        """The token; raises InvalidToken in words for the person, whatever is wrong with it."""
+        try:
+            return super().get_validated_token(raw_token)
+        except InvalidToken as error:
+            raise InvalidToken(SIGN_IN_AGAIN) from error
+
     def get_user(self, validated_token: AccessToken) -> User:  # type: ignore[override]  # its type variable is of any user
         """Return the token's user; raise AuthenticationFailed (401) if they or their session are gone or over."""
         try:
             identifier, session = (UUID(validated_token[name]) for name in (api_settings.USER_ID_CLAIM, SESSION_CLAIM))
         except (KeyError, ValueError, AttributeError) as error:
-            raise InvalidToken("Token contained no recognizable user and session") from error
+            raise InvalidToken(SIGN_IN_AGAIN) from error
         if not self._reads_user:
             return User.from_db(connection.alias, ["id"], [identifier])
         with connection.cursor() as cursor:
             cursor.execute(FIND, [session, identifier])
             row = cursor.fetchone()
         if row is None:
-            raise AuthenticationFailed("User not found", code="user_not_found")
+            raise AuthenticationFailed(SIGN_IN_AGAIN, code="user_not_found")
         *values, ended_at, validated_token.second_factor = row
         if ended_at is not None:
-            raise AuthenticationFailed("This session has ended. Sign in again.", code="session_ended")
+            raise AuthenticationFailed("This session has ended. Please sign in again.", code="session_ended")
         user = User.from_db(connection.alias, FIELDS, values)
         if not user.is_active:
-            raise AuthenticationFailed("User is inactive", code="user_inactive")
+            raise AuthenticationFailed("This account is closed.", code="user_inactive")
         return user
 
 

@@ -17,7 +17,7 @@ def lock_for_staff(person: User, *, actor: User) -> User:
     """
     known = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     if known.pk == actor.pk:
-        raise OwnAccount("Change your own account on its own pages, or ask a colleague.")
+        raise OwnAccount("You cannot change your own account here. Use your account's pages, or ask a colleague.")
     if known.is_deleted:
         raise AccountErased("This account was erased.")
     check_authority(actor, known)
@@ -55,13 +55,13 @@ def check_may_give(actor: User, groups: Iterable[Group]) -> None:
         return
     wanted = Permission.objects.filter(group__in=list(groups)).values_list("pk", flat=True)
     if set(wanted) - _permissions(actor):
-        raise InsufficientRights("Nobody gives or takes rights that they do not have themselves.")
+        raise InsufficientRights("You can only give or remove rights that you have yourself.")
 
 
 def check_reason(reason: str) -> None:
     """Raise InvalidInput unless a reason is given."""
     if not reason.strip():
-        raise InvalidInput.of("reason", "required", "Give the reason.")
+        raise InvalidInput.of("reason", "required", "Give a reason.")
 
 
 def _permissions(user: User) -> set[int]:

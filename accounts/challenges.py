@@ -24,7 +24,7 @@ def challenge_for(user: User, *, link: UUID | None = None) -> str:
 
 def challenged(text: str) -> tuple[User, UUID | None]:
     """Return its person and the account to link after the code; raise ChallengeRefused."""
-    refusal = ChallengeRefused("Too much time has passed, or this is no challenge of ours. Sign in again.")
+    refusal = ChallengeRefused("Your sign-in took too long or does not match. Please sign in again.")
     try:
         said: Any = signing.loads(text, salt=PURPOSE, max_age=LIFETIME)
     except (signing.BadSignature, ValueError) as error:

@@ -86,7 +86,7 @@ def reasons(standing: Eligibility) -> list[Problem]:
     """Return everything that keeps this person from buying anything at all; empty if nothing does."""
     found = [barrier(standing, code) for code in standing.barriers]
     if standing.email_verified_at is None:
-        found.append(errors.EmailNotVerified("Open the link in the mail we sent you, then try again."))
+        found.append(errors.EmailNotVerified("Open the link in the e-mail that we sent you, then try again."))
     return found
 
 
@@ -111,7 +111,7 @@ def allows_marketing(standing: Eligibility) -> bool:
 
 def _excluded(standing: Eligibility) -> Problem:
     if standing.excluded_forever or standing.excluded_until is None:
-        return errors.SelfExcluded("You excluded yourself from buying for good.", excluded_until=None)
+        return errors.SelfExcluded("You excluded yourself from buying permanently.", excluded_until=None)
     text = f"You excluded yourself from buying until {standing.excluded_until:%Y-%m-%d %H:%M} UTC."
     return errors.SelfExcluded(text, excluded_until=standing.excluded_until)
 
@@ -122,7 +122,7 @@ def _paused(standing: Eligibility) -> Problem:
 
 
 def _duplicate(standing: Eligibility) -> Problem:
-    return errors.DuplicateAccount("Another account has your mailbox. Buy with that one, or write to our support.")
+    return errors.DuplicateAccount("Another account uses your mailbox. Buy with that account, or write to our support.")
 
 
 def _incomplete(standing: Eligibility) -> Problem:
@@ -131,16 +131,16 @@ def _incomplete(standing: Eligibility) -> Problem:
 
 
 def _under_age(standing: Eligibility) -> Problem:
-    text = f"Where you live nobody under {standing.minimum_age} may buy."
+    text = f"Where you live, you must be at least {standing.minimum_age} years old to buy."
     return errors.UnderAge(text, minimum_age=standing.minimum_age)
 
 
 def _not_allowed(standing: Eligibility) -> Problem:
-    return errors.CountryNotAllowed(f"Nobody may buy where you live. {standing.reason}")
+    return errors.CountryNotAllowed(f"We cannot sell tickets where you live. {standing.reason}")
 
 
 def _not_accepted(standing: Eligibility) -> Problem:
-    text = f"Accept the terms of version {standing.terms_version} first."
+    text = f"Accept version {standing.terms_version} of the terms first."
     return errors.TermsNotAccepted(text, version=standing.terms_version, url=standing.terms_url)
 
 

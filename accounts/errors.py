@@ -20,7 +20,7 @@ class TokenRefused(Problem):
 
     status = 401
     code = "token_not_valid"
-    title = "Token not valid"
+    title = "Sign in again"
 
 
 class SecondFactorRequired(Problem):
@@ -28,7 +28,7 @@ class SecondFactorRequired(Problem):
 
     status = 401
     code = "second_factor_required"
-    title = "Second factor required"
+    title = "Code required"
 
 
 class ChallengeRefused(Problem):
@@ -36,7 +36,7 @@ class ChallengeRefused(Problem):
 
     status = 401
     code = "challenge_not_valid"
-    title = "Challenge not valid"
+    title = "Sign in again"
 
 
 class WrongCode(Problem):
@@ -52,7 +52,7 @@ class SecondFactorNeeded(Problem):
 
     status = 403
     code = "second_factor_needed"
-    title = "Second factor needed"
+    title = "Sign in with your second factor"
 
 
 class ConfirmationNeeded(Problem):
@@ -60,7 +60,7 @@ class ConfirmationNeeded(Problem):
 
     status = 403
     code = "confirmation_needed"
-    title = "Confirmation needed"
+    title = "Confirm that it is you"
 
 
 class SecondFactorMissing(Problem):
@@ -74,7 +74,7 @@ class SecondFactorMandatory(Problem):
     """People with rights must keep a second factor."""
 
     code = "second_factor_mandatory"
-    title = "Second factor mandatory"
+    title = "Second factor required for your role"
 
 
 class SessionNotFound(Problem):
@@ -90,7 +90,7 @@ class IdentityNotFound(Problem):
 
     status = 404
     code = "not_found"
-    title = "No such identity"
+    title = "No such linked sign-in"
 
 
 class LinkRefused(Problem):
@@ -98,7 +98,7 @@ class LinkRefused(Problem):
 
     status = 400
     code = "link_not_valid"
-    title = "Link not valid"
+    title = "This link does not work"
 
 
 class AccountInactive(Problem):
@@ -146,7 +146,7 @@ class SelfExcluded(Problem):
 
     status = 403
     code = "self_excluded"
-    title = "Excluded from buying"
+    title = "You are excluded from buying"
 
 
 class Paused(Problem):
@@ -154,7 +154,7 @@ class Paused(Problem):
 
     status = 403
     code = "paused"
-    title = "Buying is paused"
+    title = "You paused buying"
 
 
 class DuplicateAccount(Problem):
@@ -170,7 +170,7 @@ class ProfileIncomplete(Problem):
 
     status = 403
     code = "profile_incomplete"
-    title = "Profile incomplete"
+    title = "Your profile is incomplete"
 
 
 class UnderAge(Problem):
@@ -194,14 +194,14 @@ class TermsNotAccepted(Problem):
 
     status = 403
     code = "terms_not_accepted"
-    title = "Terms not accepted"
+    title = "Accept the terms first"
 
 
 class StaysInForce(Problem):
     """A pause or an exclusion can be made longer, never shorter; `until` says how long it lasts (null: for good)."""
 
     code = "stays_in_force"
-    title = "Cannot be shortened"
+    title = "It cannot be made shorter"
 
 
 class PlaceFixed(Problem):
@@ -216,7 +216,7 @@ class InsufficientRights(Problem):
 
     status = 403
     code = "insufficient_rights"
-    title = "You lack a right that this needs"
+    title = "You do not have the right for this"
 
 
 class OwnAccount(Problem):
@@ -253,11 +253,14 @@ class ExportTooSoon(Problem):
 
     status = 429
     code = "export_too_soon"
-    title = "An archive was asked for before"
+    title = "You already asked for your data today"
 
     def __init__(self, again_at: datetime) -> None:
         self.retry_after = max(1, ceil((again_at - database_now()).total_seconds()))
-        super().__init__("One archive a day. Its link is mailed when it is made.", again_at=again_at.isoformat())
+        super().__init__(
+            "You can ask for a copy of your data once a day. We e-mail you its link when it is ready.",
+            again_at=again_at.isoformat(),
+        )
 
 
 class DeletionBlocked(Problem):
@@ -275,11 +278,11 @@ class NoTerms(Problem):
 
     status = 404
     code = "no_terms"
-    title = "No terms"
+    title = "No terms are in force"
 
 
 class SpendLimitReached(Problem):
     """The purchase exceeds the person's monthly limit: `limit`, `spent` and `left` in `currency`."""
 
     code = "spend_limit_reached"
-    title = "Monthly spend limit reached"
+    title = "Monthly spending limit reached"

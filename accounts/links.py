@@ -52,7 +52,7 @@ class LinkTokens(PasswordResetTokenGenerator):
         return user
 
 
-REFUSED = "This link was used, has expired or is incomplete. Ask for a new one."
+REFUSED = "This link was already used, has expired or is incomplete. Ask for a new one."
 verification_links = LinkTokens("verify", lifetime=timedelta(hours=24))
 reset_links = LinkTokens("reset", lifetime=timedelta(hours=1))
 
@@ -121,5 +121,5 @@ def unsubscribing_of(token: str) -> tuple[UUID, str, str]:
     except (signing.BadSignature, ValueError) as error:
         raise LinkRefused("This link is incomplete. Sign in and change your preferences there.") from error
     if event not in OPTIONAL or not User.objects.filter(pk=user_id).exists():
-        raise LinkRefused("There are no such mails any more.")
+        raise LinkRefused("We no longer send these e-mails.")
     return UUID(user_id), event, channel

@@ -82,11 +82,11 @@ class OwnWordsPasswordValidator:
         for word in sorted({*CONTEXT_WORDS, *map(str.lower, settings.PASSWORD_WORDS)}, key=len, reverse=True):
             left = left.replace(word, "")
         if len(left) < min(len(password), LEFT_WITHOUT_THEM):
-            raise ValidationError("This password is little more than words of this site.", code="password_of_site")
+            raise ValidationError("This password is too close to the words of this site.", code="password_of_site")
 
     def get_help_text(self) -> str:
         """Return the text for the back office's forms."""
-        return "Your password must be more than words of this site."
+        return "Your password cannot consist of words of this site."
 
 
 class GuessablePasswordValidator:
@@ -117,11 +117,13 @@ class BreachedPasswordValidator:
     def validate(self, password: str, user: Any = None) -> None:
         """Raise ValidationError. Cost: one request of at most LOOKUP_SECONDS; call it outside transactions."""
         if settings.BREACHED_PASSWORDS_URL and _is_breached(password):
-            raise ValidationError("This password is known from a breach of another site.", code="password_breached")
+            raise ValidationError(
+                "This password appeared in a data breach of another site. Choose another.", code="password_breached"
+            )
 
     def get_help_text(self) -> str:
         """Return the text for the back office's forms."""
-        return "Your password must not be known from a breach."
+        return "Your password cannot be one that appeared in a data breach."
 
 
 def _is_breached(password: str) -> bool:

@@ -31,7 +31,7 @@ class HasPermission(BasePermission):
         """Whether a role has the permission; raise SecondFactorNeeded if the session lacks a second factor."""
         given = _is_given(request, self.permission)
         if given and _lacks_second_factor(request):
-            raise SecondFactorNeeded("Sign in with your second factor; users/totp sets one up.")
+            raise SecondFactorNeeded("Sign in with your second factor. You can set one up with users/totp.")
         return given
 
 

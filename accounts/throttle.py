@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 # This many failures in a row cost nothing; after that 2, 4, 8 … seconds, up to LONGEST. A day without one resets the
 # count.
 FREE, LONGEST, FORGIVEN = 10, 900, "1 day"
+CODES = "codes of "
 CLAIM = """
     INSERT INTO accounts_signindelay AS kept (key, failures, last_at, until)
     VALUES (%(key)s, 1, statement_timestamp(), NULL)
@@ -52,7 +53,8 @@ def claim(subject: str) -> int:
             return claimed[0]
         cursor.execute(WAIT, [key])
         waiting = cursor.fetchone()
-    raise TooManyRequests(ceil(waiting[0]) if waiting else 1)
+    otherwise = "" if subject.startswith(CODES) else ", or reset your password"
+    raise TooManyRequests(ceil(waiting[0]) if waiting else 1, what="attempts", otherwise=otherwise)
 
 
 def reset_attempts(subject: str) -> bool:
@@ -86,7 +88,7 @@ def note_failure(email: str, *, to: str) -> None:
 
 def codes_of(user: User) -> str:
     """Return the subject that counts this person's second-factor codes; it looks like no address."""
-    return f"codes of {user.pk}"
+    return f"{CODES}{user.pk}"
 
 
 def _key(subject: str) -> bytes:

@@ -53,7 +53,7 @@ def rotate(refresh: str) -> TokenPair:
         user = User.objects.filter(sessions=session_id, is_active=True).first() if given else None
     if given is None or user is None:
         _end(session_id, "session.reused")
-        raise TokenRefused("This session has ended. Sign in again.")
+        raise TokenRefused("This session has ended. Please sign in again.")
     return _pair(user, session_id, *given)
 
 
@@ -71,7 +71,7 @@ def end_one(user: User, session_id: UUID, *, by: UUID) -> None:
     if session_id != by:
         _check_confirmed(by)
     if not _end(session_id, "session.ended", actor=user, user=user):
-        raise SessionNotFound("None of your devices is signed in under this id.")
+        raise SessionNotFound("You have no session with this id.")
 
 
 def end_others(user: User, session_id: UUID) -> None:
@@ -119,7 +119,7 @@ def _claims(refresh: str) -> _Claims:
         token = RefreshToken(refresh)  # type: ignore[arg-type]  # the stubs forget that it reads text
         return _Claims(UUID(str(token.payload[SESSION_CLAIM])), UUID(str(token.payload[api_settings.JTI_CLAIM])))
     except (TokenError, KeyError, ValueError) as error:
-        raise TokenRefused("This is not a valid refresh token.") from error
+        raise TokenRefused("Please sign in again.") from error
 
 
 def _stamp() -> tuple[int, str]:

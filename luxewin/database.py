@@ -27,10 +27,10 @@ class Outage:
 
 SILENT = Outage(f"The database does not answer. {AGAIN}")
 READS_ONLY = Outage(f"Nothing can be changed at the moment, only read. {AGAIN}", 10)
-FULL = Outage(f"The database has no room for this at the moment. {AGAIN}", 30)
-CROWDED = Outage(f"Too many ask the database at once. {AGAIN}", 2)
-LOCKED = Outage(f"Somebody else is changing the same. {AGAIN}", 1)
-STOPPED = Outage("This took the database too long and was stopped. Ask for less at once, or again later.", 10)
+FULL = Outage(f"This cannot be stored at the moment. {AGAIN}", 30)
+CROWDED = Outage(f"Too many requests at once. {AGAIN}", 2)
+LOCKED = Outage(f"Somebody else is changing this at the moment. {AGAIN}", 1)
+STOPPED = Outage("This took too long and was stopped. Ask for less at once, or try again later.", 10)
 # By SQLSTATE, longest matching prefix. Other states are faults of a statement, not of the database.
 STATES = {
     "08": SILENT,

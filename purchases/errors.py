@@ -26,7 +26,7 @@ class RaffleClosed(Problem):
     """The raffle's sale is over."""
 
     code = "raffle_closed"
-    title = "Closed"
+    title = "Sales have ended"
 
 
 class SoldOut(Problem):
@@ -70,14 +70,14 @@ class TooManyLapsedHolds(Problem):
 
     status = 429
     code = "too_many_lapsed_holds"
-    title = "Too many holds ran out"
+    title = "Too many unpaid reservations"
 
 
 class NotHeld(Problem):
     """The purchase does not wait for payment: it is paid, at a bank, or its tickets are back on sale already."""
 
     code = "not_held"
-    title = "Not held"
+    title = "These tickets are not reserved"
 
 
 class AmountTooLarge(Problem):
@@ -91,14 +91,14 @@ class ReferenceUsed(Problem):
     """A letter with this reference was entered for this raffle before."""
 
     code = "reference_used"
-    title = "Reference used"
+    title = "Reference already used"
 
 
 class EntrantRefused(Problem):
     """The entrant's account is not active, a safeguard bars them, or they are the member of staff who enters."""
 
     code = "entrant_refused"
-    title = "Not a possible entrant"
+    title = "This person cannot enter"
 
 
 class WrongDate(Problem):
@@ -106,14 +106,14 @@ class WrongDate(Problem):
 
     status = 400
     code = "wrong_date"
-    title = "Not a possible date"
+    title = "This date is not possible"
 
 
 class NotRefundable(Problem):
     """The purchase is not paid, or its raffle's entries are frozen."""
 
     code = "not_refundable"
-    title = "Not refundable"
+    title = "Cannot be refunded or withdrawn"
 
 
 class ProviderUnavailable(Unavailable):

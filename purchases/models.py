@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import ngettext
 
 from luxewin.clock import UpdatedAtField
 from luxewin.ids import uuid7
@@ -53,34 +54,34 @@ class Purchase(Claimable):
 
     class Route(models.TextChoices):
         CARD = "card", "Card"
-        POSTAL = "postal", "Postal"
+        POSTAL = "postal", "Free entry"
 
     HOLDING: ClassVar[list[str]] = ["pending", "processing"]
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     entry_id = models.UUIDField(
-        unique=True, default=uuid4, editable=False, help_text="Public, says nothing about the person."
+        unique=True, default=uuid4, editable=False, help_text="Public. It says nothing about the person."
     )
     # Every hold writes every index: other indexes that begin with these columns serve their lookups too.
     raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="purchases", db_index=False)
     buyer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="purchases", db_index=False)
     route = models.CharField(max_length=6, choices=Route.choices, default=Route.CARD)
     quantity = models.PositiveIntegerField()
-    amount = models.PositiveBigIntegerField(help_text="In the currency's minor unit.")
+    amount = models.PositiveBigIntegerField(help_text="In the unit that Stripe uses: 500 is 5.00 GBP.")
     currency = models.CharField(max_length=3)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     first_ticket = models.PositiveIntegerField(null=True)
     idempotency_key = models.CharField(max_length=255)
     request_digest = models.BinaryField(max_length=32)
-    expires_at = models.DateTimeField(help_text="Until when the tickets are held for the payment.")
+    expires_at = models.DateTimeField("reserved until", help_text="The tickets are held for the payment until then.")
     created_at = models.DateTimeField(db_default=Now())
     paid_at = models.DateTimeField(null=True)
-    review_evidence = models.JSONField(null=True, help_text="What did not match, as Stripe said it.")
+    review_evidence = models.JSONField(null=True, help_text="Why it is in review, with what Stripe says.")
     lapsed_at = models.DateTimeField(
-        null=True, help_text="When the hold ran out, or was let go late, without a payment."
+        null=True, help_text="When the hold ended without a payment: it ran out, or was released late."
     )
     bank_refusals = models.PositiveSmallIntegerField(
-        default=0, db_default=0, help_text="How often a bank refused, after days, what was to pay for it."
+        default=0, db_default=0, help_text="How many payments for it a bank refused after several days."
     )
     disputed_at = models.DateTimeField(null=True, help_text="When the cardholder first disputed the payment.")
 
@@ -111,7 +112,8 @@ class Purchase(Claimable):
         ]
 
     def __str__(self) -> str:
-        return f"{self.quantity} ticket(s), {self.status}"
+        tickets = ngettext("%d ticket", "%d tickets", self.quantity) % self.quantity
+        return f"{tickets}, {self.get_status_display().lower()}"
 
     @property
     def tickets(self) -> dict[str, int] | None:
@@ -133,14 +135,17 @@ class LapseWait(models.Model):
     wait_after_lapses (purchases/sql) reads it.
     """
 
-    lapses = models.PositiveSmallIntegerField(primary_key=True)
-    wait = models.DurationField()
+    lapses = models.PositiveSmallIntegerField("unpaid holds within a day", primary_key=True)
+    wait = models.DurationField("wait before the next hold", help_text="Hours:minutes:seconds.")
 
     class Meta:
         ordering = ["lapses"]
+        verbose_name = "wait after unpaid holds"
+        verbose_name_plural = "waits after unpaid holds"
 
     def __str__(self) -> str:
-        return f"{self.lapses} lapses: {self.wait}"
+        holds = ngettext("%d unpaid hold", "%d unpaid holds", self.lapses) % self.lapses
+        return f"{holds}: {self.wait}"
 
 
 class Payment(models.Model):
@@ -165,16 +170,16 @@ class Payment(models.Model):
     purchase = models.ForeignKey(Purchase, models.PROTECT, related_name="payments", db_index=False)
     attempt = models.PositiveSmallIntegerField(default=1)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.STARTED)
-    intent_id = models.CharField(max_length=255, null=True)  # noqa: DJ001 unique, so unknown is null
+    intent_id = models.CharField("payment intent", max_length=255, null=True)  # noqa: DJ001 unique, so unknown is null
     client_secret = models.CharField(max_length=255, blank=True)
     customer = models.CharField(
         max_length=255,
         blank=True,
         db_default="",
-        help_text="Whose intent it is, by Stripe's id; a buyer can get another.",
+        help_text="Stripe's id of the customer of this payment intent. A buyer can have several.",
     )
     # Since when a request has been waiting for Stripe to make the intent; it keeps a second one away for a while.
-    calling_since = models.DateTimeField(null=True)
+    calling_since = models.DateTimeField("waiting for Stripe since", null=True)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = UpdatedAtField()
 
@@ -192,7 +197,8 @@ class Payment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"attempt {self.attempt}, {self.intent_id or 'no intent yet'}: {self.status}"
+        intent = self.intent_id or "no payment intent yet"
+        return f"Attempt {self.attempt}, {intent}: {self.get_status_display().lower()}"
 
     @property
     def idempotency_key(self) -> str:
@@ -225,7 +231,7 @@ class Refund(Claimable):
     reason = LineField(max_length=200)
     attempt = models.PositiveSmallIntegerField(default=1)
     spent_keys = models.PositiveIntegerField(
-        default=0, help_text="Idempotency keys of this attempt for which Stripe keeps an answer of its own failure."
+        default=0, help_text="How many idempotency keys of this attempt Stripe answers with a failure of its own."
     )
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.REQUESTED)
     stripe_id = models.CharField(max_length=255, unique=True, null=True)  # noqa: DJ001 unique, so unknown is null
@@ -240,7 +246,7 @@ class Refund(Claimable):
         ]
 
     def __str__(self) -> str:
-        return f"{self.stripe_id or 'not at Stripe yet'}: {self.status}"
+        return f"{self.stripe_id or 'Not sent to Stripe yet'}: {self.get_status_display().lower()}"
 
     @property
     def idempotency_key(self) -> str:
@@ -262,9 +268,9 @@ class Dispute(models.Model):
 
     stripe_id = models.CharField(max_length=255, primary_key=True)
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="disputes")
-    status = models.CharField(max_length=40, help_text="Stripe's word, for example needs_response, won, lost.")
+    status = models.CharField(max_length=40, help_text="As in Stripe, for example needs_response, won or lost.")
     reason = models.CharField(max_length=80)
-    amount = models.PositiveBigIntegerField(help_text="In the currency's minor unit.")
+    amount = models.PositiveBigIntegerField(help_text="In the unit that Stripe uses: 500 is 5.00 GBP.")
     currency = models.CharField(max_length=3)
     opened_at = models.DateTimeField()
     updated_at = UpdatedAtField()
@@ -281,13 +287,16 @@ class PostalEntry(models.Model):
 
     purchase = models.OneToOneField(Purchase, models.PROTECT, primary_key=True, related_name="postal_entry")
     raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="+")
-    reference = LineField(max_length=64, help_text="What staff wrote on the letter; once per raffle.")
+    reference = LineField(
+        max_length=64, help_text="What staff wrote on the letter. Each raffle takes a reference only once."
+    )
     received_on = models.DateField()
-    entered_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
-    created_at = models.DateTimeField(db_default=Now())
+    entered_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="added by")
+    created_at = models.DateTimeField("added at", db_default=Now())
 
     class Meta:
-        verbose_name_plural = "postal entries"
+        verbose_name = "free entry"
+        verbose_name_plural = "free entries"
         constraints = [models.UniqueConstraint(fields=["raffle", "reference"], name="postal_reference_once")]
 
     def __str__(self) -> str:
@@ -305,6 +314,8 @@ class SkillAttempt(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        verbose_name = "answer to a skill question"
+        verbose_name_plural = "answers to skill questions"
         indexes = [models.Index(fields=["raffle", "user"], name="skill_raffle_user")]
 
     def __str__(self) -> str:
@@ -349,17 +360,19 @@ class StaleMirror(Claimable):
     """A note that an object changed at Stripe and dj-stripe's record of it is not up to date yet."""
 
     object_id = models.CharField(max_length=255, primary_key=True)
-    about = models.CharField(max_length=14, choices=StripeNotice.About.choices)
-    noted_at = models.DateTimeField(help_text="When the newest change of it became known.")
-    due_at = models.DateTimeField(help_text="Not to be tried before.")
-    tries = models.PositiveIntegerField(default=0, help_text="How many failed in a row.")
+    about = models.CharField("kind", max_length=14, choices=StripeNotice.About.choices)
+    noted_at = models.DateTimeField("changed at", help_text="When we learned of its newest change.")
+    due_at = models.DateTimeField("next try at")
+    tries = models.PositiveIntegerField("failed tries in a row", default=0)
     error = models.CharField(max_length=200, blank=True)
 
     class Meta:
+        verbose_name = "Stripe record waiting to update"
+        verbose_name_plural = "Stripe records waiting to update"
         indexes = [models.Index(fields=["due_at"], name="mirror_due")]
 
     def __str__(self) -> str:
-        return f"record of {self.object_id}"
+        return f"Stripe record of {self.object_id}"
 
 
 class UnstoredEvent(Claimable):
@@ -367,14 +380,16 @@ class UnstoredEvent(Claimable):
 
     event_id = models.CharField(max_length=255, primary_key=True)
     type = models.CharField(max_length=250)
-    content = models.TextField(help_text="As JSON: some cannot be stored because jsonb refuses them.")
-    made_at = models.DateTimeField(help_text="By Stripe.")
-    noted_at = models.DateTimeField(db_default=Now())
-    tries = models.PositiveIntegerField(default=1)
+    content = models.TextField(help_text="JSON, kept as text: the database cannot store some events as JSON.")
+    made_at = models.DateTimeField("created by Stripe at")
+    noted_at = models.DateTimeField("received at", db_default=Now())
+    tries = models.PositiveIntegerField("failed tries", default=1)
     error = models.CharField(max_length=300)
 
     class Meta:
         ordering = ["-made_at"]
+        verbose_name = "Stripe event that failed"
+        verbose_name_plural = "Stripe events that failed"
         indexes = [models.Index(fields=["claimed_until"], name="unstored_due")]
 
     def __str__(self) -> str:
@@ -389,12 +404,16 @@ class SetAsideEvent(models.Model):
 
     event_id = models.CharField(max_length=255, primary_key=True)
     type = models.CharField(max_length=250)
-    account = models.CharField(max_length=255, blank=True, help_text="Whose it is, if not ours.")
-    content = models.TextField(help_text="As JSON, without what names a payer.")
-    noted_at = models.DateTimeField(db_default=Now())
+    account = models.CharField(
+        "Stripe account", max_length=255, blank=True, help_text="The other account's id; empty if it is our own."
+    )
+    content = models.TextField(help_text="JSON, without personal details of the payer.")
+    noted_at = models.DateTimeField("received at", db_default=Now())
 
     class Meta:
         ordering = ["-noted_at"]
+        verbose_name = "ignored Stripe event"
+        verbose_name_plural = "ignored Stripe events"
 
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"
@@ -403,8 +422,8 @@ class SetAsideEvent(models.Model):
 class StripeWatch(Claimable):
     """How far we have read Stripe's events, and when the books were last compared: one row."""
 
-    events_until = models.DateTimeField(help_text="Every event created before is stored, or kept unstored.")
-    compared_at = models.DateTimeField(help_text="When the newest comparison was ordered.")
+    events_until = models.DateTimeField(help_text="Every event that Stripe created before is stored or being retried.")
+    compared_at = models.DateTimeField(help_text="When the newest check was requested.")
 
     def __str__(self) -> str:
         return f"events until {self.events_until}"
@@ -413,31 +432,37 @@ class StripeWatch(Claimable):
 class Reconciliation(Claimable):
     """One comparison of our books with Stripe's, done one stretch of time after another."""
 
-    since = models.DateTimeField()
-    until = models.DateTimeField()
-    reached = models.DateTimeField(help_text="What Stripe made before is compared.")
+    since = models.DateTimeField("from")
+    until = models.DateTimeField("to")
+    reached = models.DateTimeField("compared up to")
     finished_at = models.DateTimeField(null=True)
-    compared = models.PositiveIntegerField(default=0, help_text="Objects of Stripe's and of ours looked at.")
-    repaired = models.PositiveIntegerField(default=0)
-    remaining = models.JSONField(default=list, help_text="A line for each difference that is left.")
+    compared = models.PositiveIntegerField("records compared", default=0)
+    repaired = models.PositiveIntegerField("differences repaired", default=0)
+    remaining = models.JSONField("open differences", default=list, help_text="One line per difference.")
 
     class Meta:
         ordering = ["-id"]
+        verbose_name = "Stripe check"
+        verbose_name_plural = "Stripe checks"
 
     def __str__(self) -> str:
-        return f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M}: {len(self.remaining)} left"
+        count = len(self.remaining)
+        left = ngettext("%d open difference", "%d open differences", count) % count
+        return f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M}: {left}"
 
 
 class SettledDifference(models.Model):
     """A difference that finance dealt with in another way: comparisons do not report it again unless it changes."""
 
-    text = models.CharField(max_length=400, unique=True, help_text="As a comparison names it, up to what was done.")
+    text = models.CharField("difference", max_length=400, unique=True, help_text="As a Stripe check describes it.")
     reason = LineField(max_length=200)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
         ordering = ["-at"]
+        verbose_name = "difference dealt with"
+        verbose_name_plural = "differences dealt with"
 
     def __str__(self) -> str:
         return self.text

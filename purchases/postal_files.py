@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
+from django.utils.translation import ngettext
+
 from accounts.models import User
 from luxewin import tables
 from luxewin.api.problems import Problem
@@ -26,7 +28,8 @@ class PostalFileError(ValueError):
     """The whole file was refused; `faults` names each fault by row and column, counting the heading as row 1."""
 
     def __init__(self, faults: list[str]) -> None:
-        super().__init__(f"{len(faults)} fault(s) in the file, nothing was written")
+        count = ngettext("%d problem", "%d problems", len(faults)) % len(faults)
+        super().__init__(f"{count} in the file, nothing was saved")
         self.faults = faults
 
 
@@ -82,11 +85,11 @@ def _rows(data: bytes) -> dict[int, dict[str, str]]:
 def _faults_of_table(heading: list[str], rows: dict[int, list[str]]) -> Iterator[str]:
     yield from (f"row 1: the column {name} is missing" for name in COLUMNS if name not in heading)
     yield from (f"row 1: there is no column {name or 'without a name'}" for name in heading if name not in COLUMNS)
-    yield from (f"row 1: the column {name} stands there twice" for name in COLUMNS if heading.count(name) > 1)
+    yield from (f"row 1: the column {name} appears twice" for name in COLUMNS if heading.count(name) > 1)
     if not rows:
         yield "the file has no rows"
     if len(rows) > MAX_ROWS:
-        yield f"the file has {len(rows)} rows, at most {MAX_ROWS} can be entered at once"
+        yield f"the file has {len(rows)} rows, at most {MAX_ROWS} can be added at once"
 
 
 def _readers(people: dict[str, User]) -> dict[str, Callable[[str], Any]]:
@@ -96,7 +99,7 @@ def _readers(people: dict[str, User]) -> dict[str, Callable[[str], Any]]:
         if not cell:
             raise ValueError("is empty")
         if cell not in people:
-            raise ValueError(f"nobody is registered as {cell}")
+            raise ValueError(f"no account has the address {cell}")
         return people[cell]
 
     return {"reference": _reference, "email": entrant, "quantity": _quantity, "received_on": _day}
@@ -110,7 +113,7 @@ def _reference(cell: str) -> str:
 
 def _quantity(cell: str) -> int:
     if not QUANTITY.fullmatch(cell) or int(cell) == 0:
-        raise ValueError(f"“{cell}” is not a whole number from 1 on")
+        raise ValueError(f"“{cell}” is not a whole number of at least 1")
     return int(cell)
 
 

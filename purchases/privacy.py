@@ -98,10 +98,10 @@ def _audit(user: User) -> Iterator[dict[str, Any]]:
 
 
 STATUSES = {
-    Purchase.Status.PENDING: "A purchase waits to be paid.",
-    Purchase.Status.PROCESSING: "A bank is working on the payment of a purchase.",
-    Purchase.Status.REVIEW: "Our finance looks into the payment of a purchase.",
-    Purchase.Status.REFUNDING: "Money of a purchase is on its way back.",
+    Purchase.Status.PENDING: "You have a purchase that is not paid yet.",
+    Purchase.Status.PROCESSING: "A bank is still processing one of your payments.",
+    Purchase.Status.REVIEW: "Our finance team is checking one of your payments.",
+    Purchase.Status.REFUNDING: "One of your purchases is being refunded.",
 }
 
 
@@ -112,10 +112,10 @@ def _money_under_way(user: User) -> Iterable[Obstacle]:
         yield Obstacle(f"purchase_{purchase.status}", STATUSES[Purchase.Status(purchase.status)], str(purchase.pk))
     refunds = Refund.objects.filter(payment__purchase__buyer=user).exclude(status__in=Refund.DONE)
     for refund in refunds.exclude(payment__purchase__status=Purchase.Status.REFUNDING).select_related("payment"):
-        yield Obstacle("refund_open", "A refund is not through.", str(refund.payment.purchase_id))
+        yield Obstacle("refund_open", "One of your refunds is not complete yet.", str(refund.payment.purchase_id))
     disputes = Dispute.objects.filter(payment__purchase__buyer=user).exclude(status__in=Dispute.CLOSED)
     for dispute in disputes.select_related("payment"):
-        yield Obstacle("dispute_open", "A bank disputes a payment.", str(dispute.payment.purchase_id))
+        yield Obstacle("dispute_open", "One of your payments is being disputed.", str(dispute.payment.purchase_id))
 
 
 @eraser
@@ -143,7 +143,7 @@ def _register_rules() -> None:
     over = [status for status in Purchase.Status.values if status not in Purchase.HOLDING]
     retention.register(
         "client_secrets",
-        "what opens a payment at Stripe, of purchases that are over",
+        "Stripe client secrets of finished purchases",
         floor_days=1,
         due=lambda before: Payment.objects.filter(purchase__status__in=over, updated_at__lt=before).exclude(
             client_secret=""
@@ -152,7 +152,7 @@ def _register_rules() -> None:
     )
     retention.register(
         "stripe_deliveries",
-        "how Stripe's events were delivered, with the sender's address; the events stay",
+        "deliveries of Stripe's events with the sender's address; the events stay",
         floor_days=7,
         due=lambda before: WebhookEventTrigger.objects.filter(created__lt=before),
     )

@@ -17,7 +17,7 @@ class CreateSerializer(serializers.Serializer):
     raffle = Identifier()
     quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
     answer = serializers.CharField(
-        max_length=200, required=False, help_text="To the raffle's question, where it has one."
+        max_length=200, required=False, help_text="The answer to the raffle's question, if it has one."
     )
 
 
@@ -49,16 +49,16 @@ class PurchaseSerializer(serializers.Serializer):
     id = serializers.UUIDField()
     raffle = RaffleNameSerializer()
     quantity = serializers.IntegerField()
-    amount = serializers.IntegerField(help_text="In Stripe's unit, as the price of the raffle.")
+    amount = serializers.IntegerField(help_text="In the same unit as the ticket price of the raffle.")
     currency = serializers.CharField()
     status = serializers.ChoiceField(choices=Purchase.Status.choices)
     route = serializers.ChoiceField(choices=Purchase.Route.choices)
     tickets = NumbersSerializer(allow_null=True, help_text="Null until paid.")
-    entry_id = serializers.UUIDField(help_text="Public, says nothing about the person.")
+    entry_id = serializers.UUIDField(help_text="Public. It says nothing about the person.")
     client_secret = serializers.CharField(
-        allow_null=True, help_text="For Stripe.js, while payment is awaited; else null."
+        allow_null=True, help_text="For Stripe.js while the purchase can be paid, else null."
     )
-    expires_at = serializers.DateTimeField(help_text="Until when the tickets are held for the payment.")
+    expires_at = serializers.DateTimeField(help_text="The tickets are held for the payment until then.")
     created_at = serializers.DateTimeField()
     paid_at = serializers.DateTimeField(allow_null=True)
 

@@ -38,7 +38,9 @@ def _price(text: str, currency: str) -> int:
 class PrizeForm(forms.ModelForm):
     """A prize of a draft; its value is entered in the raffle's currency."""
 
-    retail_value = forms.CharField(required=False, label="Retail value", help_text="In the raffle's currency: 4500.00.")
+    retail_value = forms.CharField(
+        required=False, label="Retail value", help_text="In the raffle's currency, for example 4500.00."
+    )
 
     def __init__(self, *args: Any, raffle: Raffle, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -129,14 +131,18 @@ class RaffleForm(forms.ModelForm):
     """A raffle's page."""
 
     slug = forms.SlugField(
-        max_length=80, required=False, help_text="Part of the raffle's address; left empty, it is made from the title."
+        max_length=80,
+        required=False,
+        label="Web address",
+        help_text="The last part of the raffle's web address. Leave it empty to make it from the title.",
     )
-    ticket_price = forms.CharField(label="Price per ticket", help_text="In the currency's main unit, for example 5.00.")
-    currency = CurrencyField(min_length=3, max_length=3, help_text="GBP, EUR, USD or another code of ISO 4217.")
+    ticket_price = forms.CharField(label="Price per ticket", help_text="For example 5.00.")
+    currency = CurrencyField(min_length=3, max_length=3, help_text="GBP, EUR, USD or another ISO 4217 code.")
     choices = Lines(
         required=False,
+        label="Answers to choose from",
         widget=forms.Textarea(attrs={"rows": 5}),
-        help_text="Answers to choose from, one a line; none: the buyer writes.",
+        help_text="One per line. Without any, buyers type their answer.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -165,20 +171,20 @@ class RaffleForm(forms.ModelForm):
         """Require the delay that this installation promises."""
         given: int = self.cleaned_data["delay_seconds"]
         if given < settings.DRAW_DELAY_SECONDS:
-            raise forms.ValidationError(f"At least {settings.DRAW_DELAY_SECONDS} s here.", code="too_short")
+            raise forms.ValidationError(f"At least {settings.DRAW_DELAY_SECONDS} seconds.", code="too_short")
         return given
 
     def clean_slug(self) -> str:
         """Validate as in the API. A draft whose slug is emptied keeps its old one."""
         slug: str = self.cleaned_data["slug"] or self.instance.slug
         if is_reserved(slug):
-            raise forms.ValidationError(f"{slug} is reserved.", code="reserved")
+            raise forms.ValidationError(f"{slug} is reserved. Choose another.", code="reserved")
         return slug
 
 
 def _cancel(raffle: Raffle, reason: str, actor: User) -> str:
     services.cancel_raffle(raffle.pk, reason=reason, actor=actor)
-    return f"{raffle} is cancelled; refunds are under way."
+    return f"{raffle} was cancelled. Everyone is being refunded."
 
 
 @admin.register(Raffle)
@@ -196,11 +202,11 @@ class RaffleAdmin(admin.ModelAdmin):
         "publish",
         reasoned(
             "cancel",
-            "Cancel the raffle: everyone is refunded",
+            "Cancel the raffle and refund everyone",
             _cancel,
             permission="cancel",
             label=str,
-            reaches="Public: the raffle's page shows it, and everyone is told it with their refund.",
+            reaches="Public: shown on the raffle's page and in the e-mail about each refund.",
         ),
     ]
     facts = [
@@ -217,7 +223,7 @@ class RaffleAdmin(admin.ModelAdmin):
     fieldsets = [
         (None, {"fields": ["title", "slug", "category", "description", "image_url"]}),
         (
-            "Terms, fixed once published",
+            "Terms (cannot change after publishing)",
             {
                 "fields": [
                     ("ticket_price", "currency"),
@@ -230,7 +236,7 @@ class RaffleAdmin(admin.ModelAdmin):
                 ]
             },
         ),
-        ("State", {"fields": tuple(facts)}),
+        ("Status", {"fields": tuple(facts)}),
     ]
 
     def get_formset_kwargs(self, request: HttpRequest, obj: Raffle, inline: Any, prefix: str) -> dict[str, Any]:
@@ -291,12 +297,12 @@ class RaffleAdmin(admin.ModelAdmin):
         """Return the phase by the database's clock."""
         return Phase(raffle.phase).label if hasattr(raffle, "phase") else ""
 
-    @admin.display(description="ticket price", ordering="ticket_price")
+    @admin.display(description="price per ticket", ordering="ticket_price")
     def price(self, raffle: Raffle) -> str:
         """Return the price with its currency."""
         return as_text(raffle.ticket_price, raffle.currency)
 
-    @admin.display(description="choices")
+    @admin.display(description="answers to choose from")
     def possible(self, raffle: Raffle) -> Any:
         """Return the choices, one per line."""
         return format_html_join("", "<div>{}</div>", ([choice] for choice in raffle.choices)) or "-"
@@ -306,12 +312,12 @@ class RaffleAdmin(admin.ModelAdmin):
         """Return how many numbers were given out."""
         return raffle.counter.sold if hasattr(raffle, "counter") else 0
 
-    @admin.display(description="by post", ordering="counter__postal")
+    @admin.display(description="free entries", ordering="counter__postal")
     def postal(self, raffle: Raffle) -> int:
         """Return how many of them were free entries."""
         return raffle.counter.postal if hasattr(raffle, "counter") else 0
 
-    @admin.display(ordering="counter__held")
+    @admin.display(description="reserved", ordering="counter__held")
     def held(self, raffle: Raffle) -> int:
         """Return how many are in a checkout right now."""
         return raffle.counter.held if hasattr(raffle, "counter") else 0
@@ -334,7 +340,7 @@ class RaffleAdmin(admin.ModelAdmin):
 
     def _echo(self, request: HttpRequest, raffle: Raffle) -> None:
         opens, closes = words.moment(raffle.opens_at), words.moment(raffle.closes_at)
-        text = f"{as_text(raffle.ticket_price, raffle.currency)} a ticket, on sale from {opens} until {closes}."
+        text = f"{as_text(raffle.ticket_price, raffle.currency)} per ticket, on sale from {opens} until {closes}."
         self.message_user(request, text, messages.INFO)
 
     @admin.action(description="Publish the selected drafts…", permissions=["publish"])
@@ -356,7 +362,7 @@ class RaffleAdmin(admin.ModelAdmin):
             for raffle in asks_again
         ]
         context = self.admin_site.each_context(request) | {
-            "title": "Publish: read what will be fixed",
+            "title": "Publish: check the terms",
             "opts": self.opts,
             "raffles": drafts,
             "field": ACTION_CHECKBOX_NAME,
@@ -372,7 +378,7 @@ class RaffleAdmin(admin.ModelAdmin):
                 if _is_draft(raffle) and agreed.get(str(raffle.pk)) != words.digest(raffle):
                     return False
                 services.publish_raffle(raffle.pk, actor=signed_in(request))
-            self.message_user(request, f"{raffle} is published.", messages.SUCCESS)
+            self.message_user(request, f"{raffle} was published.", messages.SUCCESS)
         except Problem as problem:
             faults = "; ".join(fault["detail"] for fault in problem.data.get("errors", []))
             self.message_user(request, f"{raffle}: {problem.detail} {faults}", messages.ERROR)

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.dateparse import parse_duration
+from django.utils.translation import ngettext
 
 from luxewin import tables
 from luxewin.api.problems import flatten
@@ -36,7 +37,8 @@ class CatalogueError(ValueError):
     """The whole file was refused; `faults` names each fault by its row and field."""
 
     def __init__(self, faults: list[str]) -> None:
-        super().__init__(f"{len(faults)} fault(s) in the catalogue, nothing was written")
+        count = ngettext("%d problem", "%d problems", len(faults)) % len(faults)
+        super().__init__(f"{count} in the catalogue, nothing was saved")
         self.faults = faults
 
 

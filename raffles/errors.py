@@ -7,11 +7,11 @@ class WrongPhase(Problem):
     """The raffle is not in a state that allows this."""
 
     code = "wrong_phase"
-    title = "Not possible in this phase"
+    title = "Not possible now"
 
 
 class TermsFixed(Problem):
     """The terms of a published raffle never change."""
 
     code = "terms_fixed"
-    title = "Terms are fixed"
+    title = "Terms cannot change"

@@ -26,7 +26,7 @@ class RaffleFilter(django_filters.FilterSet):
     price_min = WholeNumberFilter("ticket_price", "gte", min_value=0, max_value=MAX_PRICE)
     price_max = WholeNumberFilter("ticket_price", "lte", min_value=0, max_value=MAX_PRICE)
     search = django_filters.CharFilter(
-        method="by_text", max_length=80, help_text="In title, description or a prize's name."
+        method="by_text", max_length=80, help_text="Part of the title, the description or a prize's name."
     )
     order = django_filters.ChoiceFilter(choices=[(order, order) for order in ORDERS], method="unordered")
 

@@ -52,50 +52,62 @@ class Raffle(Claimable):
     )
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    slug = models.SlugField(max_length=80, unique=True)
+    slug = models.SlugField("web address", max_length=80, unique=True)
     title = LineField(max_length=120)
     description = models.TextField(blank=True, max_length=10_000)
     category = models.CharField(max_length=10, choices=Category.choices)
-    image_url = models.URLField(blank=True, validators=[validate_public_url])
+    image_url = models.URLField(
+        "picture", blank=True, validators=[validate_public_url], help_text="Web address of the picture."
+    )
     ticket_price = models.PositiveIntegerField(
-        validators=[MinValueValidator(1)], help_text="In Stripe's unit: 500 is 5.00 GBP, 500 JPY, 0.500 KWD, 5 ISK."
+        "price per ticket",
+        validators=[MinValueValidator(1)],
+        help_text="In the unit that Stripe uses: 500 is 5.00 GBP, 500 JPY, 0.500 KWD or 5 ISK.",
     )
     currency = models.CharField(
         max_length=3,
         validators=[RegexValidator(r"^[a-z]{3}$")],
-        help_text="ISO 4217, lower case; one that Stripe charges.",
+        help_text="Lower-case ISO 4217 code of a currency that Stripe charges, for example gbp, eur or usd.",
     )
-    capacity = models.PositiveIntegerField(validators=[MinValueValidator(1)], help_text="How many tickets there are.")
-    max_per_person = models.PositiveIntegerField(validators=[MinValueValidator(1)])
+    capacity = models.PositiveIntegerField(
+        "number of tickets", validators=[MinValueValidator(1)], help_text="How many tickets there are."
+    )
+    max_per_person = models.PositiveIntegerField("tickets per person at most", validators=[MinValueValidator(1)])
     min_tickets = models.PositiveIntegerField(
-        default=0, help_text="Below this everyone is refunded and no draw is held."
+        "minimum tickets", default=0, help_text="If fewer are sold, everyone is refunded and there is no draw."
     )
     alternates = models.PositiveSmallIntegerField(
-        default=2, help_text="Picks beyond the prizes, in case a winner drops out."
+        "reserve winners", default=2, help_text="How many are picked to take over a prize if a winner drops out."
     )
-    opens_at = models.DateTimeField()
-    closes_at = models.DateTimeField()
+    opens_at = models.DateTimeField("on sale from")
+    closes_at = models.DateTimeField("on sale until")
     delay_seconds = models.PositiveIntegerField(
-        help_text="From the commitment of the entries to the beacon round that decides."
+        "wait before the draw (seconds)",
+        help_text="From when the entries are fixed and published until the random number that decides the draw.",
     )
-    question = LineField(max_length=300, blank=True, help_text="A question of skill that every buyer answers.")
-    choices = models.JSONField(default=list, blank=True, help_text="Answers to choose from; none: the buyer writes.")
-    answer = LineField(max_length=200, blank=True, help_text="The right answer; never shown to buyers.")
+    question = LineField(max_length=300, blank=True, help_text="A question of skill that every buyer must answer.")
+    choices = models.JSONField(
+        "answers to choose from", default=list, blank=True, help_text="Without any, buyers type their answer."
+    )
+    answer = LineField("right answer", max_length=200, blank=True, help_text="Buyers never see it.")
     debit_percent = models.PositiveSmallIntegerField(
+        "tickets for slow payments (%)",
         default=20,
         db_default=20,
         validators=[MaxValueValidator(100)],
-        help_text="Of the tickets, how many per cent at most are held for payments that a bank takes days over.",
+        help_text="At most this percentage of the tickets is held for payments that take a bank several days.",
     )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT, editable=False)
     published_at = models.DateTimeField(null=True, editable=False)
     closed_at = models.DateTimeField(
-        null=True, editable=False, help_text="When the sale was closed: sold out, or time."
+        "sales ended at", null=True, editable=False, help_text="Sold out, or the end of the sale was reached."
     )
-    frozen_at = models.DateTimeField(null=True, editable=False, help_text="When its entries were fixed for good.")
+    frozen_at = models.DateTimeField(
+        "entries fixed at", null=True, editable=False, help_text="Since then nobody can enter or leave the draw."
+    )
     drawn_at = models.DateTimeField(null=True, editable=False)
     cancelled_at = models.DateTimeField(null=True, editable=False)
-    cancel_reason = LineField(max_length=200, blank=True, editable=False)
+    cancel_reason = LineField("reason for cancelling", max_length=200, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = RaffleQuerySet.as_manager()
@@ -131,7 +143,9 @@ class Prize(models.Model):
     position = models.PositiveSmallIntegerField(validators=[MinValueValidator(1)])
     name = LineField(max_length=120)
     description = models.TextField(blank=True, max_length=4_000)
-    retail_value = models.PositiveBigIntegerField(null=True, blank=True, help_text="In the unit of the ticket price.")
+    retail_value = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="In the same unit as the ticket price."
+    )
 
     class Meta:
         ordering = ["position"]
@@ -152,7 +166,7 @@ class TicketCounter(models.Model):
     capacity = models.PositiveIntegerField()
     held = models.PositiveIntegerField(default=0)
     sold = models.PositiveIntegerField(default=0)
-    postal = models.PositiveIntegerField(default=0, help_text="How many of those sold came by the free route.")
+    postal = models.PositiveIntegerField(default=0, help_text="How many of the sold tickets are free entries.")
     # Kept here and not on the raffle, so that closing and the last hold use the same lock.
     selling = models.BooleanField(default=True)
 
@@ -165,7 +179,7 @@ class TicketCounter(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.sold} sold ({self.postal} by post), {self.held} held of {self.capacity}"
+        return f"{self.sold} of {self.capacity} sold (free entries: {self.postal}), {self.held} reserved"
 
     @property
     def left(self) -> int:

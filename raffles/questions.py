@@ -43,9 +43,9 @@ def faults(question: str, choices: Sequence[str], answer: str) -> Iterator[Fault
     """
     right, possible = normalised(answer), [normalised(choice) for choice in choices]
     if not question.strip() and (right or choices):
-        yield "question", "required", "An answer and choices need their question."
+        yield "question", "required", "Enter the question for these answers."
     if question.strip() and not right:
-        yield "answer", "required", "A question needs its right answer."
+        yield "answer", "required", "Enter the right answer to the question."
     if len(right) > MAX_ANSWER:
         yield "answer", "max_length", f"At most {MAX_ANSWER} characters."
     if choices:
@@ -54,9 +54,9 @@ def faults(question: str, choices: Sequence[str], answer: str) -> Iterator[Fault
 
 def _faults_of_choices(choices: Sequence[str], possible: Sequence[str], right: str) -> Iterator[Fault]:
     if not MIN_CHOICES <= len(choices) <= MAX_CHOICES:
-        yield "choices", "count", f"There must be {MIN_CHOICES} to {MAX_CHOICES} choices, or none."
+        yield "choices", "count", f"Give {MIN_CHOICES} to {MAX_CHOICES} choices, or none."
     if not all(possible):
-        yield "choices", "blank", "No choice may be blank."
+        yield "choices", "blank", "A choice cannot be blank."
     if len(set(possible)) < len(possible):
         yield "choices", "duplicate", "Two choices are the same answer."
     if right and right not in possible:

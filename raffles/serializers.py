@@ -13,7 +13,7 @@ from raffles.phases import Phase
 from raffles.slugs import is_reserved
 
 MAX_PRIZES = 50
-UNIT = "In Stripe's unit: 500 is 5.00 GBP, 5 ISK or UGX, 500 JPY or MGA, 0.500 KWD."
+UNIT = "In the unit that Stripe uses: 500 is 5.00 GBP, 5 ISK or UGX, 500 JPY or MGA, 0.500 KWD."
 MAX_DELAY_SECONDS = 7 * 24 * 3600
 
 
@@ -35,7 +35,7 @@ class TicketsSerializer(serializers.Serializer):
     sold = serializers.IntegerField()
     held = serializers.IntegerField()
     left = serializers.IntegerField()
-    postal = serializers.IntegerField(help_text="How many of those sold came by the free route.")
+    postal = serializers.IntegerField(help_text="How many of the sold tickets are free entries.")
 
 
 class RaffleSerializer(serializers.ModelSerializer):
@@ -44,7 +44,7 @@ class RaffleSerializer(serializers.ModelSerializer):
     phase = serializers.ChoiceField(choices=Phase.choices)
     prizes = PrizeSerializer(many=True)
     tickets = TicketsSerializer(source="counter", allow_null=True, help_text="Null while it is a draft.")
-    choices = serializers.ListField(child=serializers.CharField(), help_text="None: the buyer writes the answer.")
+    choices = serializers.ListField(child=serializers.CharField(), help_text="Empty if buyers type the answer.")
 
     class Meta:
         model = Raffle
@@ -98,14 +98,14 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
         min_value=0,
         max_value=100,
         required=False,
-        help_text="Of the tickets, how many per cent at most are held for payments that a bank takes days over.",
+        help_text="At most this percentage of the tickets is held for payments that take a bank several days.",
     )
     question = Line(max_length=300, required=False, allow_blank=True)
     choices = serializers.ListField(
         child=Line(max_length=questions.MAX_ANSWER),
         max_length=questions.MAX_CHOICES,
         required=False,
-        help_text="Answers to choose from; none: the buyer writes.",
+        help_text="Answers to choose from. Without any, buyers type their answer.",
     )
     answer = Line(max_length=questions.MAX_ANSWER, required=False, allow_blank=True, write_only=True)
     prizes = PrizeSerializer(many=True, allow_empty=False, max_length=MAX_PRIZES)  # type: ignore[call-arg]
@@ -137,13 +137,13 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
     def validate_slug(self, value: str) -> str:
         """Refuse words that the API uses, and text that reads as an id: those are other addresses."""
         if is_reserved(value):
-            raise serializers.ValidationError(f"{value} is reserved.", code="reserved")
+            raise serializers.ValidationError(f"{value} is reserved. Choose another.", code="reserved")
         return value
 
     def validate_delay_seconds(self, value: int) -> int:
         """Require the delay that this installation promises."""
         if value < settings.DRAW_DELAY_SECONDS:
-            raise serializers.ValidationError(f"At least {settings.DRAW_DELAY_SECONDS} s here.", code="too_short")
+            raise serializers.ValidationError(f"At least {settings.DRAW_DELAY_SECONDS} seconds.", code="too_short")
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def update_raffle(
         if raffle.status != Raffle.Status.DRAFT:
             fixed = sorted(set(changes) & set(Raffle.TERMS)) + (["prizes"] if prizes is not None else [])
             if fixed:
-                raise TermsFixed("A published raffle keeps its terms.", fields=fixed)
+                raise TermsFixed("The terms of a published raffle cannot be changed.", fields=fixed)
         if not changes and prizes is None:
             return raffle
         if "answer" in changes:
@@ -107,7 +107,7 @@ def cancel_raffle(raffle_id: UUID, *, reason: str, actor: Actor | None = None) -
         raffle = _locked(raffle_id)
         if raffle.status != Raffle.Status.PUBLISHED or raffle.frozen_at:
             raise WrongPhase(
-                "Only a published raffle that is not frozen can be cancelled.", raffle_status=raffle.status
+                "Only a published raffle whose entries are not fixed yet can be cancelled.", raffle_status=raffle.status
             )
         _cancel(raffle, reason, actor)
     return raffle
@@ -120,7 +120,9 @@ def void_raffle(raffle_id: UUID, *, reason: str) -> None:
     """
     raffle = _locked(raffle_id)
     if raffle.status != Raffle.Status.PUBLISHED or raffle.frozen_at is None or raffle.drawn_at:
-        raise WrongPhase("Only a frozen raffle that was not drawn can be void.", raffle_status=raffle.status)
+        raise WrongPhase(
+            "Only a raffle whose entries are fixed and not drawn can be void.", raffle_status=raffle.status
+        )
     _cancel(raffle, reason, None)
 
 
@@ -170,7 +172,7 @@ def _slug_is_free(slug: str) -> Iterator[None]:
     except IntegrityError as error:
         if "raffles_raffle_slug" not in str(error):
             raise
-        raise InvalidInput.of("slug", "unique", f"{slug} is in use.") from error
+        raise InvalidInput.of("slug", "unique", f"{slug} is already used by another raffle.") from error
 
 
 def _replace_prizes(raffle: Raffle, prizes: Sequence[dict[str, Any]]) -> None:
@@ -194,12 +196,12 @@ def faults_of_draft(raffle: Raffle) -> list[dict[str, str]]:
     """Return everything that prevents the sale of a draft, as {field, code, detail}. Cost: two queries."""
     positions = list(raffle.prizes.values_list("position", flat=True))
     rules: list[tuple[str, str, str, Callable[[], bool]]] = [
-        ("closes_at", "in_the_past", "The sale would be over already.", lambda: raffle.closes_at <= database_now()),
-        ("prizes", "required", "There is no prize.", lambda: not positions),
+        ("closes_at", "in_the_past", "The end of the sale has passed.", lambda: raffle.closes_at <= database_now()),
+        ("prizes", "required", "Add at least one prize.", lambda: not positions),
         (
             "prizes",
             "positions",
-            "Positions must be 1, 2, 3, …",
+            "Number the prizes 1, 2, 3, …",
             lambda: positions != list(range(1, len(positions) + 1)),
         ),
         ("capacity", "too_small", "There are fewer tickets than prizes.", lambda: raffle.capacity < len(positions)),

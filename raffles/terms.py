@@ -26,22 +26,22 @@ def faults(terms: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _faults_of_times(value)
     for name in ("min_tickets", "max_per_person"):
         if terms.get(name) and value["capacity"] and terms[name] > value["capacity"]:
-            yield name, "above_capacity", "Must not exceed the capacity."
+            yield name, "above_capacity", f"At most the number of tickets, {value['capacity']}."
     yield from questions.faults(terms.get("question") or "", terms.get("choices") or [], terms.get("answer") or "")
 
 
 def _faults_of_times(value: Mapping[str, Any]) -> Iterator[Fault]:
     for name in ("opens_at", "closes_at"):
         if value[name] and not EARLIEST <= value[name] < LATEST:
-            yield name, "out_of_range", f"Must lie in the years {EARLIEST:%Y} to {LATEST.year - 1}."
+            yield name, "out_of_range", f"Must be in the years {EARLIEST:%Y} to {LATEST.year - 1}."
     if value["closes_at"] and value["opens_at"] and value["closes_at"] <= value["opens_at"]:
-        yield "closes_at", "before_opening", "Must be after the opening."
+        yield "closes_at", "before_opening", "The sale must end after it starts."
 
 
 def currency_faults(currency: str | None) -> Iterator[Fault]:
     """Return why nothing can be sold in this currency. None breaks no rule."""
     if currency and not is_currency(currency):
-        yield "currency", "unknown_currency", f"No card can be charged in {currency}."
+        yield "currency", "unknown_currency", f"Cards cannot be charged in {currency}."
 
 
 def price_faults(price: int | None, currency: str | None) -> Iterator[Fault]:
@@ -62,5 +62,5 @@ def price_faults(price: int | None, currency: str | None) -> Iterator[Fault]:
         yield (
             "ticket_price",
             "below_minimum_charge",
-            f"At least {known.minimum}, which is {least}: no card can pay less.",
+            f"At least {known.minimum}, which is {least}: cards cannot be charged less.",
         )

@@ -17,18 +17,18 @@ def in_words(raffle: Raffle, now: datetime) -> Iterator[tuple[str, str]]:
     """Return name and text of each term; amounts with their currency, times with weekday and zone. Cost: one query."""
     price, currency = raffle.ticket_price, raffle.currency
     yield "Title", raffle.title
-    yield "Address", raffle.slug
-    yield "Ticket price", as_text(price, currency)
+    yield "Web address", raffle.slug
+    yield "Price per ticket", as_text(price, currency)
     yield "Tickets", f"{raffle.capacity:,}: {as_text(price * raffle.capacity, currency)} if all are sold"
     yield "Tickets per person at most", f"{min(raffle.max_per_person, raffle.capacity):,}"
-    least = f"Below {raffle.min_tickets:,} tickets everyone is refunded, and no draw is held"
-    yield "Tickets at least", least if raffle.min_tickets else "None: the draw is held however few are sold"
+    least = f"{raffle.min_tickets:,}: if fewer are sold, everyone is refunded and there is no draw"
+    yield "Minimum tickets", least if raffle.min_tickets else "None: the draw is held however few are sold"
     at_once = raffle.opens_at <= now
-    opens = f"At once: {moment(raffle.opens_at)} has passed" if at_once else moment(raffle.opens_at)
+    opens = f"Immediately: {moment(raffle.opens_at)} has passed" if at_once else moment(raffle.opens_at)
     yield "On sale from", opens if at_once else f"{opens}, {span(raffle.opens_at - now)} from now"
     on_sale = raffle.closes_at - max(raffle.opens_at, now)
     closes = f"{moment(raffle.closes_at)}, {span(on_sale)} on sale"
-    yield "Until", closes if on_sale > timedelta() else f"{moment(raffle.closes_at)}, which has passed"
+    yield "On sale until", closes if on_sale > timedelta() else f"{moment(raffle.closes_at)}, which has passed"
     yield "Wait before the draw", f"{span(timedelta(seconds=raffle.delay_seconds))} after the entries are fixed"
     for prize in raffle.prizes.all():
         worth = "" if prize.retail_value is None else f", worth {as_text(prize.retail_value, currency)}"
@@ -36,7 +36,7 @@ def in_words(raffle: Raffle, now: datetime) -> Iterator[tuple[str, str]]:
     yield "Reserve winners", str(raffle.alternates) if raffle.alternates else "None"
     yield "Question", raffle.question or "None"
     if raffle.question:
-        yield "Answers to choose from", " | ".join(raffle.choices) or "None: the buyer writes"
+        yield "Answers to choose from", " | ".join(raffle.choices) or "None: buyers type their answer"
         yield "Right answer", raffle.answer
 
 

@@ -1,11 +1,13 @@
 """Draws in the back office: read them, and record the outcomes of picks. Nobody can change a result."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import display_for_value
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -24,6 +26,7 @@ from verification.models import ChainAccount, ChainStep, Contract, Draw, Forfeit
 from verification.models.outcomes import MAX_REASON
 
 FORFEIT, CLAIM = "verification.forfeit_pick", "verification.claim_award"
+FORFEIT_TITLE = "Disqualify or mark unclaimed"
 
 
 def picks_with_outcome() -> QuerySet[Pick]:
@@ -67,7 +70,7 @@ class PickInline(admin.TabularInline):
         """Whose ticket it is."""
         return pick.purchase.buyer.email
 
-    @admin.display(description="stands as")
+    @admin.display(description="status")
     def stands(self, pick: Pick) -> Any:
         """The pick's outcome today, with the public reason of a forfeit."""
         outcome = outcome_of(pick).label
@@ -75,20 +78,21 @@ class PickInline(admin.TabularInline):
             return outcome
         return format_html('{}<br><span class="help">{}</span>', outcome, pick.forfeit.reason)
 
-    @admin.display(description="holds")
+    @admin.display(description="prize")
     def holds(self, pick: Pick) -> str:
         """The prize that the pick holds."""
         return str(held_prize(pick) or "-")
 
-    @admin.display(description="what to do")
+    @admin.display(description="actions")
     def deeds(self, pick: Pick) -> Any:
         """Links to the pages that confirm an action first."""
         if not pick.draw.is_drawn or hasattr(pick, "forfeit"):
             return "-"
         if hasattr(pick, "award") and pick.award.claimed_at:
             return "-"
-        named = [("claim", "Handed over…")] if held_prize(pick) else []
-        links = [(pick_page(pick, name), title) for name, title in [*named, ("forfeit", "Forfeit…")]]
+        named = [("claim", "Prize handed over…")] if held_prize(pick) else []
+        forfeit = f"{FORFEIT_TITLE}…" if held_prize(pick) else "Disqualify…"
+        links = [(pick_page(pick, name), title) for name, title in [*named, ("forfeit", forfeit)]]
         return format_html_join(mark_safe("<br>"), '<a href="{}">{}</a>', links)
 
 
@@ -151,7 +155,7 @@ class ForfeitForm(forms.Form):
     reason = forms.CharField(
         max_length=MAX_REASON,
         widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"}),
-        help_text="Public: anyone reads it beside the pick, and the person is told it. Do not name the person.",
+        help_text="Public: anyone can read it beside the pick, and the person is told. Do not name the person.",
     )
 
     def __init__(self, *args: Any, pick: Pick, **kwargs: Any) -> None:
@@ -172,15 +176,26 @@ class DrawAdmin(ReadOnlyAdmin):
     list_select_related = ["raffle"]
     fieldsets = [
         (None, {"fields": ["raffle", ("sequence", "state"), "due_at", "trouble"]}),
-        ("Entries", {"fields": [("tickets", "entries"), "root", "committed_at"]}),
-        ("Beacon", {"fields": ["round", "signed", "randomness", "seed"]}),
-        ("Without a beacon", {"fields": [("void_declared_at", "void_at"), "void_reason"]}),
-        ("Promise", {"fields": ["contract", "manifest_hash", "promise"]}),
+        ("Entries", {"fields": [("tickets", "entries"), "root", "published"]}),
+        ("Random number", {"fields": ["round", "signed", "randomness", "seed"]}),
+        ("If no random number arrives", {"fields": [("void_declared_at", "void"), "void_reason"]}),
+        ("Rules of the draw", {"fields": ["contract", "manifest_hash", "promise"]}),
     ]
-    readonly_fields = ["signed", "promise", "void_at"]
+    readonly_fields = ["published", "signed", "promise", "void"]
     inlines = [PickInline, TransactionInline]
 
-    @admin.display(description="signature")
+    @admin.display(description="entries published at")
+    def published(self, draw: Draw) -> str:
+        """As a date."""
+        at = None if draw.committed_at is None else datetime.fromtimestamp(draw.committed_at, UTC)
+        return display_for_value(at, "-")
+
+    @admin.display(description="void at")
+    def void(self, draw: Draw) -> str:
+        """When it becomes void, if it was declared."""
+        return display_for_value(draw.void_at, "-")
+
+    @admin.display(description="signature of the beacon")
     def signed(self, draw: Draw) -> Any:
         """The signature, in lines that fit the page."""
         return breakable(draw.signature)
@@ -205,12 +220,15 @@ class DrawAdmin(ReadOnlyAdmin):
         form = ForfeitForm(request.POST if request.method == "POST" else None, pick=pick)
         if not form.is_valid():
             successor = services.next_alternate(pick.draw)
-            return self._page(request, "forfeit", pick, title="Forfeit a pick", form=form, successor=successor)
+            title = FORFEIT_TITLE if held_prize(pick) else "Disqualify"
+            return self._page(request, "forfeit", pick, title=title, form=form, successor=successor)
         try:
             services.forfeit_pick(pick.pk, actor=signed_in(request), **form.cleaned_data)
         except Problem as problem:
             return self._back(request, pick, f"Not done: {problem.detail}", messages.ERROR)
-        return self._back(request, pick, f"Pick {position} is forfeited; the person is told why.", messages.SUCCESS)
+        outcome = Forfeit.Kind(form.cleaned_data["kind"]).label.lower()
+        told = f"Pick {position} is now {outcome}. The person is told why by e-mail."
+        return self._back(request, pick, told, messages.SUCCESS)
 
     def claim(self, request: HttpRequest, raffle: UUID, position: int) -> HttpResponse:
         """Confirm that the prize was handed over, which is final."""
@@ -266,7 +284,7 @@ class ChainAccountAdmin(ReadOnlyAdmin):
         """The balance as last read; no page asks the chain."""
         return _in_ether(account.balance)
 
-    @admin.display(description="needed (ether)")
+    @admin.display(description="needed for next steps (ether)")
     def needed_ether(self, account: ChainAccount) -> str:
         """What the next steps cost at the fees of that time."""
         return _in_ether(account.needed)

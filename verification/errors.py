@@ -49,7 +49,7 @@ class NotFrozenYet(Problem):
     """The entries exist only once they are frozen."""
 
     code = "not_frozen_yet"
-    title = "Entries are not frozen yet"
+    title = "Entries are not fixed yet"
 
 
 class DrawVoid(Problem):
@@ -63,7 +63,7 @@ class CommitmentMoves(Unavailable):
     """The commitment is in no block of the chain at the moment, so it cannot be looked up there."""
 
     code = "commitment_moves"
-    title = "The commitment is not on the chain now"
+    title = "The entries are being published again"
     retry_after = 15
 
 
@@ -78,39 +78,39 @@ class AlreadyForfeited(Problem):
     """The pick was forfeited before, which happens once; `outcome` says how."""
 
     code = "already_forfeited"
-    title = "Forfeited already"
+    title = "Already disqualified or unclaimed"
 
 
 class AlreadyClaimed(Problem):
     """The prize was handed over, which is final."""
 
     code = "already_claimed"
-    title = "Claimed already"
+    title = "Prize already handed over"
 
 
 class HoldsNoPrize(Problem):
     """An alternate that has not stepped up has nothing to claim."""
 
     code = "holds_no_prize"
-    title = "Holds no prize"
+    title = "This pick has no prize"
 
 
 class NotVoidable(Problem):
     """Only a draw that is committed and not drawn can be declared void."""
 
     code = "not_voidable"
-    title = "Not voidable"
+    title = "Cannot be declared void"
 
 
 class RoundNotOverdue(Problem):
     """The beacon may be late; `declarable_at` says when it counts as stopped."""
 
     code = "round_not_overdue"
-    title = "Round not overdue"
+    title = "The random number is not overdue"
 
 
 class VoidDeclared(Problem):
     """The void was declared before; `void_at` says when the draw can become void."""
 
     code = "void_declared"
-    title = "Void declared already"
+    title = "Already declared void"

@@ -47,8 +47,8 @@ def _draws_under_way(user: User) -> Iterable[Obstacle]:
         yield Obstacle("draw_to_come", f"The draw of {draw.raffle.title} is still to come.", str(draw.pk))
     open_awards = Award.objects.filter(lost_at=None, claimed_at=None)
     for award in open_awards.filter(pick__purchase__buyer=user).select_related("prize", "pick"):
-        yield Obstacle("prize_unclaimed", f"A prize waits for you: {award.prize.name}.", str(award.pick.draw_id))
+        yield Obstacle("prize_unclaimed", f"A prize is waiting for you: {award.prize.name}.", str(award.pick.draw_id))
     mine = Pick.objects.filter(purchase__buyer=user, prize=None, forfeit=None, award=None)
     for pick in mine.filter(Exists(open_awards.filter(pick__draw=OuterRef("draw")))):
-        said = "You are an alternate of a draw whose prizes are not all handed over."
+        said = "You are an alternate of a draw whose prizes are not all handed over yet."
         yield Obstacle("alternate", said, str(pick.draw_id))

@@ -37,7 +37,7 @@ def entries_url(draw: Draw) -> str:
 def _commitment(draw: Draw) -> dict[str, Any]:
     place = _place(draw, ChainStep.Step.COMMIT)
     if draw.is_anchored and place is None:
-        raise CommitmentMoves("The chain was reorganised, and the commitment is on its way into a block again.")
+        raise CommitmentMoves("The chain was reorganised. The entries are being published again. Try again soon.")
     contract = draw.contract
     return {
         "anchored": draw.is_anchored,

@@ -26,12 +26,12 @@ class StepSerializer(serializers.ModelSerializer):
 class PickSerializer(serializers.ModelSerializer):
     """A pick as drawn, and its outcome; the holder of a prize is named as they chose."""
 
-    role = serializers.ChoiceField(choices=["winner", "alternate"], help_text="As it was drawn.")
+    role = serializers.ChoiceField(choices=["winner", "alternate"], help_text="In the draw.")
     prize = serializers.CharField(
         source="prize.name", allow_null=True, default=None, help_text="What it won in the draw."
     )
-    outcome = serializers.SerializerMethodField(help_text="Where it stands today.")
-    awarded_prize = serializers.SerializerMethodField(help_text="What it holds today.")
+    outcome = serializers.SerializerMethodField(help_text="The status today.")
+    awarded_prize = serializers.SerializerMethodField(help_text="The prize that it has today.")
     reason = serializers.CharField(
         source="forfeit.reason",
         allow_null=True,
@@ -88,9 +88,13 @@ class DrawSerializer(serializers.ModelSerializer):
     contract = serializers.CharField(source="contract.address", default=None, allow_null=True)
     transactions = StepSerializer(many=True, source="steps")
     picks = PickSerializer(many=True)
-    unawarded_prizes = serializers.SerializerMethodField(help_text="Of a held draw: prizes that no pick holds.")
+    unawarded_prizes = serializers.SerializerMethodField(
+        help_text="The prizes that no pick has, once the draw was held."
+    )
     void_at = serializers.DateTimeField(
-        allow_null=True, read_only=True, help_text="From when on a draw declared void can be; its round decides before."
+        allow_null=True,
+        read_only=True,
+        help_text="From then on a draw that was declared void can become void. Until then its round still decides.",
     )
 
     class Meta:
@@ -162,7 +166,7 @@ class BundleSerializer(serializers.Serializer):
 
     protocol = serializers.CharField()
     raffle = serializers.UUIDField()
-    manifest = serializers.CharField(help_text="Canonical JSON, RFC 8785.")
+    manifest = serializers.CharField(help_text="The rules of the draw as canonical JSON (RFC 8785).")
     manifest_hash = serializers.CharField()
     entries = serializers.DictField()
     commitment = serializers.DictField()

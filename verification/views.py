@@ -84,7 +84,7 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
         draw = self.get_object()
         _refuse_void(draw)
         if not draw.is_drawn:
-            raise NotDrawnYet("The picks do not exist yet.", state=draw.state)
+            raise NotDrawnYet("The draw was not held yet.", state=draw.state)
         return Response(proof.bundle(draw))
 
     # DRF offers `?format=` if there are two renderers; here it only chooses how an error is written.
@@ -131,10 +131,10 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
             raise Http404
         _refuse_void(draw)
         if not draw.root:
-            raise NotFrozenYet("The entries are not committed yet.", state=draw.state)
+            raise NotFrozenYet("The entries are not published yet.", state=draw.state)
         return Response(EntryProofSerializer(prove_entry(draw, mine)).data)
 
 
 def _refuse_void(draw: Draw) -> None:
     if draw.state == Draw.State.VOID:
-        raise DrawVoid("No draw is held: the raffle was cancelled, and what was paid is refunded.")
+        raise DrawVoid("There is no draw: the raffle was cancelled and everyone is refunded.")

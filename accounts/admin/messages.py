@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import ngettext
 
 from accounts.back_office.filters import known
 from accounts.models import Notification
@@ -31,7 +32,7 @@ class NotificationAdmin(ReadOnlyAdmin):
     ordering = ["-created_at"]
     actions = ["send_again"]
 
-    @admin.action(description="Send the selected messages again that were given up", permissions=["resend"])
+    @admin.action(description="Send failed messages again", permissions=["resend"])
     def send_again(self, request: HttpRequest, selected: QuerySet[Notification]) -> None:
         """Send again, after the cause of the failure was fixed."""
         failed = list(selected.filter(status=Notification.Status.FAILED))
@@ -39,7 +40,8 @@ class NotificationAdmin(ReadOnlyAdmin):
             sent = Notification.objects.filter(pk__in=[each.pk for each in failed]).send_again()
             changes = [(each, {"kind": each.kind}) for each in failed]
             record_all("notification.sent_again", changes, actor=signed_in(request))
-        self.message_user(request, f"{sent} of the selected messages had been given up, and will be sent again.")
+        told = ngettext("%d failed message will be sent again.", "%d failed messages will be sent again.", sent) % sent
+        self.message_user(request, told)
 
     def has_resend_permission(self, request: HttpRequest) -> bool:
         """Whether the person may send again: support and raffle managers."""

@@ -45,22 +45,22 @@ class PreferencesInline(admin.StackedInline):
 
 def _export(person: User, reason: str, actor: User) -> str:
     services.request_export(person, actor=actor, reason=reason)
-    return f"{person}: an archive will be mailed to them."
+    return f"{person}: they will get an e-mail with a link to their data."
 
 
 def _forget(person: User, reason: str, actor: User) -> str:
     deletion = services.request_deletion(person, actor=actor, reason=reason)
-    return f"{person}: the account is closed, and will be erased on {deletion.due_at:%Y-%m-%d}."
+    return f"{person}: the account was closed and will be erased on {deletion.due_at:%Y-%m-%d}."
 
 
 def _close(person: User, reason: str, actor: User) -> str:
     services.close_account(person, actor=actor, reason=reason)
-    return f"{person}: the account is closed."
+    return f"{person}: the account was closed."
 
 
 def _reopen(person: User, reason: str, actor: User) -> str:
     services.reopen_account(person, actor=actor, reason=reason)
-    return f"{person}: the account is open again."
+    return f"{person}: the account was reopened."
 
 
 @admin.register(User)
@@ -97,26 +97,26 @@ class UserAdmin(DjangoUserAdmin):
         ("Person", {"fields": ["display_name", "date_of_birth", "country", "region", "likely_doubles"]}),
         ("Rights", {"fields": ["is_active", "is_staff", "is_superuser", "groups"]}),
         ("Dates", {"fields": ["email_verified_at", "joined_at", "last_login"]}),
-        ("This change", {"fields": ["reason"]}),
+        ("Reason for this change", {"fields": ["reason"]}),
     ]
     add_fieldsets = [
         (
             None,
             {
                 "fields": ["email", "display_name", "reason"],
-                "description": "They are mailed a link that verifies the address, and set their own password.",
+                "description": "The person gets an e-mail with a link to verify the address and set a password.",
             },
         )
     ]
     actions = [
         reasoned(
             "export",
-            "Mail them an archive of all that is held (written request)",
+            "Send the person a copy of their data (written request)",
             _export,
             permission="export",
             label=str,
             reaches=REASON,
-            means="The link goes to their own address, not to you, and can be opened for a week.",
+            means="The link is sent to the person, not to you. It works for a week.",
         ),
         reasoned(
             "forget",
@@ -126,9 +126,9 @@ class UserAdmin(DjangoUserAdmin):
             label=str,
             reaches=REASON,
             means=(
-                "The account is closed now: nobody can sign in, and every device is signed out. In two weeks whatever "
-                "names the person is erased, for good. Until then it can be taken back: by the person, with the link "
-                "that they are mailed, and by staff who may change people, with “Open the account again”."
+                "The account is closed now: nobody can sign in, and every device is signed out. In two weeks all "
+                "personal details are erased permanently. Until then the person can undo this with the link in their "
+                "e-mail, and staff who may change people with “Reopen the account”."
             ),
         ),
         reasoned(
@@ -139,19 +139,19 @@ class UserAdmin(DjangoUserAdmin):
             label=str,
             reaches=REASON,
             means=(
-                "Nobody can sign in, and every device is signed out. The person is told by mail, and keeps what they "
-                "bought. If they asked for a deletion, the link that takes it back works no more. “Open the account "
-                "again” takes this back."
+                "Nobody can sign in, and every device is signed out. The person is told by e-mail and keeps their "
+                "tickets. If they asked for a deletion, they can no longer cancel it with their link. “Reopen the "
+                "account” undoes this."
             ),
         ),
         reasoned(
             "reopen",
-            "Open the account again",
+            "Reopen the account",
             _reopen,
             permission="change",
             label=str,
             reaches=REASON,
-            means="The person can sign in again and is told by mail. A deletion that waits is taken back.",
+            means="The person can sign in again and is told by e-mail. A waiting deletion is cancelled.",
         ),
     ]
 
@@ -218,7 +218,7 @@ class UserAdmin(DjangoUserAdmin):
             services.set_rights(person, **flags, groups=given["groups"], **by)
         if "email" in changed:
             services.change_email_for(person, email=given["email"], **by)
-            text = f"A link was mailed to {given['email']}. The address changes once it is opened."
+            text = f"A link was sent to {given['email']}. The address changes when the link is opened."
             self.message_user(request, text, messages.WARNING)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -237,7 +237,7 @@ class UserAdmin(DjangoUserAdmin):
         form = PersonPasswordForm(request.POST if request.method == "POST" else None)
         if form.is_valid() and self._set_password(request, person, form):
             self.log_change(request, person, "Password set.")
-            self.message_user(request, f"{person} was signed out everywhere, and told by mail.", messages.SUCCESS)
+            self.message_user(request, f"{person} was signed out everywhere and told by e-mail.", messages.SUCCESS)
             return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[person.pk]))
         facts = {"title": f"Set the password of {person}", "form": form, "opts": self.opts, "original": person}
         context = self.admin_site.each_context(request) | facts
@@ -258,12 +258,12 @@ class UserAdmin(DjangoUserAdmin):
         same = User.objects.likely_doubles_of(OuterRef("pk"), OuterRef("display_name"), OuterRef("date_of_birth"))
         return super().get_queryset(request).annotate(has_double=Exists(same))
 
-    @admin.display(boolean=True, description="likely double")
+    @admin.display(boolean=True, description="possible duplicate")
     def double(self, user: Any) -> bool:
         """Whether somebody else has the same name and date of birth."""
         return bool(user.has_double)
 
-    @admin.display(description="same name and date of birth, or mailbox")
+    @admin.display(description="accounts with the same name and date of birth, or the same mailbox")
     def likely_doubles(self, user: User) -> str:
         """Return other accounts that may be the same person's."""
         if user.date_of_birth is None:
@@ -282,4 +282,4 @@ class UserAdmin(DjangoUserAdmin):
     def new_email(self, user: User) -> str:
         """Return the address that waits for its mailbox, and perhaps for the old one."""
         waiting = EmailChange.objects.filter(user=user).first()
-        return f"{waiting.email}, once its mailbox has opened the link" if waiting else "-"
+        return f"{waiting.email}, waiting for the link in the e-mail to be opened" if waiting else "-"

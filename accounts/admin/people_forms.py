@@ -56,7 +56,7 @@ class PersonForm(UserChangeForm):
         """Require a reason if anything changes."""
         cleaned = super().clean() or self.cleaned_data
         if self.changed_facts() and not cleaned.get("reason", "").strip():
-            self.add_error("reason", "Give the reason for this change.")
+            self.add_error("reason", "Give a reason for this change.")
         region, country = cleaned.get("region"), cleaned.get("country")
         if (
             region
@@ -64,7 +64,9 @@ class PersonForm(UserChangeForm):
             and not region.startswith(f"{country}-")
             and "country" not in self.changed_data
         ):
-            self.add_error("region", f"{region} is not a region of {country or 'no country'}.")
+            self.add_error(
+                "region", f"{region} is not a region of {country}." if country else "Enter the country of the region."
+            )
         return cleaned
 
     def changed_facts(self) -> set[str]:
@@ -94,7 +96,7 @@ class PersonPasswordForm(forms.Form):
     """A new password for somebody else, or none; the service decides which are refused."""
 
     password1 = password_field(label="New password", required=False)
-    password2 = password_field(label="The same again", required=False)
+    password2 = password_field(label="New password again", required=False)
     reason = reason_field()
 
     def takes_away(self) -> bool:

@@ -46,7 +46,7 @@ class RuleForm(forms.ModelForm):
         """Require at least the minimum that the code sets."""
         days, floor = self.cleaned_data["keep_days"], REMOVERS[self.instance.what].floor_days
         if days < floor:
-            raise forms.ValidationError(f"This is kept for {floor} days at least.", code="below_floor")
+            raise forms.ValidationError(f"This must be kept for at least {floor} days.", code="below_floor")
         return days
 
 
@@ -59,7 +59,7 @@ class RetentionRuleAdmin(admin.ModelAdmin):
     readonly_fields = ["what", "about", "ran_at"]
     fields = ["what", "about", "keep_days", "why", "ran_at"]
 
-    @admin.display(description="removes")
+    @admin.display(description="what is deleted")
     def about(self, rule: RetentionRule) -> str:
         """Return what the rule removes."""
         return REMOVERS[rule.what].about

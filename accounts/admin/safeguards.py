@@ -12,7 +12,7 @@ from django.urls import reverse
 from iso3166 import countries_by_alpha2
 
 from accounts import services
-from accounts.back_office.forms import AddressField, Line
+from accounts.back_office.forms import KEPT, AddressField, Line
 from accounts.models import CountryRule, Safeguards, SpendLimit, Terms, TermsAcceptance, User
 from accounts.permissions import signed_in
 from luxewin.admin import ReadOnlyAdmin
@@ -20,14 +20,15 @@ from luxewin.api.problems import Problem
 from luxewin.money import as_text
 
 FOR_GOOD = "for good"
+PERMANENTLY = "permanently"
 # The choices for a caller, within what they could choose themselves.
 PAUSES = {24: "1 day", 7 * 24: "1 week", 30 * 24: "30 days", 91 * 24: "3 months", 183 * 24: "6 months"}
 EXCLUSIONS = {6: "6 months", 12: "1 year", 24: "2 years", 60: "5 years"}
 WISHES = [
-    ("Pause", [(f"pause {hours}", f"for {text}") for hours, text in PAUSES.items()]),
+    ("Pause buying", [(f"pause {hours}", f"for {text}") for hours, text in PAUSES.items()]),
     (
-        "Exclusion, which nobody can take back",
-        [*((f"exclude {months}", f"for {text}") for months, text in EXCLUSIONS.items()), (FOR_GOOD, FOR_GOOD)],
+        "Exclude (nobody can undo it)",
+        [*((f"exclude {months}", f"for {text}") for months, text in EXCLUSIONS.items()), (FOR_GOOD, PERMANENTLY)],
     ),
 ]
 
@@ -35,19 +36,19 @@ WISHES = [
 class WishForm(forms.Form):
     """The safeguard that a caller wants set up."""
 
-    email = AddressField(help_text="Of the person's account. Be sure that it is them who asks.")
-    wish = forms.ChoiceField(choices=WISHES)
+    email = AddressField(help_text="E-mail address of the person's account. Confirm the person's identity first.")
+    wish = forms.ChoiceField(choices=WISHES, label="Period")
     reason = Line(
         max_length=200,
         widget=forms.TextInput(attrs={"class": "vLargeTextField"}),
-        help_text="How they asked, and how you know that it was them. The audit keeps it for good: name nobody here.",
+        help_text=f"How the person asked, and how you confirmed their identity. {KEPT}",
     )
 
     def clean_email(self) -> str:
         """Require an address that has an account."""
         email: str = self.cleaned_data["email"]
         if not User.objects.filter(email=email).exists():
-            raise forms.ValidationError(f"Nobody is registered as {email}.")
+            raise forms.ValidationError(f"No account has the address {email}.")
         return email
 
     def meaning(self) -> str:
@@ -55,10 +56,10 @@ class WishForm(forms.Form):
         wish, email = self.cleaned_data["wish"], self.cleaned_data["email"]
         length = next(text for _, wishes in WISHES for value, text in wishes if value == wish)
         if wish.startswith("pause"):
-            return f"From now on, {length}, nobody sells {email} anything, and they cannot buy."
+            return f"{email} cannot buy {length}, starting now. Tickets that they own stay valid."
         return (
-            f"From now on, {length}, nobody sells {email} anything, and they cannot buy. They get no marketing "
-            "any more. What waits in a checkout is let go; tickets that they own stay valid."
+            f"{email} cannot buy {length}, starting now, and gets no more marketing. Tickets that they have reserved "
+            "are released. Tickets that they own stay valid."
         )
 
     def set_up(self, actor: User) -> Safeguards:
@@ -94,17 +95,17 @@ class SafeguardsAdmin(ReadOnlyAdmin):
         shared = self.admin_site.each_context(request) | {"opts": self.opts, "form": form}
         if form.is_valid() and "change" not in request.POST:
             if "confirmed" not in request.POST:
-                facts = {"title": f"{form.cleaned_data['email']}: is this what they want?", "meaning": form.meaning()}
+                facts = {"title": f"Is this what {form.cleaned_data['email']} wants?", "meaning": form.meaning()}
                 return TemplateResponse(request, "admin/accounts/wish_meaning.html", shared | facts)
             try:
                 set_up = form.set_up(signed_in(request))
             except Problem as problem:
                 form.add_error(None, problem.detail)
             else:
-                text = f"It is set up for {form.cleaned_data['email']}, who is told by mail."
+                text = f"Set up for {form.cleaned_data['email']}. The person is told by e-mail."
                 self.message_user(request, text, messages.SUCCESS)
                 return HttpResponseRedirect(reverse("admin:accounts_safeguards_change", args=[set_up.pk]))
-        title = "Set up a pause or an exclusion for somebody"
+        title = "Pause or exclude a person"
         return TemplateResponse(request, "admin/accounts/wish.html", shared | {"title": title})
 
 
@@ -123,12 +124,12 @@ class SpendLimitAdmin(ReadOnlyAdmin):
         """Add the limit in force by the database's clock."""
         return SpendLimit.objects.as_they_stand()
 
-    @admin.display(description="a month")
+    @admin.display(description="limit per month")
     def in_force(self, row: Any) -> str:
         """Return the limit in force with its currency."""
         return _amount(row.limit, row.currency)
 
-    @admin.display(description="raised to")
+    @admin.display(description="rises to")
     def waiting(self, row: Any) -> str:
         """Return the limit that waits."""
         return _amount(row.next_amount, row.currency) if row.is_waiting else "-"
@@ -149,7 +150,7 @@ class RuleForm(forms.ModelForm):
         """Require an existing country."""
         code: str = self.cleaned_data["country"].upper()
         if code not in countries_by_alpha2:
-            raise forms.ValidationError(f"{code} is not an ISO 3166-1 alpha-2 code.", code="unknown_country")
+            raise forms.ValidationError(f"{code} is not the two-letter code of a country.", code="unknown_country")
         return code
 
     def clean_region(self) -> str:

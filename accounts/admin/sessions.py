@@ -11,7 +11,9 @@ from luxewin.admin import ReadOnlyAdmin
 
 
 def _end(session: Session, reason: str, actor: User) -> str:
-    return "It is ended." if end_by_staff(session, actor=actor, reason=reason) else "It had ended before."
+    if end_by_staff(session, actor=actor, reason=reason):
+        return f"Signed out: {session}."
+    return f"Already signed out: {session}."
 
 
 @admin.register(Session)
@@ -25,12 +27,12 @@ class SessionAdmin(ReadOnlyAdmin):
     actions = [
         reasoned(
             "end",
-            "End the selected sessions",
+            "Sign out the selected sessions",
             _end,
             permission="end",
             label=str,
             reaches=REASON,
-            means="These devices are signed out at once. Their person can sign in again.",
+            means="These devices are signed out at once. The person can sign in again.",
         )
     ]
 

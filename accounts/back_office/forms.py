@@ -10,9 +10,8 @@ from accounts.serializers.fields import PASSWORD_LENGTH
 from luxewin.api.problems import InvalidInput, Problem
 from luxewin.lines import validate_one_line
 
-REASON = (
-    "How they asked, and how you know that it was them. The audit keeps it for good, and they may read it: name nobody."
-)
+KEPT = "The audit log keeps this permanently: do not name anyone."
+REASON = f"How the person asked, and how you confirmed their identity. They may read it. {KEPT}"
 
 
 class AddressField(forms.EmailField):

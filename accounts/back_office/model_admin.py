@@ -103,13 +103,13 @@ class BackOfficeModelAdmin(ModelAdmin):
         """Run the action on at most MOST_SELECTED rows named by keys; otherwise show an error and do nothing."""
         if self._selects_too_many(request, queryset):
             text = (
-                f"Nothing was done: more than {MOST_SELECTED} rows are selected, and an action takes {MOST_SELECTED} "
-                "at a time. Narrow the list with a search or a filter."
+                f"Nothing was done: an action takes at most {MOST_SELECTED} rows, and you selected more. "
+                "Narrow the list with a search or a filter."
             )
             self.message_user(request, text, "error")
             return HttpResponseRedirect(request.get_full_path())
         if not all(map(self._can_be_key, request.POST.getlist(ACTION_CHECKBOX_NAME))):
-            self.message_user(request, "Nothing was done: the selection names what is no row of this list.", "error")
+            self.message_user(request, "Nothing was done: the selected rows are not in this list.", "error")
             return HttpResponseRedirect(request.get_full_path())
         return super().response_action(request, queryset, **kwargs)
 

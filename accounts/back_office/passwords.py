@@ -23,7 +23,7 @@ class OwnPasswordForm(AdminPasswordChangeForm):
 
     old_password = password_field(autocomplete="current-password", label="Old password")
     new_password1 = password_field(label="New password")
-    new_password2 = password_field(label="New password, again")
+    new_password2 = password_field(label="New password again")
 
     def clean_old_password(self) -> str:
         """Leave it unchecked: the service counts attempts."""

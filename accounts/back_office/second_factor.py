@@ -82,7 +82,7 @@ class SecondFactorPage(View):
         return offered
 
     def _page(self, **facts: Any) -> HttpResponse:
-        context = {**self.site.each_context(self.request), "title": "Your second factor", **facts}
+        context = {**self.site.each_context(self.request), "title": "Two-step sign-in", **facts}
         return TemplateResponse(self.request, "admin/second_factor.html", context)
 
     def _to_sign_in(self, request: HttpRequest) -> HttpResponse:

@@ -29,7 +29,7 @@ class SignInForm(AdminAuthenticationForm):
         required=False,
         max_length=CODE_LENGTH,
         label="Code",
-        help_text="From your authenticator app, or a recovery code. Leave it empty if you have not set one up yet.",
+        help_text="From your authenticator app, or a recovery code. Leave it empty if you have not set up the app yet.",
         widget=forms.TextInput(
             attrs={"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
         ),
@@ -48,7 +48,7 @@ class SignInForm(AdminAuthenticationForm):
             throttle.reset_attempts(email)
             self._second_step(cleaned.get("code") or "")
         except TooManyRequests as refusal:
-            raise ValidationError(f"Too many tries. {refusal.detail}", code=refusal.code) from refusal
+            raise ValidationError(refusal.detail, code=refusal.code) from refusal
         user = self.get_user()
         shown = {"to": "back office", "second_factor": hasattr(user, "otp_device")}
         record("user.signed_in", user, actor=user, after=shown)
@@ -67,7 +67,9 @@ class SignInForm(AdminAuthenticationForm):
         if device is None:
             return
         if not code:
-            raise ValidationError("Enter the code of your authenticator app, with your password.", code="code_required")
+            raise ValidationError(
+                "Enter the code from your authenticator app, with your password.", code="code_required"
+            )
         try:
             check_code(user, code)
         except WrongCode as refusal:

@@ -41,9 +41,11 @@ class Migration(migrations.Migration):
             fields=[
             ],
             options={
-                "proxy": True,
-                "indexes": [],
-                "constraints": [],
+                'proxy': True,
+                'indexes': [],
+                'constraints': [],
+                'verbose_name': 'two-step sign-in',
+                'verbose_name_plural': 'two-step sign-in',
             },
             bases=("otp_totp.totpdevice",),
         ),

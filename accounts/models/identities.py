@@ -16,13 +16,14 @@ class Identity(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     provider = models.CharField(max_length=16, choices=Provider.choices)
-    subject = models.UUIDField(help_text="The provider's id of the person.")
+    subject = models.UUIDField("id at the provider")
     user = models.ForeignKey(User, models.CASCADE, related_name="identities")
-    email = CanonicalEmailField(help_text="As the provider had verified it when the two were linked.")
-    created_at = models.DateTimeField(db_default=Now())
+    email = CanonicalEmailField(help_text="The address that the provider had verified when the accounts were linked.")
+    created_at = models.DateTimeField("linked at", db_default=Now())
 
     class Meta:
-        verbose_name_plural = "identities"
+        verbose_name = "linked sign-in"
+        verbose_name_plural = "linked sign-ins"
         constraints = [models.UniqueConstraint(fields=["provider", "subject"], name="accounts_identity_once")]
 
     def __str__(self) -> str:

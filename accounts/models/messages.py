@@ -20,7 +20,7 @@ class LinkRequest(Claimable):
         RESET = "reset_password", "Reset the password"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    kind = models.CharField(max_length=40, choices=Kind.choices, help_text="Also the kind of the notification.")
+    kind = models.CharField(max_length=40, choices=Kind.choices, help_text="Which message is sent.")
     email = CanonicalEmailField()
     created_at = models.DateTimeField(db_default=Now())
 
@@ -55,7 +55,7 @@ class Notification(Claimable):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="notifications")
-    kind = models.CharField(max_length=40, help_text="Names the templates mail/<kind>.txt.")
+    kind = models.CharField("message", max_length=40, help_text="For example purchase_paid or draw_won.")
     context = models.JSONField(default=dict)
     # One message per kind and subject, however often its task runs.
     dedupe_key = models.CharField(max_length=120, unique=True)
@@ -68,7 +68,8 @@ class Notification(Claimable):
     objects = NotificationQuerySet.as_manager()
 
     class Meta:
-        permissions = [("resend_notification", "Can send a message again that was given up")]
+        verbose_name = "message"
+        permissions = [("resend_notification", "Can send failed messages again")]
         indexes = [
             models.Index(
                 fields=["claimed_until"], condition=models.Q(status="waiting"), name="accounts_notification_waiting"

@@ -67,30 +67,35 @@ class User(AbstractBaseUser, PermissionsMixin):
         unique=True,
         null=True,
         editable=False,
-        help_text="What all addresses of one mailbox have in common: an account each. Empty: another has it.",
+        help_text=(
+            "The same for all spellings of an address that reach one mailbox, which can have one account. "
+            "Empty if another account has it."
+        ),
     )
     display_name = LineField(max_length=80)
     date_of_birth = models.DateField(null=True, blank=True)
-    country = models.CharField(max_length=2, blank=True, help_text="ISO 3166-1 alpha-2.")
+    country = models.CharField(max_length=2, blank=True, help_text="Two-letter code (ISO 3166-1), for example GB.")
     region = models.CharField(
-        max_length=6, blank=True, default="", db_default="", help_text="ISO 3166-2, for example US-WA."
+        max_length=6, blank=True, default="", db_default="", help_text="Code (ISO 3166-2), for example US-WA."
     )
-    place_changed_at = models.DateTimeField(null=True, editable=False, help_text="When they last moved.")
+    place_changed_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the person last changed country or region."
+    )
     email_verified_at = models.DateTimeField(null=True, blank=True)
     password_proven = models.BooleanField(
         default=False,
         db_default=False,
         editable=False,
-        help_text="Given or set by whoever reads the mailbox, when they showed that.",
+        help_text="Whether the password was set by somebody who showed that they read the mailbox.",
     )
-    is_active = models.BooleanField(default=True)
-    is_staff = models.BooleanField(default=False, help_text="May sign in to the back office.")
+    is_active = models.BooleanField("open", default=True, help_text="Nobody can sign in to a closed account.")
+    is_staff = models.BooleanField("staff", default=False, help_text="Can sign in to the back office.")
     joined_at = models.DateTimeField(db_default=Now(), editable=False)
     links_by_address = models.BooleanField(
         default=True,
         db_default=True,
         editable=False,
-        help_text="An account elsewhere that has verified the same address may be linked.",
+        help_text="A sign-in elsewhere with the same verified address may be linked.",
     )
 
     USERNAME_FIELD = "email"
@@ -115,7 +120,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             return
         key = mailbox_key(self.email)
         if User.objects.filter(mailbox=key).exclude(pk=self.pk).exists():
-            raise ValidationError({"email": ValidationError("This mailbox has an account.", code="unique")})
+            raise ValidationError({"email": ValidationError("Another account has this mailbox.", code="unique")})
 
     def save(self, **kwargs: Any) -> None:
         """Save; a new password and a deactivation end every session, whatever code made the change.
@@ -182,12 +187,12 @@ class Preferences(models.Model):
     language = models.CharField(max_length=8, default="en", choices=settings.LANGUAGES)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     switched_off = models.JSONField(
-        default=dict,
-        blank=True,
-        help_text='Channels by event, for example {"draws": ["email"]}.',
+        "e-mails switched off", default=dict, blank=True, help_text='By subject, for example {"draws": ["email"]}.'
     )
-    marketing_consent_at = models.DateTimeField(null=True, blank=True)
-    winner_name = models.CharField(max_length=10, choices=WinnerName.choices, default=WinnerName.INITIALS)
+    marketing_consent_at = models.DateTimeField("agreed to marketing at", null=True, blank=True)
+    winner_name = models.CharField(
+        "named as winner by", max_length=10, choices=WinnerName.choices, default=WinnerName.INITIALS
+    )
 
     class Meta:
         verbose_name_plural = "preferences"

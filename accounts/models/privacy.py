@@ -27,12 +27,13 @@ class Export(Claimable):
     status = models.CharField(max_length=7, choices=Status.choices, default=Status.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
     error = models.CharField(max_length=200, blank=True)
-    size = models.PositiveBigIntegerField(null=True, help_text="Bytes.")
+    size = models.PositiveBigIntegerField("size (bytes)", null=True)
     created_at = models.DateTimeField(db_default=Now())
     ready_at = models.DateTimeField(null=True)
-    expires_at = models.DateTimeField(null=True, help_text="Until when its link opens it.")
+    expires_at = models.DateTimeField("link works until", null=True)
 
     class Meta:
+        verbose_name = "data export"
         permissions = [("start_export", "Can start an export on a person's written request")]
         constraints = [
             models.UniqueConstraint(fields=["user"], condition=Q(status="waiting"), name="export_one_waiting"),
@@ -69,16 +70,18 @@ class Deletion(Claimable):
     user = models.ForeignKey(User, models.CASCADE, related_name="deletions")
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.WAITING)
     created_at = models.DateTimeField(db_default=Now())
-    due_at = models.DateTimeField()
+    due_at = models.DateTimeField("erased from")
     ended_at = models.DateTimeField(null=True)
     can_be_kept = models.BooleanField(
+        "person can cancel it",
         default=True,
         db_default=True,
-        help_text="The mailed link takes it back; not any more if staff closed the account.",
+        help_text="With the link in the e-mail, unless staff closed the account.",
     )
-    obstacles = models.JSONField(default=list, help_text="Codes of what stood in the way when it was last due.")
+    obstacles = models.JSONField("blocked by", default=list, help_text="What blocked it when it was last due.")
 
     class Meta:
+        verbose_name = "account deletion"
         permissions = [("start_deletion", "Can start a deletion on a person's written request")]
         constraints = [
             models.UniqueConstraint(fields=["user"], condition=Q(status="waiting"), name="deletion_one_waiting"),
@@ -97,7 +100,7 @@ class FormerIdentifier(models.Model):
     """
 
     user = models.ForeignKey(User, models.CASCADE, related_name="former_identifiers", db_index=False)
-    value = models.CharField(max_length=254, help_text="A mailbox, or supabase: and an id there.")
+    value = models.CharField(max_length=254, help_text="A mailbox, or “supabase:” and an id there.")
     noted_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -112,8 +115,8 @@ class ExcludedAddress(models.Model):
     """A mailbox, Supabase account or card of an excluded person who was erased here, as a keyed digest."""
 
     digest = models.BinaryField(primary_key=True, max_length=32)
-    until = models.DateTimeField(null=True, help_text="None: for good.")
-    person = models.UUIDField(null=True, db_index=True, help_text="The same for all digests of one person.")
+    until = models.DateTimeField(null=True, help_text="Empty if it is permanent.")
+    person = models.UUIDField(null=True, db_index=True, help_text="The same in all rows of one person.")
 
     def __str__(self) -> str:
         return f"excluded until {self.until or 'ever'}"
@@ -122,10 +125,10 @@ class ExcludedAddress(models.Model):
 class RetentionRule(Claimable):
     """How long a kind of data is kept; `accounts.privacy.retention` removes it."""
 
-    what = models.CharField(max_length=40, primary_key=True)
-    keep_days = models.PositiveIntegerField()
-    why = LineField(max_length=300, help_text="The legal basis of keeping it so long, and no longer.")
-    ran_at = models.DateTimeField(null=True, editable=False, help_text="When it was last carried out to the end.")
+    what = models.CharField("rule", max_length=40, primary_key=True)
+    keep_days = models.PositiveIntegerField("days to keep")
+    why = LineField("reason", max_length=300, help_text="The legal basis for keeping it this long and no longer.")
+    ran_at = models.DateTimeField("last completed at", null=True, editable=False)
 
     class Meta:
         ordering = ["what"]

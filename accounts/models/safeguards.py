@@ -22,13 +22,14 @@ class Safeguards(models.Model):
     user = models.OneToOneField(User, models.PROTECT, primary_key=True, related_name="safeguards")
     paused_until = models.DateTimeField(null=True)
     excluded_until = models.DateTimeField(null=True)
-    excluded_forever = models.BooleanField(default=False, db_default=False)
+    excluded_forever = models.BooleanField("excluded permanently", default=False, db_default=False)
 
     class Meta:
-        verbose_name_plural = "safeguards"
+        verbose_name = "pause or exclusion"
+        verbose_name_plural = "pauses and exclusions"
 
     def __str__(self) -> str:
-        return f"Safeguards of {self.user_id}"
+        return f"Pause and exclusion of {self.user_id}"
 
 
 class SpendLimitQuerySet(QuerySet[Any]):
@@ -49,13 +50,14 @@ class SpendLimit(models.Model):
 
     user = models.ForeignKey(User, models.PROTECT, related_name="spend_limits", db_index=False)
     currency = models.CharField(max_length=3)
-    amount = models.PositiveBigIntegerField(null=True, help_text="In the currency's minor unit.")
-    next_amount = models.PositiveBigIntegerField(null=True, help_text="A raise that waits, or waited, for its time.")
-    next_from = models.DateTimeField(null=True)
+    amount = models.PositiveBigIntegerField(null=True, help_text="In the unit that Stripe uses: 500 is 5.00 GBP.")
+    next_amount = models.PositiveBigIntegerField(null=True, help_text="The limit from `next_from` on.")
+    next_from = models.DateTimeField("rises at", null=True)
 
     objects = SpendLimitQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "monthly spending limit"
         constraints = [
             models.UniqueConstraint(fields=["user", "currency"], name="spend_limit_user_currency"),
             models.CheckConstraint(
@@ -74,15 +76,17 @@ class CountryRule(models.Model):
     country; without that, everybody of MINIMUM_AGE may buy. A rule is never changed: a newer one replaces it.
     """
 
-    country = models.CharField(max_length=2, help_text="ISO 3166-1 alpha-2.")
+    country = models.CharField(max_length=2, help_text="Two-letter code (ISO 3166-1), for example GB.")
     region = models.CharField(
-        max_length=6, blank=True, help_text="ISO 3166-2, for example US-WA; empty: the whole country."
+        max_length=6,
+        blank=True,
+        help_text="Code (ISO 3166-2), for example US-WA. Leave it empty for the whole country.",
     )
-    allowed = models.BooleanField(default=True)
+    allowed = models.BooleanField("people may buy", default=True)
     minimum_age = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="Where it is higher than MINIMUM_AGE."
+        null=True, blank=True, help_text="Only if it is higher than the minimum age that applies everywhere."
     )
-    reason = LineField(max_length=200, help_text="Shown to those whom it keeps from buying.")
+    reason = LineField(max_length=200, help_text="Shown to people who cannot buy because of this rule.")
     effective_from = models.DateTimeField(help_text="In UTC.")
 
     class Meta:
@@ -96,7 +100,7 @@ class CountryRule(models.Model):
         ]
 
     def __str__(self) -> str:
-        age = f", from {self.minimum_age} years on" if self.minimum_age else ""
+        age = f", minimum age {self.minimum_age}" if self.minimum_age else ""
         return f"{self.region or self.country}: {'allowed' if self.allowed else 'not allowed'}{age}"
 
 
@@ -104,13 +108,14 @@ class Terms(models.Model):
     """A version of the terms of sale. Buyers must have accepted the newest in force; none ever changes."""
 
     version = LineField(max_length=40, unique=True, help_text="For example 2026-11.")
-    url = models.URLField(help_text="Where this version can be read for good.")
-    effective_from = models.DateTimeField(unique=True, help_text="In UTC; what was bought before stays as it is.")
+    url = models.URLField("web address", help_text="Where this version can be read permanently.")
+    effective_from = models.DateTimeField(unique=True, help_text="In UTC. Earlier purchases are not affected.")
     published_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ["-effective_from"]
-        verbose_name_plural = "terms"
+        verbose_name = "version of the terms of sale"
+        verbose_name_plural = "terms of sale"
 
     def __str__(self) -> str:
         return self.version
@@ -122,9 +127,11 @@ class TermsAcceptance(models.Model):
     user = models.ForeignKey(User, models.PROTECT, related_name="accepted_terms", db_index=False)
     terms = models.ForeignKey(Terms, models.PROTECT, related_name="+", db_index=False)
     at = models.DateTimeField(db_default=Now())
-    address = models.GenericIPAddressField(null=True)
+    address = models.GenericIPAddressField("IP address", null=True)
 
     class Meta:
+        verbose_name = "acceptance of the terms"
+        verbose_name_plural = "acceptances of the terms"
         constraints = [models.UniqueConstraint(fields=["user", "terms"], name="terms_accepted_once")]
 
     def __str__(self) -> str:

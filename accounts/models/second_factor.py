@@ -28,6 +28,8 @@ class Authenticator(TOTPDevice):
 
     class Meta:
         proxy = True
+        verbose_name = "two-step sign-in"
+        verbose_name_plural = "two-step sign-in"
 
     @classmethod
     def of(cls, user: User) -> "Authenticator":

@@ -18,19 +18,23 @@ class Session(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="sessions")
-    token_id = models.UUIDField(help_text="The jti of the newest refresh token; the token itself is not stored.")
-    issued_at = models.BigIntegerField(null=True, help_text="The iat of the newest refresh token, once exchanged.")
-    signed_by = models.CharField(max_length=43, blank=True, default="", db_default="", help_text="Its kid.")
-    previous_token_id = models.UUIDField(null=True, help_text="The jti of the one that it was exchanged for.")
-    rotated_at = models.DateTimeField(null=True, help_text="When that was.")
-    user_agent = models.CharField(max_length=200, blank=True)
-    address = models.GenericIPAddressField(null=True)
-    created_at = models.DateTimeField(db_default=Now())
+    token_id = models.UUIDField(help_text="The jti of the newest refresh token. The token itself is not stored.")
+    issued_at = models.BigIntegerField(null=True, help_text="The iat of the newest refresh token, if it was exchanged.")
+    signed_by = models.CharField(
+        max_length=43, blank=True, default="", db_default="", help_text="Its kid: which key signed it."
+    )
+    previous_token_id = models.UUIDField(null=True, help_text="The jti of the refresh token before.")
+    rotated_at = models.DateTimeField(null=True, help_text="When the newest refresh token was issued.")
+    user_agent = models.CharField("browser", max_length=200, blank=True)
+    address = models.GenericIPAddressField("IP address", null=True)
+    created_at = models.DateTimeField("signed in at", db_default=Now())
     last_used_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)
-    confirmed_at = models.DateTimeField(db_default=Now(), help_text="When its person last showed who they are.")
+    confirmed_at = models.DateTimeField(
+        db_default=Now(), help_text="When the person last gave their password or a code."
+    )
     second_factor = models.BooleanField(
-        default=False, db_default=False, help_text="Opened with the password and a second factor."
+        "two-step sign-in", default=False, db_default=False, help_text="Opened with the password and a code."
     )
 
     objects = SessionQuerySet.as_manager()
@@ -55,7 +59,7 @@ class SignInDelay(models.Model):
     key = models.BinaryField(primary_key=True, max_length=32, help_text="A keyed digest of the address.")
     failures = models.PositiveSmallIntegerField()
     last_at = models.DateTimeField()
-    until = models.DateTimeField(null=True, help_text="No password is looked at before.")
+    until = models.DateTimeField(null=True, help_text="Passwords are not checked before.")
 
     def __str__(self) -> str:
         return f"{self.failures} failures, the last at {self.last_at:%Y-%m-%d %H:%M:%S}"

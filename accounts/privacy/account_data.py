@@ -121,7 +121,7 @@ def _register_areas() -> None:
 def _holds_rights(user: User) -> Iterable[Obstacle]:
     """Block the deletion of people with rights, which must be removed by somebody else first."""
     if user.is_staff or user.is_superuser or user.groups.exists():
-        yield Obstacle("staff", "This account has rights in the back office. Have them taken away first.")
+        yield Obstacle("staff", "This account has rights in the back office. Ask a colleague to remove them first.")
 
 
 GONE: tuple[type[Model], ...] = (
@@ -153,7 +153,7 @@ def _register_rules() -> None:
     )
     retention.register(
         "message_contents",
-        "what stood in messages; that they were sent stays",
+        "contents of messages; that they were sent stays on record",
         floor_days=30,
         due=lambda before: (
             Notification.objects.filter(created_at__lt=before)
@@ -164,7 +164,7 @@ def _register_rules() -> None:
     )
     retention.register(
         "unverified_accounts",
-        "accounts whose address nobody showed to be theirs",
+        "accounts whose address was never verified",
         floor_days=2,
         due=_never_verified,
         remove=_remove_people,
@@ -173,13 +173,13 @@ def _register_rules() -> None:
     )
     retention.register("exports", "archives of exports", floor_days=1, due=_old_exports)
     plain: tuple[tuple[str, str, int, type[Model], str], ...] = (
-        ("link_requests", "mails with links that were asked for", 1, LinkRequest, "created_at"),
+        ("link_requests", "requests for e-mails with a link", 1, LinkRequest, "created_at"),
         ("sign_in_delays", "failed sign-ins", 1, SignInDelay, "last_at"),
         ("address_changes", "changes of address whose links have expired", 1, EmailChange, "created_at"),
-        ("excluded_addresses", "digests of addresses whose exclusion is over", 0, ExcludedAddress, "until"),
+        ("excluded_addresses", "digests of addresses whose exclusion has ended", 0, ExcludedAddress, "until"),
         ("back_office_sessions", "sessions of the back office that ran out", 0, BackOfficeSession, "expire_date"),
-        ("finished_tasks", "journal of background work", 1, Success, "stopped"),
-        ("failed_tasks", "background work that failed, with what its errors say", 1, Failure, "stopped"),
+        ("finished_tasks", "finished background tasks", 1, Success, "stopped"),
+        ("failed_tasks", "failed background tasks with their errors", 1, Failure, "stopped"),
     )
     for what, about, floor, model, by in plain:
         retention.register(what, about, floor_days=floor, due=_older(model, by))

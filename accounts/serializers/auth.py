@@ -32,10 +32,14 @@ class RegisterSerializer(serializers.Serializer):
     country = CountryField()
     region = RegionField()
     language = serializers.ChoiceField(
-        choices=settings.LANGUAGES, required=False, help_text="Of mails; otherwise that of `Accept-Language`."
+        choices=settings.LANGUAGES,
+        required=False,
+        help_text="Language of e-mails. By default that of `Accept-Language`.",
     )
     terms_version = serializers.CharField(
-        max_length=40, required=False, help_text="Of the terms in force (`auth/terms`), which are accepted with it."
+        max_length=40,
+        required=False,
+        help_text="Version of the terms in force (`auth/terms`). Sending it accepts them.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +104,7 @@ class ResetSerializer(serializers.Serializer):
 class EmailChangeSerializer(SaidSerializer):
     """The progress of a change of address."""
 
-    changed = serializers.BooleanField(help_text="False while the other address has not said yes.")
+    changed = serializers.BooleanField(help_text="False until the link to the other address is opened too.")
 
 
 class TokenSerializer(serializers.Serializer):
@@ -113,18 +117,18 @@ class VerifyEmailSerializer(TokenSerializer):
     """A token from a verification mail, and the password: the one chosen at registration, or a new one."""
 
     password = PasswordField(
-        required=False, help_text="Of the registration, which then stays as it was entered. Or send `new_password`."
+        required=False, help_text="The password of the registration, to keep what was entered. Or send `new_password`."
     )
     new_password = PasswordField(
         required=False,
-        help_text="For whoever did not register, or has forgotten it: what was entered then is not kept, and name, "
-        "date of birth and country are asked for again (`users/profile`).",
+        help_text="For people who did not register themselves, or forgot the password. What was entered is deleted: "
+        "enter name, date of birth and country again (`users/profile`).",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Require one of the two."""
         if ("password" in attrs) == ("new_password" in attrs):
-            said = "Send either the password of the registration or a new_password."
+            said = "Send either the password that you registered with or a new_password."
             code = "one_of" if "password" in attrs else "required"
             raise serializers.ValidationError({"password": [serializers.ErrorDetail(said, code)]})
         return attrs
@@ -136,7 +140,7 @@ class SignInSerializer(serializers.Serializer):
     mode = serializers.ChoiceField(
         ["bearer", "cookie"],
         default="bearer",
-        help_text="`bearer` shows the tokens; `cookie` has the browser keep them, and needs `X-CSRFToken`.",
+        help_text="`bearer` returns the tokens. `cookie` keeps them in the browser and needs `X-CSRFToken`.",
     )
 
 
@@ -151,7 +155,9 @@ class LoginSerializer(SignInSerializer):
 class SecondStepSerializer(SignInSerializer):
     """The code that a sign-in with a second factor still needs."""
 
-    challenge = serializers.CharField(max_length=500, help_text="From the 401 `second_factor_required`.")
+    challenge = serializers.CharField(
+        max_length=500, help_text="The `challenge` of the answer `second_factor_required` (401)."
+    )
     code = CodeField()
 
 
@@ -172,13 +178,15 @@ class CsrfSerializer(serializers.Serializer):
 class RefreshSerializer(serializers.Serializer):
     """A refresh token."""
 
-    refresh = serializers.CharField(max_length=2000, required=False, help_text="Left out in cookie mode.")
+    refresh = serializers.CharField(max_length=2000, required=False, help_text="Not needed in cookie mode.")
 
 
 class TokenPairSerializer(serializers.Serializer):
     """The next pair of tokens; in cookie mode they are not shown."""
 
-    access = serializers.CharField(required=False, help_text="Send as `Authorization: Bearer …`; good for ten minutes.")
+    access = serializers.CharField(
+        required=False, help_text="Send as `Authorization: Bearer …`. Works for ten minutes."
+    )
     refresh = serializers.CharField(required=False, help_text="Exchange it once for the next pair (`auth/refresh`).")
 
 
@@ -197,14 +205,14 @@ class ConfirmSerializer(serializers.Serializer):
 class SessionSerializer(serializers.ModelSerializer):
     """A device that is signed in."""
 
-    device = serializers.CharField(help_text="For example `Firefox on Windows`; what the device said of itself.")
+    device = serializers.CharField(help_text="What the device calls itself, for example `Firefox on Windows`.")
     place = serializers.CharField(help_text="The network it signed in from, for example `203.0.113.0/24`.")
-    current = serializers.SerializerMethodField(help_text="The device that asks.")
+    current = serializers.SerializerMethodField(help_text="True for the session of this request.")
 
     class Meta:
         model = Session
         fields = ["id", "device", "place", "created_at", "last_used_at", "second_factor", "current"]
-        extra_kwargs = {"last_used_at": {"help_text": "When it last fetched tokens."}}
+        extra_kwargs = {"last_used_at": {"help_text": "When the device last fetched tokens."}}
 
     def get_current(self, session: Session) -> bool:
         """Whether the access token of this request belongs to it."""

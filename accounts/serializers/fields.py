@@ -31,7 +31,9 @@ class NameField(serializers.CharField):
         """Require one line without a web address."""
         name: str = super().to_internal_value(data)
         if WEB_ADDRESS.search(name) or ODD.search(name):
-            raise serializers.ValidationError("No web address, line break or control character.", code="odd_name")
+            raise serializers.ValidationError(
+                "A name cannot contain a web address, a line break or a control character.", code="odd_name"
+            )
         return name
 
 
@@ -45,7 +47,9 @@ class CountryField(serializers.CharField):
         """Return upper case; refuse codes that name no country."""
         code = super().to_internal_value(data).upper()
         if code not in countries_by_alpha2:
-            raise serializers.ValidationError(f"{code} is not an ISO 3166-1 alpha-2 code.", code="unknown_country")
+            raise serializers.ValidationError(
+                f"{code} is not the two-letter code of a country.", code="unknown_country"
+            )
         return code
 
 
@@ -53,7 +57,7 @@ class RegionField(serializers.RegexField):
     """An ISO 3166-2 code, in upper case. Only its form is checked: there is no list of regions."""
 
     def __init__(self, **kwargs: Any) -> None:
-        said = "ISO 3166-2, for example US-WA; wanted where rules differ within the country."
+        said = "Code (ISO 3166-2), for example US-WA. Needed where rules differ within the country."
         super().__init__(REGION, required=False, allow_blank=True, max_length=6, help_text=said, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
@@ -68,7 +72,7 @@ class BirthDateField(serializers.DateField):
         """Refuse dates in the future or before EARLIEST_BIRTH."""
         born: date = super().to_internal_value(data)
         if not EARLIEST_BIRTH <= born <= database_now().date():
-            raise serializers.ValidationError("Nobody who is alive was born then.", code="impossible")
+            raise serializers.ValidationError("Enter your real date of birth.", code="impossible")
         return born
 
 
@@ -82,7 +86,7 @@ class CurrencyField(serializers.CharField):
         """Return lower case; refuse what is not in the table of `luxewin.currencies`."""
         code = super().to_internal_value(data).lower()
         if not is_currency(code):
-            raise serializers.ValidationError(f"No card can be charged in {code}.", code="unknown_currency")
+            raise serializers.ValidationError(f"Cards cannot be charged in {code}.", code="unknown_currency")
         return code
 
 
@@ -129,5 +133,5 @@ class CodeField(serializers.CharField):
     """A code of the second factor, as typed: spaces and hyphens do not matter."""
 
     def __init__(self, **kwargs: Any) -> None:
-        said = "Six digits of the authenticator app, or a recovery code."
+        said = "The six digits of the authenticator app, or a recovery code."
         super().__init__(max_length=CODE_LENGTH, write_only=True, help_text=said, **kwargs)

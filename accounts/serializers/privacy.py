@@ -10,12 +10,13 @@ class ExportSerializer(serializers.Serializer):
     """The progress of your archive; its link comes by mail."""
 
     status = serializers.ChoiceField(
-        choices=["none", *Export.Status.values], help_text="`none`: none was asked for, or it is gone again."
+        choices=["none", *Export.Status.values],
+        help_text="`none` if there is no export: none was requested, or it was deleted.",
     )
     created_at = serializers.DateTimeField(allow_null=True)
     ready_at = serializers.DateTimeField(allow_null=True)
-    expires_at = serializers.DateTimeField(allow_null=True, help_text="Until when the mailed link opens it.")
-    size = serializers.IntegerField(allow_null=True, help_text="Bytes.")
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="The link in the e-mail works until then.")
+    size = serializers.IntegerField(allow_null=True, help_text="Size in bytes.")
 
 
 # Shown while there is no export.
@@ -31,4 +32,6 @@ class DeleteSerializer(serializers.Serializer):
 class DeletionSerializer(serializers.Serializer):
     """When your account will be erased."""
 
-    due_at = serializers.DateTimeField(help_text="Until then the mailed link takes it back.")
+    due_at = serializers.DateTimeField(
+        help_text="The account is erased then. Until then the link in the e-mail cancels the deletion."
+    )

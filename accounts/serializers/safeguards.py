@@ -29,18 +29,20 @@ class ReasonSerializer(serializers.Serializer):
 
     code = serializers.CharField()
     detail = serializers.CharField()
-    currency = serializers.CharField(allow_null=True, help_text="In which alone it does; null: whatever the currency.")
+    currency = serializers.CharField(
+        allow_null=True, help_text="The only currency that this is about. Null for all currencies."
+    )
 
 
 class SpendLimitSerializer(serializers.Serializer):
     """The limit of a calendar month (UTC), in Stripe's unit, like the prices of raffles."""
 
     currency = serializers.CharField()
-    limit = serializers.IntegerField(allow_null=True, help_text="Null: none.")
-    spent = serializers.IntegerField(help_text="This month, paid or held in a checkout.")
+    limit = serializers.IntegerField(allow_null=True, help_text="Null if there is no limit.")
+    spent = serializers.IntegerField(help_text="Paid or reserved this month.")
     left = serializers.IntegerField(allow_null=True)
-    next_limit = serializers.IntegerField(allow_null=True, help_text="What it is raised to at `next_from`.")
-    next_from = serializers.DateTimeField(allow_null=True, help_text="Null while no raise waits.")
+    next_limit = serializers.IntegerField(allow_null=True, help_text="The limit from `next_from` on.")
+    next_from = serializers.DateTimeField(allow_null=True, help_text="Null if no raise is waiting.")
 
 
 class AcceptedTermsSerializer(serializers.Serializer):
@@ -54,18 +56,18 @@ class AcceptedTermsSerializer(serializers.Serializer):
 class SafeguardsSerializer(serializers.Serializer):
     """Whether you may buy, and the safeguards you have set up."""
 
-    may_buy = serializers.BooleanField(help_text="Whether something can be bought, in some currency.")
+    may_buy = serializers.BooleanField(help_text="Whether the person can buy in at least one currency.")
     may_buy_in = serializers.ListField(
         child=serializers.CharField(),
         allow_null=True,
-        help_text="The only currencies in which monthly limits leave something; null: no limit is in force.",
+        help_text="The currencies in which monthly limits leave something. Null if no limit is in force.",
     )
     reasons = ReasonSerializer(many=True)
-    minimum_age = serializers.IntegerField(help_text="Where one lives.")
-    old_enough = serializers.BooleanField(allow_null=True, help_text="Null while the date of birth is not known.")
+    minimum_age = serializers.IntegerField(help_text="Where the person lives.")
+    old_enough = serializers.BooleanField(allow_null=True, help_text="Null if the date of birth is not known.")
     country_allowed = serializers.BooleanField()
     spend_limits = SpendLimitSerializer(
-        many=True, help_text="While one currency has a limit, nothing can be bought in those without one."
+        many=True, help_text="If one currency has a limit, nothing can be bought in currencies without one."
     )
     paused_until = serializers.DateTimeField(allow_null=True)
     excluded_until = serializers.DateTimeField(allow_null=True)
@@ -78,7 +80,10 @@ class LimitSerializer(serializers.Serializer):
 
     currency = LimitCurrencyField()
     limit = WholeNumber(
-        min_value=0, max_value=MAX_LIMIT, allow_null=True, help_text="In Stripe's unit; null: none, after 24 hours."
+        min_value=0,
+        max_value=MAX_LIMIT,
+        allow_null=True,
+        help_text="In the unit that Stripe uses. Null removes the limit after 24 hours.",
     )
 
 
@@ -92,9 +97,12 @@ class ExclusionSerializer(serializers.Serializer):
     """The exclusion to set up."""
 
     months = WholeNumber(
-        min_value=MIN_EXCLUSION_MONTHS, max_value=MAX_EXCLUSION_MONTHS, allow_null=True, help_text="Null: for good."
+        min_value=MIN_EXCLUSION_MONTHS,
+        max_value=MAX_EXCLUSION_MONTHS,
+        allow_null=True,
+        help_text="Null for a permanent exclusion.",
     )
-    password = PasswordField(required=False, help_text="Again, of whoever has one.")
+    password = PasswordField(required=False, help_text="Required if the account has a password.")
 
 
 class TermsSerializer(serializers.ModelSerializer):
@@ -147,14 +155,14 @@ def _spent(limits: list[dict[str, Any]], may_buy_in: list[str] | None) -> list[d
     found: list[dict[str, Any]] = [
         {
             "code": code,
-            "detail": f"Of your limit of {as_text(each['limit'], each['currency'])} a month nothing is left.",
+            "detail": f"You have reached your monthly limit of {as_text(each['limit'], each['currency'])}.",
             "currency": each["currency"],
         }
         for each in limits
         if each["left"] == 0
     ]
     if may_buy_in == []:
-        text = "You have monthly limits: nothing is left in their currencies, and nothing can be bought in others."
+        text = "You have reached your monthly limits. In currencies without a limit you cannot buy."
         found.append({"code": code, "detail": text, "currency": None})
     return found
 

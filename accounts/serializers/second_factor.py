@@ -8,9 +8,11 @@ from accounts.serializers.fields import CodeField, PasswordField
 class SecondFactorSerializer(serializers.Serializer):
     """The state of your second factor."""
 
-    enrolled = serializers.BooleanField(help_text="Signing in needs a code.")
+    enrolled = serializers.BooleanField(help_text="Whether signing in needs a code.")
     recovery_codes_left = serializers.IntegerField()
-    mandatory = serializers.BooleanField(help_text="One's role needs it: it cannot be switched off.")
+    mandatory = serializers.BooleanField(
+        help_text="Whether the person's role needs it, so that it cannot be switched off."
+    )
 
 
 class OfferSerializer(serializers.Serializer):
@@ -26,8 +28,8 @@ class OfferedSerializer(serializers.Serializer):
     uri = serializers.CharField(
         source="config_url", help_text="`otpauth://totp/…`, a link that opens an app on a phone."
     )
-    secret = serializers.CharField(help_text="To type into an app: base32.")
-    qr_svg = serializers.CharField(help_text="To scan: an SVG image.")
+    secret = serializers.CharField(help_text="To type into an app (base32).")
+    qr_svg = serializers.CharField(help_text="To scan with an app (an SVG image).")
 
 
 class CodeSerializer(serializers.Serializer):

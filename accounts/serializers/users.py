@@ -25,7 +25,7 @@ class ProfileSerializer(serializers.ModelSerializer):
     country = CountryField()
     region = RegionField()
     date_of_birth = BirthDateField(
-        required=False, allow_null=True, help_text="Can be given once, by those of whom it is not known."
+        required=False, allow_null=True, help_text="Can be set once. Support can correct it."
     )
     email_verified = serializers.BooleanField(source="has_verified_email", read_only=True)
     roles = serializers.SerializerMethodField()
@@ -71,7 +71,7 @@ class Switches(serializers.Serializer):
         """Report every unknown switch together with all other faults."""
         unknown = data.keys() - self.fields.keys() if isinstance(data, dict) else set()
         faults: dict[str, Any] = {
-            str(name): [serializers.ErrorDetail(f"There is no {name} here.", "unknown")] for name in sorted(unknown)
+            str(name): [serializers.ErrorDetail(f"There is no field {name}.", "unknown")] for name in sorted(unknown)
         }
         try:
             checked = super().to_internal_value(data)
@@ -99,7 +99,9 @@ class AlwaysSerializer(ChannelsSerializer):
         """Refuse to switch off any channel; name each one."""
         off = [channel for channel, is_on in attrs.items() if not is_on]
         if off:
-            fault = serializers.ErrorDetail("What is about your account, money and prizes is always told.", "always_on")
+            fault = serializers.ErrorDetail(
+                "E-mails about your account, payments and prizes cannot be switched off.", "always_on"
+            )
             raise serializers.ValidationError({channel: [fault] for channel in off})
         return attrs
 
@@ -133,7 +135,7 @@ class PreferencesSerializer(serializers.ModelSerializer):
         ]
         read_only_fields = ["marketing_consent_at"]
         extra_kwargs = {
-            "winner_name": {"help_text": "How one is named where one won; a change counts for earlier draws too."}
+            "winner_name": {"help_text": "How the person is named as a winner. A change also applies to earlier draws."}
         }
 
     def to_representation(self, instance: Preferences) -> dict[str, Any]:

@@ -28,11 +28,11 @@ def request_email_change(user: User, *, email: str, password: str) -> None:
     address that the person already has.
     """
     if not user.has_verified_email:
-        raise EmailNotVerified("Confirm the address that you have first, or register with the other one.")
+        raise EmailNotVerified("Verify your current address first, or register with the other one.")
     confirm_password(user, password, field="password")
     email = canonical_address(email)
     if email == user.email:
-        raise InvalidInput.of("email", "same_email", "This is your address already.")
+        raise InvalidInput.of("email", "same_email", "This is already your address.")
     with transaction.atomic():
         # If two requests come at once, the later one wins.
         User.objects.select_for_update(no_key=True).get(pk=user.pk)
@@ -59,7 +59,7 @@ def change_email_for(person: User, *, email: str, actor: User, reason: str) -> N
     with transaction.atomic():
         known = lock_for_staff(person, actor=actor)
         if email == known.email:
-            raise InvalidInput.of("email", "same_email", "This is their address already.")
+            raise InvalidInput.of("email", "same_email", "This is already the person's address.")
         owner = User.objects.filter(mailbox=mailbox_key(email)).exclude(pk=known.pk).first()
         if owner and not is_nobody_s(owner):
             raise InvalidInput.of("email", "taken", "Another account has this address.")
@@ -90,13 +90,13 @@ def confirm_email_change(*, token: str) -> bool:
                 return False
             _apply(change)
     except IntegrityError as error:
-        raise LinkRefused("This address has an account of its own by now.") from error
+        raise LinkRefused("Another account has this address now.") from error
     return True
 
 
 def _check_unused(change: EmailChange | None, side: str) -> EmailChange:
     if change is None or getattr(change, f"{side}_confirmed_at"):
-        raise LinkRefused("This link was used, or another change was asked for since.")
+        raise LinkRefused("This link was already used, or you have asked for another change since.")
     return change
 
 
@@ -117,7 +117,7 @@ def _apply(change: EmailChange) -> None:
     # An account that registered there and never verified the address does not stand in the way.
     holder = release_unverified_email(change.email)
     if holder and holder.pk != user.pk:
-        raise LinkRefused("This address has an account of its own by now.")
+        raise LinkRefused("Another account has this address now.")
     was_theirs = user.has_verified_email
     # An exclusion stays tied to the old address, and one tied to the new address now applies to the person.
     before, user.email, user.email_verified_at = user.email, change.email, Now()

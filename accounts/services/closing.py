@@ -21,7 +21,7 @@ def close_account(person: User, *, actor: User, reason: str) -> None:
         known = lock_for_staff(person, actor=actor)
         can_be_kept = known.deletions.filter(status=Deletion.Status.WAITING, can_be_kept=True).exists()
         if not known.is_active and not can_be_kept:
-            raise AccountClosed("It is closed already.")
+            raise AccountClosed("The account is already closed.")
         _set_active(known, False, actor, reason)
 
 
@@ -34,7 +34,7 @@ def reopen_account(person: User, *, actor: User, reason: str) -> None:
     with transaction.atomic():
         known = lock_for_staff(person, actor=actor)
         if known.is_active:
-            raise AccountOpen("It is open.")
+            raise AccountOpen("The account is already open.")
         _set_active(known, True, actor, reason)
 
 

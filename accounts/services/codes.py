@@ -27,7 +27,7 @@ def check_code(user: User, code: str) -> None:
         if counted == throttle.FREE:
             notify(user, "second_factor_guessed", about=f"{database_now():%Y-%m-%d}")
         record("user.code_refused", user, actor=user)
-        raise WrongCode("This code is wrong, or was used. Wait for the next one.")
+        raise WrongCode("This code is wrong or was already used. Wait for the next one.")
     throttle.reset_attempts(throttle.codes_of(user))
 
 

@@ -54,7 +54,7 @@ def _request_deletion(user: User, actor: User, reason: str) -> Deletion:
         person = User.objects.select_for_update(no_key=True).get(pk=user.pk)
         check_authority(actor, person)
         if not person.is_active:
-            raise DeletionBlocked([{"code": "inactive", "detail": "This account is closed already.", "about": ""}])
+            raise DeletionBlocked([{"code": "inactive", "detail": "This account is already closed.", "about": ""}])
         if obstacles := obstacles_of(person):
             raise DeletionBlocked(obstacles)
         person.is_active = False

@@ -36,7 +36,7 @@ def request_export(user: User, *, actor: User, reason: str = "") -> Export:
         person = User.objects.select_for_update(no_key=True).get(pk=user.pk)
         check_authority(actor, person)
         if person.email_verified_at is None:
-            raise EmailNotVerified("Open the link in the mail that we sent you first: the archive's goes there too.")
+            raise EmailNotVerified("Verify your e-mail address first: we send the link to your data there.")
         recent = Q(created_at__gt=Now() - PAUSE) | Q(status=Export.Status.WAITING)
         last = person.exports.exclude(status=Export.Status.FAILED).filter(recent).order_by("-created_at").first()
         if last:

@@ -27,7 +27,7 @@ def log_in_with_supabase(*, access_token: str, user_agent: str) -> tuple[User, T
     does not count. Cost: a few statements; the first time two requests to Supabase.
     """
     if not settings.SUPABASE_URL:
-        raise SupabaseNotConfigured("This installation has no Supabase project.")
+        raise SupabaseNotConfigured("Signing in with Supabase is not set up here.")
     subject = supabase.subject_of(access_token)
     user = _known(subject)
     link = None if user else subject
@@ -44,7 +44,7 @@ def unlink_identity(user: User, identity_id: UUID, *, password: str, code: str =
     IdentityNotFound unless the link is theirs.
     """
     if not Identity.objects.filter(pk=identity_id, user=user).exists():
-        raise IdentityNotFound("None of your accounts elsewhere has this id.")
+        raise IdentityNotFound("You have no linked sign-in with this id.")
     reauthenticate(user, password=password, code=code)
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=user.pk)
@@ -79,7 +79,9 @@ def _found_or_made(person: supabase.Person) -> User:
         return _made(person)
     if holder.email != person.email:
         # A shared mailbox is a convention of providers, not enough proof to open an account.
-        raise PasswordWanted("Your mailbox has an account here under another address. Sign in with its password.")
+        raise PasswordWanted(
+            "You already have an account here with another spelling of your address. Sign in with its password."
+        )
     check_may_link(holder)
     return holder
 

@@ -17,14 +17,14 @@ def check_may_come(user: User) -> None:
     if not user.is_active:
         raise AccountInactive("This account was closed.")
     if user.is_operator:
-        raise PasswordWanted("People who work here sign in with their password.")
+        raise PasswordWanted("Staff sign in with their password.")
 
 
 def check_may_link(user: User) -> None:
     """Check that a verified address elsewhere may link to this account; raise as `check_may_come`."""
     check_may_come(user)
     if not user.links_by_address:
-        raise PasswordWanted("Nothing is linked to this account any more by its address. Sign in with your password.")
+        raise PasswordWanted("This account cannot be linked by its address. Sign in with your password.")
 
 
 def link_identity(user: User, subject: UUID) -> None:
@@ -37,12 +37,12 @@ def link_identity(user: User, subject: UUID) -> None:
     known = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     check_may_link(known)
     if (known.email, known.password) != (user.email, user.password):
-        raise TokenRefused("The account has changed meanwhile. Sign in again.")
+        raise TokenRefused("Your account has changed in the meantime. Please sign in again.")
     facts: dict[str, Any] = {"user": user, "email": user.email}
     # Of two concurrent first sign-ins, the second finds the row of the first.
     identity, is_new = Identity.objects.get_or_create(provider=SUPABASE, subject=subject, defaults=facts)
     if identity.user_id != user.pk:
-        raise TokenRefused("This Supabase account belongs to another account here by now. Sign in again.")
+        raise TokenRefused("This Supabase account is now linked to another account here. Please sign in again.")
     if is_new:
         dropped = _drop_unproven_password(known)
         record_link(identity)

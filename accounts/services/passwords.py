@@ -91,7 +91,7 @@ def set_password_for(person: User, *, password: str | None, actor: User, reason:
 def _check_change(user: User, current_password: str, new_password: str) -> None:
     confirm_password(user, current_password, field="current_password")
     if fold(new_password) == fold(current_password):
-        raise InvalidInput.of("new_password", "same_password", "This is your password already.")
+        raise InvalidInput.of("new_password", "same_password", "This is already your password.")
     check_new_password(new_password, user, field="new_password")
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -31,9 +32,9 @@ def update_profile(user: User, **changes: Any) -> User:
         known = User.objects.select_for_update(no_key=True).get(pk=user.pk)
         changed = _changed(known, changes)
         if known.date_of_birth and "date_of_birth" in changed:
-            raise InvalidInput.of(
-                "date_of_birth", "fixed", "It is known already. If it is wrong, write to our support."
-            )
+            support = f": {settings.SUPPORT_EMAIL}" if settings.SUPPORT_EMAIL else ""
+            text = f"Your date of birth is set. Support can correct it{support or '.'}"
+            raise InvalidInput.of("date_of_birth", "fixed", text)
         if _moves(known, changed):
             known.place_changed_at = Now()
         _write(known, changed, actor=user)
@@ -76,7 +77,8 @@ def _changed(known: User, changes: dict[str, Any]) -> dict[str, Any]:
     changed = {name: value for name, value in changes.items() if getattr(known, name) != value}
     region, country = (changed.get(name, getattr(known, name)) for name in ("region", "country"))
     if region and not region.startswith(f"{country}-"):
-        raise InvalidInput.of("region", "wrong_country", f"{region} is not a region of {country or 'no country'}.")
+        text = f"{region} is not a region of {country}." if country else "Enter the country of the region."
+        raise InvalidInput.of("region", "wrong_country", text)
     return changed
 
 
@@ -86,6 +88,6 @@ def _moves(known: User, changed: dict[str, Any]) -> bool:
         return False
     last = known.place_changed_at
     if last and last + MOVES_AFTER > database_now():
-        text = f"They were changed on {last:%Y-%m-%d}, and can be changed once in {MOVES_AFTER.days} days."
+        text = f"You changed them on {last:%Y-%m-%d}. You can change them once in {MOVES_AFTER.days} days."
         raise PlaceFixed(text, changeable_at=last + MOVES_AFTER)
     return True

@@ -90,7 +90,7 @@ def verify_email(*, token: str, password: str | None = None, new_password: str |
     if new_password is not None:
         check_new_password(new_password, owner, field="new_password")
     elif password is None:
-        said = "Give the password that was chosen at registration, or choose a new_password."
+        said = "Enter the password that you registered with, or choose a new one."
         raise InvalidInput.of("password", "required", said)
     else:
         confirm_password(owner, password, field="password")

@@ -59,7 +59,7 @@ def change_rule(what: str, *, keep_days: int, why: str, actor: User) -> Retentio
     """Set how long something is kept, and why; raise InvalidInput below the minimum that the code sets."""
     floor = REMOVERS[what].floor_days
     if keep_days < floor:
-        raise InvalidInput.of("keep_days", "below_floor", f"This is kept for {floor} days at least.")
+        raise InvalidInput.of("keep_days", "below_floor", f"This must be kept for at least {floor} days.")
     with transaction.atomic():
         rule = RetentionRule.objects.select_for_update().get(pk=what)
         before = {"keep_days": rule.keep_days, "why": rule.why}

@@ -27,7 +27,7 @@ def set_rights(
         flags = {"is_staff": is_staff, "is_superuser": is_superuser}
         given = {name: value for name, value in flags.items() if getattr(known, name) != value}
         if any(value and not getattr(actor, name) for name, value in given.items()):
-            raise InsufficientRights("Nobody gives rights that they do not have themselves.")
+            raise InsufficientRights("You can only give rights that you have yourself.")
         check_may_give(actor, had ^ wanted)
         before: dict[str, object] = {name: getattr(known, name) for name in given}
         after: dict[str, object] = dict(given)

@@ -39,7 +39,7 @@ def pause_buying(user: User, *, hours: int, actor: User, reason: str = "") -> Sa
         safeguards, until = _locked(user), _from_now(hours=hours)
         before = safeguards.paused_until
         if before and until < before:
-            raise StaysInForce("The pause in force lasts longer; it can only be made longer.", until=before)
+            raise StaysInForce("Your current pause lasts longer. It can only be made longer.", until=before)
         safeguards.paused_until = until
         safeguards.save(update_fields=["paused_until"])
         after = {"until": _text(until), "reason": reason}
@@ -68,7 +68,7 @@ def exclude_from_buying(
         safeguards = _locked(user, *others)
         before, until = safeguards.excluded_until, _from_now(months=months) if months else None
         if safeguards.excluded_forever or (before and until and until < before):
-            text = "The exclusion in force lasts longer; it can only be made longer."
+            text = "Your current exclusion lasts longer. It can only be made longer."
             raise StaysInForce(text, until=None if safeguards.excluded_forever else before)
         safeguards.excluded_until, safeguards.excluded_forever = until or before, until is None
         safeguards.save(update_fields=["excluded_until", "excluded_forever"])
@@ -112,13 +112,13 @@ def _shown(row: Any) -> dict[str, Any]:
 
 def _check(given: int, least: int, most: int, *, field: str) -> None:
     if not least <= given <= most:
-        raise InvalidInput.of(field, "out_of_range", f"From {least} to {most}.")
+        raise InvalidInput.of(field, "out_of_range", f"Must be from {least} to {most}.")
 
 
 def _lock(user: User) -> None:
     known = User.objects.select_for_update(no_key=True).only("email_verified_at").get(pk=user.pk)
     if not known.has_verified_email:
-        raise EmailNotVerified("This address is not verified yet. Open the link in the mail that we sent to it.")
+        raise EmailNotVerified("This address is not verified yet. Open the link in the e-mail that we sent to it.")
 
 
 def _locked(user: User, *others: UUID) -> Safeguards:

@@ -49,7 +49,7 @@ def request_authenticator(user: User, *, password: str, code: str = "") -> Authe
     registered it cannot lock its owner out. Raise EmailNotVerified, InvalidInput and TooManyRequests.
     """
     if not user.has_verified_email:
-        raise EmailNotVerified("Open the link in the mail first.")
+        raise EmailNotVerified("Verify your e-mail address first: open the link that we sent you.")
     reauthenticate(user, password=password, code=code)
     return offer_authenticator(user)
 
@@ -74,7 +74,7 @@ def confirm_authenticator(user: User, *, code: str, session: UUID | None) -> lis
         _lock(user)
         offered = Authenticator.objects.select_for_update().filter(user=user, confirmed=False).first()
         if offered is None:
-            raise SecondFactorMissing("Ask for a secret first.")
+            raise SecondFactorMissing("Start setting up your second factor first.")
         if offered.verify_token(plain(code)):
             replaced, _ = Authenticator.objects.filter(user=user, confirmed=True).delete()
             offered.confirmed = True
@@ -100,7 +100,7 @@ def renew_recovery_codes(user: User, *, password: str, code: str) -> list[str]:
 def switch_off(user: User, *, password: str, code: str) -> None:
     """Require the password alone from now on. Raise SecondFactorMandatory, SecondFactorMissing, InvalidInput, …"""
     if is_mandatory_for(user):
-        raise SecondFactorMandatory("Your role needs a second factor. You can change it for another.")
+        raise SecondFactorMandatory("Your role needs a second factor. You can replace it, but not turn it off.")
     _show_both(user, password, code)
     with transaction.atomic():
         _lock(user)
@@ -149,7 +149,7 @@ def _confirm_code(user: User, code: str) -> None:
 
 
 def _wrong_code() -> InvalidInput:
-    return InvalidInput.of("code", "wrong_code", "This code is wrong, or was used. Wait for the next one.")
+    return InvalidInput.of("code", "wrong_code", "This code is wrong or was already used. Wait for the next one.")
 
 
 def _lock(user: User) -> None:

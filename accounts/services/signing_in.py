@@ -28,7 +28,7 @@ def log_in(*, email: str, password: str, user_agent: str, code: str = "") -> tup
     user = authenticate(username=email, password=password)
     if not isinstance(user, User):
         throttle.note_failure(email, to="api")
-        raise WrongCredentials("No active account has this e-mail and password.")
+        raise WrongCredentials("The e-mail address or the password is wrong, or the account is closed.")
     throttle.reset_attempts(email)
     return user, finish_sign_in(user, user_agent=user_agent, code=code)
 

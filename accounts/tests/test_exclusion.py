@@ -99,7 +99,7 @@ def test_an_exclusion_can_be_made_longer_and_not_shorter(mine):
 
 
 def test_for_good_is_for_good(mine, alice):
-    assert exclude(mine, None).json()["reasons"][0]["detail"].endswith("for good.")
+    assert exclude(mine, None).json()["reasons"][0]["detail"].endswith("permanently.")
     with nothing_written():
         for months in (60, None):
             assert assert_problem(exclude(mine, months), 409, "stays_in_force")["until"] is None

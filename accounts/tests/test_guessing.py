@@ -173,7 +173,7 @@ def test_the_back_office_makes_guessers_wait_as_the_api_does(person):
     root.save()
     for _ in range(throttle.FREE + 1):
         assert "Too many" not in _sign_in(root.email, "wrong").content.decode()
-    assert "Too many tries" in _sign_in(root.email, PASSWORD).content.decode()
+    assert "Too many attempts" in _sign_in(root.email, PASSWORD).content.decode()
     assert_problem(client_of().post(LOGIN, {"email": root.email, "password": PASSWORD}), 429)
     _let_pass()
     assert _sign_in(root.email, PASSWORD).status_code == 302
@@ -185,7 +185,7 @@ def test_one_address_is_limited_at_the_back_office_over_all_accounts(one_window,
     settings.RATELIMIT_ENABLE = True
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     pages = [_sign_in(f"n{number}@example.com", "wrong").content.decode() for number in range(31)]
-    assert ["Too many tries" in page for page in pages] == [False] * 30 + [True]
+    assert ["Too many requests" in page for page in pages] == [False] * 30 + [True]
 
 
 def test_an_operator_lifts_the_wait_of_passwords_and_codes_and_the_audit_knows(owner, capsys):

@@ -196,7 +196,7 @@ def test_support_sends_again_what_was_given_up(alice, sam, client):
     client.force_login(sam)
     chosen = {"action": "send_again", "_selected_action": [str(told.pk), str(waiting.pk)]}
     page = client.post("/admin/accounts/notification/", chosen, follow=True).content.decode()
-    assert "1 of the selected messages had been given up" in page
+    assert "1 failed message will be sent again." in page
     assert set(Notification.objects.values_list("status", "attempts")) == {("waiting", 0), ("waiting", 3)}
     entry = AuditEntry.objects.get(action="notification.sent_again")
     assert (entry.actor, entry.subject_id) == (sam.pk, str(told.pk))

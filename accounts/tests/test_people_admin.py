@@ -239,9 +239,9 @@ def test_a_new_account_has_a_reason_a_mail_and_no_password(root, desk):
 @pytest.mark.parametrize(
     ("action", "means"),
     [
-        ("forget", "In two weeks whatever names the person is erased"),
-        ("export", "The link goes to their own address"),
-        ("close", "takes this back"),
+        ("forget", "In two weeks all personal details are erased"),
+        ("export", "The link is sent to the person, not to you"),
+        ("close", "undoes this"),
     ],
 )
 def test_an_action_asks_for_a_reason_and_says_what_it_means_first(action, means, alice, root, desk):

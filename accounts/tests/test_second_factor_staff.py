@@ -143,7 +143,7 @@ def test_codes_are_guessed_as_slowly_as_at_the_api(manager):
     phone = enrolled(manager)
     for _ in range(throttle.FREE + 1):
         assert "This code is wrong" in _sign_in(Client(), manager, phone.wrong_code()).content.decode()
-    assert "Too many tries" in _sign_in(Client(), manager, phone.code()).content.decode()
+    assert "Too many attempts" in _sign_in(Client(), manager, phone.code()).content.decode()
     body = {"email": manager.email, "password": PASSWORD, "code": phone.code()}
     assert_problem(client_of().post("/api/v1/auth/login", body), 429, "rate_limited")
     SignInDelay.objects.update(until=timezone.now() - timedelta(seconds=1))

@@ -55,7 +55,7 @@ class AuthViewSet(GenericViewSet):
         sent_by = request._request  # noqa: SLF001 DRF's public name for it
         data.setdefault("language", get_language_from_request(sent_by))
         services.register_user(**data)
-        return Response({"email": data["email"], "detail": "We sent you a mail. Open the link in it."}, status=201)
+        return Response({"email": data["email"], "detail": "We sent you an e-mail. Open the link in it."}, status=201)
 
     @extend_schema(responses=TermsSerializer)
     @action(detail=False, methods=["get"])
@@ -63,7 +63,7 @@ class AuthViewSet(GenericViewSet):
         """Return the terms of sale in force, which a buyer must have accepted; 404 while there are none."""
         terms = services.terms_in_force()
         if terms is None:
-            raise NoTerms("No terms are in force; nothing needs to be accepted.")
+            raise NoTerms("No terms are in force. You do not have to accept any.")
         return Response(TermsSerializer(terms).data)
 
     @extend_schema(request=VerifyEmailSerializer, responses=ProfileSerializer)
@@ -106,7 +106,7 @@ class AuthViewSet(GenericViewSet):
     def confirm_email(self, request: Request) -> Response:
         """Confirm a change of address for the mailbox that the token was sent to; both mailboxes must confirm."""
         changed = services.confirm_email_change(**valid(TokenSerializer, request))
-        detail = "Your address is changed." if changed else "Now open the link that we sent to your other address."
+        detail = "Your address was changed." if changed else "Now open the link that we sent to your other address."
         return Response({"changed": changed, "detail": detail})
 
     @extend_schema(request=LoginSerializer, responses=SignedInSerializer)

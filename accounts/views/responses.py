@@ -70,7 +70,7 @@ def asked_for_link(kind: LinkRequest.Kind, request: Request) -> Response:
     wanted = valid(AddressSerializer, request)
     count_mails_to(wanted["email"], request)
     services.request_link(kind, **wanted)
-    return Response({"detail": "If this address waits for it, a mail with a link is on its way."}, status=202)
+    return Response({"detail": "If this address is waiting for it, we sent an e-mail with a link."}, status=202)
 
 
 def valid(serializer: type[Serializer], request: Request) -> dict[str, Any]:

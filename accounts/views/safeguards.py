@@ -60,7 +60,7 @@ class SafeguardsViewSet(GenericViewSet):
         user, wanted = signed_in(request), valid(ExclusionSerializer, request)
         password = wanted.get("password")
         if password is None and user.has_usable_password():
-            raise InvalidInput.of("password", "required", "Give your password again.")
+            raise InvalidInput.of("password", "required", "Enter your password again.")
         given = password if user.has_usable_password() else None
         services.exclude_from_buying(user, months=wanted["months"], password=given, actor=user)
         return _shown(user)

@@ -72,4 +72,4 @@ class UserViewSet(GenericViewSet):
         for address in {mailbox_key(user.email), mailbox_key(wanted["email"])}:
             count_mails_to(address, request)
         services.request_email_change(user, **wanted)
-        return Response({"detail": "We sent a mail to both addresses. Open the links in them."}, status=202)
+        return Response({"detail": "We sent an e-mail to each address. Open the links in both."}, status=202)

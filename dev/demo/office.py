@@ -9,7 +9,7 @@ import httpx
 from dev.demo.shop import LateError
 
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="(\w+)"')
-ENTERED = re.compile(r"is entered: ticket numbers ([0-9]+(?: to [0-9]+)?) of")
+ENTERED = re.compile(r"was added: tickets? ([0-9]+(?: to [0-9]+)?) of")
 
 
 class BackOffice:

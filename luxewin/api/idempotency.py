@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import ngettext
 from rest_framework.request import Request
 
 from luxewin.api.problems import InvalidInput, Problem
@@ -18,18 +19,19 @@ class KeyReused(Problem):
 
     status = 422
     code = "idempotency_key_reused"
-    title = "Idempotency key reused"
+    title = "Idempotency key already used"
 
 
 class RequestInFlight(Problem):
     """The first request under this key has not finished yet; after `seconds` another may take it over."""
 
     code = "request_in_flight"
-    title = "The same request is being worked on"
+    title = "Request still in progress"
 
     def __init__(self, seconds: int) -> None:
         self.retry_after = seconds
-        super().__init__(f"The first request under this key is still being worked on. Repeat it in {seconds} s.")
+        wait = ngettext("%d second", "%d seconds", seconds) % seconds
+        super().__init__(f"Your first request with this key is still in progress. Repeat it in {wait}.")
 
 
 @dataclass(frozen=True, slots=True)

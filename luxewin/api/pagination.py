@@ -45,7 +45,7 @@ class CursorPages(CursorPagination):
         # Reads no more digits than the largest page size has.
         size = int(wanted) if re.fullmatch("[0-9]{1,4}", wanted) else 0
         if not 1 <= size <= self.max_page_size:
-            raise InvalidInput.of("page_size", "invalid", f"A number from 1 to {self.max_page_size}.")
+            raise InvalidInput.of("page_size", "invalid", f"Must be a number from 1 to {self.max_page_size}.")
         return size
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
@@ -101,7 +101,7 @@ class CursorPages(CursorPagination):
         try:
             return _decode(encoded, model, self.order)
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError, ValidationError) as error:
-            raise InvalidInput.of("cursor", "invalid", "Not a cursor of this list in this order.") from error
+            raise InvalidInput.of("cursor", "invalid", "This cursor is not of this list in this order.") from error
 
 
 def _opposite(field: str) -> str:

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.urls import is_valid_path
 from django.utils.encoding import iri_to_uri
 from django.utils.http import escape_leading_slashes
+from django.utils.translation import ngettext
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -53,7 +54,7 @@ class InvalidInput(Problem):
     title = "Invalid input"
 
     def __init__(self, errors: list[dict[str, str]]) -> None:
-        super().__init__(f"{len(errors)} fault(s) in the input.", errors=errors)
+        super().__init__(summary_of(errors), errors=errors)
 
     @classmethod
     def of(cls, field: str, code: str, detail: str) -> "InvalidInput":
@@ -78,7 +79,7 @@ class Busy(Unavailable):
     """A row to change could not be locked in time; nothing was written."""
 
     code = "busy"
-    title = "Too many at once"
+    title = "Busy"
     retry_after = 1
 
 
@@ -86,6 +87,14 @@ def document(status: int, code: str, title: str, detail: str, **extra: Any) -> d
     """Return the problem document as a dict; its `request_id` lets support find the log lines."""
     members = {"type": TYPE_PREFIX + code, "title": title, "status": status, "detail": detail, "code": code}
     return members | extra | {"request_id": current_request().request_id}
+
+
+def summary_of(faults: list[dict[str, str]]) -> str:
+    """What to do about faults as `flatten` gives them: `Please correct 2 fields.`"""
+    count = len({fault["field"] for fault in faults if fault["field"]})
+    if not count:
+        return "Please correct your input."
+    return ngettext("Please correct %d field.", "Please correct %d fields.", count) % count
 
 
 def flatten(detail: Any, path: str = "") -> list[dict[str, str]]:
@@ -144,13 +153,12 @@ def _of_api_exception(error: exceptions.APIException) -> tuple[dict[str, Any], d
     title = HTTPStatus(status).phrase
     if isinstance(error, exceptions.ValidationError):
         faults = flatten(error.detail)
-        return document(
-            status, "invalid", "Invalid input", f"{len(faults)} fault(s) in the input.", errors=faults
-        ), headers
+        return document(status, "invalid", "Invalid input", summary_of(faults), errors=faults), headers
     detail = error.detail
     if isinstance(detail, dict):  # simplejwt: {"detail", "code", "messages"}
         return document(status, str(detail.get("code", "error")), title, str(detail.get("detail", title))), headers
-    return document(status, str(getattr(detail, "code", "error")), title, str(detail)), headers
+    text = "Please sign in." if isinstance(error, exceptions.NotAuthenticated) else str(detail)
+    return document(status, str(getattr(detail, "code", "error")), title, text), headers
 
 
 def _unavailable(error: Exception, found: Outage) -> Unavailable:
@@ -214,7 +222,7 @@ def _onward(request: HttpRequest) -> tuple[str, str]:
 
 def _of_malformed(error: Exception) -> dict[str, Any]:
     if isinstance(error, RequestDataTooBig):
-        detail = f"At most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes."
+        detail = f"The request is too large: at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes."
         return document(413, "too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE.phrase, detail)
     return document(400, "bad_request", HTTPStatus.BAD_REQUEST.phrase, "The request is malformed.")
 
@@ -228,20 +236,20 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer as Django's handler403: a back-office page that this person's roles do not allow."""
-    return refuse(request, 403, "permission_denied", "Your account may not open this page or do this.")
+    return refuse(request, 403, "permission_denied", "Your account cannot open this page or do this.")
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer as Django's CSRF_FAILURE_VIEW: say what the browser did not send, and link back to the form."""
     if reason == REASON_NO_CSRF_COOKIE:
         detail = (
-            "Your browser did not send the cookie that guards this form against other sites. "
+            "Your browser did not send the cookie that protects this form. "
             "Allow cookies for this site, open the page again and send the form once more. Nothing was changed."
         )
     else:
         detail = (
-            "This form does not fit your browser's cookie any more: it was open for long, somebody signed in or out "
-            "since, or it came from another site. Open the page again and send it once more. Nothing was changed."
+            "This form is out of date: it was open for too long, somebody signed in or out since, or it came from "
+            "another site. Open the page again and send it once more. Nothing was changed."
         )
     title = "The form could not be checked"
     back = (request.get_full_path(), "Open the page again")
@@ -255,7 +263,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_page and request.method in {"GET", "HEAD"} and is_valid_path(path):
         query = request.META.get("QUERY_STRING", "")
         return HttpResponsePermanentRedirect(escape_leading_slashes(iri_to_uri(f"{path}?{query}" if query else path)))
-    return refuse(request, 404, "not_found", "Nothing is found at this path.")
+    return refuse(request, 404, "not_found", "There is nothing at this address.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.cache import caches
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 from django.db import connection
+from django.utils.translation import ngettext
 from django_ratelimit.core import get_usage
 from django_redis import get_redis_connection
 from django_redis.exceptions import ConnectionInterrupted
@@ -43,15 +44,16 @@ return count
 
 
 class TooManyRequests(Problem):
-    """429 with Retry-After."""
+    """429 with Retry-After. `what` was done too often; `otherwise` says what can be done instead of waiting."""
 
     status = 429
     code = "rate_limited"
     title = "Too many requests"
 
-    def __init__(self, seconds: int) -> None:
+    def __init__(self, seconds: int, *, what: str = "requests", otherwise: str = "") -> None:
         self.retry_after = max(1, seconds)
-        super().__init__(f"Try again in {self.retry_after} s.", retry_after=self.retry_after)
+        wait = ngettext("Wait %d second", "Wait %d seconds", self.retry_after) % self.retry_after
+        super().__init__(f"Too many {what}. {wait}{otherwise}.", retry_after=self.retry_after)
 
 
 class CounterCache(BaseCache):

@@ -31,10 +31,10 @@ class ProblemSerializer(serializers.Serializer):
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField()
-    code = serializers.CharField(help_text="Stable, for programs.")
+    code = serializers.CharField(help_text="For programs: it does not change.")
     request_id = serializers.CharField()
     errors = FaultSerializer(  # type: ignore[assignment]  # RFC 9457's example names it so
-        many=True, required=False, help_text="Invalid input: every fault."
+        many=True, required=False, help_text="For invalid input: every fault."
     )
 
 

@@ -62,7 +62,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = ["at", "action", "subject_type", "subject_id", "actor", "address", "seal"]
     list_filter = ["at", KindFilter]
     search_fields = ["subject_id__exact"]
-    search_help_text = "The whole id of a subject, of who acted, or of a request; or an action."
+    search_help_text = "A complete id (of a subject, an actor or a request) or an action, for example purchase.paid."
     ordering = ["-id"]
     actions = ["export"]
 
@@ -93,7 +93,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     @admin.display
     def seal(self, entry: AuditEntry) -> int | str:
         """Return the number of the seal that covers the row."""
-        return entry.seal_number or "waits"  # type: ignore[attr-defined]  # of the query
+        return entry.seal_number or "not sealed yet"  # type: ignore[attr-defined]  # of the query
 
     @admin.action(description="Export the selected rows as CSV", permissions=["view"])
     def export(self, request: HttpRequest, entries: QuerySet[AuditEntry]) -> StreamingHttpResponse:

@@ -15,13 +15,13 @@ class AuditEntry(models.Model):
     """Who changed what, from where, before and after."""
 
     at = models.DateTimeField(db_default=Now())
-    actor = models.UUIDField(null=True, help_text="The user who acted; empty where the system did.")
+    actor = models.UUIDField(null=True, help_text="The id of the person who acted; empty if it was the system.")
     action = models.CharField(max_length=64, help_text="Subject and verb, for example purchase.paid.")
     subject_type = models.CharField(max_length=32)
     subject_id = models.CharField(max_length=64)
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)
-    address = models.GenericIPAddressField(null=True)
+    address = models.GenericIPAddressField("IP address", null=True)
     request_id = models.CharField(max_length=64, blank=True)
 
     class Meta:
@@ -47,14 +47,16 @@ class Unsealed(models.Model):
 class Seal(models.Model):
     """A link of the chain: digests of some audit rows, of the seal before, and of itself."""
 
-    number = models.BigIntegerField(primary_key=True, help_text="1, 2, 3, … without a gap.")
-    version = models.PositiveSmallIntegerField(help_text="Which bytes were digested (luxewin.audit.canonical).")
-    previous = models.CharField(max_length=64, help_text="The digest of the seal before; zeros in the first.")
-    entries = ArrayField(models.BigIntegerField(), help_text="Ids of the audit rows, in the order of their digests.")
-    digests = models.BinaryField(help_text="SHA-256 of each row, one after another; zeros for a row that was gone.")
+    number = models.BigIntegerField(primary_key=True, help_text="1, 2, 3, … without gaps.")
+    version = models.PositiveSmallIntegerField(help_text="Version of the format that the digests are made of.")
+    previous = models.CharField(max_length=64, help_text="The digest of the previous seal; zeros in the first.")
+    entries = ArrayField(models.BigIntegerField(), help_text="Ids of the audit entries, in the order of their digests.")
+    digests = models.BinaryField(help_text="SHA-256 of each entry, one after another; zeros for a missing entry.")
     first_entry = models.BigIntegerField(help_text="The lowest of the ids.")
     last_entry = models.BigIntegerField(help_text="The highest of the ids.")
-    is_whole = models.BooleanField(help_text="Nothing else waited: a row that is sealed later was written later.")
+    is_whole = models.BooleanField(
+        help_text="No other entry was waiting, so every entry sealed later was also written later."
+    )
     sealed_at = models.DateTimeField()
     digest = models.CharField(max_length=64)
 

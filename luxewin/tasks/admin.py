@@ -38,7 +38,7 @@ class HeartbeatAdmin(ReadOnlyAdmin):
     fields = ["name", "at"]
     ordering = ["-at"]
 
-    @admin.display(description="Last task went through", ordering="at")
+    @admin.display(description="last task done at", ordering="at")
     def last_task(self, row: Heartbeat) -> Any:
         """Return when its last task went through."""
         return row.at

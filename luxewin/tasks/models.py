@@ -115,7 +115,7 @@ class StartedTask(models.Model):
     name = models.CharField(max_length=100)
     worker = models.CharField(max_length=64)
     started_at = models.DateTimeField(db_default=Now())
-    timed_out = models.BooleanField(default=False, db_default=False, help_text="It was ended after the longest time.")
+    timed_out = models.BooleanField(default=False, db_default=False, help_text="It ran for too long and was stopped.")
 
     objects = StartedTaskQuerySet.as_manager()
 

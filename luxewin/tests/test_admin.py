@@ -107,7 +107,7 @@ def test_a_manager_writes_a_draft_with_its_prizes_and_publishes_it(mona, desk, f
     assert AuditEntry.objects.get(action="raffle.created").actor == mona.pk
     chosen = {"action": "publish", "_selected_action": [str(raffle.pk)]}
     response = client.post(RAFFLES, chosen | _agreed(client.post(RAFFLES, chosen)), follow=True)
-    assert "is published" in _messages(response)
+    assert "was published" in _messages(response)
     raffle.refresh_from_db()
     assert raffle.draw.sequence == 1
     assert client.get(f"{RAFFLES}{raffle.pk}/change/").status_code == 200
@@ -231,7 +231,7 @@ def test_a_draft_can_be_deleted_and_only_a_published_raffle_cancelled(mona, desk
     written, sold, client = draft(slug="d"), on_sale(), desk(mona)
     data = {"action": "cancel", "_selected_action": [str(sold.pk), str(written.pk)]}
     response = client.post(RAFFLES, data | {"confirmed": "1", "reason": "The watch was stolen."}, follow=True)
-    assert "is cancelled" in _messages(response)
+    assert "was cancelled" in _messages(response)
     sold.refresh_from_db()
     written.refresh_from_db()
     assert (sold.status, written.status) == ("cancelled", "draft")

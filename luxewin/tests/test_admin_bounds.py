@@ -53,7 +53,7 @@ def test_an_action_on_too_many_rows_is_refused_with_the_number(action, chosen, a
     confirmed = {"confirmed": "1", "reason": "The event was called off."}
     for more in ({}, confirmed):
         answer = desk.post(PURCHASES, _form(action, chosen, across) | more, follow=True)
-        assert f"takes {MOST_SELECTED} at a time" in _messages(answer)
+        assert f"takes at most {MOST_SELECTED} rows" in _messages(answer)
     assert not Refund.objects.exists()
     assert set(Purchase.objects.values_list("status", flat=True)) == {"paid"}
 
@@ -79,7 +79,7 @@ def test_every_action_of_every_list_is_bounded(page, many, person, monkeypatch):
     )
     action = str(own.actions[0])
     data = {"action": action, "select_across": 0, "_selected_action": ["1", "2"]}
-    assert "takes 1 at a time" in _messages(client.post(f"/admin/{page}/", data, follow=True)), model
+    assert "takes at most 1 rows" in _messages(client.post(f"/admin/{page}/", data, follow=True)), model
 
 
 @pytest.mark.parametrize("key", ["x", "", "\x00", "1\x00", "-1", "9" * 40, "1.5", "'", "٣", "a" * 300])

@@ -35,7 +35,7 @@ def test_each_row_says_which_seal_covers_it(desk):
     shown = desk.get(ROWS).context["cl"].result_list
     seals = {entry.pk: entry.seal_number for entry in shown}
     assert (seals[first[0]], seals[first[1]], seals[waiting]) == (1, 1, None)
-    assert b"waits" in desk.get(f"{ROWS}{waiting}/change/").content
+    assert b"not sealed yet" in desk.get(f"{ROWS}{waiting}/change/").content
     assert desk.get(f"{ROWS}{first[0]}/change/").status_code == 200
 
 

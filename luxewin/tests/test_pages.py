@@ -139,7 +139,7 @@ def test_a_missing_cookie_is_explained_and_leads_back_to_the_form(address, brows
 def test_a_cookie_that_does_not_fit_the_form_is_explained_too(browser, db):
     browser.get("/forgot-password")
     text = browser.post("/forgot-password", {"csrfmiddlewaretoken": "a" * 64}).content.decode()
-    assert "does not fit" in text
+    assert "This form is out of date" in text
 
 
 def _links(user: User) -> dict[str, Any]:

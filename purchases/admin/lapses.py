@@ -24,7 +24,7 @@ class WaitForm(forms.ModelForm):
         """Check that the service allows the wait."""
         wait: timedelta = self.cleaned_data["wait"]
         if not may_be_waited(wait):
-            raise forms.ValidationError("From nothing to a day.", code="out_of_range")
+            raise forms.ValidationError("Enter a time from 0 to 24 hours.", code="out_of_range")
         return wait
 
 

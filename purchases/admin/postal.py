@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import ngettext
 
 from accounts.admin_actions import reasoned
 from accounts.back_office.filters import MonthFilter
@@ -44,7 +45,7 @@ def raffles_on_sale() -> QuerySet[Raffle]:
 class RaffleForm(forms.Form):
     """The raffle to enter letters into."""
 
-    raffle = forms.ModelChoiceField(Raffle.objects.none(), help_text="Only those on sale take entries.")
+    raffle = forms.ModelChoiceField(Raffle.objects.none(), help_text="Only raffles on sale take free entries.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -54,9 +55,12 @@ class RaffleForm(forms.Form):
 class LetterForm(RaffleForm):
     """One letter. Every fault is shown at its field."""
 
-    email = AddressField(help_text="Of the entrant's account: what the letter says must match it.")
-    quantity = forms.IntegerField(min_value=1, max_value=MAX_QUANTITY, initial=1)
-    reference = Line(max_length=postal_files.MAX_REFERENCE, help_text="What you wrote on the letter; once per raffle.")
+    email = AddressField(help_text="E-mail address of the entrant's account. The letter must match that account.")
+    quantity = forms.IntegerField(min_value=1, max_value=MAX_QUANTITY, initial=1, label="Tickets")
+    reference = Line(
+        max_length=postal_files.MAX_REFERENCE,
+        help_text="What you wrote on the letter. Each raffle takes a reference only once.",
+    )
     received_on = forms.DateField(widget=AdminDateWidget, help_text="YYYY-MM-DD.")
 
     def __init__(self, *args: Any, actor: User, **kwargs: Any) -> None:
@@ -69,7 +73,7 @@ class LetterForm(RaffleForm):
         if email := self.cleaned_data.get("email"):
             letter["entrant"] = entrants([email]).get(email)
             if letter["entrant"] is None:
-                self.add_error("email", f"Nobody is registered as {email}.")
+                self.add_error("email", f"No account has the address {email}.")
         if raffle := self.cleaned_data.get("raffle"):
             known = {name: value for name, value in letter.items() if value is not None}
             for fault in list(faults_of(raffle, [known], self.actor)):
@@ -81,14 +85,14 @@ class FileForm(RaffleForm):
     """A file of letters."""
 
     file = forms.FileField(
-        help_text=f"CSV in UTF-8, as Excel saves it, with the columns {', '.join(postal_files.COLUMNS)}."
+        help_text=f"A “CSV UTF-8” file, as Excel saves it, with the columns {', '.join(postal_files.COLUMNS)}."
     )
 
 
 def withdraw(entry: PostalEntry, reason: str, actor: User) -> str:
     """Withdraw the entry; refused if the entries are frozen or it was withdrawn before."""
     services.void_purchase(entry.purchase_id, reason=reason, actor=actor)
-    return f"{entry.reference} of {entry.purchase.buyer.email} is withdrawn, and the entrant is told why."
+    return f"{entry.reference} of {entry.purchase.buyer.email} was withdrawn. The entrant is told why by e-mail."
 
 
 @admin.register(PostalEntry)
@@ -154,11 +158,11 @@ class PostalEntryAdmin(ReadOnlyAdmin):
             except Problem as problem:
                 form.add_error(None, problem.detail)
             else:
-                text = f"{given['reference']} is entered: ticket numbers {_numbers([entered])} of {given['raffle']}."
+                text = f"{given['reference']} was added: {_numbers([entered])} of {given['raffle']}."
                 self.message_user(request, text, messages.SUCCESS)
                 same = urlencode({"raffle": given["raffle"].pk, "received_on": given["received_on"]})
                 return HttpResponseRedirect(f"{request.path}?{same}")
-        return self._page(request, "letter", form=form, title="Enter a letter", media=self.media + form.media)
+        return self._page(request, "letter", form=form, title="Add a free entry", media=self.media + form.media)
 
     def check_file(self, request: HttpRequest) -> HttpResponse:
         """Show every fault of a file, or what entering it would write; write nothing."""
@@ -189,14 +193,15 @@ class PostalEntryAdmin(ReadOnlyAdmin):
             checked = signing.loads(request.POST.get("sealed", ""), salt=SALT, max_age=SEAL_SECONDS)
             raffle = raffles_on_sale().get(pk=checked["raffle"])
         except (signing.BadSignature, Raffle.DoesNotExist):
-            text = "The page was too old, or the sale is over: choose raffle and file again."
+            text = "The page was open for too long, or the sale has ended. Choose the raffle and the file again."
             self.message_user(request, text, messages.ERROR)
             return HttpResponseRedirect(reverse("admin:purchases_postalentry_file"))
         try:
             entered = postal_files.load_letters(checked["text"].encode(), raffle=raffle, actor=signed_in(request))
         except postal_files.PostalFileError as error:
             return self._page(request, "file", form=FileForm(initial={"raffle": raffle}), faults=error.faults)
-        text = f"Letters entered into {raffle}: {len(entered)}, with the ticket numbers {_numbers(entered)}."
+        entries = ngettext("%d free entry was", "%d free entries were", len(entered)) % len(entered)
+        text = f"{entries} added to {raffle}: {_numbers(entered)}."
         self.message_user(request, text, messages.SUCCESS)
         return HttpResponseRedirect(reverse(LIST))
 
@@ -205,7 +210,7 @@ class PostalEntryAdmin(ReadOnlyAdmin):
             raise PermissionDenied
 
     def _page(self, request: HttpRequest, name: str, **facts: Any) -> TemplateResponse:
-        defaults = {"title": "Enter a file of letters", "opts": self.opts, "list": reverse(LIST)}
+        defaults = {"title": "Add free entries from a file", "opts": self.opts, "list": reverse(LIST)}
         context = self.admin_site.each_context(request) | defaults | facts
         return TemplateResponse(request, f"admin/purchases/postalentry/{name}.html", context)
 
@@ -216,4 +221,4 @@ def _sent(request: HttpRequest) -> QueryDict | None:
 
 def _numbers(entered: list[Any]) -> str:
     first, last = entered[0].tickets["first"], entered[-1].tickets["last"]
-    return f"{first} to {last}" if last > first else f"{first}"
+    return f"tickets {first} to {last}" if last > first else f"ticket {first}"

@@ -10,7 +10,7 @@ from django.utils.html import format_html_join
 
 from accounts.admin_actions import reasoned
 from accounts.back_office.filters import MonthFilter, known
-from accounts.back_office.forms import Line
+from accounts.back_office.forms import KEPT, Line
 from accounts.models import User
 from accounts.permissions import signed_in
 from luxewin.admin import ReadOnlyAdmin
@@ -101,7 +101,7 @@ class PaymentInline(ReadOnlyInline):
 class AttentionFilter(admin.SimpleListFilter):
     """Filter for what finance has to look at."""
 
-    title = "attention"
+    title = "needs attention"
     parameter_name = "attention"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -126,18 +126,18 @@ class AttentionFilter(admin.SimpleListFilter):
 
 def _refund(purchase: Purchase, reason: str, actor: User) -> str:
     services.request_refund(purchase.pk, reason=reason, actor=actor)
-    return f"The refund is under way: {purchase_label(purchase)}."
+    return f"Being refunded: {purchase_label(purchase)}."
 
 
 def _void(purchase: Purchase, reason: str, actor: User) -> str:
     services.void_purchase(purchase.pk, reason=reason, actor=actor)
-    return f"Out of its raffle: {purchase_label(purchase)}."
+    return f"Withdrawn without refund: {purchase_label(purchase)}."
 
 
 def _resolve(purchase: Purchase, reason: str, actor: User) -> str:
     refunds = services.resolve_review(purchase.pk, reason=reason, actor=actor)
     sent = price(sum(refund.amount for refund in refunds), purchase.currency)
-    return f"{sent} on the way back: {purchase_label(purchase)}."
+    return f"Rejected, {sent} is being refunded: {purchase_label(purchase)}."
 
 
 @admin.register(Purchase)
@@ -160,12 +160,23 @@ class PurchaseAdmin(ReadOnlyAdmin):
         reasoned("refund", "Refund in full", _refund, permission="refund", label=purchase_label),
         reasoned(
             "void",
-            "Take out of the raffle: the money is gone already",
+            "Withdraw without refund",
             _void,
             permission="refund",
             label=purchase_label,
+            means=(
+                "Only for a purchase whose money has already gone back, by a lost dispute or a refund made in Stripe, "
+                "and for a free entry. It leaves the raffle."
+            ),
         ),
-        reasoned("resolve", "End the review: send back what came", _resolve, permission="refund", label=purchase_label),
+        reasoned(
+            "resolve",
+            "Reject and refund",
+            _resolve,
+            permission="refund",
+            label=purchase_label,
+            means="Only for money that does not match its purchase. All of that money is refunded.",
+        ),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Purchase]:
@@ -205,16 +216,16 @@ class PurchaseAdmin(ReadOnlyAdmin):
         """The raffle's title; a long one breaks into lines, which the list does not do for a related row."""
         return purchase.raffle.title
 
-    @admin.display(description="what did not match")
+    @admin.display(description="why it is in review")
     def evidence(self, purchase: Purchase) -> Any:
         """The faults, what Stripe received, and refunds made by hand."""
         found = purchase.review_evidence or {}
         lines = list(found.get("faults", []))
         if intent := found.get("intent"):
             came = price(intent["amount_received"], intent["currency"])
-            lines.append(f"{came} came with {intent['id']} of {intent['customer']}")
+            lines.append(f"{came} was paid by {intent['customer']} with {intent['id']}")
         by_hand = found.get("refunds", {}).items()
-        lines += [f"{price(amount, purchase.currency)} went back by {key}" for key, amount in by_hand]
+        lines += [f"{price(amount, purchase.currency)} was refunded in Stripe by {key}" for key, amount in by_hand]
         return format_html_join("", "<div>{}</div>", ([line] for line in lines)) or "-"
 
     @admin.display(description="excluded people who used the same card")
@@ -222,7 +233,7 @@ class PurchaseAdmin(ReadOnlyAdmin):
         """Excluded people who may be the buyer under another account."""
         lines = [person.email for person in services.excluded_people_with_same_card(purchase)]
         if services.is_card_of_erased_excluded_person(purchase):
-            lines.append("Somebody whose account is deleted")
+            lines.append("A person whose account was deleted")
         return format_html_join("", "<div>{}</div>", ([line] for line in lines)) or "-"
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
@@ -315,7 +326,7 @@ class RefundAdmin(OfPaymentAdmin):
             told = f"{self.price(refund)} to {self.buyer(refund)}"
             try:
                 services.retry_refund(refund.pk, actor=signed_in(request))
-                self.message_user(request, f"{told}: the refund is tried again.", messages.SUCCESS)
+                self.message_user(request, f"{told}: trying the refund again.", messages.SUCCESS)
             except Problem as problem:
                 self.message_user(request, f"{told}: {problem.detail}", messages.ERROR)
 
@@ -357,12 +368,12 @@ class ReconciliationAdmin(ReadOnlyAdmin):
     fields = ["since", "until", "reached", "finished_at", "compared", "repaired", "differences"]
     readonly_fields = ["differences"]
 
-    @admin.display(description="differences left")
+    @admin.display(description="open differences")
     def differences(self, run: Reconciliation) -> Any:
         """The open differences, one per line."""
         return format_html_join("", "<div>{}</div>", ([line] for line in run.remaining)) or "none"
 
-    @admin.display(description="differences left")
+    @admin.display(description="open differences")
     def left(self, run: Reconciliation) -> int:
         """How many differences a person has to look at."""
         return len(run.remaining)
@@ -372,7 +383,7 @@ class SettledDifferenceForm(forms.ModelForm):
     """One of the differences that the newest finished comparison left."""
 
     text = forms.ChoiceField(label="Difference")
-    reason = Line(max_length=200, help_text="How it was dealt with. The audit keeps it for good: name nobody here.")
+    reason = Line(max_length=200, help_text=f"How you dealt with it. {KEPT}")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

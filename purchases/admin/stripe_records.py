@@ -68,12 +68,12 @@ class EventAdmin(MirrorAdmin):
     readonly_fields = ["about"]
     actions = ["replay"]
 
-    @admin.display
+    @admin.display(description="object")
     def about(self, event: Event) -> str:
         """The id of the event's object."""
         return str(event.data.get("object", {}).get("id", ""))
 
-    @admin.action(description="Process again", permissions=["refund"])
+    @admin.action(description="Process the selected events again", permissions=["refund"])
     def replay(self, request: HttpRequest, events: QuerySet[Event]) -> None:
         """Process events one by one, oldest first; harmless for one that took effect."""
         for event in events.order_by("created", "djstripe_id"):
@@ -82,7 +82,7 @@ class EventAdmin(MirrorAdmin):
                 self.message_user(request, f"Processed again: {event.id}.", messages.SUCCESS)
             except Exception:
                 log.exception("event %s (%s) cannot be processed", event.id, event.type)
-                self.message_user(request, f"Not processed, the log says why: {event.id}.", messages.ERROR)
+                self.message_user(request, f"Not processed: {event.id}. The server log says why.", messages.ERROR)
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
         """Whether the user is finance."""
@@ -117,7 +117,7 @@ class UnstoredEventAdmin(ReadOnlyAdmin):
         """When a sweep tries it again."""
         return kept.claimed_until
 
-    @admin.action(description="Try again now", permissions=["refund"])
+    @admin.action(description="Try the selected events again now", permissions=["refund"])
     def try_again(self, request: HttpRequest, events: QuerySet[UnstoredEvent]) -> None:
         """Try events again one by one, oldest first."""
         for kept in events.order_by("made_at"):
@@ -127,9 +127,9 @@ class UnstoredEventAdmin(ReadOnlyAdmin):
                 self.message_user(request, problem.detail, messages.ERROR)
                 return
             if done:
-                self.message_user(request, f"Taken in: {kept}.", messages.SUCCESS)
+                self.message_user(request, f"Processed: {kept}.", messages.SUCCESS)
             else:
-                self.message_user(request, f"Not taken in, the log says why: {kept}.", messages.ERROR)
+                self.message_user(request, f"Not processed: {kept}. The server log says why.", messages.ERROR)
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
         """Whether the user is finance."""
@@ -166,7 +166,9 @@ MIRRORS: dict[Any, type[ReadOnlyAdmin]] = {
     WebhookEventTrigger: DeliveryAdmin,
 }
 records = apps.get_app_config("djstripe")
-records.verbose_name = "Stripe's records"
+records.verbose_name = "Stripe records"
+WebhookEventTrigger._meta.verbose_name = "webhook delivery"  # noqa: SLF001 Django's documented API
+WebhookEventTrigger._meta.verbose_name_plural = "webhook deliveries"  # noqa: SLF001
 for model in records.get_models():
     if admin.site.is_registered(model):
         admin.site.unregister(model)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import psycopg
 from django.db import DatabaseError
+from django.utils.translation import ngettext
 
 from accounts.eligibility import BARRIERS, barrier, eligibility_of
 from accounts.errors import AccountInactive, EmailNotVerified, SessionEnded
@@ -40,7 +41,7 @@ def refusal(error: DatabaseError, asked: HoldRequest) -> Exception:
     if not isinstance(cause, psycopg.Error):
         return error
     if outage(error) is LOCKED:
-        return Busy("Try again in a second; nothing was held.")
+        return Busy("Too many people are buying at the moment. Try again in a second. No tickets were reserved.")
     code = _code(cause)
     if code is None:
         return error
@@ -68,7 +69,7 @@ def _about_the_raffle(code: str, asked: HoldRequest) -> Exception:
 def _barred(code: str, buyer: User) -> Problem:
     standing = eligibility_of(buyer.pk)
     if code not in standing.barriers:
-        return Busy("What kept you from buying has just ended. Try again; nothing was held.")
+        return Busy("You can buy now. Please try again. No tickets were reserved.")
     return barrier(standing, code)
 
 
@@ -82,13 +83,15 @@ def _no_answer(raffle: Raffle, asked: HoldRequest) -> Problem:
 
 def _too_large(raffle: Raffle, asked: HoldRequest) -> errors.AmountTooLarge:
     most = MAX_AMOUNT // raffle.ticket_price
-    return errors.AmountTooLarge(f"One payment can carry {most} tickets of this raffle.", most=most)
+    tickets = ngettext("%d ticket", "%d tickets", most) % most
+    return errors.AmountTooLarge(f"You can buy at most {tickets} of this raffle in one payment.", most=most)
 
 
 def _limit_reached(raffle: Raffle, asked: HoldRequest) -> errors.LimitReached:
     taken = PersonTally.objects.filter(raffle=raffle, user=asked.buyer).values_list("taken", flat=True).first() or 0
     limit = raffle.max_per_person
-    text = f"You have {taken} of at most {limit} tickets, {asked.quantity} more would be too many."
+    most = ngettext("%d ticket", "%d tickets", limit) % limit
+    text = f"You can buy at most {most}. You have {taken or 'none'} {'already' if taken else 'yet'}."
     return errors.LimitReached(text, limit=limit, taken=taken)
 
 
@@ -96,25 +99,30 @@ def not_available(raffle: Raffle, quantity: int) -> Problem:
     """Return why the raffle, read with its phase and counter, has no room for `quantity` tickets."""
     counter = raffle.counter
     if raffle.phase == Phase.UPCOMING:
-        return errors.RaffleNotOpen(f"The sale begins at {raffle.opens_at.isoformat()}.", opens_at=raffle.opens_at)
+        text = f"Tickets go on sale on {raffle.opens_at:%Y-%m-%d at %H:%M} UTC."
+        return errors.RaffleNotOpen(text, opens_at=raffle.opens_at)
     if counter.left == 0 and raffle.phase != Phase.CANCELLED:
         text = (
-            "Every ticket is sold."
+            "All tickets are sold."
             if counter.held == 0
-            else "The last tickets are in somebody's checkout; some may come free."
+            else "The last tickets are reserved. Some may become available again."
         )
         return errors.SoldOut(text, held=counter.held)
+    if raffle.cancelled_at:
+        text = f"This raffle was cancelled on {raffle.cancelled_at:%Y-%m-%d}. Everyone is refunded."
+        return errors.RaffleClosed(text, phase=raffle.phase)
     if raffle.phase != Phase.OPEN or not counter.selling:
-        return errors.RaffleClosed("The sale of this raffle is over.", phase=raffle.phase)
-    return errors.NotEnoughLeft(f"You asked for {quantity}, {counter.left} are left.", left=counter.left)
+        return errors.RaffleClosed("The sale of this raffle has ended.", phase=raffle.phase)
+    left = ngettext("%d ticket is left", "%d tickets are left", counter.left) % counter.left
+    return errors.NotEnoughLeft(f"You asked for {quantity}, but only {left}.", left=counter.left)
 
 
 def _too_many_lapsed_holds(until: str) -> errors.TooManyLapsedHolds:
     """Return the Problem; `until`, an ISO time, is when tickets can be held again."""
     at = datetime.fromisoformat(until)
     text = (
-        f"Too many of your reservations ran out unpaid. You can reserve tickets again from {at:%Y-%m-%d %H:%M} UTC on."
-        " Let go of what you do not want to buy."
+        f"Too many of your reservations ran out unpaid. You can reserve tickets again from {at:%Y-%m-%d %H:%M} UTC."
+        " Please release tickets that you do not want to buy."
     )
     return to_wait_for(at, errors.TooManyLapsedHolds(text, try_again_at=at))
 
@@ -126,8 +134,8 @@ def _not_available(raffle: Raffle, asked: HoldRequest) -> Problem:
 # Their texts need nothing but the database's detail, if that.
 PERSONAL: dict[str, Callable[[str], Problem]] = {
     AccountInactive.code: lambda _: AccountInactive("This account is closed."),
-    SessionEnded.code: lambda _: SessionEnded("This session has ended. Sign in again."),
-    EmailNotVerified.code: lambda _: EmailNotVerified("Open the link in the mail we sent you, then try again."),
+    SessionEnded.code: lambda _: SessionEnded("This session has ended. Please sign in again."),
+    EmailNotVerified.code: lambda _: EmailNotVerified("Open the link in the e-mail that we sent you, then try again."),
     errors.TooManyAnswers.code: too_many_answers,
     errors.TooManyLapsedHolds.code: _too_many_lapsed_holds,
 }

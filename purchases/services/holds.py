@@ -114,7 +114,7 @@ def hold_tickets(
     if purchase.status == WRONG:
         raise wrong_answer(Raffle.objects.only("question").get(pk=raffle_id))
     if bytes(purchase.request_digest) != key.digest:
-        raise KeyReused("This Idempotency-Key came with another request before. Use a new key for a new request.")
+        raise KeyReused("This Idempotency-Key was already used for another request. Use a new key for a new request.")
     purchase.buyer = buyer
     if purchase.pk != identifiers[0]:
         return Hold(purchase, None, None)
@@ -164,7 +164,7 @@ def let_go(purchase_id: UUID, *, actor: Actor | None = None) -> None:
         if purchase.status == Purchase.Status.EXPIRED:
             return
         if purchase.status != Purchase.Status.PENDING:
-            raise NotHeld(f"Only tickets that wait to be paid can be let go, these are {purchase.status}.")
+            raise NotHeld(f"Only reserved tickets that are not paid yet can be released; these are {purchase.status}.")
         if Purchase.objects.filter(pk=purchase.pk, expires_at__gt=Now()).update(expires_at=Now()):
             record("purchase.checkout_ended", purchase, actor=actor, after={"because": "let_go"})
 

@@ -23,7 +23,7 @@ def change_lapse_wait(lapses: int, *, wait: timedelta, actor: User) -> LapseWait
     It applies from the next hold on, also to people who are already waiting. Cost: three queries.
     """
     if not may_be_waited(wait):
-        raise InvalidInput.of("wait", "out_of_range", "From nothing to a day.")
+        raise InvalidInput.of("wait", "out_of_range", "Enter a time from 0 to 24 hours.")
     with transaction.atomic():
         row = LapseWait.objects.select_for_update().get(pk=lapses)
         before, row.wait = row.wait, wait

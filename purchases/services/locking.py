@@ -21,5 +21,5 @@ def atomic_with_lock_timeout() -> Iterator[None]:
             yield
     except OperationalError as error:
         if outage(error) is LOCKED:
-            raise Busy("Somebody else is at it; nothing was done. Try again in a second.") from error
+            raise Busy("Somebody else is changing this. Nothing was changed. Try again in a second.") from error
         raise

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
+from django.utils.translation import ngettext
 
 from accounts import errors as account_errors
 from accounts.addresses import lookup_address
@@ -87,7 +88,7 @@ def create_postal_entries(*, raffle_id: UUID, letters: Sequence[PostalEntryRow],
     except _OutrunError as error:
         outrun = error
     _refuse(raffle_id, letters, actor)
-    raise Busy("Somebody else was faster. Try again; nothing was written.") from outrun
+    raise Busy("Somebody else took the tickets at the same moment. Nothing was saved. Please try again.") from outrun
 
 
 def _refuse(raffle_id: UUID, letters: Sequence[PostalEntryRow], actor: User) -> None:
@@ -201,10 +202,10 @@ def _references(raffle: Raffle, references: Sequence[str | None]) -> Iterator[Fa
         if reference is None:
             continue
         if reference in used:
-            text = f"{reference} was entered for this raffle before."
+            text = f"{reference} was already added to this raffle."
             yield Fault(place, "reference", errors.ReferenceUsed(text, reference=reference))
         elif reference in before:
-            text = f"{reference} stands here more than once."
+            text = f"{reference} appears more than once."
             yield Fault(place, "reference", errors.ReferenceUsed(text, reference=reference))
         before.add(reference)
 
@@ -221,21 +222,23 @@ def _limits(raffle: Raffle, shares: Collection[tuple[User | None, int]]) -> Iter
         before = taken.get(entrant.pk, 0) + wanted[entrant.pk]
         wanted[entrant.pk] += quantity
         if before <= limit < before + quantity:
-            text = f"{entrant.email} has {before} of at most {limit} tickets, {quantity} more would be too many."
+            most = ngettext("%d ticket", "%d tickets", limit) % limit
+            had = f"{before} already" if before else "none yet"
+            text = f"{entrant.email} can have at most {most} and has {had}. This entry has {quantity}."
             yield Fault(place, "quantity", errors.LimitReached(text, limit=limit, taken=before))
 
 
 def _entrant(place: int, entrant: User, actor: User) -> Iterator[Fault]:
     if not entrant.is_active:
-        yield Fault(place, "email", errors.EntrantRefused(f"The account of {entrant.email} is not active."))
+        yield Fault(place, "email", errors.EntrantRefused(f"The account of {entrant.email} is closed."))
     if entrant.pk == actor.pk:
-        yield Fault(place, "email", errors.EntrantRefused("Nobody enters a letter of their own; ask a colleague."))
+        yield Fault(place, "email", errors.EntrantRefused("You cannot add your own free entry. Ask a colleague."))
 
 
 def _safeguards(place: int, entrant: User, standing: Eligibility) -> Iterator[Fault]:
     """Yield the safeguards that bar the entrant, in the words that the entrant would read."""
     for barrier in _barriers(standing):
-        text = f"{entrant.email} may not take part; they would read: {barrier.detail}"
+        text = f"{entrant.email} cannot take part. The person's message would be: {barrier.detail}"
         yield Fault(place, "email", errors.EntrantRefused(text, reason=barrier.code))
 
 
@@ -250,7 +253,7 @@ def _date(place: int, received_on: date, raffle: Raffle, now: datetime) -> Itera
     come before the closing.
     """
     if received_on > (now + EARLIEST_ZONE).date():
-        yield Fault(place, "received_on", errors.WrongDate("This day is yet to come."))
+        yield Fault(place, "received_on", errors.WrongDate("This day is in the future."))
     if raffle.published_at and received_on < (raffle.published_at - LATEST_ZONE).date():
-        text = f"The raffle was not published before {raffle.published_at:%Y-%m-%d} (UTC)."
+        text = f"The raffle was only published on {raffle.published_at:%Y-%m-%d} (UTC)."
         yield Fault(place, "received_on", errors.WrongDate(text))

@@ -41,7 +41,7 @@ def request_refund(purchase_id: UUID, *, reason: str, actor: Actor | None = None
             return existing
         payment = purchase.payments.filter(status=Payment.Status.SUCCEEDED, refund=None).first()
         if purchase.status != Purchase.Status.PAID or payment is None:
-            raise NotRefundable(f"Only a purchase paid by card can be refunded, this one is {purchase.status}.")
+            raise NotRefundable(f"Only a purchase paid by card can be refunded. This one is {purchase.status}.")
         return open_refund(purchase, payment, reason=reason, actor=actor)
 
 
@@ -57,8 +57,8 @@ def void_purchase(purchase_id: UUID, *, reason: str, actor: Actor | None = None)
         possible = purchase.status == Purchase.Status.PAID or _is_stuck(purchase)
         if not possible or _money_stays(purchase, payments):
             raise NotRefundable(
-                "Only a free entry, or a purchase whose money is gone by a lost dispute or a refund made at Stripe, can"
-                f" be voided; this is {purchase.status}."
+                "Only a free entry, or a purchase whose money has gone back by a lost dispute or a refund made in "
+                f"Stripe, can be withdrawn without refund. This one is {purchase.status}."
             )
         for refund in Refund.objects.filter(payment__in=payments, status__in=Refund.UNSENT):
             _close(refund, "The purchase is void.", actor)
@@ -112,7 +112,7 @@ def _lock_before_freeze(purchase_id: UUID) -> Purchase:
     raffle = Raffle.objects.select_for_update(no_key=True).get(pk=raffle_id)
     purchase = Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
     if raffle.frozen_at and purchase.status == Purchase.Status.PAID:
-        raise NotRefundable("The entries of this raffle are frozen; nobody can leave its draw any more.")
+        raise NotRefundable("The entries of this raffle are fixed. Nobody can leave its draw any more.")
     return purchase
 
 
@@ -371,7 +371,7 @@ def retry_refund(refund_id: UUID, *, actor: Actor | None = None) -> Refund:
     with atomic_with_lock_timeout():
         refund = Refund.objects.select_for_update(no_key=True, of=("self",)).get(pk=refund_id)
         if refund.status != Refund.Status.FAILED:
-            raise NotRefundable(f"Only a failed refund can be tried again, this one is {refund.status}.")
+            raise NotRefundable(f"Only a failed refund can be tried again. This one is {refund.status}.")
         request_again(refund, actor=actor)
     return refund
 

@@ -28,7 +28,7 @@ def resolve_review(purchase_id: UUID, *, reason: str, actor: Actor | None = None
         wrong = [each for each in kept if in_review or mismatches(purchase, each, received[each.pk])]
         # A paid purchase keeps its tickets, so some of its money must stay: sending all back would be a refund.
         if not wrong or (purchase.status == Purchase.Status.PAID and len(wrong) == len(kept)):
-            raise NotRefundable(f"There is no money of it to send back from a review; it is {purchase.status}.")
+            raise NotRefundable(f"There is no money to refund from a review. This purchase is {purchase.status}.")
         return [
             open_refund(
                 purchase,

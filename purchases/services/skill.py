@@ -15,13 +15,13 @@ def no_answer(raffle: Raffle) -> InvalidInput:
 
 def wrong_answer(raffle: Raffle) -> WrongAnswer:
     """Return the Problem of a wrong answer, which the database has noted."""
-    return WrongAnswer("That is not the right answer; nothing was held.", question=raffle.question)
+    return WrongAnswer("That is not the right answer. No tickets were reserved.", question=raffle.question)
 
 
 def too_many_answers(until: str) -> TooManyAnswers:
     """Return the Problem; `until`, an ISO time, is when to answer again. A wrong answer counts for a day."""
     at = datetime.fromisoformat(until)
-    text = f"You answered wrongly too often in one day. You can answer again from {at:%Y-%m-%d %H:%M} UTC on."
+    text = f"You gave too many wrong answers in one day. You can answer again from {at:%Y-%m-%d %H:%M} UTC."
     return to_wait_for(at, TooManyAnswers(text, try_again_at=at))
 
 

@@ -55,7 +55,7 @@ def limit_reached(user_id: UUID, currency: str) -> SpendLimitReached:
     spent = spent_this_month(user_id).get(currency, 0)
     left = max(0, limit - spent)
     text = (
-        f"Of your limit of {as_text(limit, currency)} a month {as_text(left, currency)} are left. It can be raised in"
-        " users/safeguards; that takes 24 hours."
+        f"You have {as_text(left, currency)} left of your monthly limit of {as_text(limit, currency)}. You can raise"
+        " the limit in your account; it takes 24 hours."
     )
     return SpendLimitReached(text, currency=currency, limit=limit, spent=spent, left=left)

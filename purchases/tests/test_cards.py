@@ -27,7 +27,7 @@ TRACES = (
     *(f"exp_month{'_' * marks}12" for marks in range(2, 6)),
     *(f"country{'_' * marks}FR" for marks in range(3, 8)),
 )
-SAID_DELETED = "Somebody whose account is deleted"
+SAID_DELETED = "A person whose account was deleted"
 
 
 def _pay(buyer: User, raffle, number: str, hear) -> Purchase:

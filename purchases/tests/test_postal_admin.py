@@ -59,7 +59,7 @@ def test_support_enters_a_letter_and_goes_on_with_the_next_of_the_same_raffle_an
     raffle, client = on_sale(), desk(sam)
     assert f'value="{raffle.pk}"' in client.get(f"{LIST}add/").content.decode()
     response = client.post(f"{LIST}add/", letter(raffle), follow=True)
-    assert "A-1 is entered" in said(response)
+    assert "A-1 was added: tickets" in said(response)
     form = response.context["form"]
     assert (str(form["raffle"].value()), form["received_on"].value()) == (str(raffle.pk), str(timezone.now().date()))
     purchase = Purchase.objects.get()
@@ -114,7 +114,7 @@ def test_what_was_sold_since_the_page_was_checked_is_told_and_nothing_is_lost(
     entered(raffle, bob, sam, "FIRST")
     with nothing_written():
         response = desk(sam).post(f"{LIST}add/", letter(raffle))
-    assert response.context["form"].non_field_errors() == ["You asked for 2, 1 are left."]
+    assert response.context["form"].non_field_errors() == ["You asked for 2, but only 1 ticket is left."]
     assert response.context["form"]["reference"].value() == "A-1"
 
 
@@ -155,8 +155,8 @@ def _withdraw(client, entry, reason):
 def test_finance_withdraws_with_a_reason_and_once(bob, sam, fiona, desk, on_sale):
     entry, client = entered(on_sale(), bob, sam), desk(fiona)
     assert _withdraw(client, entry, " ").context["form"].errors.keys() == {"reason"}
-    assert "is withdrawn" in said(_withdraw(client, entry, "Not their signature."))
-    assert "be voided; this is void" in said(_withdraw(client, entry, "Again."))
+    assert "was withdrawn" in said(_withdraw(client, entry, "Not their signature."))
+    assert "be withdrawn without refund. This one is void" in said(_withdraw(client, entry, "Again."))
     row = AuditEntry.objects.get(action="purchase.void")
     assert (row.actor, row.after["reason"]) == (fiona.pk, "Not their signature.")
 
@@ -184,12 +184,12 @@ def test_a_file_is_shown_before_it_is_entered_and_entered_once(alice, bob, sam, 
     assert [review.context[name] for name in ("letters", "tickets", "people")] == [2, 3, 2]
     sealed = _seal(review)
     response = client.post(f"{FILE}enter/", {"sealed": sealed}, follow=True)
-    assert "Letters entered into A fine watch: 2, with the ticket numbers 1 to 3." in said(response)
+    assert "2 free entries were added to A fine watch: tickets 1 to 3." in said(response)
     assert counts(raffle) == (0, 3)
     with nothing_written():
         again = client.post(f"{FILE}enter/", {"sealed": sealed})
     assert len(again.context["faults"]) == 2
-    assert "A was entered for this raffle before" in again.context["faults"][0]
+    assert "A was already added to this raffle" in again.context["faults"][0]
 
 
 def test_a_faulty_file_shows_every_fault_and_is_not_entered(bob, sam, desk, on_sale):
@@ -198,8 +198,8 @@ def test_a_faulty_file_shows_every_fault_and_is_not_entered(bob, sam, desk, on_s
         response = _upload(desk(sam), raffle, f"{HEAD}<b>,nobody@example.com,x,y\n")
     text = response.content.decode()
     assert len(response.context["faults"]) == 3
-    assert "row 2: email: nobody is registered as nobody@example.com" in text
-    assert "Nothing was written" in text
+    assert "row 2: email: no account has the address nobody@example.com" in text
+    assert "Nothing was saved" in text
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00", b"\xff\xfe", b"x" * 700_000], ids=["empty", "NUL", "bytes", "large"])
@@ -221,7 +221,7 @@ def test_an_upload_without_file_or_raffle_names_both(sam, desk, on_sale):
 def test_what_nobody_checked_is_not_entered(sealed, sam, desk, on_sale):
     with nothing_written():
         response = desk(sam).post(f"{FILE}enter/", {"sealed": sealed}, follow=True)
-    assert "choose raffle and file again" in said(response)
+    assert "Choose the raffle and the file again" in said(response)
     assert desk(sam).get(f"{FILE}enter/").status_code == 302
 
 
@@ -230,7 +230,7 @@ def test_a_checked_file_is_of_no_use_once_the_sale_is_over(bob, sam, desk, on_sa
     sealed = _seal(_upload(client, raffle, f"{HEAD}A,bob@example.com,2,{timezone.now().date()}\n"))
     over(raffle)
     response = client.post(f"{FILE}enter/", {"sealed": sealed}, follow=True)
-    assert "the sale is over" in said(response)
+    assert "the sale has ended" in said(response)
     assert not PostalEntry.objects.exists()
 
 

@@ -110,24 +110,24 @@ def test_all_faults_of_all_rows_are_named_at_once(alice, bob, sam, on_sale, refu
     assert refused(HEAD + "\n".join(rows), raffle) == ["row 8: has 5 cells, the heading 4"]
     rows[-1] = "OLD,alice@,-1,2026-02-30"
     assert refused(HEAD + "\n".join(rows), raffle) == [
-        "the file: You asked for 34, 17 are left.",
-        "row 2: email: nobody is registered as nobody@example.com",
-        "row 2: quantity: “1.5” is not a whole number from 1 on",
-        "row 3: reference: A stands here more than once.",
-        "row 4: email: The account of bob@example.com is not active.",
-        "row 4: received_on: This day is yet to come.",
-        "row 4: reference: OLD was entered for this raffle before.",
-        "row 5: quantity: alice@example.com has 5 of at most 5 tickets, 1 more would be too many.",
+        "the file: You asked for 34, but only 17 tickets are left.",
+        "row 2: email: no account has the address nobody@example.com",
+        "row 2: quantity: “1.5” is not a whole number of at least 1",
+        "row 3: reference: A appears more than once.",
+        "row 4: email: The account of bob@example.com is closed.",
+        "row 4: received_on: This day is in the future.",
+        "row 4: reference: OLD was already added to this raffle.",
+        "row 5: quantity: alice@example.com can have at most 5 tickets and has 5 already. This entry has 1.",
         "row 6: email: is empty",
-        "row 6: quantity: “” is not a whole number from 1 on",
+        "row 6: quantity: “” is not a whole number of at least 1",
         "row 6: received_on: “yesterday” is not a day such as 2026-01-31",
         "row 6: reference: must have 1 to 64 characters, all on one line",
-        "row 7: email: Nobody enters a letter of their own; ask a colleague.",
-        "row 7: quantity: sam@example.com has 0 of at most 5 tickets, 30 more would be too many.",
-        "row 8: email: nobody is registered as alice@",
-        "row 8: quantity: “-1” is not a whole number from 1 on",
+        "row 7: email: You cannot add your own free entry. Ask a colleague.",
+        "row 7: quantity: sam@example.com can have at most 5 tickets and has none yet. This entry has 30.",
+        "row 8: email: no account has the address alice@",
+        "row 8: quantity: “-1” is not a whole number of at least 1",
         "row 8: received_on: “2026-02-30” is not a day such as 2026-01-31",
-        "row 8: reference: OLD was entered for this raffle before.",
+        "row 8: reference: OLD was already added to this raffle.",
     ]
 
 
@@ -140,7 +140,7 @@ TABLES = {
     "an unknown column": (b"reference,email,quantity,received_on,name\n", "there is no column name"),
     "a nameless column": (b"reference,,email,quantity,received_on\n", "there is no column without a name"),
     "cells beyond the heading": (HEAD.encode() + b"A,b@c.de,1,2026-01-31,more\n", "row 2: has 5 cells, the heading 4"),
-    "a column twice": (b"reference,email,quantity,received_on,email\n", "the column email stands there twice"),
+    "a column twice": (b"reference,email,quantity,received_on,email\n", "the column email appears twice"),
     "bars": (b"reference|email|quantity|received_on\n", "no column reference|email|quantity|received_on"),
     "too few cells": (HEAD.encode() + b"A,b@c.de\n", "row 2: has 2 cells, the heading 4"),
     "not UTF-8": (HEAD.encode() + "É,b@c.de,1,2026-01-01".encode("latin-1"), "not UTF-8"),
@@ -187,7 +187,7 @@ def test_a_day_is_written_in_one_way_only(day, refused, bob):
 def test_a_file_is_of_no_use_to_a_raffle_that_is_not_on_sale(refused, on_sale, bob, today):
     upcoming = on_sale(opens_at=timezone.now() + timedelta(hours=1))
     faults = refused(f"{HEAD}A,bob@example.com,1,{today}\n", upcoming)
-    assert faults[0].startswith("the file: The sale begins at"), faults
+    assert faults[0].startswith("the file: Tickets go on sale on"), faults
 
 
 def test_what_changed_since_the_check_refuses_the_whole_file(alice, bob, sam, on_sale, today, monkeypatch):
@@ -202,7 +202,7 @@ def test_what_changed_since_the_check_refuses_the_whole_file(alice, bob, sam, on
     monkeypatch.setattr(postal_files, "read_letters", and_then_somebody_buys)
     with pytest.raises(postal_files.PostalFileError) as refusal:
         postal_files.load_letters(f"{HEAD}A,bob@example.com,1,{today}".encode(), raffle=fresh(raffle), actor=sam)
-    assert "some may come free" in refusal.value.faults[0]
+    assert "Some may become available again" in refusal.value.faults[0]
     assert not PostalEntry.objects.exists()
 
 
@@ -221,7 +221,7 @@ def test_the_command_checks_then_enters(bob, sam, on_sale, today, tmp_path):
         )
     assert "1 letters for 2 tickets entered" in _run(path, raffle, "SAM@example.com")
     assert (counts(raffle), AuditEntry.objects.get(action="purchase.entered").actor) == ((0, 2), sam.pk)
-    with nothing_written(), pytest.raises(CommandError, match="row 2: reference: A was entered"):
+    with nothing_written(), pytest.raises(CommandError, match="row 2: reference: A was already added"):
         _run(path, raffle, sam.email)
 
 

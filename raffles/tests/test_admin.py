@@ -111,12 +111,12 @@ def test_cancelling_asks_for_a_reason_which_everyone_can_read(desk, api, mona, o
     for asked in (chosen, chosen | {"confirmed": "1", "reason": "  "}):
         page = html.unescape(desk.post(RAFFLES, asked).content.decode())
         assert 'name="reason"' in page
-        assert "Public: the raffle's page shows it" in page
+        assert "Public: shown on the raffle's page" in page
         assert f"<li>{raffle}</li>" in page
     raffle.refresh_from_db()
     assert raffle.status == "published"
     told = desk.post(RAFFLES, chosen | {"confirmed": "1", "reason": "The watch was stolen."}, follow=True)
-    assert "is cancelled; refunds are under way." in told.content.decode()
+    assert "was cancelled. Everyone is being refunded." in told.content.decode()
     assert api().get(f"/api/v1/raffles/{raffle.pk}").json()["cancel_reason"] == "The watch was stolen."
     entry = AuditEntry.objects.get(action="raffle.cancelled")
     assert (entry.actor, entry.after) == (
@@ -181,7 +181,7 @@ def test_prices_are_typed_as_people_write_them_and_echoed(typed, currency, amoun
     assert (raffle.ticket_price, raffle.currency) == (amount, currency.lower())
     assert raffle.prizes.get().retail_value == amount
     told = " ".join(map(str, page.context["messages"]))
-    assert f"{as_text(amount, currency)} a ticket, on sale from {words.moment(raffle.opens_at)} until" in told
+    assert f"{as_text(amount, currency)} per ticket, on sale from {words.moment(raffle.opens_at)} until" in told
     shown = desk.get(f"{RAFFLES}{raffle.pk}/change/").content.decode()
     assert shown.count(f'value="{as_input(amount, currency)}"') == 2
     rows = {"prizes-INITIAL_FORMS": "1", "prizes-0-id": raffle.prizes.get().pk, "prizes-0-raffle": raffle.pk}
@@ -212,17 +212,19 @@ def test_before_publication_a_page_says_in_words_what_will_be_fixed(desk, draft)
         *(
             "5.00 GBP",
             "100: 500.00 GBP if all are sold",
-            f"At once: {words.moment(opens)} has passed",
+            f"Immediately: {words.moment(opens)} has passed",
             "A watch, worth",
         ),
-        "4,500.00 GBP",
-        "Below 10 tickets everyone is refunded",
-        "1 day on sale",
-        "Rome | Po",
-        "Reserve winners",
+        *(
+            "4,500.00 GBP",
+            "10: if fewer are sold, everyone is refunded",
+            "1 day on sale",
+            "Rome | Po",
+            "Reserve winners",
+        ),
         "UTC",
         "3 seconds after the entries are fixed",
-        "nobody can change any of this",
+        "Nobody can change any of this",
     ):
         assert said in text
     raffle.refresh_from_db()
@@ -232,12 +234,12 @@ def test_before_publication_a_page_says_in_words_what_will_be_fixed(desk, draft)
     for outdated in (chosen | {"confirmed": "1"}, confirmed | {"terms": f"{raffle.pk} 00"}):
         assert desk.post(RAFFLES, outdated).context["raffles"]
     Raffle.objects.filter(pk=raffle.pk).update(ticket_price=50)
-    assert "Somebody changed it since you read it." in desk.post(RAFFLES, confirmed).content.decode()
+    assert "Somebody changed this raffle after you read it." in desk.post(RAFFLES, confirmed).content.decode()
     raffle.refresh_from_db()
     assert raffle.status == "draft"
     again = desk.post(RAFFLES, chosen).context["raffles"][0]
     told = desk.post(RAFFLES, chosen | {"confirmed": "1", "terms": f"{raffle.pk} {again['digest']}"}, follow=True)
-    assert "is published" in told.content.decode()
+    assert "was published" in told.content.decode()
 
 
 def test_the_page_names_what_keeps_a_draft_from_being_published(desk, draft):

@@ -19,12 +19,13 @@ class ChainAccount(Claimable):
     chain_id = models.PositiveBigIntegerField()
     address = models.CharField(max_length=42)
     next_nonce = models.PositiveBigIntegerField(default=0)
-    balance = models.DecimalField(max_digits=40, decimal_places=0, null=True, help_text="In wei, when last read.")
-    needed = models.DecimalField(max_digits=40, decimal_places=0, null=True, help_text="What the next steps cost.")
-    read_at = models.DateTimeField(null=True)
-    warned_at = models.DateTimeField(null=True, help_text="When staff were last told that it runs dry.")
+    balance = models.DecimalField("balance (wei)", max_digits=40, decimal_places=0, null=True)
+    needed = models.DecimalField("needed for next steps (wei)", max_digits=40, decimal_places=0, null=True)
+    read_at = models.DateTimeField("balance read at", null=True)
+    warned_at = models.DateTimeField("alert sent at", null=True, help_text="When staff last heard that it runs low.")
 
     class Meta:
+        verbose_name = "fee account"
         constraints = [models.UniqueConstraint(fields=["chain_id", "address"], name="chain_account_once")]
 
     def __str__(self) -> str:
@@ -54,7 +55,7 @@ class ChainTransaction(Claimable):
     data = models.BinaryField(default=bytes)
     gas = models.PositiveBigIntegerField(null=True)
     state = models.CharField(max_length=8, choices=State.choices, default=State.SIGNED)
-    hash = models.CharField(max_length=66, unique=True, help_text="Of the mined attempt, else of the last.")
+    hash = models.CharField(max_length=66, unique=True, help_text="Of the attempt that was mined, or of the last one.")
     block = models.PositiveBigIntegerField(null=True)
     block_hash = models.CharField(max_length=66, blank=True)
     block_time = models.PositiveBigIntegerField(null=True, help_text="Unix seconds.")
@@ -91,9 +92,9 @@ class ChainAttempt(models.Model):
     transaction = models.ForeignKey(ChainTransaction, models.PROTECT, related_name="attempts")
     raw = models.BinaryField()
     hash = models.CharField(max_length=66, unique=True)
-    max_fee = models.PositiveBigIntegerField(help_text="Wei for a unit of gas, at most.")
-    tip = models.PositiveBigIntegerField(help_text="Of that for the block's maker, at most.")
-    sent_at = models.DateTimeField(null=True, help_text="When a node first took it.")
+    max_fee = models.PositiveBigIntegerField(help_text="The highest fee for a unit of gas, in wei.")
+    tip = models.PositiveBigIntegerField(help_text="The part of it that can go to the block's producer, in wei.")
+    sent_at = models.DateTimeField(null=True, help_text="When a node first accepted it.")
     repeated_at = models.DateTimeField(null=True, help_text="When it was last sent.")
     created_at = models.DateTimeField(db_default=Now())
 
@@ -117,14 +118,16 @@ class ChainStep(models.Model):
     draw = models.ForeignKey(Draw, models.PROTECT, related_name="steps")
     step = models.CharField(max_length=8, choices=Step.choices)
     transaction = models.ForeignKey(ChainTransaction, models.PROTECT, related_name="steps")
-    live = models.BooleanField(default=True)
+    live = models.BooleanField("counts", default=True)
 
     class Meta:
         ordering = ["id"]
+        verbose_name = "step on the chain"
+        verbose_name_plural = "steps on the chain"
         constraints = [
             models.UniqueConstraint(fields=["draw", "step"], condition=Q(live=True), name="chain_step_once"),
             models.UniqueConstraint(fields=["draw", "step", "transaction"], name="chain_step_tried_once"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.step} of draw {self.draw_id}"
+        return f"{self.get_step_display()}, draw {self.draw_id}"

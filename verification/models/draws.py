@@ -21,11 +21,16 @@ class Contract(models.Model):
     chain_id = models.PositiveBigIntegerField()
     address = models.CharField(max_length=42)
     transaction = models.CharField(max_length=66)
-    first_sequence = models.PositiveIntegerField(null=True, help_text="Unknown of a contract that others deployed.")
-    chain_hash = models.CharField(max_length=64, blank=True, help_text="Of its beacon; empty until the contract said.")
+    first_sequence = models.PositiveIntegerField(
+        "first draw number", null=True, help_text="Empty if somebody else deployed the contract."
+    )
+    chain_hash = models.CharField(
+        "beacon chain hash", max_length=64, blank=True, help_text="Empty until it was read from the contract."
+    )
     deployed_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        verbose_name = "draw contract"
         constraints = [models.UniqueConstraint(fields=["chain_id", "address"], name="contract_once")]
 
     def __str__(self) -> str:
@@ -63,29 +68,32 @@ class Draw(Claimable):
         VOID = "void", "Void"  # cancelled before the freeze, or the round never appeared: no picks
 
     raffle = models.OneToOneField(Raffle, models.PROTECT, primary_key=True, related_name="draw")
-    sequence = models.PositiveIntegerField(unique=True)
-    manifest = models.TextField(help_text="Canonical JSON, RFC 8785.")
+    sequence = models.PositiveIntegerField("draw number", unique=True)
+    manifest = models.TextField(help_text="The rules of the draw as canonical JSON (RFC 8785).")
     manifest_hash = models.CharField(max_length=64, unique=True)
     state = models.CharField(max_length=9, choices=State.choices, default=State.PROMISED)
     # Decided at publication: an anchored draw waits for its chain, another never needs one.
     contract = models.ForeignKey(Contract, models.PROTECT, null=True, related_name="draws")
-    root = models.CharField(max_length=64, blank=True)
-    tickets = models.PositiveBigIntegerField(null=True, help_text="N, the number of tickets in the draw.")
-    entries = models.PositiveIntegerField(null=True)
-    committed_at = models.PositiveBigIntegerField(null=True, help_text="Unix seconds.")
-    round = models.PositiveBigIntegerField(null=True)
+    root = models.CharField("Merkle root of the entries", max_length=64, blank=True)
+    tickets = models.PositiveBigIntegerField("tickets in the draw", null=True, help_text="Called N in the proof.")
+    entries = models.PositiveIntegerField("entries in the draw", null=True)
+    committed_at = models.PositiveBigIntegerField("entries published at", null=True, help_text="Unix seconds.")
+    round = models.PositiveBigIntegerField("beacon round", null=True)
     signature = models.CharField(max_length=96, blank=True)
-    randomness = models.CharField(max_length=64, blank=True)
+    randomness = models.CharField("random number", max_length=64, blank=True)
     seed = models.CharField(max_length=64, blank=True)
     # Decided at publication, like everything that is promised.
     void_after = models.PositiveIntegerField(
-        help_text="Seconds that the round must be overdue before the draw can be declared void, and again from then on."
+        help_text=(
+            "How many seconds the round must be overdue before the draw can be declared void, "
+            "and how long it then takes until the draw is void."
+        )
     )
-    void_declared_at = models.DateTimeField(null=True)
-    void_reason = LineField(max_length=200, blank=True, help_text="Public.")
+    void_declared_at = models.DateTimeField("declared void at", null=True)
+    void_reason = LineField("public reason", max_length=200, blank=True, help_text="Anyone can read it.")
     # When the next step can be tried, for states that wait for a time (the beacon's round).
-    due_at = models.DateTimeField(db_default=Now())
-    trouble = models.CharField(max_length=300, blank=True, help_text="Why the last step could not be taken.")
+    due_at = models.DateTimeField("next step at", db_default=Now())
+    trouble = models.CharField("problem", max_length=300, blank=True, help_text="Why the last step failed or waits.")
 
     objects = DrawQuerySet.as_manager()
 
@@ -94,7 +102,7 @@ class Draw(Claimable):
         permissions = [("declare_void", "Can declare a draw void whose round never appeared")]
 
     def __str__(self) -> str:
-        return f"Draw {self.sequence}: {self.state}"
+        return f"Draw {self.sequence}: {self.get_state_display().lower()}"
 
     @property
     def is_anchored(self) -> bool:
@@ -134,11 +142,11 @@ class Pick(models.Model):
 
     draw = models.ForeignKey(Draw, models.PROTECT, related_name="picks")
     position = models.PositiveSmallIntegerField()
-    prize = models.ForeignKey(Prize, models.PROTECT, null=True, related_name="+")
+    prize = models.ForeignKey(Prize, models.PROTECT, null=True, related_name="+", verbose_name="picked for")
     index = models.PositiveBigIntegerField()
     ticket = models.PositiveBigIntegerField()
     purchase = models.ForeignKey(Purchase, models.PROTECT, related_name="picks")
-    path = models.JSONField(help_text="Proves the entry and its place against the root.")
+    path = models.JSONField(help_text="Proves that the entry has this place under the Merkle root.")
 
     class Meta:
         ordering = ["position"]
@@ -148,7 +156,7 @@ class Pick(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.role} {self.position}: ticket {self.ticket}"
+        return f"{'Winner' if self.prize_id else 'Reserve winner'} {self.position}: ticket {self.ticket}"
 
     @property
     def role(self) -> str:

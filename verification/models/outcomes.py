@@ -21,7 +21,7 @@ class Forfeit(models.Model):
 
     pick = models.OneToOneField(Pick, models.PROTECT, related_name="forfeit")
     kind = models.CharField(max_length=12, choices=Kind.choices)
-    reason = LineField(max_length=MAX_REASON, help_text="Public: anyone reads it beside the pick.")
+    reason = LineField("public reason", max_length=MAX_REASON, help_text="Anyone can read it beside the pick.")
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     at = models.DateTimeField(db_default=Now())
 
@@ -40,7 +40,7 @@ class Award(models.Model):
     prize = models.ForeignKey(Prize, models.PROTECT, related_name="awards")
     at = models.DateTimeField(db_default=Now())
     claimed_at = models.DateTimeField(null=True, help_text="When the prize was handed over.")
-    lost_at = models.DateTimeField(null=True, help_text="When the pick was forfeited.")
+    lost_at = models.DateTimeField(null=True, help_text="When the pick was disqualified or marked unclaimed.")
 
     class Meta:
         ordering = ["prize__position", "at"]
@@ -58,9 +58,9 @@ class Outcome(models.TextChoices):
     """The outcome of a pick today; derived, never stored."""
 
     WINNER = "winner", "Winner"  # holds the prize that it won
-    ALTERNATE = "alternate", "Alternate"  # waits for its turn
-    STEPPED_UP = "stepped_up", "Stepped up"  # an alternate that holds a prize
-    CLAIMED = "claimed", "Claimed"  # the prize that it won or stepped up to was handed over
+    ALTERNATE = "alternate", "Reserve winner"  # waits for its turn
+    STEPPED_UP = "stepped_up", "Winner from reserve"  # an alternate that holds a prize
+    CLAIMED = "claimed", "Prize handed over"  # the prize that it won or stepped up to was handed over
     DISQUALIFIED = "disqualified", "Disqualified"  # forfeited, as are those unclaimed
     UNCLAIMED = "unclaimed", "Unclaimed"
 

@@ -38,7 +38,7 @@ def forfeit_pick(pick_id: int, *, kind: Forfeit.Kind, reason: str, actor: User) 
         _refuse_unless_open(pick)
         before, prize = outcome_of(pick), held_prize(pick)
         if kind == Forfeit.Kind.UNCLAIMED and prize is None:
-            raise HoldsNoPrize("This alternate has not stepped up: there is nothing that it could have claimed.")
+            raise HoldsNoPrize("This reserve winner has no prize that could be unclaimed.")
         forfeit = Forfeit.objects.create(pick=pick, kind=kind, reason=reason, by=actor)
         record(
             "pick.forfeited",
@@ -81,7 +81,7 @@ def claim_award(pick_id: int, *, actor: User) -> Award:
         pick = _locked(pick_id)
         _refuse_unless_open(pick)
         if held_prize(pick) is None:
-            raise HoldsNoPrize("This alternate has not stepped up: it holds no prize.")
+            raise HoldsNoPrize("This reserve winner has no prize.")
         before, award = outcome_of(pick), pick.award
         award.claimed_at = Now()
         award.save(update_fields=["claimed_at"])
@@ -95,7 +95,7 @@ def _locked(pick_id: int) -> Pick:
     draw_id = Pick.objects.values_list("draw_id", flat=True).get(pk=pick_id)
     draw = Draw.objects.select_for_update(no_key=True, of=("self",)).select_related("raffle").get(pk=draw_id)
     if not draw.is_drawn:
-        raise NotDrawnYet("The draw was not held.", state=draw.state)
+        raise NotDrawnYet("The draw was not held yet.", state=draw.state)
     pick = Pick.objects.select_related("forfeit", "award__prize", "prize", "purchase__buyer").get(pk=pick_id)
     pick.draw = draw
     return pick
@@ -104,6 +104,8 @@ def _locked(pick_id: int) -> Pick:
 def _refuse_unless_open(pick: Pick) -> None:
     outcome = outcome_of(pick)
     if hasattr(pick, "forfeit"):
-        raise AlreadyForfeited(f"Pick {pick.position} was {pick.forfeit.get_kind_display().lower()}.", outcome=outcome)
+        raise AlreadyForfeited(
+            f"Pick {pick.position} is already {pick.forfeit.get_kind_display().lower()}.", outcome=outcome
+        )
     if outcome == Outcome.CLAIMED:
-        raise AlreadyClaimed(f"The prize of pick {pick.position} was handed over.")
+        raise AlreadyClaimed(f"The prize of pick {pick.position} was already handed over.")

@@ -92,7 +92,7 @@ class Prover:
 
     def _broken(self, error: Exception) -> ProofUnavailable:
         log.error("draw %s: no path to its root: %s", self.draw.sequence, error)
-        return ProofUnavailable("The path of this entry cannot be given now; our staff look into it.")
+        return ProofUnavailable("The proof of this entry is not available now. Our staff are looking into it.")
 
 
 def prove_entry(draw: Draw, purchase: Purchase) -> dict[str, Any]:

@@ -42,9 +42,10 @@ def declare_void(raffle_id: UUID, *, reason: str, actor: User) -> Draw:
 
 def _refuse_unless_overdue(draw: Draw) -> None:
     if draw.state != Draw.State.COMMITTED:
-        raise NotVoidable(f"Only a draw that waits for its round can be declared void; this is {draw.state}.")
+        raise NotVoidable(f"Only a draw that waits for its round can be declared void. This one is {draw.state}.")
     if draw.void_at:
-        raise VoidDeclared(f"It can become void from {_text(draw.void_at)} on.", void_at=draw.void_at.isoformat())
+        text = f"The draw is already declared void. It can become void from {_text(draw.void_at)}."
+        raise VoidDeclared(text, void_at=draw.void_at.isoformat())
     due, declarable = _due_and_declarable(draw)
     if database_now() < declarable:
         detail = f"Round {draw.round} was due at {_text(due)}; it can be declared void from {_text(declarable)} on."

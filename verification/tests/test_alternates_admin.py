@@ -65,7 +65,7 @@ def test_all_staff_read_what_became_of_the_picks_and_managers_see_what_to_do(who
     forfeit_pick(picks[0].pk, kind=Forfeit.Kind.DISQUALIFIED, reason="Works for us.", actor=mona)
     claim_award(picks[2].pk, actor=mona)
     shown = desk(request.getfixturevalue(who)).get(f"{ADMIN}{picks[0].draw_id}/change/")
-    for what in ("Disqualified", "Works for us.", "Claimed", picks[1].purchase.buyer.email):
+    for what in ("Disqualified", "Works for us.", "Prize handed over", picks[1].purchase.buyer.email):
         assert what in text(shown)
     links = re.findall(r"/picks/(\d+)/(\w+)/", shown.content.decode())
     # Nothing is left to do with the first and the third.
@@ -75,21 +75,23 @@ def test_all_staff_read_what_became_of_the_picks_and_managers_see_what_to_do(who
 def test_a_manager_disqualifies_a_winner_knowing_who_is_next(picks, mona, desk):
     client = desk(mona)
     asked = text(client.get(page(picks[0], "forfeit")))
-    assert f"passes to the next alternate: pick 3, ticket 3 of {picks[2].purchase.buyer.email}" in asked
+    assert f"goes to the next reserve winner: pick 3, ticket 3 of {picks[2].purchase.buyer.email}" in asked
     assert "Do not name the person" in asked
-    assert "holds The watch" in asked
+    assert "Prize: The watch" in asked
     done = client.post(page(picks[0], "forfeit"), GIVEN, follow=True)
     assert done.redirect_chain == [(f"{ADMIN}{picks[0].draw_id}/change/", 302)]
-    assert said(done) == ["Pick 1 is forfeited; the person is told why."]
+    assert said(done) == ["Pick 1 is now disqualified. The person is told why by e-mail."]
     assert [outcome_of(pick) for pick in picks_of(picks[0].draw.raffle)][0::2] == ["disqualified", "stepped_up"]
     assert AuditEntry.objects.get(action="pick.forfeited").actor == mona.pk
     again = client.post(page(picks[0], "forfeit"), GIVEN, follow=True)
-    assert said(again) == ["Not done: Pick 1 was disqualified."]
+    assert said(again) == ["Not done: Pick 1 is already disqualified."]
 
 
 def test_the_page_says_when_no_alternate_is_left(picks, mona, desk):
     forfeit_pick(picks[0].pk, kind=Forfeit.Kind.UNCLAIMED, reason="Nobody answered.", actor=mona)
-    assert "No alternate is left: the prize will be with nobody." in text(desk(mona).get(page(picks[1], "forfeit")))
+    assert "No reserve winner is left: nobody will receive the prize." in text(
+        desk(mona).get(page(picks[1], "forfeit"))
+    )
 
 
 FAULTY = [{}, GIVEN | {"reason": " "}, GIVEN | {"reason": "x" * 301}, GIVEN | {"kind": "drawn again"}]
@@ -106,7 +108,7 @@ def test_a_form_with_a_fault_is_shown_again(given, picks, mona, desk):
 def test_an_alternate_that_waits_can_only_be_disqualified(picks, mona, desk):
     client = desk(mona)
     asked = client.get(page(picks[2], "forfeit"))
-    assert "will be passed over" in text(asked)
+    assert "will be skipped" in text(asked)
     assert b"unclaimed" not in asked.content
     assert client.post(page(picks[2], "forfeit"), GIVEN | {"kind": "unclaimed"}).status_code == 200
     assert not Forfeit.objects.exists()
@@ -114,14 +116,16 @@ def test_an_alternate_that_waits_can_only_be_disqualified(picks, mona, desk):
 
 def test_handing_a_prize_over_is_asked_for_and_recorded(picks, mona, desk):
     client = desk(mona)
-    assert "That is final" in text(client.get(page(picks[0], "claim")))
+    assert "This is final" in text(client.get(page(picks[0], "claim")))
     assert Award.objects.filter(claimed_at=None).count() == 2
     assert said(client.post(page(picks[0], "claim"), follow=True)) == ["The watch was handed over to pick 1."]
     assert picks_of(picks[0].draw.raffle)[0].award.claimed_at
     assert outcome_of(picks_of(picks[0].draw.raffle)[0]) == Outcome.CLAIMED
-    assert said(client.post(page(picks[0], "claim"), follow=True)) == ["Not done: The prize of pick 1 was handed over."]
+    assert said(client.post(page(picks[0], "claim"), follow=True)) == [
+        "Not done: The prize of pick 1 was already handed over."
+    ]
     assert said(client.post(page(picks[0], "forfeit"), GIVEN, follow=True)) == [
-        "Not done: The prize of pick 1 was handed over."
+        "Not done: The prize of pick 1 was already handed over."
     ]
 
 

@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=100)),
                 ('worker', models.CharField(max_length=64)),
                 ('started_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('timed_out', models.BooleanField(db_default=False, default=False, help_text='It was ended after the longest time.')),
+                ('timed_out', models.BooleanField(db_default=False, default=False, help_text='It ran for too long and was stopped.')),
             ],
             options={
                 'verbose_name': 'task under way',
