@@ -64,7 +64,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "luxewin.api.requests.RequestContextMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "luxewin.api.transport.HttpsOnlyMiddleware",
+    "luxewin.api.https.HttpsOnlyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

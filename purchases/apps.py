@@ -10,7 +10,7 @@ class PurchasesConfig(AppConfig):
 
     def ready(self) -> None:
         """Set up the Stripe client, listen to its events and to raffles, register sweeps, checks and the probe."""
-        from accounts import spending
+        from accounts import spending_limits
         from luxewin.health import EVERY_SECONDS_OUTSIDE, register
         from purchases import checks, gateway, privacy, receivers, services, tasks  # noqa: F401 register themselves
 
@@ -18,5 +18,5 @@ class PurchasesConfig(AppConfig):
         gateway.keep_payers_out()
         receivers.connect()
         privacy.register()
-        spending.register(services.spent_this_month)
+        spending_limits.register(services.spent_this_month)
         register("stripe", gateway.ping, every=EVERY_SECONDS_OUTSIDE)

@@ -15,7 +15,7 @@ from accounts.services.safeguards import (
     MIN_EXCLUSION_MONTHS,
     MIN_PAUSE_HOURS,
 )
-from accounts.spending import spent_by
+from accounts.spending_limits import spent_by
 from luxewin.api.fields import WholeNumber
 from luxewin.currencies import is_currency
 from luxewin.money import as_text

@@ -11,7 +11,7 @@ import stripe
 from accounts.supabase.asking import SupabaseAway
 from accounts.supabase.jwks import KeyCache
 from luxewin.api.slots import NoSlot, Slots
-from purchases.gateway.transport import CurlClient
+from purchases.gateway.curl import CurlClient
 
 SECONDS = 60
 

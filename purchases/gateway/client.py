@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection
 
 from purchases.errors import ProviderFailed, ProviderRefused, ProviderUnavailable
-from purchases.gateway.transport import CurlClient
+from purchases.gateway.curl import CurlClient
 
 log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 10

@@ -8,7 +8,7 @@ from django.db import connection
 
 from purchases import gateway, services
 from purchases.errors import ProviderUnavailable
-from purchases.gateway.transport import CurlClient
+from purchases.gateway.curl import CurlClient
 from purchases.models import Payment, Purchase
 from purchases.tests.stage import at_once, bought, counts, key, pay
 

@@ -30,7 +30,7 @@ from verification.models import Draw, Pick, UntoldDraw
 from verification.services.outcomes import award_prizes
 from verification.services.paths import Proof, Prover, are_unchanged, entries_tree, store_index
 from verification.services.repairs import follow_commit
-from verification.services.signatures import check_signature, round_signature
+from verification.services.round_signatures import check_signature, round_signature
 from verification.services.transitions import is_as_read, reach, stop, wait
 from verification.services.voiding import settle_before_void, void_overdue
 

@@ -16,7 +16,7 @@ import stripe
 from accounts.passwords import _is_breached
 from luxewin.tests.asking import client_of
 from luxewin.tests.owasp.surface import ask, operations, resolved
-from purchases.gateway.transport import CurlClient
+from purchases.gateway.curl import CurlClient
 from verification.beacon import QUICKNET, BeaconClient, BeaconUnavailable
 from verification.chain import Chain
 from verification.chain_types import ChainUnavailable
