@@ -10,9 +10,9 @@ SERVICES, ANCHORING, CHAIN = "verification.services", "verification.anchoring", 
 TASK, TELLING = "verification.tasks.advance_draw", "verification.tasks.notify_entrants"
 #: For steps on the contract: the function that takes each, and the state that it leads to.
 ANCHORS = {
-    "announce": (f"{SERVICES}.steps.anchor_promise", "announced"),
-    "commit": (f"{SERVICES}.steps.anchor_commit", "committed"),
-    "settle": (f"{SERVICES}.steps.anchor_settlement", "settled"),
+    "announce": (f"{SERVICES}.draw_steps.anchor_promise", "announced"),
+    "commit": (f"{SERVICES}.draw_steps.anchor_commit", "committed"),
+    "settle": (f"{SERVICES}.draw_steps.anchor_settlement", "settled"),
 }
 SETTLE_MANY = bytes.fromhex("f6830656")  # start of such a call's data
 BETWEEN_BATCHES, PASSING_ON, TOGETHER = "draw.tell.half_way", "draw.forfeit.passing_on", "draw.settle.together"
@@ -48,10 +48,16 @@ def _step(
 def _anchored(name: str) -> tuple[Step, ...]:
     """List the moments of a step that takes a transaction."""
     anchor, state = ANCHORS[name]
-    reach, reaching = f"{SERVICES}.steps.reach", partial(_reaches, state)
+    reach, reaching = f"{SERVICES}.draw_steps.reach", partial(_reaches, state)
     note = f"{ANCHORING}.sending._note_receipt"
     return (
-        _step(f"{name}.signed", "before", f"{ANCHORING}.steps.send", f"{name}: signed and stored, not sent", anchor),
+        _step(
+            f"{name}.signed",
+            "before",
+            f"{ANCHORING}.contract_steps.send",
+            f"{name}: signed and stored, not sent",
+            anchor,
+        ),
         _step(f"{name}.sent", "after", f"{CHAIN}.broadcast", f"{name}: sent, not noted", anchor),
         _step(f"{name}.mined", "before", note, f"{name}: mined, not noted", when=partial(_takes, name)),
         _step(f"{name}.confirmed", "after", anchor, f"{name}: confirmed, before the state's transaction"),
@@ -62,10 +68,10 @@ def _anchored(name: str) -> tuple[Step, ...]:
 STEPS = (
     *_anchored("announce"),
     _step("freeze.noting", "after", "raffles.services.mark_frozen", "freeze: inside the transaction"),
-    _step("freeze.committed", "before", f"{SERVICES}.steps.entries_tree", "freeze: after the transaction"),
+    _step("freeze.committed", "before", f"{SERVICES}.draw_steps.entries_tree", "freeze: after the transaction"),
     _step("commit.built", "before", ANCHORS["commit"][0], "commit: the tree is built, nothing signed"),
     *_anchored("commit"),
-    _step("commit.committed", "before", f"{SERVICES}.steps.follow_commit", "commit: after the transaction"),
+    _step("commit.committed", "before", f"{SERVICES}.draw_steps.follow_commit", "commit: after the transaction"),
     _step(
         "decide.fetched",
         "after",
@@ -73,7 +79,10 @@ STEPS = (
         "decide: the signature is fetched, before the transaction",
     ),
     _step(
-        "decide.picked", "after", f"{SERVICES}.steps._write_picks", "decide: the picks are written, not yet committed"
+        "decide.picked",
+        "after",
+        f"{SERVICES}.draw_steps._write_picks",
+        "decide: the picks are written, not yet committed",
     ),
     _step(
         "decide.told",

@@ -174,5 +174,5 @@ def test_the_connections_of_a_database_are_counted_but_the_counting_one(db: None
 
 
 def test_what_the_peers_environment_is_made_of_is_there():
-    assert tools.REQUIREMENTS.is_file()
+    assert tools.LOCK.is_file()
     assert tools.VENV.parent.is_dir()

@@ -1,6 +1,7 @@
 """Purchases and draws survive what can befall them, and the harness that shows it would notice if they did not."""
 
 import os
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -18,6 +19,7 @@ from django.db import connection
 from accounts.models import User
 from dev import services
 from dev.demo.parties import Till
+from dev.faults import draw_steps, purchase_steps
 from dev.faults.__main__ import MISUSED, main
 from dev.faults.books import Books, Loss, Promise
 from dev.faults.draw_books import DrawLoss
@@ -32,6 +34,12 @@ from raffles.models import Raffle, TicketCounter
 SELECTION = ("create.intent_made", "settle.counted")
 DRAWS = ("draw.decide.picked",)
 SECONDS = 600  # it takes some 60; a busy machine may be slow
+
+
+def test_every_step_is_of_something_that_is_there():
+    for step in (*purchase_steps.STEPS, *draw_steps.STEPS):
+        for target in (*step.targets, *([step.within] if step.within else [])):
+            pkgutil.resolve_name(target)
 
 
 @pytest.fixture

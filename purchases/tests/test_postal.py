@@ -158,7 +158,7 @@ def test_nobody_is_entered_who_is_not_active_or_enters_themselves(bob, sam, on_s
         enter(sam, raffle, sam)
     bob.is_active = False
     bob.save()
-    with pytest.raises(errors.EntrantRefused, match="not active"):
+    with pytest.raises(errors.EntrantRefused, match="is closed"):
         enter(sam, raffle, bob)
     assert counts(raffle) == (0, 0)
 
