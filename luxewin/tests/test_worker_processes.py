@@ -50,7 +50,7 @@ def works(worker: RunningWorker, seconds: float = 120) -> bool:
 
 
 def ended_or_works(worker: RunningWorker) -> bool:
-    return worker.code() is not None or works(worker, 10)
+    return worker.code() is not None or works(worker, 60)
 
 
 def is_gone(processes: list[psutil.Process]) -> bool:
