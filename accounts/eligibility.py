@@ -50,11 +50,11 @@ def eligibilities_of(people: Iterable[UUID]) -> dict[UUID, Eligibility]:
     with connection.cursor() as cursor:
         cursor.execute(ASK, [list(people), settings.MINIMUM_AGE])
         found = [Eligibility(*row) for row in cursor.fetchall()]
-    return {standing.user_id: standing for standing in found}
+    return {eligibility.user_id: eligibility for eligibility in found}
 
 
 def eligibility_of(user_id: UUID) -> Eligibility:
-    """Return the standing of one existing user. Cost: one statement."""
+    """Return the eligibility of one existing user. Cost: one statement."""
     return eligibilities_of([user_id])[user_id]
 
 
@@ -77,71 +77,71 @@ def age_of(born: date, country: str) -> int:
         return int(cursor.fetchone()[0])
 
 
-def barrier(standing: Eligibility, code: str) -> Problem:
-    """Return the refusal for one of the standing's barrier codes."""
-    return BARRIERS[code](standing)
+def barrier(eligibility: Eligibility, code: str) -> Problem:
+    """Return the refusal for one of the eligibility's barrier codes."""
+    return BARRIERS[code](eligibility)
 
 
-def reasons(standing: Eligibility) -> list[Problem]:
+def reasons(eligibility: Eligibility) -> list[Problem]:
     """Return everything that keeps this person from buying anything at all; empty if nothing does."""
-    found = [barrier(standing, code) for code in standing.barriers]
-    if standing.email_verified_at is None:
+    found = [barrier(eligibility, code) for code in eligibility.barriers]
+    if eligibility.email_verified_at is None:
         found.append(errors.EmailNotVerified("Open the link in the e-mail that we sent you, then try again."))
     return found
 
 
-def blockers(standing: Eligibility) -> list[str]:
+def blockers(eligibility: Eligibility) -> list[str]:
     """Return codes of everything that keeps this person from buying, a closed account included; may be empty."""
-    closed = [] if standing.is_active else [errors.AccountInactive.code]
-    unverified = [] if standing.email_verified_at else [errors.EmailNotVerified.code]
-    return closed + standing.barriers + unverified
+    closed = [] if eligibility.is_active else [errors.AccountInactive.code]
+    unverified = [] if eligibility.email_verified_at else [errors.EmailNotVerified.code]
+    return closed + eligibility.barriers + unverified
 
 
 def check_marketing(user_id: UUID) -> None:
     """Raise SelfExcluded if a person who excluded themselves from buying would consent to marketing."""
-    standing = eligibility_of(user_id)
-    if errors.SelfExcluded.code in standing.barriers:
-        raise barrier(standing, errors.SelfExcluded.code)
+    eligibility = eligibility_of(user_id)
+    if errors.SelfExcluded.code in eligibility.barriers:
+        raise barrier(eligibility, errors.SelfExcluded.code)
 
 
-def allows_marketing(standing: Eligibility) -> bool:
+def allows_marketing(eligibility: Eligibility) -> bool:
     """Whether the person may get marketing: not while they are paused or excluded, however briefly."""
-    return not {errors.SelfExcluded.code, errors.Paused.code} & set(standing.barriers)
+    return not {errors.SelfExcluded.code, errors.Paused.code} & set(eligibility.barriers)
 
 
-def _excluded(standing: Eligibility) -> Problem:
-    if standing.excluded_forever or standing.excluded_until is None:
+def _excluded(eligibility: Eligibility) -> Problem:
+    if eligibility.excluded_forever or eligibility.excluded_until is None:
         return errors.SelfExcluded("You excluded yourself from buying permanently.", excluded_until=None)
-    text = f"You excluded yourself from buying until {standing.excluded_until:%Y-%m-%d %H:%M} UTC."
-    return errors.SelfExcluded(text, excluded_until=standing.excluded_until)
+    text = f"You excluded yourself from buying until {eligibility.excluded_until:%Y-%m-%d %H:%M} UTC."
+    return errors.SelfExcluded(text, excluded_until=eligibility.excluded_until)
 
 
-def _paused(standing: Eligibility) -> Problem:
-    text = f"You paused buying until {standing.paused_until:%Y-%m-%d %H:%M} UTC."
-    return errors.Paused(text, paused_until=standing.paused_until)
+def _paused(eligibility: Eligibility) -> Problem:
+    text = f"You paused buying until {eligibility.paused_until:%Y-%m-%d %H:%M} UTC."
+    return errors.Paused(text, paused_until=eligibility.paused_until)
 
 
-def _duplicate(standing: Eligibility) -> Problem:
+def _duplicate(eligibility: Eligibility) -> Problem:
     return errors.DuplicateAccount("Another account uses your mailbox. Buy with that account, or write to our support.")
 
 
-def _incomplete(standing: Eligibility) -> Problem:
-    text = f"Complete your profile first: {', '.join(standing.missing)}."
-    return errors.ProfileIncomplete(text, fields=standing.missing)
+def _incomplete(eligibility: Eligibility) -> Problem:
+    text = f"Complete your profile first: {', '.join(eligibility.missing)}."
+    return errors.ProfileIncomplete(text, fields=eligibility.missing)
 
 
-def _under_age(standing: Eligibility) -> Problem:
-    text = f"Where you live, you must be at least {standing.minimum_age} years old to buy."
-    return errors.UnderAge(text, minimum_age=standing.minimum_age)
+def _under_age(eligibility: Eligibility) -> Problem:
+    text = f"Where you live, you must be at least {eligibility.minimum_age} years old to buy."
+    return errors.UnderAge(text, minimum_age=eligibility.minimum_age)
 
 
-def _not_allowed(standing: Eligibility) -> Problem:
-    return errors.CountryNotAllowed(f"We cannot sell tickets where you live. {standing.reason}")
+def _not_allowed(eligibility: Eligibility) -> Problem:
+    return errors.CountryNotAllowed(f"We cannot sell tickets where you live. {eligibility.reason}")
 
 
-def _not_accepted(standing: Eligibility) -> Problem:
-    text = f"Accept version {standing.terms_version} of the terms first."
-    return errors.TermsNotAccepted(text, version=standing.terms_version, url=standing.terms_url)
+def _not_accepted(eligibility: Eligibility) -> Problem:
+    text = f"Accept version {eligibility.terms_version} of the terms first."
+    return errors.TermsNotAccepted(text, version=eligibility.terms_version, url=eligibility.terms_url)
 
 
 BARRIERS: dict[str, Callable[[Eligibility], Problem]] = {

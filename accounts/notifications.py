@@ -80,7 +80,9 @@ def _silent(kind: str, users: list[User]) -> set[UUID]:
         return gone | set(people.filter(off).values_list("user_id", flat=True))
     wanting = people.exclude(off).filter(marketing_consent_at__isnull=False, user__is_active=True)
     consenting = set(wanting.values_list("user_id", flat=True))
-    may_be_marketed_to = {key for key, standing in eligibilities_of(consenting).items() if allows_marketing(standing)}
+    may_be_marketed_to = {
+        key for key, eligibility in eligibilities_of(consenting).items() if allows_marketing(eligibility)
+    }
     return gone | ({user.pk for user in users} - may_be_marketed_to)
 
 

@@ -121,24 +121,24 @@ class AcceptSerializer(serializers.Serializer):
 
 def safeguards_of(user_id: UUID) -> dict[str, Any]:
     """Return all that `SafeguardsSerializer` shows. Cost: one statement, three with a limit."""
-    standing = eligibility_of(user_id)
-    limits = _limits(standing)
-    found = [{"code": each.code, "detail": each.detail, "currency": None} for each in reasons(standing)]
-    may_buy_in = _with_room(limits) if standing.is_limited else None
+    eligibility = eligibility_of(user_id)
+    limits = _limits(eligibility)
+    found = [{"code": each.code, "detail": each.detail, "currency": None} for each in reasons(eligibility)]
+    may_buy_in = _with_room(limits) if eligibility.is_limited else None
     found += _spent(limits, may_buy_in)
-    shown = {name: getattr(standing, name) for name in ("minimum_age", "paused_until", "excluded_until")}
+    shown = {name: getattr(eligibility, name) for name in ("minimum_age", "paused_until", "excluded_until")}
     shown |= {
         "may_buy": all(each["currency"] for each in found),
         "may_buy_in": may_buy_in,
         "reasons": found,
-        "old_enough": None if standing.age is None else standing.age >= standing.minimum_age,
-        "country_allowed": standing.is_allowed,
-        "excluded_forever": standing.excluded_forever,
+        "old_enough": None if eligibility.age is None else eligibility.age >= eligibility.minimum_age,
+        "country_allowed": eligibility.is_allowed,
+        "excluded_forever": eligibility.excluded_forever,
         "spend_limits": limits,
         "terms": {
-            "version": standing.terms_version,
-            "url": standing.terms_url,
-            "accepted": standing.has_accepted,
+            "version": eligibility.terms_version,
+            "url": eligibility.terms_url,
+            "accepted": eligibility.has_accepted,
         },
     }
     return dict(SafeguardsSerializer(shown).data)
@@ -167,11 +167,11 @@ def _spent(limits: list[dict[str, Any]], may_buy_in: list[str] | None) -> list[d
     return found
 
 
-def _limits(standing: Eligibility) -> list[dict[str, Any]]:
-    if not standing.is_limited:
+def _limits(eligibility: Eligibility) -> list[dict[str, Any]]:
+    if not eligibility.is_limited:
         return []
-    spent = spent_by(standing.user_id)
-    limits = SpendLimit.objects.as_they_stand().filter(user=standing.user_id).order_by("currency")
+    spent = spent_by(eligibility.user_id)
+    limits = SpendLimit.objects.as_they_stand().filter(user=eligibility.user_id).order_by("currency")
     return [
         {
             "currency": each.currency,

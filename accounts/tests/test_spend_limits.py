@@ -137,29 +137,29 @@ def test_every_fault_is_named(body, fields, alice):
         assert_problem(client.patch(URL, body), 400, "invalid", fields)
 
 
-def standing(alice):
+def eligibility(alice):
     shown = client_of(alice).get(URL).json()
     return shown["may_buy"], shown["may_buy_in"], [(each["code"], each["currency"]) for each in shown["reasons"]]
 
 
 def test_what_may_be_bought_is_told_by_currency(limit, alice):
-    assert standing(alice) == (True, None, [])
+    assert eligibility(alice) == (True, None, [])
     limit(5000)
-    assert standing(alice) == (True, ["gbp"], [])
+    assert eligibility(alice) == (True, ["gbp"], [])
     limit(4000, "eur")
-    assert standing(alice) == (True, ["gbp"], [("spend_limit_reached", "eur")])
+    assert eligibility(alice) == (True, ["gbp"], [("spend_limit_reached", "eur")])
     a_day_later(alice)
-    assert standing(alice) == (True, ["eur", "gbp"], [])
+    assert eligibility(alice) == (True, ["eur", "gbp"], [])
 
 
 def test_whoever_can_buy_nothing_in_any_currency_is_told(limit, alice):
     limit(0)
-    assert standing(alice) == (False, [], [("spend_limit_reached", "gbp"), ("spend_limit_reached", None)])
+    assert eligibility(alice) == (False, [], [("spend_limit_reached", "gbp"), ("spend_limit_reached", None)])
 
 
 def test_a_limit_from_before_in_what_nobody_charges_is_told_and_can_be_taken_back(limit, alice):
     SpendLimit.objects.create(user=alice, currency="xxx", amount=5000)
-    assert standing(alice) == (False, [], [("spend_limit_reached", None)])
+    assert eligibility(alice) == (False, [], [("spend_limit_reached", None)])
     limit(None, "XXX")
     a_day_later(alice)
-    assert standing(alice) == (True, None, [])
+    assert eligibility(alice) == (True, None, [])

@@ -17,7 +17,7 @@ VENV = PROJECT / "dev" / "bench" / ".venv"
 
 @cache
 def peer_python() -> Path:
-    """Return the interpreter of `dev/bench/.venv`, which has exactly what `dev/bench/requirements.txt` pins.
+    """Return the interpreter of `dev/bench/.venv`, which has exactly what `uv.lock` pins for the group `peer`.
 
     The first call creates it and downloads the packages. The environment variable UV names uv.
     """

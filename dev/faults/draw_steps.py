@@ -14,7 +14,6 @@ ANCHORS = {
     "commit": (f"{SERVICES}.draw_steps.anchor_commit", "committed"),
     "settle": (f"{SERVICES}.draw_steps.anchor_settlement", "settled"),
 }
-SETTLE_MANY = bytes.fromhex("f6830656")  # start of such a call's data
 BETWEEN_BATCHES, PASSING_ON, TOGETHER = "draw.tell.half_way", "draw.forfeit.passing_on", "draw.settle.together"
 
 
@@ -28,10 +27,6 @@ def _takes(step: str, arguments: tuple[Any, ...], _result: Any) -> bool:
 
 def _is_settled(_arguments: tuple[Any, ...], draw: Any) -> bool:
     return str(draw.state) == "settled"
-
-
-def _settles_many(arguments: tuple[Any, ...], _result: Any) -> bool:
-    return SETTLE_MANY in arguments[1]
 
 
 def _step(

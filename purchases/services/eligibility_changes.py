@@ -33,17 +33,17 @@ OF_MINORS = """
 """
 
 
-def blocker_of(purchase: Purchase, standing: Eligibility, *, is_paid: bool = False) -> str | None:
+def blocker_of(purchase: Purchase, eligibility: Eligibility, *, is_paid: bool = False) -> str | None:
     """Return the code of what keeps the buyer from continuing this purchase now; None if nothing does.
 
     `is_paid`: its money arrived while its tickets are held. Cost: none, or two queries for a buyer with a spending
     limit.
     """
-    for code in blockers(standing):
+    for code in blockers(eligibility):
         if not (is_paid and code in NOT_AT_SETTLEMENT):
             return code
     is_held = purchase.status in Purchase.HOLDING
-    return SpendLimitReached.code if standing.is_limited and is_held and passes_limit(purchase) else None
+    return SpendLimitReached.code if eligibility.is_limited and is_held and passes_limit(purchase) else None
 
 
 def end_checkouts(user_id: UUID) -> int:
@@ -58,10 +58,10 @@ def end_checkouts(user_id: UUID) -> int:
         return 0
     with atomic_with_lock_timeout():
         lock_eligibility([user_id])
-        standing = eligibility_of(user_id)
+        eligibility = eligibility_of(user_id)
         # In the order of all code that locks several.
         locked = list(open_ones.order_by("pk").select_for_update(no_key=True))
-        because = {purchase: blocker_of(purchase, standing) for purchase in locked}
+        because = {purchase: blocker_of(purchase, eligibility) for purchase in locked}
         ended = [purchase for purchase, code in because.items() if code]
         for purchase in ended:
             record("purchase.checkout_ended", purchase, after={"because": because[purchase]})
@@ -109,7 +109,7 @@ def note_blocked_buyers() -> int:
     noted = 0
     # In one order, as two workers may do this at once.
     for some in batched(sorted(set(others.values_list("buyer_id", flat=True))), BATCH):
-        blocked = [key for key, standing in sorted(eligibilities_of(some).items()) if blockers(standing)]
+        blocked = [key for key, eligibility in sorted(eligibilities_of(some).items()) if blockers(eligibility)]
         notes = [EligibilityChange(user_id=key) for key in blocked]
         EligibilityChange.objects.bulk_create(notes, ignore_conflicts=True)
         noted += len(blocked)

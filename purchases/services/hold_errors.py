@@ -67,10 +67,10 @@ def _about_the_raffle(code: str, asked: HoldRequest) -> Exception:
 
 
 def _barred(code: str, buyer: User) -> Problem:
-    standing = eligibility_of(buyer.pk)
-    if code not in standing.barriers:
+    eligibility = eligibility_of(buyer.pk)
+    if code not in eligibility.barriers:
         return Busy("You can buy now. Please try again. No tickets were reserved.")
-    return barrier(standing, code)
+    return barrier(eligibility, code)
 
 
 def _spend_limit_reached(raffle: Raffle, asked: HoldRequest) -> errors.SpendLimitReached:

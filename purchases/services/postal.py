@@ -235,15 +235,15 @@ def _entrant(place: int, entrant: User, actor: User) -> Iterator[Fault]:
         yield Fault(place, "email", errors.EntrantRefused("You cannot add your own free entry. Ask a colleague."))
 
 
-def _safeguards(place: int, entrant: User, standing: Eligibility) -> Iterator[Fault]:
+def _safeguards(place: int, entrant: User, eligibility: Eligibility) -> Iterator[Fault]:
     """Yield the safeguards that bar the entrant, in the words that the entrant would read."""
-    for barrier in _barriers(standing):
+    for barrier in _barriers(eligibility):
         text = f"{entrant.email} cannot take part. The person's message would be: {barrier.detail}"
         yield Fault(place, "email", errors.EntrantRefused(text, reason=barrier.code))
 
 
-def _barriers(standing: Eligibility) -> list[Problem]:
-    return [each for each in reasons(standing) if each.code not in NOT_FOR_LETTERS]
+def _barriers(eligibility: Eligibility) -> list[Problem]:
+    return [each for each in reasons(eligibility) if each.code not in NOT_FOR_LETTERS]
 
 
 def _date(place: int, received_on: date, raffle: Raffle, now: datetime) -> Iterator[Fault]:

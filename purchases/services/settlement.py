@@ -202,11 +202,11 @@ def _why_money_goes_back(purchase: Purchase) -> str | None:
     is_held = purchase.status in Purchase.HOLDING
     if purchase.raffle.status == Raffle.Status.CANCELLED:
         return reasons.of_cancelling(purchase.raffle) if is_held or _lost_by_cancelling(purchase) else reasons.TOO_LATE
-    standing = eligibility_of(purchase.buyer_id)
-    blocker = blocker_of(purchase, standing, is_paid=is_held)
+    eligibility = eligibility_of(purchase.buyer_id)
+    blocker = blocker_of(purchase, eligibility, is_paid=is_held)
     if blocker:
         return reasons.NOT_ELIGIBLE.get(blocker, reasons.TOO_LATE)
-    return None if is_held or _hold_again_for_late_payment(purchase, standing) else reasons.TOO_LATE
+    return None if is_held or _hold_again_for_late_payment(purchase, eligibility) else reasons.TOO_LATE
 
 
 def _lost_by_cancelling(purchase: Purchase) -> bool:
@@ -229,13 +229,13 @@ def _flag(purchase: Purchase, faults: list[str], intent: Intent) -> None:
     record("purchase.review", purchase, before={"status": before}, after=after)
 
 
-def _hold_again_for_late_payment(purchase: Purchase, standing: Eligibility) -> bool:
+def _hold_again_for_late_payment(purchase: Purchase, eligibility: Eligibility) -> bool:
     """Hold the tickets of a late payment again, if the raffle and the buyer's ticket limit in it have room.
 
     A buyer with a spending limit is refunded: their other purchases may have filled it meanwhile. To count them, the
     limits would have to be locked, which comes before the tally everywhere else.
     """
-    if standing.is_limited:
+    if eligibility.is_limited:
         return False
     if not raise_tally(purchase.raffle, purchase.buyer_id, purchase.quantity):
         return False

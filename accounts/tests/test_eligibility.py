@@ -111,7 +111,7 @@ def test_everything_is_told_at_once_and_the_weightiest_first(alice):
 def test_people_are_asked_about_together(alice, bob):
     User.objects.filter(pk=bob.pk).update(date_of_birth=None)
     found = eligibilities_of([alice.pk, bob.pk])
-    assert {user: standing.barriers for user, standing in found.items()} == {
+    assert {user: eligibility.barriers for user, eligibility in found.items()} == {
         alice.pk: [],
         bob.pk: ["profile_incomplete"],
     }
