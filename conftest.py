@@ -38,23 +38,37 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("busy")
 
+# Deletes instead of truncating: that takes 11 ms instead of 170 and more, as a TRUNCATE gives each table, and all those
+# that point at it, new files for itself and for each of its indexes.
 EMPTY = """
 DO $$ DECLARE
-    name text; filled text[]; guarded text[]; has_rows boolean;
+    kept CONSTANT text[] := ARRAY['auth_group', 'auth_group_permissions', 'auth_permission', 'django_content_type',
+        'django_migrations', 'accounts_retentionrule', 'purchases_lapsewait'];
+    name regclass; filled regclass[]; guarded regclass[]; has_rows boolean;
 BEGIN
-    FOR name IN SELECT format('%I', tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN
-        ('auth_group', 'auth_group_permissions', 'auth_permission', 'django_content_type', 'django_migrations',
-         'accounts_retentionrule', 'purchases_lapsewait')
+    FOR name IN SELECT oid FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> ALL (kept)
+        -- Most were never written to, and this says so at less cost than a query of each.
+        AND pg_relation_size(oid) > 0
     LOOP
-        EXECUTE 'SELECT EXISTS (SELECT FROM ' || name || ')' INTO has_rows;
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s)', name) INTO has_rows;
         IF has_rows THEN filled := filled || name; END IF;
     END LOOP;
-    IF filled IS NULL THEN RETURN; END IF;
-    -- 32: it speaks before a TRUNCATE.
-    guarded := ARRAY(SELECT DISTINCT tgrelid::regclass FROM pg_trigger WHERE tgtype & 32 <> 0);
-    FOREACH name IN ARRAY guarded LOOP EXECUTE 'ALTER TABLE ' || name || ' DISABLE TRIGGER USER'; END LOOP;
-    EXECUTE 'TRUNCATE ' || array_to_string(filled, ', ') || ' RESTART IDENTITY CASCADE';
-    FOREACH name IN ARRAY guarded LOOP EXECUTE 'ALTER TABLE ' || name || ' ENABLE TRIGGER USER'; END LOOP;
+    IF filled IS NOT NULL THEN
+        -- 8: it runs at a DELETE.
+        guarded := ARRAY(SELECT DISTINCT tgrelid FROM pg_trigger
+            WHERE NOT tgisinternal AND tgtype & 8 <> 0 AND tgrelid = ANY (filled));
+        FOREACH name IN ARRAY guarded LOOP EXECUTE format('ALTER TABLE %s DISABLE TRIGGER USER', name); END LOOP;
+        FOREACH name IN ARRAY filled LOOP EXECUTE format('DELETE FROM %s', name); END LOOP;
+        -- The checks of foreign keys are due before a table can be altered.
+        SET CONSTRAINTS ALL IMMEDIATE;
+        FOREACH name IN ARRAY guarded LOOP EXECUTE format('ALTER TABLE %s ENABLE TRIGGER USER', name); END LOOP;
+    END IF;
+    PERFORM setval(seqrelid, seqstart, false) FROM pg_sequence
+        JOIN pg_depend ON objid = seqrelid AND classid = 'pg_class'::regclass AND deptype IN ('a', 'i')
+        JOIN pg_class ON pg_class.oid = refobjid
+        WHERE relnamespace = 'public'::regnamespace AND relname <> ALL (kept)
+        AND pg_sequence_last_value(seqrelid) IS NOT NULL;
 END $$
 """
 
