@@ -9,7 +9,7 @@ from django.db import models
 
 from luxewin.lines import ODD, LineField, one_line, validate_one_line
 
-SPLITTING = [chr(code) for code in range(sys.maxunicode + 1) if len(f"a{chr(code)}b".splitlines()) > 1]
+SPLITTING = [line[-1] for line in "".join(map(chr, range(sys.maxunicode + 1))).splitlines(keepends=True)[:-1]]
 TURNING = [*"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"]
 CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))]
 # Columns that people write on one line, and that stand in mails, pages and logs.

@@ -5,7 +5,6 @@ and bad. Each is sent by whom the operation is for and by one other role, and un
 time; `make fuzz` takes others, and more of them.
 """
 
-import json
 import os
 import random
 from collections import Counter
@@ -19,7 +18,6 @@ import schemathesis
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, transaction
-from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, settings
 from schemathesis import Case
 from schemathesis.core.parameters import ParameterLocation
@@ -28,6 +26,7 @@ from schemathesis.generation.hypothesis.builder import HypothesisTestConfig, Hyp
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from luxewin.tests.contract.sample_data import BODIES, IDS, NEEDED, ROLES, World
+from luxewin.tests.owasp.surface import document
 
 # Random requests over all operations; the boundaries come on top, about 40 for each.
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "1400"))
@@ -38,7 +37,7 @@ OTHERS = 1 / 3
 SEED = int(os.environ["FUZZ_SEED"]) if "FUZZ_SEED" in os.environ else None
 # What a server calls.
 APPLICATION = get_wsgi_application()
-DOCUMENT = json.loads(json.dumps(SchemaGenerator().get_schema(request=None, public=True), default=str))
+DOCUMENT = document()
 OPERATIONS = [
     f"{verb.upper()} {path}" for path, verbs in DOCUMENT["paths"].items() for verb in verbs if verb != "parameters"
 ]
