@@ -1,6 +1,5 @@
 """Publishing fixes the terms, in code and in the database."""
 
-import time
 from datetime import timedelta
 
 import pytest
@@ -12,6 +11,7 @@ from luxewin.audit.models import AuditEntry
 from raffles import services
 from raffles.errors import TermsFixed, WrongPhase
 from raffles.models import Prize, Raffle, TicketCounter
+from raffles.tests.test_closing import let_time_pass
 
 
 def test_a_published_raffle_is_counted_promised_and_audited(on_sale, mona):
@@ -85,8 +85,8 @@ def test_no_prize_leaves_a_published_raffle_by_moving_to_a_draft(on_sale, draft)
 
 @pytest.mark.parametrize("closed_at", [None, timezone.now()])
 def test_the_time_of_the_closing_is_fixed(on_sale, closed_at):
-    raffle = on_sale(closes_at=timezone.now() + timedelta(seconds=0.2))
-    time.sleep(0.3)
+    raffle = on_sale()
+    let_time_pass(raffle)
     assert services.close_raffle(raffle.pk)
     for _ in range(2):
         with pytest.raises(IntegrityError, match="closing is fixed"), transaction.atomic():
