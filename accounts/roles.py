@@ -14,7 +14,7 @@ FINANCE = "finance"
 SUPPORT = "support"
 AUDITORS = "auditors"
 
-_RAFFLES = ("raffles.view_raffle", "raffles.view_prize", "raffles.view_ticketcounter")
+_RAFFLES = ("raffles.view_raffle", "raffles.view_prize", "raffles.view_termsaddition", "raffles.view_ticketcounter")
 _DRAWS = (
     "verification.view_draw",
     "verification.view_pick",

@@ -69,9 +69,9 @@ _RULES: list[_Rule] = [
     ),
     (
         "E011",
-        lambda: settings.DRAW_DELAY_SECONDS < 30,
-        "DRAW_DELAY_SECONDS is below 30.",
-        "Set DRAW_DELAY_SECONDS to more than CHAIN_CONFIRMATIONS blocks take (300 is the default).",
+        lambda: settings.DRAW_DELAY_SECONDS < 600,
+        "DRAW_DELAY_SECONDS is below 600.",
+        "Set DRAW_DELAY_SECONDS to more than CHAIN_CONFIRMATIONS blocks take (600 is the default, and the least).",
     ),
     (
         "E012",

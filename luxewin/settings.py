@@ -256,6 +256,8 @@ HOLD_SECONDS = env.integer("HOLD_SECONDS", 900, least=1, most=86_400)
 
 CHAIN_RPC_URLS = env.secret_words("CHAIN_RPC_URL")
 CHAIN_ID = env.integer("CHAIN_ID", 0, most=2**53)
+# On this one alone, raffles may promise draws so quick that a wrong clock could choose the round.
+DEVELOPMENT_CHAIN_ID = 31337
 CHAIN_OPERATOR_KEY = env.text("CHAIN_OPERATOR_KEY")
 CHAIN_OPERATOR_KEY_FILE = env.text("CHAIN_OPERATOR_KEY_FILE")
 CHAIN_OPERATOR_KEY_PASSWORD_FILE = env.text("CHAIN_OPERATOR_KEY_PASSWORD_FILE")
@@ -275,7 +277,9 @@ BEACON_PUBLIC_KEY = env.text("BEACON_PUBLIC_KEY")
 BEACON_GENESIS_TIME = env.integer("BEACON_GENESIS_TIME", 0, most=2**32)
 BEACON_PERIOD = env.integer("BEACON_PERIOD", 0, most=86_400)
 # Seconds between the commitment of the entries and the beacon round that decides; promised in every manifest.
-DRAW_DELAY_SECONDS = env.integer("DRAW_DELAY_SECONDS", 300 if _guarded else 60, least=1, most=2_592_000)
+DRAW_DELAY_SECONDS = env.integer(
+    "DRAW_DELAY_SECONDS", 60 if CHAIN_ID == DEVELOPMENT_CHAIN_ID else 600, least=1, most=604_800
+)
 # How long a round must be overdue before its draw can be announced void, and how long after that it becomes void.
 DRAW_VOID_SECONDS = env.integer("DRAW_VOID_SECONDS", 604_800, least=1, most=31_536_000)
 

@@ -1,4 +1,4 @@
-"""Receivers of purchases: Stripe's events through dj-stripe, and cancelled raffles.
+"""Receivers of purchases: Stripe's events through dj-stripe, cancelled raffles, and additions to conditions.
 
 Receivers run inside the transaction of the event. They only note its object, for our books and for dj-stripe's record,
 and enqueue a look at it. So an event takes effect exactly if dj-stripe stored it, and a failing one is answered with
@@ -14,7 +14,7 @@ from djstripe.signals import WEBHOOK_SIGNALS, webhook_pre_process
 from luxewin.tasks.queue import enqueue
 from purchases import gateway, services, tasks
 from purchases.models import Payment, StripeNotice
-from raffles.signals import raffle_cancelled
+from raffles.signals import conditions_added, raffle_cancelled
 
 
 def connect() -> None:
@@ -29,6 +29,7 @@ def connect() -> None:
         WEBHOOK_SIGNALS[name].connect(RECEIVERS[name.rpartition(".")[0]], dispatch_uid=f"purchases.{name}")
     webhook_pre_process.connect(on_delivery, dispatch_uid="purchases.delivery")
     raffle_cancelled.connect(on_raffle_cancelled, dispatch_uid="purchases.raffle_cancelled")
+    conditions_added.connect(on_conditions_added, dispatch_uid="purchases.conditions_added")
 
 
 def on_delivery(sender: type[WebhookEventTrigger], instance: WebhookEventTrigger, **kwargs: Any) -> None:
@@ -57,6 +58,11 @@ def on_dispute_event(sender: type[Event], event: Event, **kwargs: Any) -> None:
 def on_raffle_cancelled(sender: type[Any], raffle: Any, **kwargs: Any) -> None:
     """Enqueue the refunds of the cancelled raffle."""
     enqueue(tasks.refund_raffle, str(raffle.pk))
+
+
+def on_conditions_added(sender: type[Any], addition: Any, **kwargs: Any) -> None:
+    """Enqueue the mails to everybody with tickets of the raffle."""
+    enqueue(tasks.tell_of_addition, str(addition.pk))
 
 
 def _names(event: Event, what: str) -> bool:

@@ -229,6 +229,11 @@ def execute_refund(refund_id: str) -> None:
         log.warning("its books are locked, refund %s waits", refund_id)
 
 
+def tell_of_addition(addition_id: str) -> None:
+    """Notify everybody with tickets of a raffle of an addition to its conditions. Idempotent."""
+    services.tell_of_addition(UUID(addition_id))
+
+
 def refund_raffle(raffle_id: str) -> None:
     """Refund everyone in a cancelled raffle; the sweep continues with what is left."""
     try:

@@ -22,7 +22,7 @@ from luxewin.currencies import is_currency
 from luxewin.lines import validate_one_line
 from luxewin.money import amount_of, as_input, as_text
 from raffles import services, terms, words
-from raffles.models import Prize, Raffle
+from raffles.models import MAX_ADDITION, MAX_VALUE, Prize, Raffle, TermsAddition
 from raffles.phases import Phase
 from raffles.slugs import is_reserved
 
@@ -38,41 +38,65 @@ def _price(text: str, currency: str) -> int:
 class PrizeForm(forms.ModelForm):
     """A prize of a draft; its value is entered in the raffle's currency."""
 
+    AMOUNTS = ("retail_value", "cash_alternative")
+
     retail_value = forms.CharField(
         required=False, label="Retail value", help_text="In the raffle's currency, for example 4500.00."
+    )
+    cash_alternative = forms.CharField(
+        required=False, label="Cash alternative", help_text="Paid instead if the winner prefers it."
     )
 
     def __init__(self, *args: Any, raffle: Raffle, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.raffle = raffle
-        if isinstance(value := self.initial.get("retail_value"), int) and is_currency(raffle.currency):
-            self.initial["retail_value"] = as_input(value, raffle.currency)
+        for name in self.AMOUNTS:
+            if isinstance(value := self.initial.get(name), int) and is_currency(raffle.currency):
+                self.initial[name] = as_input(value, raffle.currency)
 
     def clean_retail_value(self) -> int | None:
         """Return it in Stripe's unit. The raffle's own form is validated first, so its currency is known."""
-        text: str = self.cleaned_data["retail_value"]
-        return _price(text, self.raffle.currency) if text else None
+        return self._amount("retail_value")
+
+    def clean_cash_alternative(self) -> int | None:
+        """Return it in Stripe's unit."""
+        return self._amount("cash_alternative")
+
+    def _amount(self, name: str) -> int | None:
+        text: str = self.cleaned_data[name]
+        amount = _price(text, self.raffle.currency) if text else None
+        if amount and amount > MAX_VALUE:
+            raise forms.ValidationError(f"At most {as_input(MAX_VALUE, self.raffle.currency)}.", code="max_value")
+        return amount
 
 
 class PrizeInline(admin.TabularInline):
     """The prizes of a draft can be edited, those of a published raffle only read."""
+
+    IN_CURRENCY = ("worth", "in_cash")
 
     model = Prize
     form = PrizeForm
     extra = 0
 
     def get_fields(self, request: HttpRequest, obj: Raffle | None = None) -> Any:
-        """Show the value as a number when editable, with its currency when read-only."""
-        return ["position", "name", "description", "retail_value" if _is_draft(obj) else "worth"]
+        """Show amounts as numbers when editable, with their currency when read-only."""
+        amounts = PrizeForm.AMOUNTS if _is_draft(obj) else self.IN_CURRENCY
+        return ["position", "name", "description", *amounts]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Raffle | None = None) -> list[str]:
         """Return the computed fields."""
-        return [] if _is_draft(obj) else ["worth"]
+        return [] if _is_draft(obj) else [*self.IN_CURRENCY]
 
     @admin.display(description="retail value")
     def worth(self, prize: Prize) -> str:
         """Return the value with its currency."""
         return "-" if prize.retail_value is None else as_text(prize.retail_value, prize.raffle.currency)
+
+    @admin.display(description="cash alternative")
+    def in_cash(self, prize: Prize) -> str:
+        """Return the cash alternative with its currency."""
+        return "-" if prize.cash_alternative is None else as_text(prize.cash_alternative, prize.raffle.currency)
 
     def has_add_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
         """Allow it on drafts."""
@@ -85,6 +109,37 @@ class PrizeInline(admin.TabularInline):
     def has_delete_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
         """Allow it on drafts."""
         return super().has_delete_permission(request, obj) and _is_draft(obj)
+
+
+class TermsAdditionInline(admin.TabularInline):
+    """What was added to the conditions; an action adds more."""
+
+    model = TermsAddition
+    fields = ("published_at", "text")
+    readonly_fields = fields
+    extra = 0
+
+    def has_add_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
+        """Leave it to the action, which mails the entrants."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
+        """Additions stay as they are."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
+        """Additions stay."""
+        return False
+
+
+class AdditionForm(forms.Form):
+    """What is added to the conditions of the chosen raffles."""
+
+    text = forms.CharField(
+        max_length=MAX_ADDITION,
+        widget=forms.Textarea(attrs={"class": "vLargeTextField", "autofocus": True}),
+        help_text="Public: shown with today's date below the conditions, and mailed to everyone with tickets.",
+    )
 
 
 def _is_draft(raffle: Raffle | None) -> bool:
@@ -116,6 +171,19 @@ class Lines(forms.CharField):
         return self.to_python(initial) != self.to_python(data)
 
 
+class LongText(forms.CharField):
+    """Text on several lines, whose line ends a browser does not change."""
+
+    widget = forms.Textarea
+
+    def to_python(self, value: Any) -> str:
+        """Return it with the line ends that are stored."""
+        return (super().to_python(value) or "").replace("\r\n", "\n")
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return self.to_python(initial) != self.to_python(data)
+
+
 class CurrencyField(forms.CharField):
     """An ISO 4217 code, in upper or lower case."""
 
@@ -129,6 +197,9 @@ class CurrencyField(forms.CharField):
 
 class RaffleForm(forms.ModelForm):
     """A raffle's page."""
+
+    class Meta:
+        field_classes = {"conditions": LongText, "free_route_instructions": LongText}
 
     slug = forms.SlugField(
         max_length=80,
@@ -157,7 +228,7 @@ class RaffleForm(forms.ModelForm):
         if text := self.cleaned_data.get("ticket_price"):
             self._read_price(text)
         for field, code, detail in list(terms.faults(self.cleaned_data)):
-            self.add_error(field, forms.ValidationError(detail, code=code))
+            self.add_error(field.replace(".", "_"), forms.ValidationError(detail, code=code))
         return self.cleaned_data
 
     def _read_price(self, text: str) -> None:
@@ -166,13 +237,6 @@ class RaffleForm(forms.ModelForm):
             self.cleaned_data["ticket_price"] = _price(text, self.cleaned_data.get("currency", ""))
         except forms.ValidationError as fault:
             self.add_error("ticket_price", fault)
-
-    def clean_delay_seconds(self) -> int:
-        """Require the delay that this installation promises."""
-        given: int = self.cleaned_data["delay_seconds"]
-        if given < settings.DRAW_DELAY_SECONDS:
-            raise forms.ValidationError(f"At least {settings.DRAW_DELAY_SECONDS} seconds.", code="too_short")
-        return given
 
     def clean_slug(self) -> str:
         """Validate as in the API. A draft whose slug is emptied keeps its old one."""
@@ -197,9 +261,10 @@ class RaffleAdmin(admin.ModelAdmin):
     search_fields = ["title", "slug", "id"]
     date_hierarchy = "closes_at"
     prepopulated_fields = {"slug": ["title"]}
-    inlines = [PrizeInline]
+    inlines = [PrizeInline, TermsAdditionInline]
     actions = [
         "publish",
+        "add_to_conditions",
         reasoned(
             "cancel",
             "Cancel the raffle and refund everyone",
@@ -229,7 +294,10 @@ class RaffleAdmin(admin.ModelAdmin):
                     ("ticket_price", "currency"),
                     ("capacity", "max_per_person", "min_tickets"),
                     ("opens_at", "closes_at"),
-                    ("alternates", "delay_seconds", "debit_percent"),
+                    "conditions",
+                    ("free_route_instructions", "free_route_until"),
+                    ("alternates", "claim_seconds", "debit_percent"),
+                    ("commit_within_seconds", "delay_seconds"),
                     "question",
                     "choices",
                     "answer",
@@ -240,9 +308,13 @@ class RaffleAdmin(admin.ModelAdmin):
     ]
 
     def get_formset_kwargs(self, request: HttpRequest, obj: Raffle, inline: Any, prefix: str) -> dict[str, Any]:
-        """Add the raffle, for its currency."""
+        """Add the raffle to prizes, for its currency."""
         made: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
-        return made | {"form_kwargs": {"raffle": obj}}
+        return made | {"form_kwargs": {"raffle": obj}} if isinstance(inline, PrizeInline) else made
+
+    def get_inlines(self, request: HttpRequest, obj: Raffle | None) -> list[Any]:
+        """Show additions once there can be any."""
+        return [PrizeInline] if _is_draft(obj) else [*self.inlines]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Raffle]:
         """Add phase and counter, in one query."""
@@ -383,6 +455,28 @@ class RaffleAdmin(admin.ModelAdmin):
             faults = "; ".join(fault["detail"] for fault in problem.data.get("errors", []))
             self.message_user(request, f"{raffle}: {problem.detail} {faults}", messages.ERROR)
         return True
+
+    @admin.action(description="Add to the conditions…", permissions=["publish"])
+    def add_to_conditions(self, request: HttpRequest, raffles: QuerySet[Raffle]) -> HttpResponse | None:
+        """Ask for the text; with `confirmed`, add it to each raffle."""
+        form = AdditionForm(request.POST if "confirmed" in request.POST else None)
+        if form.is_valid():
+            for raffle in raffles:
+                try:
+                    services.add_to_conditions(raffle.pk, actor=signed_in(request), **form.cleaned_data)
+                    told = f"Added to the conditions of {raffle}. Everyone with tickets is being mailed."
+                    self.message_user(request, told, messages.SUCCESS)
+                except Problem as problem:
+                    self.message_user(request, f"Not done: {raffle}. {problem.detail}", messages.ERROR)
+            return None
+        context = self.admin_site.each_context(request) | {
+            "title": "Add to the conditions",
+            "opts": self.opts,
+            "raffles": raffles,
+            "form": form,
+            "field": ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/addition.html", context)
 
     def has_publish_permission(self, request: HttpRequest) -> bool:
         """Whether the person may publish: raffle managers."""

@@ -24,10 +24,14 @@ WHOLE_NUMBERS = (
     "max_per_person",
     "min_tickets",
     "alternates",
+    "claim_seconds",
     "delay_seconds",
+    "commit_within_seconds",
     "debit_percent",
 )
 FIELDS = {*RaffleWriteSerializer.Meta.fields, "opens_in", "closes_in"}
+# A table's columns for `free_route`, by its members.
+ROUTE = {"free_route_instructions": "instructions", "free_route_until": "until"}
 MAX_BYTES = 20_000_000
 # File endings of spreadsheet programs.
 TABLES = {".csv", ".tsv", ".tab"}
@@ -60,7 +64,8 @@ def load_catalogue(path: Path, *, publish: bool = False, actor: Actor | None = N
 def _rows(path: Path) -> list[Any]:
     """Return the file's rows. JSON is a list of raffles as `raffles/create` takes them.
 
-    CSV (`luxewin.tables`) has the same names as columns, prizes and choices separated by `|`.
+    CSV (`luxewin.tables`) has the same names as columns, prizes and choices separated by `|`, and the free route in two
+    columns (ROUTE).
     """
     if path.stat().st_size > MAX_BYTES:
         raise CatalogueError([f"the file is larger than {MAX_BYTES} bytes"])
@@ -99,6 +104,8 @@ def _typed(row: dict[str, Any]) -> dict[str, Any]:
             row[name] = int(row[name])
     row["prizes"] = [{"name": name} for name in _list(row, "prizes")]
     row["choices"] = _list(row, "choices")
+    if route := {member: row.pop(name) for name, member in ROUTE.items() if name in row}:
+        row["free_route"] = route
     return row
 
 

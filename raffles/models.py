@@ -1,5 +1,8 @@
 """A raffle, its prizes, and the narrow row that counts its tickets."""
 
+from datetime import datetime
+from typing import TypedDict
+
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
@@ -9,11 +12,24 @@ from luxewin.ids import uuid7
 from luxewin.lines import LineField
 from luxewin.public_urls import validate_public_url
 from luxewin.tasks.models import Claimable
+from raffles.durations import DEFAULT_CLAIM, DEFAULT_COMMIT, MAX_DELAY, MIN_CLAIM, YEAR
+from raffles.fields import WholeSecondField
 from raffles.querysets import RaffleQuerySet
 
 MAX_TICKETS = 100_000_000
 # The most that one card payment can be: Stripe takes at most eight digits in a charge.
 MAX_PRICE = 99_999_999
+# Prizes and reserve winners together: all that one draw can pick.
+MAX_PICKS = 100
+MAX_VALUE = 10**12
+MAX_CONDITIONS, MAX_INSTRUCTIONS, MAX_ADDITION = 50_000, 4_000, 4_000
+
+
+class FreeRoute(TypedDict):
+    """How to enter free of charge by post, and until when letters count."""
+
+    instructions: str
+    until: datetime
 
 
 class Raffle(Claimable):
@@ -44,7 +60,12 @@ class Raffle(Claimable):
         "alternates",
         "opens_at",
         "closes_at",
+        "conditions",
+        "free_route_instructions",
+        "free_route_until",
+        "claim_seconds",
         "delay_seconds",
+        "commit_within_seconds",
         "question",
         "choices",
         "answer",
@@ -79,11 +100,38 @@ class Raffle(Claimable):
     alternates = models.PositiveSmallIntegerField(
         "reserve winners", default=2, help_text="How many are picked to take over a prize if a winner drops out."
     )
-    opens_at = models.DateTimeField("on sale from")
-    closes_at = models.DateTimeField("on sale until")
+    opens_at = WholeSecondField("on sale from")
+    closes_at = WholeSecondField("on sale until")
+    conditions = models.TextField(
+        "entry conditions",
+        blank=True,
+        max_length=MAX_CONDITIONS,
+        help_text="Needed for publication. Later on you can only add to them: each addition is public and mailed.",
+    )
+    free_route_instructions = models.TextField(
+        "free entry by post",
+        blank=True,
+        max_length=MAX_INSTRUCTIONS,
+        help_text="What to send where. Empty: there is no free entry.",
+    )
+    free_route_until = WholeSecondField(
+        "letters count until", null=True, blank=True, help_text="While tickets are on sale; needed with free entry."
+    )
+    claim_seconds = models.PositiveIntegerField(
+        "time to claim a prize (seconds)",
+        default=DEFAULT_CLAIM,
+        db_default=DEFAULT_CLAIM,
+        help_text="How long winners have to come forward before their prize can pass on. 1209600 is 14 days.",
+    )
     delay_seconds = models.PositiveIntegerField(
         "wait before the draw (seconds)",
         help_text="From when the entries are fixed and published until the random number that decides the draw.",
+    )
+    commit_within_seconds = models.PositiveIntegerField(
+        "fix the entries within (seconds)",
+        default=DEFAULT_COMMIT,
+        db_default=DEFAULT_COMMIT,
+        help_text="After the end of the sale. Later there is no draw and everyone is refunded. 604800 is 7 days.",
     )
     question = LineField(max_length=300, blank=True, help_text="A question of skill that every buyer must answer.")
     choices = models.JSONField(
@@ -120,9 +168,22 @@ class Raffle(Claimable):
         constraints = [
             models.CheckConstraint(condition=Q(ticket_price__gte=1, ticket_price__lte=MAX_PRICE), name="raffle_price"),
             models.CheckConstraint(condition=Q(capacity__gte=1, capacity__lte=MAX_TICKETS), name="raffle_capacity"),
-            models.CheckConstraint(condition=Q(max_per_person__gte=1), name="raffle_max_per_person"),
+            models.CheckConstraint(
+                condition=Q(max_per_person__gte=1, max_per_person__lte=F("capacity")), name="raffle_max_per_person"
+            ),
             models.CheckConstraint(condition=Q(min_tickets__lte=F("capacity")), name="raffle_min_tickets"),
             models.CheckConstraint(condition=Q(closes_at__gt=F("opens_at")), name="raffle_closes_after_opening"),
+            models.CheckConstraint(
+                condition=Q(free_route_instructions="", free_route_until=None)
+                # Without the first, a missing end would make the rule unknown, which passes.
+                | Q(free_route_until__isnull=False)
+                & ~Q(free_route_instructions="")
+                & Q(free_route_until__gt=F("opens_at"), free_route_until__lte=F("closes_at")),
+                name="raffle_free_route",
+            ),
+            models.CheckConstraint(condition=Q(claim_seconds__range=(MIN_CLAIM, YEAR)), name="raffle_claim_seconds"),
+            models.CheckConstraint(condition=Q(delay_seconds__range=(1, MAX_DELAY)), name="raffle_delay_seconds"),
+            models.CheckConstraint(condition=Q(commit_within_seconds__range=(1, YEAR)), name="raffle_commit_within"),
             models.CheckConstraint(condition=Q(debit_percent__lte=100), name="raffle_debit_percent"),
             models.CheckConstraint(condition=Q(question="") | ~Q(answer=""), name="raffle_question_has_answer"),
         ]
@@ -133,6 +194,13 @@ class Raffle(Claimable):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def free_route(self) -> FreeRoute | None:
+        """Return how to enter free of charge, or None."""
+        if self.free_route_until is None:
+            return None
+        return {"instructions": self.free_route_instructions, "until": self.free_route_until}
 
 
 class Prize(models.Model):
@@ -146,13 +214,43 @@ class Prize(models.Model):
     retail_value = models.PositiveBigIntegerField(
         null=True, blank=True, help_text="In the same unit as the ticket price."
     )
+    cash_alternative = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Paid instead if the winner prefers it; in the unit of the ticket price."
+    )
 
     class Meta:
         ordering = ["position"]
-        constraints = [models.UniqueConstraint(fields=["raffle", "position"], name="prize_position")]
+        constraints = [
+            models.UniqueConstraint(fields=["raffle", "position"], name="prize_position"),
+            models.CheckConstraint(condition=Q(retail_value=None) | Q(retail_value__lte=MAX_VALUE), name="prize_value"),
+            models.CheckConstraint(
+                condition=Q(cash_alternative=None) | Q(cash_alternative__lte=MAX_VALUE), name="prize_cash_alternative"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.position}. {self.name}"
+
+
+class TermsAddition(models.Model):
+    """A public addition to the conditions of a published raffle: dated by the database, never changed or removed.
+
+    Triggers guard it (raffles/sql/terms_additions_are_kept.sql).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="additions")
+    text = models.TextField(max_length=MAX_ADDITION)
+    published_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = "addition to the conditions"
+        verbose_name_plural = "additions to the conditions"
+        ordering = ["published_at", "id"]
+        constraints = [models.CheckConstraint(condition=~Q(text=""), name="addition_has_text")]
+
+    def __str__(self) -> str:
+        return f"{self.raffle}, {self.published_at:%Y-%m-%d %H:%M}"
 
 
 class TicketCounter(models.Model):

@@ -22,8 +22,12 @@ class RaffleQuerySet(QuerySet[Any]):
         return self.annotate(phase=PHASE)
 
     def for_display(self) -> Self:
-        """Load all that a page of raffles shows, in two queries."""
+        """Load all that a page of raffles shows, in two queries; conditions are long, and not among it."""
         return self.with_phase().select_related("counter").prefetch_related("prizes")
+
+    def in_full(self) -> Self:
+        """Load all that the page of one raffle shows, in three queries."""
+        return self.for_display().prefetch_related("additions")
 
     def named(self, name: str) -> Self:
         """Keep the one with this id or slug; none for any other text."""

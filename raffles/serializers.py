@@ -7,25 +7,55 @@ from rest_framework import serializers
 
 from accounts.serializers.fields import CurrencyField
 from luxewin.api.fields import Line, Moment, WholeNumber
-from raffles import questions, terms
-from raffles.models import MAX_PRICE, MAX_TICKETS, Prize, Raffle
+from raffles import durations, questions, terms
+from raffles.models import (
+    MAX_CONDITIONS,
+    MAX_INSTRUCTIONS,
+    MAX_PRICE,
+    MAX_TICKETS,
+    MAX_VALUE,
+    Prize,
+    Raffle,
+    TermsAddition,
+)
 from raffles.phases import Phase
 from raffles.slugs import is_reserved
 
 MAX_PRIZES = 50
 UNIT = "In the unit that Stripe uses: 500 is 5.00 GBP, 5 ISK or UGX, 500 JPY or MGA, 0.500 KWD."
-MAX_DELAY_SECONDS = 7 * 24 * 3600
 
 
 class PrizeSerializer(serializers.ModelSerializer):
     """A prize; its position is its place in the list."""
 
-    retail_value = WholeNumber(min_value=0, max_value=10**12, required=False, allow_null=True)
+    retail_value = WholeNumber(min_value=0, max_value=MAX_VALUE, required=False, allow_null=True)
+    cash_alternative = WholeNumber(
+        min_value=0,
+        max_value=MAX_VALUE,
+        required=False,
+        allow_null=True,
+        help_text="Paid instead if the winner prefers it; in the unit of the ticket price.",
+    )
 
     class Meta:
         model = Prize
-        fields = ["position", "name", "description", "retail_value"]
+        fields = ["position", "name", "description", "retail_value", "cash_alternative"]
         read_only_fields = ["position"]
+
+
+class FreeRouteSerializer(serializers.Serializer):
+    """How to enter free of charge by post."""
+
+    instructions = serializers.CharField(max_length=MAX_INSTRUCTIONS, help_text="What to send where.")
+    until = Moment(required=False, help_text="Until when letters count. Left out, it is the end of the sale.")
+
+
+class TermsAdditionSerializer(serializers.ModelSerializer):
+    """What was added to the conditions after publication."""
+
+    class Meta:
+        model = TermsAddition
+        fields = ["text", "published_at"]
 
 
 class TicketsSerializer(serializers.Serializer):
@@ -38,8 +68,8 @@ class TicketsSerializer(serializers.Serializer):
     postal = serializers.IntegerField(help_text="How many of the sold tickets are free entries.")
 
 
-class RaffleSerializer(serializers.ModelSerializer):
-    """A raffle as anyone sees it."""
+class RaffleSummarySerializer(serializers.ModelSerializer):
+    """A raffle in a list: without its conditions, which are long."""
 
     phase = serializers.ChoiceField(choices=Phase.choices)
     prizes = PrizeSerializer(many=True)
@@ -65,7 +95,9 @@ class RaffleSerializer(serializers.ModelSerializer):
                 "alternates",
                 "opens_at",
                 "closes_at",
+                "claim_seconds",
                 "delay_seconds",
+                "commit_within_seconds",
                 "debit_percent",
                 "question",
                 "choices",
@@ -78,6 +110,16 @@ class RaffleSerializer(serializers.ModelSerializer):
             "cancelled_at",
             "cancel_reason",
         ]
+
+
+class RaffleSerializer(RaffleSummarySerializer):
+    """A raffle as anyone sees it."""
+
+    free_route = FreeRouteSerializer(allow_null=True, help_text="Null if nobody can enter free of charge.")
+    additions = TermsAdditionSerializer(many=True, help_text="Added to the conditions since publication, oldest first.")
+
+    class Meta(RaffleSummarySerializer.Meta):
+        fields = [*RaffleSummarySerializer.Meta.fields, "conditions", "additions", "free_route"]
 
 
 class RaffleWriteSerializer(serializers.ModelSerializer):
@@ -93,7 +135,26 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
     alternates = WholeNumber(min_value=0, max_value=MAX_PRIZES, required=False)
     opens_at = Moment()
     closes_at = Moment()
-    delay_seconds = WholeNumber(min_value=1, max_value=MAX_DELAY_SECONDS, required=False)
+    conditions = serializers.CharField(
+        max_length=MAX_CONDITIONS,
+        required=False,
+        allow_blank=True,
+        help_text="Needed for publication. Later they can only be added to.",
+    )
+    free_route = FreeRouteSerializer(required=False, allow_null=True)
+    claim_seconds = WholeNumber(
+        min_value=durations.MIN_CLAIM,
+        max_value=durations.YEAR,
+        required=False,
+        help_text="How long winners have to come forward before their prize can pass on.",
+    )
+    delay_seconds = WholeNumber(min_value=1, max_value=durations.MAX_DELAY, required=False)
+    commit_within_seconds = WholeNumber(
+        min_value=1,
+        max_value=durations.YEAR,
+        required=False,
+        help_text="The entries are fixed so soon after the end of the sale; otherwise everyone is refunded.",
+    )
     debit_percent = WholeNumber(
         min_value=0,
         max_value=100,
@@ -126,7 +187,11 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
             "alternates",
             "opens_at",
             "closes_at",
+            "conditions",
+            "free_route",
+            "claim_seconds",
             "delay_seconds",
+            "commit_within_seconds",
             "prizes",
             "question",
             "choices",
@@ -140,20 +205,20 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
             raise serializers.ValidationError(f"{value} is reserved. Choose another.", code="reserved")
         return value
 
-    def validate_delay_seconds(self, value: int) -> int:
-        """Require the delay that this installation promises."""
-        if value < settings.DRAW_DELAY_SECONDS:
-            raise serializers.ValidationError(f"At least {settings.DRAW_DELAY_SECONDS} seconds.", code="too_short")
-        return value
-
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Apply the rules between fields, and name every fault."""
         if not self.partial:
             attrs.setdefault("delay_seconds", settings.DRAW_DELAY_SECONDS)
         value = {name: attrs.get(name, getattr(self.instance, name, None)) for name in Raffle.TERMS}
-        faults: dict[str, serializers.ErrorDetail] = {}
+        if "free_route" in attrs:
+            route = attrs["free_route"] or {"instructions": "", "until": None}
+            route.setdefault("until", value["closes_at"])
+            value |= {f"free_route_{name}": each for name, each in route.items()}
+        faults: dict[str, Any] = {}
         for field, code, detail in terms.faults(value):
-            faults.setdefault(field, serializers.ErrorDetail(detail, code=code))
+            name, _, member = field.partition(".")
+            at = faults.setdefault(name, {}) if member else faults
+            at.setdefault(member or name, serializers.ErrorDetail(detail, code=code))
         if faults:
             raise serializers.ValidationError(faults)
         return attrs

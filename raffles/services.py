@@ -1,6 +1,6 @@
 """Writes of raffles, shared by the API, the back office, commands and tasks."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -15,22 +15,25 @@ from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import Actor, record
 from luxewin.clock import database_now
 from luxewin.lines import one_line
-from raffles import questions
+from raffles import questions, terms
 from raffles.errors import TermsFixed, WrongPhase
-from raffles.models import Prize, Raffle, TicketCounter
-from raffles.signals import raffle_cancelled, raffle_closed, raffle_published
+from raffles.models import MAX_ADDITION, Prize, Raffle, TermsAddition, TicketCounter
+from raffles.signals import conditions_added, raffle_cancelled, raffle_closed, raffle_published
 from raffles.slugs import is_reserved
-from raffles.terms import currency_faults, price_faults
 
 SYMBOLS = regex.compile(r"\p{S}+")
 
 
-def create_raffle(*, prizes: Sequence[dict[str, Any]], actor: Actor | None = None, **terms: Any) -> Raffle:
-    """Make a draft with its prizes; `terms` are validated fields of `Raffle`. Raise InvalidInput on a used slug."""
-    terms["slug"] = terms.get("slug") or _free_slug(terms["title"])
-    terms["answer"] = questions.normalised(terms.get("answer", ""))
-    with transaction.atomic(), _slug_is_free(terms["slug"]):
-        raffle = Raffle.objects.create(**terms)
+def create_raffle(*, prizes: Sequence[dict[str, Any]], actor: Actor | None = None, **values: Any) -> Raffle:
+    """Make a draft with its prizes. Raise InvalidInput on a used slug.
+
+    `values` are validated fields of `Raffle`; `free_route` is `{instructions, until}` or None.
+    """
+    columns = _columns(values)
+    columns["slug"] = columns.get("slug") or _free_slug(columns["title"])
+    columns["answer"] = questions.normalised(columns.get("answer", ""))
+    with transaction.atomic(), _slug_is_free(columns["slug"]):
+        raffle = Raffle.objects.create(**columns)
         _replace_prizes(raffle, prizes)
         record("raffle.created", raffle, actor=actor, after={"status": raffle.status, "title": raffle.title})
     return raffle
@@ -46,11 +49,12 @@ def update_raffle(
     with transaction.atomic(), _slug_is_free(changes.get("slug", "")):
         raffle = _locked(raffle_id)
         if raffle.status != Raffle.Status.DRAFT:
-            fixed = sorted(set(changes) & set(Raffle.TERMS)) + (["prizes"] if prizes is not None else [])
+            fixed = sorted(set(changes) & {*Raffle.TERMS, "free_route"}) + (["prizes"] if prizes is not None else [])
             if fixed:
                 raise TermsFixed("The terms of a published raffle cannot be changed.", fields=fixed)
         if not changes and prizes is None:
             return raffle
+        changes = _columns(changes)
         if "answer" in changes:
             changes["answer"] = questions.normalised(changes["answer"])
         before = _told(raffle, changes)
@@ -61,6 +65,23 @@ def update_raffle(
             _replace_prizes(raffle, prizes)
         record("raffle.updated", raffle, actor=actor, before=before, after=_told(raffle, changes))
     return raffle
+
+
+def _columns(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values by column, long texts with the line ends that everybody hashes."""
+    columns = dict(values)
+    if "free_route" in columns:
+        route = columns.pop("free_route") or {"instructions": "", "until": None}
+        columns |= {f"free_route_{name}": value for name, value in route.items()}
+    for name in ("conditions", "free_route_instructions"):
+        if name in columns:
+            columns[name] = _text(columns[name])
+    return columns
+
+
+def _text(text: str) -> str:
+    """Return it without blank ends, and with one kind of line end, whatever browser it was typed in."""
+    return text.replace("\r\n", "\n").strip()
 
 
 def _told(raffle: Raffle, names: Iterable[str]) -> dict[str, str]:
@@ -124,6 +145,27 @@ def void_raffle(raffle_id: UUID, *, reason: str) -> None:
             "Only a raffle whose entries are fixed and not drawn can be void.", raffle_status=raffle.status
         )
     _cancel(raffle, reason, None)
+
+
+def add_to_conditions(raffle_id: UUID, *, text: str, actor: Actor | None = None) -> TermsAddition:
+    """Add a public, dated text to the conditions of a published raffle; its entrants are mailed by a receiver.
+
+    It stays as it is. Raise WrongPhase unless the raffle is published, InvalidInput on a text that is blank or too
+    long.
+    """
+    text = _text(text)
+    if not text:
+        raise InvalidInput.of("text", "required", "Write what is added to the conditions.")
+    if len(text) > MAX_ADDITION:
+        raise InvalidInput.of("text", "max_length", f"At most {MAX_ADDITION} characters.")
+    with transaction.atomic():
+        raffle = _locked(raffle_id)
+        if raffle.status != Raffle.Status.PUBLISHED:
+            raise WrongPhase("Only a published raffle can have additions.", raffle_status=raffle.status)
+        addition = TermsAddition.objects.create(raffle=raffle, text=text)
+        conditions_added.send(Raffle, raffle=raffle, addition=addition, actor=actor)
+        record("raffle.conditions_added", raffle, actor=actor, after={"addition": str(addition.pk), "text": text})
+    return addition
 
 
 def _cancel(raffle: Raffle, reason: str, actor: Actor | None) -> None:
@@ -195,18 +237,11 @@ def _free_slug(title: str) -> str:
 def faults_of_draft(raffle: Raffle) -> list[dict[str, str]]:
     """Return everything that prevents the sale of a draft, as {field, code, detail}. Cost: two queries."""
     positions = list(raffle.prizes.values_list("position", flat=True))
-    rules: list[tuple[str, str, str, Callable[[], bool]]] = [
-        ("closes_at", "in_the_past", "The end of the sale has passed.", lambda: raffle.closes_at <= database_now()),
-        ("prizes", "required", "Add at least one prize.", lambda: not positions),
-        (
-            "prizes",
-            "positions",
-            "Number the prizes 1, 2, 3, …",
-            lambda: positions != list(range(1, len(positions) + 1)),
-        ),
-        ("capacity", "too_small", "There are fewer tickets than prizes.", lambda: raffle.capacity < len(positions)),
-    ]
-    found = [(field, code, detail) for field, code, detail, broken in rules if broken()]
-    found += [*currency_faults(raffle.currency), *price_faults(raffle.ticket_price, raffle.currency)]
-    found += questions.faults(raffle.question, raffle.choices, raffle.answer)
+    found = []
+    if raffle.closes_at <= database_now():
+        found.append(("closes_at", "in_the_past", "The end of the sale has passed."))
+    if not raffle.conditions.strip():
+        found.append(("conditions", "required", "Write the entry conditions: later you can only add to them."))
+    found += terms.faults_of_prizes(positions, raffle.capacity, raffle.alternates)
+    found += terms.faults({name: getattr(raffle, name) for name in Raffle.TERMS})
     return [{"field": field, "code": code, "detail": detail} for field, code, detail in found]

@@ -19,7 +19,7 @@ from raffles import services
 from raffles.filters import RaffleFilter
 from raffles.models import Raffle
 from raffles.querysets import RaffleQuerySet
-from raffles.serializers import CancelSerializer, RaffleSerializer, RaffleWriteSerializer
+from raffles.serializers import CancelSerializer, RaffleSerializer, RaffleSummarySerializer, RaffleWriteSerializer
 
 
 class RafflePages(CursorPages):
@@ -37,7 +37,6 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     """Raffles: read by anyone, written by raffle managers. `{id}` is an id or a slug."""
 
     queryset = Raffle.objects.none()
-    serializer_class = RaffleSerializer
     pagination_class = RafflePages
     filterset_class = RaffleFilter
     lookup_value_regex = "[-A-Za-z0-9_]+"
@@ -48,6 +47,10 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         "cancel": "raffles.cancel_raffle",
     }
 
+    def get_serializer_class(self) -> type[RaffleSummarySerializer]:
+        """Leave conditions out of lists."""
+        return RaffleSummarySerializer if self.action == "list" else RaffleSerializer
+
     def get_permissions(self) -> list[BasePermission]:
         """Allow reading to all; each write has its named permission."""
         right = self.PERMISSION_BY_ACTION.get(self.action or "")
@@ -57,7 +60,7 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         """Include drafts for people who may change them."""
         sees_drafts = self.action != "list" and may(self.request, "raffles.change_raffle")
         raffles = Raffle.objects.all() if sees_drafts else Raffle.objects.public()
-        return raffles.for_display()
+        return raffles.for_display() if self.action == "list" else raffles.in_full()
 
     def get_object(self) -> Raffle:
         """Return the raffle by id or slug; 404 for anything else."""
@@ -67,6 +70,7 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         return found
 
     # A text search reads every row; without one, an index gives the page.
+    @extend_schema(responses=RaffleSummarySerializer(many=True))
     @limited("120/m", when=lambda request: "search" in request.query_params)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List past, present and future raffles, soonest to close first."""
@@ -106,4 +110,4 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         return Response(self._shown(raffle))
 
     def _shown(self, raffle: Raffle) -> dict[str, Any]:
-        return RaffleSerializer(Raffle.objects.for_display().get(pk=raffle.pk)).data
+        return RaffleSerializer(Raffle.objects.in_full().get(pk=raffle.pk)).data

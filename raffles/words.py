@@ -8,9 +8,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from luxewin.money import as_text
+from raffles.durations import span
 from raffles.models import Raffle
-
-UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 def in_words(raffle: Raffle, now: datetime) -> Iterator[tuple[str, str]]:
@@ -29,10 +28,20 @@ def in_words(raffle: Raffle, now: datetime) -> Iterator[tuple[str, str]]:
     on_sale = raffle.closes_at - max(raffle.opens_at, now)
     closes = f"{moment(raffle.closes_at)}, {span(on_sale)} on sale"
     yield "On sale until", closes if on_sale > timedelta() else f"{moment(raffle.closes_at)}, which has passed"
+    yield "Entry conditions", raffle.conditions or "None yet"
+    route = raffle.free_route
+    yield (
+        "Free entry by post",
+        f"{route['instructions']}\nLetters count until {moment(route['until'])}." if route else "None",
+    )
+    within = span(timedelta(seconds=raffle.commit_within_seconds))
+    yield "Entries are fixed within", f"{within} after the end of the sale; later everyone is refunded"
     yield "Wait before the draw", f"{span(timedelta(seconds=raffle.delay_seconds))} after the entries are fixed"
     for prize in raffle.prizes.all():
         worth = "" if prize.retail_value is None else f", worth {as_text(prize.retail_value, currency)}"
-        yield f"Prize {prize.position}", f"{prize.name}{worth}"
+        cash = "" if prize.cash_alternative is None else f", or {as_text(prize.cash_alternative, currency)} in cash"
+        yield f"Prize {prize.position}", f"{prize.name}{worth}{cash}"
+    yield "Time to claim a prize", span(timedelta(seconds=raffle.claim_seconds))
     yield "Reserve winners", str(raffle.alternates) if raffle.alternates else "None"
     yield "Question", raffle.question or "None"
     if raffle.question:
@@ -43,7 +52,7 @@ def in_words(raffle: Raffle, now: datetime) -> Iterator[tuple[str, str]]:
 def digest(raffle: Raffle) -> str:
     """Return a digest of all terms and prizes, which proves that agreed terms have not changed. Cost: one query."""
     terms = [repr(getattr(raffle, name)) for name in Raffle.TERMS]
-    prizes = raffle.prizes.values_list("position", "name", "description", "retail_value")
+    prizes = raffle.prizes.values_list("position", "name", "description", "retail_value", "cash_alternative")
     return hashlib.sha256(repr((terms, list(prizes))).encode()).hexdigest()
 
 
@@ -51,13 +60,3 @@ def moment(at: datetime) -> str:
     """Format as `Tuesday 1 December 2026, 09:00 UTC`."""
     local = timezone.localtime(at)
     return f"{date_format(local, 'l j F Y, H:i')} {local:%Z}"
-
-
-def span(length: timedelta) -> str:
-    """Format as `2 days and 4 hours`: the two largest units."""
-    left, parts = max(0, round(length.total_seconds())), []
-    for seconds, name in UNITS:
-        count, left = divmod(left, seconds)
-        if count:
-            parts.append(f"{count:,} {name}{'' if count == 1 else 's'}")
-    return " and ".join(parts[:2]) or "0 seconds"

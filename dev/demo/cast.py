@@ -9,6 +9,9 @@ HOLD_SECONDS = 10  # how long the abandoned checkout keeps its tickets
 SALE_SECONDS = 10  # least sale time of the raffle that closes by time
 DELAY_SECONDS = 3  # from the commitment of the entries to the beacon's round
 
+CONDITIONS = "Open to adults. Winners are told by e-mail, and show who they are before a prize is handed over."
+FREE_ROUTE = {"instructions": "Send a letter with your name and e-mail address to: LuxeWin, 1 Example Street, London."}
+
 # Terms as `raffles/create` takes them, except for the times, which depend on when the story is told.
 RAFFLES: dict[str, dict[str, Any]] = {
     SELLS_OUT: {
@@ -19,7 +22,10 @@ RAFFLES: dict[str, dict[str, Any]] = {
         "currency": "gbp",
         "capacity": 20,
         "max_per_person": 6,
-        "prizes": [{"name": "Omega Speedmaster Professional, sapphire", "retail_value": 810_000}],
+        "conditions": CONDITIONS,
+        "prizes": [
+            {"name": "Omega Speedmaster Professional, sapphire", "retail_value": 810_000, "cash_alternative": 700_000}
+        ],
     },
     CLOSES_BY_TIME: {
         "title": "Harvest week in Burgundy",
@@ -29,6 +35,8 @@ RAFFLES: dict[str, dict[str, Any]] = {
         "currency": "eur",
         "capacity": 400,
         "max_per_person": 25,
+        "conditions": CONDITIONS,
+        "free_route": FREE_ROUTE,
         "prizes": [
             {"name": "Seven nights for two at Château de Gilly", "retail_value": 490_000},
             {"name": "A barrel of Gevrey-Chambertin, bottled for you", "retail_value": 310_000},
@@ -43,6 +51,7 @@ RAFFLES: dict[str, dict[str, Any]] = {
         "currency": "usd",
         "capacity": 300,
         "max_per_person": 20,
+        "conditions": CONDITIONS,
         "prizes": [{"name": "Three days with a Ferrari 296 GTB", "retail_value": 620_000}],
         "question": "Where are Ferraris built?",
         "choices": ["Sant'Agata", "Maranello", "Crewe"],

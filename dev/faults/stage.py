@@ -39,6 +39,7 @@ TERMS: dict[str, Any] = {
     "currency": "gbp",
     "capacity": 100_000,
     "max_per_person": 50_000,
+    "conditions": "For the faults.",
     "prizes": [{"name": "The watch"}],
 }
 

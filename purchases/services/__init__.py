@@ -1,5 +1,6 @@
 """Writes of purchases: hold, pay, enter, settle, expire, refund. `docs/architecture.md` describes the steps."""
 
+from purchases.services.additions import tell_of_addition
 from purchases.services.customers import update_changed_customer
 from purchases.services.disputes import note_dispute
 from purchases.services.doubles import (
@@ -88,6 +89,7 @@ __all__ = [
     "store_kept_event",
     "stored_events",
     "sync_object",
+    "tell_of_addition",
     "unsettled",
     "update_changed_customer",
     "void_purchase",

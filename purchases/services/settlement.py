@@ -26,7 +26,6 @@ from purchases.services.spending import lock_limits
 from purchases.services.stripe_sync import About, note_change
 from purchases.services.transitions import move_payment
 from raffles.models import Raffle
-from raffles.terms import LATEST
 
 log = logging.getLogger(__name__)
 # Not FAILED: its intent can turn out to have been paid nevertheless.
@@ -132,8 +131,7 @@ def _wait_for_bank(purchase: Purchase, payment: Payment) -> None:
         note_change((About.INTENT, str(payment.intent_id)))
     raffle = purchase.raffle
     if purchase.status == Purchase.Status.PENDING and may_wait(purchase):
-        # A raffle from before times had bounds may close in the last year that a date can have.
-        last_moment = min(raffle.closes_at, LATEST) + timedelta(seconds=settings.HOLD_SECONDS)
+        last_moment = raffle.closes_at + timedelta(seconds=settings.HOLD_SECONDS)
         purchase.status, purchase.expires_at = Purchase.Status.PROCESSING, last_moment
         purchase.save(update_fields=["status", "expires_at"])
         record("purchase.processing", purchase, before={"status": "pending"}, after={"status": purchase.status})

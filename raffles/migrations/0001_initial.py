@@ -7,6 +7,7 @@ import django.db.models.functions.datetime
 import luxewin.ids
 import luxewin.lines
 import luxewin.public_urls
+import raffles.fields
 from django.db import migrations, models
 
 
@@ -26,6 +27,7 @@ class Migration(migrations.Migration):
                 ('name', luxewin.lines.LineField(max_length=120)),
                 ('description', models.TextField(blank=True, max_length=4000)),
                 ('retail_value', models.PositiveBigIntegerField(blank=True, help_text='In the same unit as the ticket price.', null=True)),
+                ('cash_alternative', models.PositiveBigIntegerField(blank=True, help_text='Paid instead if the winner prefers it; in the unit of the ticket price.', null=True)),
             ],
             options={
                 'ordering': ['position'],
@@ -47,9 +49,14 @@ class Migration(migrations.Migration):
                 ('max_per_person', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1)], verbose_name='tickets per person at most')),
                 ('min_tickets', models.PositiveIntegerField(default=0, help_text='If fewer are sold, everyone is refunded and there is no draw.', verbose_name='minimum tickets')),
                 ('alternates', models.PositiveSmallIntegerField(default=2, help_text='How many are picked to take over a prize if a winner drops out.', verbose_name='reserve winners')),
-                ('opens_at', models.DateTimeField(verbose_name='on sale from')),
-                ('closes_at', models.DateTimeField(verbose_name='on sale until')),
+                ('opens_at', raffles.fields.WholeSecondField(verbose_name='on sale from')),
+                ('closes_at', raffles.fields.WholeSecondField(verbose_name='on sale until')),
+                ('conditions', models.TextField(blank=True, help_text='Needed for publication. Later on you can only add to them: each addition is public and mailed.', max_length=50000, verbose_name='entry conditions')),
+                ('free_route_instructions', models.TextField(blank=True, help_text='What to send where. Empty: there is no free entry.', max_length=4000, verbose_name='free entry by post')),
+                ('free_route_until', raffles.fields.WholeSecondField(blank=True, help_text='While tickets are on sale; needed with free entry.', null=True, verbose_name='letters count until')),
+                ('claim_seconds', models.PositiveIntegerField(db_default=1209600, default=1209600, help_text='How long winners have to come forward before their prize can pass on. 1209600 is 14 days.', verbose_name='time to claim a prize (seconds)')),
                 ('delay_seconds', models.PositiveIntegerField(help_text='From when the entries are fixed and published until the random number that decides the draw.', verbose_name='wait before the draw (seconds)')),
+                ('commit_within_seconds', models.PositiveIntegerField(db_default=604800, default=604800, help_text='After the end of the sale. Later there is no draw and everyone is refunded. 604800 is 7 days.', verbose_name='fix the entries within (seconds)')),
                 ('question', luxewin.lines.LineField(blank=True, help_text='A question of skill that every buyer must answer.', max_length=300)),
                 ('choices', models.JSONField(blank=True, default=list, help_text='Without any, buyers type their answer.', verbose_name='answers to choose from')),
                 ('answer', luxewin.lines.LineField(blank=True, help_text='Buyers never see it.', max_length=200, verbose_name='right answer')),
@@ -66,8 +73,19 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-created_at'],
                 'permissions': [('publish_raffle', 'Can publish a raffle'), ('cancel_raffle', 'Can cancel a raffle')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('ticket_price__gte', 1), ('ticket_price__lte', 99999999)), name='raffle_price'), models.CheckConstraint(condition=models.Q(('capacity__gte', 1), ('capacity__lte', 100000000)), name='raffle_capacity'), models.CheckConstraint(condition=models.Q(('max_per_person__gte', 1)), name='raffle_max_per_person'), models.CheckConstraint(condition=models.Q(('min_tickets__lte', models.F('capacity'))), name='raffle_min_tickets'), models.CheckConstraint(condition=models.Q(('closes_at__gt', models.F('opens_at'))), name='raffle_closes_after_opening'), models.CheckConstraint(condition=models.Q(('debit_percent__lte', 100)), name='raffle_debit_percent'), models.CheckConstraint(condition=models.Q(('question', ''), models.Q(('answer', ''), _negated=True), _connector='OR'), name='raffle_question_has_answer')],
-                'indexes': [models.Index(condition=models.Q(('status', 'published')), fields=['closes_at', 'id'], name='raffle_published'), models.Index(condition=models.Q(('closed_at', None), ('status', 'published')), fields=['closes_at'], name='raffle_to_close')],
+            },
+        ),
+        migrations.CreateModel(
+            name='TermsAddition',
+            fields=[
+                ('id', models.UUIDField(default=luxewin.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('text', models.TextField(max_length=4000)),
+                ('published_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+            ],
+            options={
+                'verbose_name': 'addition to the conditions',
+                'verbose_name_plural': 'additions to the conditions',
+                'ordering': ['published_at', 'id'],
             },
         ),
         migrations.CreateModel(
@@ -80,17 +98,99 @@ class Migration(migrations.Migration):
                 ('postal', models.PositiveIntegerField(default=0, help_text='How many of the sold tickets are free entries.')),
                 ('selling', models.BooleanField(default=True)),
             ],
-            options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('held__gte', 0)), name='counter_held_not_negative'), models.CheckConstraint(condition=models.Q(('sold__gte', 0)), name='counter_sold_not_negative'), models.CheckConstraint(condition=models.Q(('capacity__gte', django.db.models.expressions.CombinedExpression(models.F('held'), '+', models.F('sold')))), name='counter_never_oversold'), models.CheckConstraint(condition=models.Q(('postal__lte', models.F('sold'))), name='counter_postal_of_sold')],
-            },
+        ),
+        migrations.AddIndex(
+            model_name='raffle',
+            index=models.Index(condition=models.Q(('status', 'published')), fields=['closes_at', 'id'], name='raffle_published'),
+        ),
+        migrations.AddIndex(
+            model_name='raffle',
+            index=models.Index(condition=models.Q(('closed_at', None), ('status', 'published')), fields=['closes_at'], name='raffle_to_close'),
+        ),
+        migrations.AddConstraint(
+            model_name='raffle',
+            constraint=models.CheckConstraint(condition=models.Q(('ticket_price__gte', 1), ('ticket_price__lte', 99999999)), name='raffle_price'),
+        ),
+        migrations.AddConstraint(
+            model_name='raffle',
+            constraint=models.CheckConstraint(condition=models.Q(('capacity__gte', 1), ('capacity__lte', 100000000)), name='raffle_capacity'),
+        ),
+        migrations.AddConstraint(
+            model_name='raffle',
+            constraint=models.CheckConstraint(condition=models.Q(('max_per_person__gte', 1), ('max_per_person__lte', models.F('capacity'))), name='raffle_max_per_person'),
+        ),
+        migrations.AddConstraint(
+            model_name='raffle',
+            constraint=models.CheckConstraint(condition=models.Q(('min_tickets__lte', models.F('capacity'))), name='raffle_min_tickets'),
+        ),
+        migrations.AddConstraint(
+            model_name='raffle',
+            constraint=models.CheckConstraint(condition=models.Q(('closes_at__gt', models.F('opens_at'))), name='raffle_closes_after_opening'),
+        ),
+        migrations.AddConstraint(
+            model_name='raffle',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('free_route_instructions', ''), ('free_route_until', None)), models.Q(('free_route_until__isnull', False), models.Q(('free_route_instructions', ''), _negated=True), ('free_route_until__gt', models.F('opens_at')), ('free_route_until__lte', models.F('closes_at'))), _connector='OR'), name='raffle_free_route'),
+        ),
+        migrations.AddConstraint(
+            model_name='raffle',
+            constraint=models.CheckConstraint(condition=models.Q(('claim_seconds__range', (86400, 31536000))), name='raffle_claim_seconds'),
+        ),
+        migrations.AddConstraint(
+            model_name='raffle',
+            constraint=models.CheckConstraint(condition=models.Q(('delay_seconds__range', (1, 604800))), name='raffle_delay_seconds'),
+        ),
+        migrations.AddConstraint(
+            model_name='raffle',
+            constraint=models.CheckConstraint(condition=models.Q(('commit_within_seconds__range', (1, 31536000))), name='raffle_commit_within'),
+        ),
+        migrations.AddConstraint(
+            model_name='raffle',
+            constraint=models.CheckConstraint(condition=models.Q(('debit_percent__lte', 100)), name='raffle_debit_percent'),
+        ),
+        migrations.AddConstraint(
+            model_name='raffle',
+            constraint=models.CheckConstraint(condition=models.Q(('question', ''), models.Q(('answer', ''), _negated=True), _connector='OR'), name='raffle_question_has_answer'),
         ),
         migrations.AddField(
             model_name='prize',
             name='raffle',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='prizes', to='raffles.raffle'),
         ),
+        migrations.AddField(
+            model_name='termsaddition',
+            name='raffle',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='additions', to='raffles.raffle'),
+        ),
+        migrations.AddConstraint(
+            model_name='ticketcounter',
+            constraint=models.CheckConstraint(condition=models.Q(('held__gte', 0)), name='counter_held_not_negative'),
+        ),
+        migrations.AddConstraint(
+            model_name='ticketcounter',
+            constraint=models.CheckConstraint(condition=models.Q(('sold__gte', 0)), name='counter_sold_not_negative'),
+        ),
+        migrations.AddConstraint(
+            model_name='ticketcounter',
+            constraint=models.CheckConstraint(condition=models.Q(('capacity__gte', django.db.models.expressions.CombinedExpression(models.F('held'), '+', models.F('sold')))), name='counter_never_oversold'),
+        ),
+        migrations.AddConstraint(
+            model_name='ticketcounter',
+            constraint=models.CheckConstraint(condition=models.Q(('postal__lte', models.F('sold'))), name='counter_postal_of_sold'),
+        ),
         migrations.AddConstraint(
             model_name='prize',
             constraint=models.UniqueConstraint(fields=('raffle', 'position'), name='prize_position'),
+        ),
+        migrations.AddConstraint(
+            model_name='prize',
+            constraint=models.CheckConstraint(condition=models.Q(('retail_value', None), ('retail_value__lte', 1000000000000), _connector='OR'), name='prize_value'),
+        ),
+        migrations.AddConstraint(
+            model_name='prize',
+            constraint=models.CheckConstraint(condition=models.Q(('cash_alternative', None), ('cash_alternative__lte', 1000000000000), _connector='OR'), name='prize_cash_alternative'),
+        ),
+        migrations.AddConstraint(
+            model_name='termsaddition',
+            constraint=models.CheckConstraint(condition=models.Q(('text', ''), _negated=True), name='addition_has_text'),
         ),
     ]

@@ -14,4 +14,5 @@ class Migration(migrations.Migration):
         "prizes_are_fixed",
         "is_fixed_once_public",
         "frozen_sales_are_over",
+        "terms_additions_are_kept",
     )

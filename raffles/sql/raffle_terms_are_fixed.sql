@@ -7,11 +7,15 @@ BEGIN
         ROW(
             OLD.slug, OLD.title, OLD.ticket_price, OLD.currency, OLD.capacity,
             OLD.max_per_person, OLD.min_tickets, OLD.alternates, OLD.opens_at, OLD.closes_at,
-            OLD.delay_seconds, OLD.published_at, OLD.question, OLD.choices, OLD.answer, OLD.debit_percent
+            OLD.delay_seconds, OLD.published_at, OLD.question, OLD.choices, OLD.answer, OLD.debit_percent,
+            OLD.conditions, OLD.free_route_instructions, OLD.free_route_until, OLD.claim_seconds,
+            OLD.commit_within_seconds
         ) IS NOT DISTINCT FROM ROW(
             NEW.slug, NEW.title, NEW.ticket_price, NEW.currency, NEW.capacity,
             NEW.max_per_person, NEW.min_tickets, NEW.alternates, NEW.opens_at, NEW.closes_at,
-            NEW.delay_seconds, NEW.published_at, NEW.question, NEW.choices, NEW.answer, NEW.debit_percent
+            NEW.delay_seconds, NEW.published_at, NEW.question, NEW.choices, NEW.answer, NEW.debit_percent,
+            NEW.conditions, NEW.free_route_instructions, NEW.free_route_until, NEW.claim_seconds,
+            NEW.commit_within_seconds
         )
         AND NEW.status <> 'draft'
     ) THEN

@@ -46,6 +46,9 @@ def sheet():
         "closes_at_0": f"{closes:%Y-%m-%d}",
         "closes_at_1": "10:00",
         "alternates": "2",
+        "conditions": "Adults only.",
+        "claim_seconds": "1209600",
+        "commit_within_seconds": "604800",
         "delay_seconds": "3600",
         "question": "",
         "choices": "",
@@ -202,7 +205,8 @@ def test_what_is_no_price_in_its_currency_is_refused(typed, desk, sheet):
 def test_before_publication_a_page_says_in_words_what_will_be_fixed(desk, draft):
     opens = timezone.now() - timedelta(minutes=1)
     raffle = draft(
-        opens_at=opens, min_tickets=10, prizes=[{"name": "A watch", "retail_value": 450_000}],
+        opens_at=opens, closes_at=opens + timedelta(days=2, hours=4, minutes=5), min_tickets=10,
+        prizes=[{"name": "A watch", "retail_value": 450_000, "cash_alternative": 400_000}],
         question="Which is a city?", choices=["Rome", "Po"], answer="Rome",
     )  # fmt: skip
     chosen = {"action": "publish", "_selected_action": [str(raffle.pk)]}
@@ -218,10 +222,12 @@ def test_before_publication_a_page_says_in_words_what_will_be_fixed(desk, draft)
         *(
             "4,500.00 GBP",
             "10: if fewer are sold, everyone is refunded",
-            "1 day on sale",
+            "2 days and 4 hours on sale",
             "Rome | Po",
             "Reserve winners",
         ),
+        *("or 4,000.00 GBP in cash", "Adults only.", "Write to us.", "Letters count until", "14 days"),
+        "7 days after the end of the sale; later everyone is refunded",
         "UTC",
         "3 seconds after the entries are fixed",
         "Nobody can change any of this",

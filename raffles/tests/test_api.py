@@ -19,7 +19,7 @@ def body(terms):
     """What `raffles/create` takes."""
 
     def make(**changes: Any) -> dict[str, Any]:
-        values = terms(**{"delay_seconds": 60} | changes)
+        values = terms(**{"delay_seconds": 60, "max_per_person": 50, "free_route": None} | changes)
         return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in values.items()}
 
     return make

@@ -5,7 +5,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from django.conf import settings
+from django.conf import settings as project
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
@@ -13,7 +13,7 @@ from luxewin.tests.asking import nothing_written
 from raffles import catalogues
 from raffles.models import Raffle
 
-SHIPPED = settings.BASE_DIR / "raffles" / "catalogue"
+SHIPPED = project.BASE_DIR / "raffles" / "catalogue"
 ROW = {
     "slug": "watch",
     "title": "A watch",
@@ -24,9 +24,16 @@ ROW = {
     "max_per_person": 10,
     "opens_in": "PT0S",
     "closes_in": "P1D",
+    "conditions": "Adults only.",
     "prizes": [{"name": "The watch"}],
 }
 HEAD = "slug,title,category,ticket_price,currency,capacity,max_per_person,opens_in,closes_in,prizes\n"
+
+
+@pytest.fixture(autouse=True)
+def usual_delay(settings):
+    """The delay of rows that name none, as outside of tests."""
+    settings.DRAW_DELAY_SECONDS = 60
 
 
 def _load(path: Path | None = None, *arguments: str) -> str:
@@ -73,6 +80,9 @@ def test_the_csv_example_loads(db):
         "Wine tasting for two in Montalcino",
     ]
     assert (villa.ticket_price, villa.capacity, villa.status) == (600, 3000, "draft")
+    assert villa.conditions.startswith("Open to adults")
+    assert villa.free_route["instructions"].startswith("Send a letter")
+    assert villa.free_route["until"] == villa.closes_at
 
 
 def test_json_and_csv_give_the_same_raffle(file, db):

@@ -311,7 +311,6 @@ def test_no_contract_is_deployed_beside_one_that_the_settings_name(anchored, set
 
 
 IMPOSSIBLE = {
-    "alternates": ({"alternates": MAX_PICKS - 1}, f"more than {MAX_PICKS}"),
     "delay_seconds": ({"delay_seconds": 2}, "less than the beacon's period"),
     "title": ({"title": " "}, "title is not a text"),
     "prizes.1.name": ({"prizes": [{"name": " "}]}, "prizes.1.name is not a text"),

@@ -42,6 +42,7 @@ def sold_out(entries: int) -> UUID:
         max_per_person=sum(sizes),
         opens_at=timezone.now(),
         closes_at=timezone.now() + timedelta(days=1),
+        conditions="For measurements.",
         delay_seconds=3,
         prizes=[{"name": f"Prize {number}"} for number in range(1, PRIZES + 1)],
     )

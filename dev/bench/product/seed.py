@@ -39,6 +39,7 @@ def publish(number: int) -> "Raffle":
         max_per_person=MAX_TICKETS,
         opens_at=now,
         closes_at=now + timedelta(days=1 + number),
+        conditions="For measurements.",
         delay_seconds=60,
         prizes=[{"name": "The watch"}],
     )

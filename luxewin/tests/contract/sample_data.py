@@ -167,8 +167,10 @@ def _terms(world: World) -> dict[str, Any]:
         "max_per_person": 50,
         "opens_at": opens.isoformat(),
         "closes_at": (opens + timedelta(days=1)).isoformat(),
+        "conditions": "Adults only.",
+        "free_route": {"instructions": "Write to us.", "until": (opens + timedelta(hours=12)).isoformat()},
         "delay_seconds": 60,
-        "prizes": [{"name": "The watch"}],
+        "prizes": [{"name": "The watch", "retail_value": 5, "cash_alternative": 4}],
     }
 
 
