@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from luxewin.api.fields import Identifier, WholeNumber
+from luxewin.api.fields import Digest, Identifier, WholeNumber
 from purchases.models import Purchase
 
 MAX_QUANTITY = 1_000
@@ -18,6 +18,11 @@ class CreateSerializer(serializers.Serializer):
     quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
     answer = serializers.CharField(
         max_length=200, required=False, help_text="The answer to the raffle's question, if it has one."
+    )
+    holder = Digest(
+        required=False,
+        help_text="SHA-256 of 32 random bytes that the device made for this purchase and keeps: 64 lower-case hex "
+        "digits. Without it the server makes them, and gives them with the receipt.",
     )
 
 

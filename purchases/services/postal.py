@@ -21,6 +21,7 @@ from luxewin.audit.services import record_all
 from luxewin.clock import database_now
 from luxewin.tasks.queue import enqueue
 from purchases import errors
+from purchases.holders import holder_of
 from purchases.models import PersonTally, PostalEntry, Purchase
 from purchases.services.counters import count_free, raise_tallies
 from purchases.services.hold_errors import not_available
@@ -137,7 +138,10 @@ def tell_entrants(purchase_ids: list[str]) -> None:
 
 
 def _purchase(raffle: Raffle, letter: PostalEntryRow) -> Purchase:
+    holder, nonce = holder_of(None)
     purchase = Purchase(
+        holder=holder,
+        nonce=nonce,
         raffle=raffle,
         buyer=letter.entrant,
         route=Purchase.Route.POSTAL,
