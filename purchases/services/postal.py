@@ -133,7 +133,10 @@ def _write(raffle_id: UUID, letters: Sequence[PostalEntryRow], actor: User) -> l
 def tell_entrants(purchase_ids: list[str]) -> None:
     """Notify the people whose letters were entered. Idempotent."""
     entered = Purchase.objects.paid().filter(pk__in=purchase_ids).select_related("buyer", "raffle")
-    news = ((each.buyer, each.pk, {"raffle": each.raffle.title, "tickets": each.tickets}) for each in entered)
+    news = (
+        (each.buyer, each.pk, {"raffle": each.raffle.title, "tickets": each.tickets, "purchase": str(each.pk)})
+        for each in entered
+    )
     notify_all("free_entry", news)
 
 

@@ -49,7 +49,18 @@ def test_another_holder_under_the_same_key_is_another_request(api, alice, on_sal
 
 @pytest.mark.parametrize(
     "holder",
-    ["", "0" * 63, "0" * 65, "A" * 64, "0x" + "0" * 62, "0" * 63 + "\n", " " + "0" * 63, "\u0660" * 64, int("1" * 64), None],
+    [
+        "",
+        "0" * 63,
+        "0" * 65,
+        "A" * 64,
+        "0x" + "0" * 62,
+        "0" * 63 + "\n",
+        " " + "0" * 63,
+        "\u0660" * 64,
+        int("1" * 64),
+        None,
+    ],
 )
 def test_a_malformed_holder_names_its_field_and_holds_nothing(api, alice, on_sale, new_key, holder):
     raffle = on_sale()
