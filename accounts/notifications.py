@@ -28,6 +28,8 @@ TOKENS: dict[str, Callable[[Notification], str]] = {
     "export_ready": lambda told: export_links.token_for(told.context["export"], told.user),
     "deletion_requested": lambda told: keeping_links.token_for(told.context["deletion"], told.user),
 }
+# What apps above add to a kind's context when the mail is written, and is not to be stored with it.
+ADDED: dict[str, Callable[[Notification], dict[str, str]]] = {}
 # Their links are dead once the account is closed.
 FOR_OPEN_ACCOUNTS = frozenset({"verify_email", "reset_password", "email_change_old", "email_change_new"})
 
@@ -105,6 +107,8 @@ def compose(notification: Notification) -> EmailMessage:
     headers = {"Message-ID": f"<{notification.id}@{settings.DEFAULT_FROM_EMAIL.rpartition('@')[2].rstrip('>')}>"}
     if make_token := TOKENS.get(notification.kind):
         context["token"] = make_token(notification)
+    if add := ADDED.get(notification.kind):
+        context |= add(notification)
     if (event := event_of(notification.kind)) in OPTIONAL:
         link = f"{settings.PUBLIC_URL}/unsubscribe?token={unsubscribe_token(user, event, 'email')}"
         context["unsubscribe"] = link

@@ -1,15 +1,19 @@
-"""Signing keys of tokens: Ed25519, each named by its thumbprint; one signs, older ones verify their live tokens.
+"""Signing keys of tokens and of receipts: Ed25519, each named by its thumbprint.
+
+One key signs, and older ones verify their live tokens.
 
 JWT_SIGNING_KEYS lists them as `SEED` or `DATE:SEED`, separated by commas or white space: 32 random bytes in base64url,
 and the day (UTC) from which the key signs; without a date it always may. The newest key that has begun signs. All are
 published at once, so that services which cache the published set for an hour know a key before it signs. A replaced key
-is dropped when the longest-lived token that it can have signed has expired.
+is dropped when the longest-lived token that it can have signed has expired. RECEIPT_KEYS has the same form; the key
+that signs when a draw is promised signs for that draw for ever (`verification.receipt_keys`).
 """
 
 import hashlib
 import json
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -23,10 +27,12 @@ SEED_BYTES = 32
 EVER = datetime.min.replace(tzinfo=UTC)
 # How long others may cache the published set.
 PUBLISHED_FOR = timedelta(hours=1)
+# Functions of apps above that return the public keys of receipts, in hex, that must be kept.
+PINS: list[Callable[[], Iterable[str]]] = []
 
 
 class KeysUnreadable(ValueError):
-    """JWT_SIGNING_KEYS is malformed; the message says where, and shows no key."""
+    """The variable is malformed; the message says where, and shows no key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from email.utils import parseaddr
 from typing import Any
 
@@ -15,7 +16,7 @@ import jwt
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 Django's own name for it
 
-from accounts.signing_keys import KeysUnreadable, ring
+from accounts.signing_keys import KeysUnreadable, parse
 from luxewin.environment import DEVELOPMENT, STAGING, is_open_to_all
 from luxewin.public_urls import host_fault, is_private_host, origin_fault, public_host_fault, split, url_fault
 from luxewin.strength import PUBLISHED_KEYS, is_weak
@@ -331,7 +332,7 @@ def production_is_safe(**kwargs: Any) -> list[CheckMessage]:
         for number, unsafe, message, hint in _RULES
         if number not in allowed and unsafe()
     ]
-    return [*faults, *_signing_keys()]
+    return [*faults, *_signing_keys("JWT_SIGNING_KEYS", "E002"), *_receipt_keys()]
 
 
 @register(Tags.security, deploy=True)
@@ -351,14 +352,25 @@ def people_can_answer(**kwargs: Any) -> list[CheckMessage]:
     return found
 
 
-def _signing_keys() -> list[CheckMessage]:
-    hint = "Set JWT_SIGNING_KEYS, or the file of JWT_SIGNING_KEYS_FILE, to what `manage.py rotate_keys` makes."
+def _signing_keys(name: str, number: str, option: str = "") -> list[CheckMessage]:
+    hint = f"Set {name}, or the file of {name}_FILE, to what `manage.py rotate_keys{option}` makes."
     try:
-        keys = ring().keys
+        keys = parse(getattr(settings, name)).keys
     except KeysUnreadable as error:
-        return [Error(f"JWT_SIGNING_KEYS: {error}", hint=hint, id="luxewin.E002")]
+        return [Error(f"{name}: {error}", hint=hint, id=f"luxewin.{number}")]
     if any(key.public.public_bytes_raw().hex() in PUBLISHED_KEYS for key in keys):
-        return [Error("JWT_SIGNING_KEYS has a key that a standard prints.", hint=hint, id="luxewin.E002")]
+        return [Error(f"{name} has a key that a standard prints.", hint=hint, id=f"luxewin.{number}")]
+    return []
+
+
+def _receipt_keys() -> list[CheckMessage]:
+    if found := _signing_keys("RECEIPT_KEYS", "E036", " --receipts"):
+        return found
+    with suppress(KeysUnreadable):
+        kids = {key.kid for key in parse(settings.JWT_SIGNING_KEYS).keys}
+        if any(key.kid in kids for key in parse(settings.RECEIPT_KEYS).keys):
+            hint = "Set RECEIPT_KEYS to keys of their own: `manage.py rotate_keys --receipts` makes them."
+            return [Error("RECEIPT_KEYS and JWT_SIGNING_KEYS share a key.", hint=hint, id="luxewin.E036")]
     return []
 
 

@@ -226,6 +226,9 @@ SUPABASE_JWT_SECRET = env.secret("SUPABASE_JWT_SECRET", "")
 # For their format see accounts.signing_keys. `manage.py rotate_keys` makes them.
 JWT_SIGNING_KEYS_FILE = env.text("JWT_SIGNING_KEYS_FILE")
 JWT_SIGNING_KEYS = env.secret("JWT_SIGNING_KEYS", may_be_missing=True)
+# The keys that sign receipts and heads of logs, in the same format. `manage.py rotate_keys --receipts` makes them.
+RECEIPT_KEYS_FILE = env.text("RECEIPT_KEYS_FILE")
+RECEIPT_KEYS = env.secret("RECEIPT_KEYS", may_be_missing=True)
 # A session ends when it was not refreshed for this long, and in any case this long after its sign-in.
 SESSION_IDLE_LIFETIME = timedelta(days=30)
 SESSION_LIFETIME = timedelta(days=90)

@@ -11,12 +11,14 @@ class PurchasesConfig(AppConfig):
     def ready(self) -> None:
         """Set up the Stripe client, listen to its events and to raffles, register sweeps, checks and the probe."""
         from accounts import spending_limits
+        from accounts.notifications import ADDED
         from luxewin.health import EVERY_SECONDS_OUTSIDE, register
-        from purchases import checks, gateway, privacy, receivers, services, tasks  # noqa: F401 register themselves
+        from purchases import checks, gateway, privacy, receipts, receivers, services, tasks  # noqa: F401 register themselves
 
         gateway.configure()
         gateway.keep_payers_out()
         receivers.connect()
         privacy.register()
+        ADDED.update(dict.fromkeys(["purchase_paid", "free_entry"], receipts.for_mail))
         spending_limits.register(services.spent_this_month)
         register("stripe", gateway.ping, every=EVERY_SECONDS_OUTSIDE)

@@ -50,6 +50,13 @@ class LimitReached(Problem):
     title = "Limit per person reached"
 
 
+class HolderUsed(Problem):
+    """The raffle has a purchase of this holder: each purchase needs one of its own."""
+
+    code = "holder_used"
+    title = "Holder already used"
+
+
 class WrongAnswer(Problem):
     """The answer to the raffle's question is wrong."""
 

@@ -9,14 +9,16 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import F, Func, Q
+from django.db.models.functions import Length, Now
+from django.db.models.lookups import Exact
 from django.utils.translation import ngettext
 
 from luxewin.clock import UpdatedAtField
 from luxewin.ids import uuid7
 from luxewin.lines import LineField
 from luxewin.tasks.models import Claimable
+from purchases.holders import SIZE, RandomHolder
 from purchases.querysets import PurchaseQuerySet
 from raffles.models import Raffle
 
@@ -62,6 +64,12 @@ class Purchase(Claimable):
     entry_id = models.UUIDField(
         unique=True, default=uuid4, editable=False, help_text="Public. It says nothing about the person."
     )
+    holder = models.BinaryField(
+        max_length=SIZE, db_default=RandomHolder(), help_text="Public: SHA-256 of the nonce that the buyer keeps."
+    )
+    nonce = models.BinaryField(
+        max_length=SIZE, null=True, help_text="Only if the server made it, for a client that sent no holder."
+    )
     # Every hold writes every index: other indexes that begin with these columns serve their lookups too.
     raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="purchases", db_index=False)
     buyer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="purchases", db_index=False)
@@ -96,7 +104,16 @@ class Purchase(Claimable):
         constraints = [
             models.UniqueConstraint(fields=["buyer", "idempotency_key"], name="purchase_once_per_key"),
             models.UniqueConstraint(fields=["raffle", "first_ticket"], name="purchase_numbers_once"),
+            models.UniqueConstraint(fields=["raffle", "holder"], name="purchase_holder_once"),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="purchase_quantity"),
+            models.CheckConstraint(
+                condition=Q(
+                    Exact(Length("holder"), SIZE),
+                    Q(nonce=None)
+                    | Q(Exact(Length("nonce"), SIZE), Exact(F("holder"), Func("nonce", function="sha256"))),
+                ),
+                name="purchase_holder_of_nonce",
+            ),
             models.CheckConstraint(
                 # NULL >= 1 is unknown, and a check passes unless it is false.
                 condition=~Q(status="paid") | Q(first_ticket__isnull=False, first_ticket__gte=1),

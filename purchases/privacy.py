@@ -34,7 +34,8 @@ TICKETS = (
 
 def register() -> None:
     """Register what archives contain, and retention rules. Call once, when the app is ready."""
-    exports.register_rows("purchases/purchases.json", "what you bought and entered", Purchase, by="buyer")
+    bought = "what you bought and entered"
+    exports.register_rows("purchases/purchases.json", bought, Purchase, by="buyer", as_hex=("holder", "nonce"))
     tickets = "your tickets, for a spreadsheet"
     exports.register("purchases/tickets.csv", tickets, _tickets, "purchases.Purchase", columns=TICKETS)
     of_purchase = "purchase__buyer"
@@ -120,7 +121,9 @@ def _money_under_way(user: User) -> Iterable[Obstacle]:
 
 @eraser
 def _erase_what_was_written(user: User) -> None:
-    """Erase free text and client secrets; amounts, numbers, ids and times are our books, and stay.
+    """Erase free text, nonces and client secrets; amounts, numbers, ids and times are our books, and stay.
+
+    So do holders, which stand among the public entries and say nothing about the person.
 
     A letter's reference, which staff wrote, may be a name. Nobody is erased before the draw, so it is no longer needed
     to tell whether a letter was entered.
@@ -129,6 +132,7 @@ def _erase_what_was_written(user: User) -> None:
     PostalEntry.objects.filter(purchase__buyer=user).update(reference=erased)
     SkillAttempt.objects.filter(user=user).update(answer="")
     Payment.objects.filter(purchase__buyer=user).update(client_secret="")
+    Purchase.objects.filter(buyer=user).update(nonce=None)
 
 
 @eraser

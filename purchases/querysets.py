@@ -6,6 +6,8 @@ from typing import Any, Self
 from django.db.models import Count, DateTimeField, ExpressionWrapper, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Now, TruncMonth
 
+from purchases import receipts
+
 
 class PurchaseQuerySet(QuerySet[Any]):
     """Purchases; the methods chain."""
@@ -15,7 +17,8 @@ class PurchaseQuerySet(QuerySet[Any]):
         payable = self.model.payments.rel.related_model.objects.filter(
             purchase=OuterRef("pk"), purchase__status=self.model.Status.PENDING, status="open"
         )
-        return self.select_related("raffle").annotate(client_secret=Subquery(payable.values("client_secret")[:1]))
+        secret = Subquery(payable.values("client_secret")[:1])
+        return self.select_related("raffle").annotate(client_secret=secret, **receipts.SOURCE.columns)
 
     def holding(self) -> Self:
         """Filter purchases that hold tickets and wait for money."""

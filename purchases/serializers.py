@@ -3,10 +3,12 @@
 from functools import cache
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from luxewin.api.fields import Identifier, WholeNumber
+from luxewin.api.fields import Digest, Identifier, WholeNumber
 from purchases.models import Purchase
+from purchases.receipts import receipt_of
 
 MAX_QUANTITY = 1_000
 
@@ -18,6 +20,11 @@ class CreateSerializer(serializers.Serializer):
     quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
     answer = serializers.CharField(
         max_length=200, required=False, help_text="The answer to the raffle's question, if it has one."
+    )
+    holder = Digest(
+        required=False,
+        help_text="SHA-256 of 32 random bytes that the device made for this purchase and keeps: 64 lower-case hex "
+        "digits. Without it the server makes them, and gives them with the receipt.",
     )
 
 
@@ -43,6 +50,21 @@ class RaffleNameSerializer(serializers.Serializer):
     title = serializers.CharField()
 
 
+class ReceiptSerializer(serializers.Serializer):
+    """The operator's signed promise that the entry is in the public log, and so in the draw (`luxewin/draw/v2`)."""
+
+    protocol = serializers.CharField()
+    raffle = serializers.UUIDField()
+    manifest_hash = serializers.CharField()
+    entry_id = serializers.UUIDField()
+    first_ticket = serializers.IntegerField()
+    count = serializers.IntegerField()
+    holder = serializers.CharField()
+    nonce = serializers.CharField(allow_null=True, help_text="Null if the buyer's device made the holder.")
+    at = serializers.IntegerField(help_text="Unix seconds.")
+    signature = serializers.CharField(help_text="Ed25519, by the `receipt_key` of the manifest.")
+
+
 class PurchaseSerializer(serializers.Serializer):
     """A purchase as its buyer sees it."""
 
@@ -61,6 +83,15 @@ class PurchaseSerializer(serializers.Serializer):
     expires_at = serializers.DateTimeField(help_text="The tickets are held for the payment until then.")
     created_at = serializers.DateTimeField()
     paid_at = serializers.DateTimeField(allow_null=True)
+    receipt = serializers.SerializerMethodField(
+        help_text="Null until paid, and for a purchase that is not in its raffle any more. Keep it: it shows whether "
+        "the entry was left out."
+    )
+
+    @extend_schema_field(ReceiptSerializer(allow_null=True))
+    def get_receipt(self, purchase: Purchase) -> dict[str, Any] | None:
+        """Return what the verifier takes with `--receipt`."""
+        return receipt_of(purchase)
 
 
 @cache

@@ -57,7 +57,7 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
         Refused by `code`: 403 for a person who may not buy (`email_not_verified`, `self_excluded`, `paused`,
         `profile_incomplete`, `under_age`, `country_not_allowed`, `terms_not_accepted`; `users/safeguards` shows them
         all at once), 409 for a request that does not fit (`spend_limit_reached`, `limit_reached`, `sold_out`,
-        `not_enough_left`, `raffle_not_open`, `raffle_closed`, `amount_too_large`, `wrong_answer`,
+        `not_enough_left`, `raffle_not_open`, `raffle_closed`, `amount_too_large`, `wrong_answer`, `holder_used`,
         `request_in_flight`), 429 `too_many_answers` and `too_many_lapsed_holds` (`try_again_at`), 503 `busy` and
         `payment_provider_unavailable`.
         """
@@ -72,6 +72,7 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
                 answer=wanted.get("answer"),
                 key=IdempotencyKey.of(request, wanted),
                 session=session_of(request),
+                holder=bytes.fromhex(wanted["holder"]) if "holder" in wanted else None,
             )
         except (SessionEnded, AccountInactive):
             if is_in_cookies(request):

@@ -9,11 +9,18 @@ class VerificationConfig(AppConfig):
     name = "verification"
 
     def ready(self) -> None:
-        """Listen to raffles; register the sweeps and the probes of chain and beacon."""
+        """Listen to raffles; register sweeps, probes, receipts and their keys."""
+        from accounts.signing_keys import PINS
         from luxewin.health import EVERY_SECONDS_OUTSIDE, register
-        from verification import checks, clients, privacy, receivers, tasks  # noqa: F401 register themselves
+        from purchases import receipts
+        from verification import checks, clients, privacy, receipt_keys, receivers, tasks  # noqa: F401 register themselves
+        from verification.services import receipt_of
+        from verification.services.receipts import COLUMNS
 
         receivers.connect()
         privacy.register()
         register("chain", clients.ping_chain, every=EVERY_SECONDS_OUTSIDE)
         register("beacon", clients.ping_beacon, every=EVERY_SECONDS_OUTSIDE)
+        register("receipts", receipt_keys.probe, every=EVERY_SECONDS_OUTSIDE)
+        receipts.register(receipt_of, **COLUMNS)
+        PINS.append(receipt_keys.pinned_keys)

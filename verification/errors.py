@@ -74,6 +74,21 @@ class ProofUnavailable(Unavailable):
     title = "The proof is unavailable"
 
 
+class ReceiptKeyMissing(Unavailable):
+    """No key signs receipts, so no raffle can be published; RECEIPT_KEYS is for the operator to set."""
+
+    code = "receipt_key_missing"
+    title = "Receipts cannot be signed"
+
+
+class LeafNotFound(Problem):
+    """The log has no such leaf yet, or not among its first `size` leaves."""
+
+    status = 404
+    code = "leaf_not_found"
+    title = "Not in the log"
+
+
 class AlreadyForfeited(Problem):
     """The pick was forfeited before, which happens once; `outcome` says how."""
 

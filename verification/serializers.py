@@ -7,8 +7,12 @@ from rest_framework import serializers
 
 from accounts.models import Preferences
 from accounts.names import initials
+from luxewin.api.fields import Digest
 from purchases.serializers import RaffleNameSerializer
-from verification.models import ChainStep, Draw, Outcome, Pick, held_prize, outcome_of
+from verification.models import ChainStep, Draw, LogHead, Outcome, Pick, held_prize, outcome_of
+from verification.services.log import logged_reason
+
+MOST = 2**53 - 1
 
 
 class StepSerializer(serializers.ModelSerializer):
@@ -38,6 +42,9 @@ class PickSerializer(serializers.ModelSerializer):
         default=None,
         help_text="Why it was disqualified, or is counted as unclaimed.",
     )
+    logged_reason = serializers.SerializerMethodField(
+        help_text="The text whose SHA-256 is `x` of its leaf of kind 3: the reason, or `unclaimed` where nobody came."
+    )
     entry_id = serializers.UUIDField(source="purchase.entry_id")
     name = serializers.SerializerMethodField()
 
@@ -54,6 +61,7 @@ class PickSerializer(serializers.ModelSerializer):
             "outcome",
             "awarded_prize",
             "reason",
+            "logged_reason",
         ]
 
     @extend_schema_field(serializers.ChoiceField(choices=Outcome.choices))
@@ -66,6 +74,11 @@ class PickSerializer(serializers.ModelSerializer):
         """Return the prize's name."""
         prize = held_prize(pick)
         return prize.name if prize else None
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_logged_reason(self, pick: Pick) -> str | None:
+        """Return the text; null unless it was forfeited."""
+        return logged_reason(pick.forfeit) if hasattr(pick, "forfeit") else None
 
     @extend_schema_field(serializers.CharField())
     def get_name(self, pick: Pick) -> str:
@@ -138,6 +151,51 @@ class DrawDetailSerializer(DrawSerializer):
 
     class Meta(DrawSerializer.Meta):
         fields = [*DrawSerializer.Meta.fields, "manifest"]
+
+
+class HeadSerializer(serializers.ModelSerializer):
+    """A signed head: what the log's first `size` leaves are."""
+
+    root = serializers.SerializerMethodField()  # type: ignore[assignment]
+    signature = serializers.SerializerMethodField(help_text="Ed25519, by the `receipt_key`.")
+    receipt_key = serializers.SerializerMethodField(help_text="The public key that the draw promised.")
+
+    class Meta:
+        model = LogHead
+        fields = ["size", "root", "at", "signature", "receipt_key"]
+
+    @extend_schema_field(serializers.CharField())
+    def get_root(self, head: LogHead) -> str:
+        """Return it in hex."""
+        return bytes(head.root).hex()
+
+    @extend_schema_field(serializers.CharField())
+    def get_signature(self, head: LogHead) -> str:
+        """Return it in hex."""
+        return bytes(head.signature).hex()
+
+    @extend_schema_field(serializers.CharField())
+    def get_receipt_key(self, head: LogHead) -> str:
+        """Return the key of the draw that is shown."""
+        return str(self.context["receipt_key"])
+
+
+class InclusionQuerySerializer(serializers.Serializer):
+    """Which leaf is to be proved."""
+
+    leaf = Digest(help_text="The hash of the leaf.")
+    size = serializers.IntegerField(
+        required=False, min_value=1, max_value=MOST, help_text="Among the first so many leaves; else the newest head's."
+    )
+
+
+class InclusionSerializer(serializers.Serializer):
+    """An inclusion proof as in RFC 9162, and the head that it leads to."""
+
+    index = serializers.IntegerField()
+    size = serializers.IntegerField()
+    proof = serializers.ListField(child=serializers.CharField(), help_text="Hashes, from the leaf up.")
+    head = HeadSerializer(allow_null=True, help_text="The head of that size; null if none was signed.")
 
 
 class PathStepSerializer(serializers.Serializer):

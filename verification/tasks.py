@@ -4,16 +4,18 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from luxewin.tasks.sweeps import enqueue_due, sweep
 from verification import announcements, services
 from verification.anchoring.balance import read_balance
-from verification.models import ChainAccount, ChainTransaction, Draw, UntoldDraw
+from verification.models import ChainAccount, ChainTransaction, Draw, Log, UntoldDraw
 from verification.querysets import LONGEST_PAUSE
+from verification.services.log import HEADS_EVERY, sequence, sign_head, waiting_logs
 
 LEASE = timedelta(seconds=60)
+LOG_LEASE = timedelta(seconds=20)  # heads are signed within a minute even if a worker hangs
 TELLING = timedelta(minutes=5)  # a hundred thousand people take a while
 BALANCE_EVERY = timedelta(minutes=5)
 
@@ -38,6 +40,23 @@ def tell_of_held_draws() -> int:
 def notify_entrants(raffle_id: str) -> None:
     """Tell everyone who took part and won nothing."""
     announcements.notify_entrants(raffle_id)
+
+
+@sweep(every=5)
+def grow_logs() -> int:
+    """Enqueue logs with leaves that have no place yet, or that have grown since their newest head."""
+    unsigned = Q(size__gt=F("signed_size")) & (Q(signed_at=None) | Q(signed_at__lte=Now() - HEADS_EVERY))
+    return enqueue_due(Log.objects.filter(Q(pk__in=waiting_logs()) | unsigned), grow_log, lease=LOG_LEASE)
+
+
+def grow_log(raffle_id: str) -> None:
+    """Give the leaves of a raffle's log their places, and sign it if its newest head is older than HEADS_EVERY."""
+    key = UUID(raffle_id)
+    sequence(key)
+    due = Log.objects.filter(Q(signed_at=None) | Q(signed_at__lte=Now() - HEADS_EVERY), pk=key)
+    if due.filter(size__gt=F("signed_size")).exists():
+        sign_head(key)
+    Log.objects.filter(pk=key).update(claimed_until=None)
 
 
 @sweep(every=5)

@@ -21,11 +21,21 @@ from luxewin.api.ratelimits import limited
 from luxewin.ids import UUID_PATTERN
 from purchases.models import Purchase
 from verification import entries, proof
-from verification.errors import DrawVoid, NotDrawnYet, NotFrozenYet
-from verification.models import Draw
+from verification.errors import DrawVoid, LeafNotFound, NotDrawnYet, NotFrozenYet
+from verification.log_file import log_lines
+from verification.models import Draw, LogHead
 from verification.querysets import DrawQuerySet
-from verification.serializers import BundleSerializer, DrawDetailSerializer, DrawSerializer, EntryProofSerializer
-from verification.services import prove_entry
+from verification.serializers import (
+    BundleSerializer,
+    DrawDetailSerializer,
+    DrawSerializer,
+    EntryProofSerializer,
+    HeadSerializer,
+    InclusionQuerySerializer,
+    InclusionSerializer,
+)
+from verification.services import prove_entry, prove_leaf
+from verification.services.log import size_of
 
 ENTRIES_FRESH = 300  # seconds; only a void ends committed entries, and it is declared long before
 
@@ -35,6 +45,12 @@ class DrawPages(CursorPages):
 
     max_page_size = 30
     ordering = "-sequence"
+
+
+class HeadPages(CursorPages):
+    """Pages of heads, newest first."""
+
+    ordering = "-size"
 
 
 class EntriesRenderer(JSONRenderer):
@@ -59,7 +75,7 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
 
     def get_queryset(self) -> DrawQuerySet:
         """Select every promise ever made, void ones included: the sequence has no gap."""
-        if self.action in {"entry", "entries_csv"}:
+        if self.action in {"entry", "entries_csv", "log", "log_heads", "log_proof"}:
             return Draw.objects.all()
         return Draw.objects.for_display() if self.action == "bundle" else Draw.objects.without_paths()
 
@@ -117,6 +133,57 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
         # The stubs do not know that a response may be streamed.
         unchanged = get_conditional_response(request, etag=response["ETag"], response=response)  # type: ignore[arg-type]
         return unchanged or response
+
+    @extend_schema(
+        responses={(200, "text/csv"): OpenApiTypes.STR}, parameters=[OpenApiParameter("format", exclude=True)]
+    )
+    @action(detail=True, renderer_classes=[JSONRenderer, EntriesRenderer])
+    @limited("120/m")
+    def log(self, request: Request, raffle: str) -> HttpResponseBase:
+        """Get the log: header `kind,entry_id,a,b,x,at`, then every leaf that has its place, in order.
+
+        It only grows, from the first sale on, and stays public whatever becomes of the raffle. Its ETag is its size.
+        """
+        draw = self.get_object()
+        size = size_of(draw.pk)
+        response = StreamingHttpResponse(log_lines(draw.pk, size), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="{draw.raffle_id}.log.csv"'
+        response["Cache-Control"] = "no-cache"
+        response["ETag"] = f'"{size}"'
+        # The stubs do not know that a response may be streamed.
+        unchanged = get_conditional_response(request, etag=response["ETag"], response=response)  # type: ignore[arg-type]
+        return unchanged or response
+
+    @extend_schema(responses=HeadSerializer(many=True))
+    @action(detail=True, url_path="log/heads", url_name="log-heads", pagination_class=HeadPages)
+    @limited("120/m")
+    def log_heads(self, request: Request, raffle: str) -> Response:
+        """List the signed heads of the log, newest first. Whoever keeps one notices if the log is rewritten."""
+        draw = self.get_object()
+        page = self.paginate_queryset(LogHead.objects.filter(log=draw.pk))
+        context = {"receipt_key": draw.receipt_key}
+        return self.get_paginated_response(HeadSerializer(page, many=True, context=context).data)
+
+    @extend_schema(responses=InclusionSerializer, parameters=[InclusionQuerySerializer])
+    @action(detail=True, url_path="log/proof", url_name="log-proof")
+    @limited("120/m")
+    def log_proof(self, request: Request, raffle: str) -> Response:
+        """Get the proof that a leaf, which a receipt promises, is in the log, and the head that it leads to.
+
+        404 `leaf_not_found` for a leaf that has no place yet, or none among the first `size`.
+        """
+        asked = InclusionQuerySerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        draw = self.get_object()
+        try:
+            found = prove_leaf(
+                draw.pk, leaf_hash=bytes.fromhex(asked.validated_data["leaf"]), size=asked.validated_data.get("size")
+            )
+        except LookupError as error:
+            raise LeafNotFound("The log has no such leaf yet, or not among its first leaves.") from error
+        shown = {"index": found.index, "size": found.size, "proof": [each.hex() for each in found.proof]}
+        context = {"receipt_key": draw.receipt_key}
+        return Response(InclusionSerializer(shown | {"head": found.head}, context=context).data)
 
     @extend_schema(
         responses=EntryProofSerializer,

@@ -38,21 +38,26 @@ def leave_out(reason: str, *models: str) -> None:
     LEFT_OUT.update(dict.fromkeys(models, reason))
 
 
-def rows_of(found: QuerySet[Any], *leaving_out: str) -> Iterator[dict[str, Any]]:
-    """Return all columns of these rows but bytes, claims and those named; columns added later are included.
+def rows_of(found: QuerySet[Any], *leaving_out: str, as_hex: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
+    """Yield all columns of these rows but bytes, claims and those named; columns added later are included.
+
+    Bytes that people can use are named in `as_hex`.
 
     Cost: one query, and memory for a few hundred rows.
     """
     fields = [field for field in found.model._meta.concrete_fields if not isinstance(field, BinaryField)]  # noqa: SLF001
     names = [field.attname for field in fields if field.attname not in {"claimed_until", *leaving_out}]
-    return found.values(*names).iterator(chunk_size=500)
+    for row in found.values(*names, *as_hex).iterator(chunk_size=500):
+        yield row | {name: row[name] and bytes(row[name]).hex() for name in as_hex}
 
 
-def register_rows(name: str, about: str, model: type[Model], *leaving_out: str, by: str = "user") -> None:
+def register_rows(
+    name: str, about: str, model: type[Model], *leaving_out: str, by: str = "user", as_hex: tuple[str, ...] = ()
+) -> None:
     """Register all rows of a model whose `by` leads to the person."""
 
     def rows(user: User) -> Iterator[dict[str, Any]]:
         found: QuerySet[Any] = model._default_manager.filter(**{by: user.pk}).order_by("pk")  # noqa: SLF001
-        return rows_of(found, *leaving_out)
+        return rows_of(found, *leaving_out, as_hex=as_hex)
 
     register(name, about, rows, model._meta.label)  # noqa: SLF001

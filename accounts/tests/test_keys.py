@@ -153,3 +153,23 @@ def test_the_command_rewrites_its_file_for_its_owner_alone(settings, tmp_path):
     assert file.read_text().splitlines()[0] == first
     assert len(parse(file.read_text()).keys) == 2
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("leaked", [False, True])
+def test_keys_of_receipts_are_kept_as_long_as_a_draw_has_promised_them(settings, monkeypatch, leaked):
+    idle, pinned, signing = new_key(), new_key(_in(-40)), new_key(_in(-20))
+    settings.RECEIPT_KEYS = f"{idle},{pinned},{signing}"
+    public = {text: parse(text).keys[0].public.public_bytes_raw().hex() for text in (pinned, signing)}
+    monkeypatch.setattr(signing_keys, "PINS", [lambda: {public[pinned]}])
+    tokens = settings.JWT_SIGNING_KEYS
+    made = _rotated(receipts=True, leaked=leaked).split(",")
+    assert made[:-1] == ([pinned] if leaked else [pinned, signing])
+    assert tokens == settings.JWT_SIGNING_KEYS
+    begins = parse(",".join(made)).keys[-1].begins
+    assert (begins <= datetime.now(UTC)) is leaked
+
+
+def test_the_first_key_of_receipts_signs_at_once_and_goes_to_its_own_file(settings, tmp_path):
+    settings.RECEIPT_KEYS, settings.RECEIPT_KEYS_FILE = "", str(tmp_path / "receipts")
+    assert _rotated(receipts=True) == ""
+    assert len(parse((tmp_path / "receipts").read_text()).keys) == 1

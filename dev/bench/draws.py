@@ -18,6 +18,7 @@ SIZES[Size.FULL] = SIZES[Size.USUAL]
 ROUNDS = {Size.SMALLEST: 1, Size.USUAL: 3, Size.FULL: 3}
 MOST_MB = 1024**3 / 1e6
 GROWTH_MB = 20  # while a file of 46 MB is streamed
+MOST_PROOF_MS = 10
 SECONDS = 1_800
 VERIFIER = PROJECT / "verification" / "verifier.py"
 
@@ -48,6 +49,18 @@ def draw_1e6(ground: Ground) -> Figure:
         f" for which the process grew by {asked['grown']:.1f} MB"
     )
     return Figure(largest["values"], largest["yardsticks"], note=note)
+
+
+@measurement(unit="ms")
+def log_proof(ground: Ground) -> Figure:
+    """The proof that a leaf is in a log of 1,000,000, as a receipt's holder asks for it, beside the bare SHA-256 of the
+    log's blocks and of one block. What is around it in a request is not in it. Fails above 10 ms.
+    """
+    found = _product(ground, "prove", _raffle(ground, SIZES[ground.size][-1]))
+    figure = Figure(found["values"], found["yardsticks"])
+    if figure.value > MOST_PROOF_MS:
+        raise BenchError(f"a proof took {figure.value:.1f} ms, more than {MOST_PROOF_MS}")
+    return figure
 
 
 @measurement(unit="s")

@@ -55,6 +55,13 @@ TOLD = """
     FROM accounts_notification AS told JOIN accounts_user AS person ON person.id = told.user_id
     WHERE told.context ->> 'raffle_id' = %s AND told.kind LIKE 'draw%%'
 """
+# What is wrong with its log: places with a gap or twice, leaves without one, entries without a leaf.
+LOG = """
+    SELECT count(*) FILTER (WHERE index IS NULL) AS waiting, count(DISTINCT index) AS places,
+        coalesce(max(index) + 1, 0) AS size, count(*) FILTER (WHERE kind = 1) AS entered,
+        (SELECT count(*) FROM purchases_purchase WHERE raffle_id = %(raffle)s AND first_ticket IS NOT NULL) AS sold
+    FROM verification_logleaf WHERE raffle_id = %(raffle)s
+"""
 AUDIT = "SELECT action FROM audit_auditentry WHERE subject_id = %s AND action = ANY(%s)"
 STATES = "SELECT state FROM verification_draw WHERE raffle_id = ANY(%s::uuid[])"
 DONE = """
@@ -119,6 +126,7 @@ class DrawBooks:
     chain: ChainBooks
     mails: Sequence[dict[str, Any]]
     raffle: str
+    log: Any = None
     verdict: Verdict | None = None
 
     @classmethod
@@ -129,8 +137,9 @@ class DrawBooks:
                 connection.execute(query, [raffle]).fetchall() for query in (DRAW, PICKS, BUYERS, TAKEN, TOLD)
             )
             audited = connection.execute(AUDIT, [raffle, list(ROAD)]).fetchall()
+            log = connection.execute(LOG, {"raffle": raffle}).fetchone()
         people, road = {row[0] for row in buyers}, Counter(row[0] for row in audited)
-        return cls(draw[0], picks, people, taken, told, road, chain, mails, raffle)
+        return cls(draw[0], picks, people, taken, told, road, chain, mails, raffle, log)
 
     def losses(self, forfeits: int = 0) -> dict[DrawLoss, list[str]]:
         """Return what is wrong, by kind; empty if the draw has exactly one result and everyone was told.
@@ -209,7 +218,13 @@ class DrawBooks:
         mine = [each for each in self.mails if row.email in each["to"] and place in each["text"]]
         return sum(each["subject"].startswith(subject) for each in mine)
 
+    def _log_wrong(self) -> Iterator[str]:
+        found = self.log
+        if found and (found.waiting or found.places != found.size or found.entered != found.sold):
+            yield f"draw {self.draw.sequence}: of its log {found}"
+
     def _unlike(self) -> Iterator[str]:
+        yield from self._log_wrong()
         name, indices = f"draw {self.draw.sequence}", [pick.index for pick in self.picks]
         announced, committed, settled = (self._events(step)[-1] for step in STEPS)
         root, tickets, _, committed_at, number = committed.words

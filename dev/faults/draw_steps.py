@@ -8,6 +8,7 @@ from dev.faults.purchase_steps import Moment, Step, always
 
 SERVICES, ANCHORING, CHAIN = "verification.services", "verification.anchoring", "verification.chain.Chain"
 TASK, TELLING = "verification.tasks.advance_draw", "verification.tasks.notify_entrants"
+LOGGING = "verification.tasks.grow_log"
 #: For steps on the contract: the function that takes each, and the state that it leads to.
 ANCHORS = {
     "announce": (f"{SERVICES}.draw_steps.anchor_promise", "announced"),
@@ -27,6 +28,10 @@ def _takes(step: str, arguments: tuple[Any, ...], _result: Any) -> bool:
 
 def _is_settled(_arguments: tuple[Any, ...], draw: Any) -> bool:
     return str(draw.state) == "settled"
+
+
+def _has_placed(_arguments: tuple[Any, ...], count: Any) -> bool:
+    return bool(count)
 
 
 def _step(
@@ -62,6 +67,16 @@ def _anchored(name: str) -> tuple[Step, ...]:
 
 STEPS = (
     *_anchored("announce"),
+    _step(
+        "log.placed",
+        "after",
+        f"{SERVICES}.log._place_batch",
+        "log: leaves have their places, not yet committed",
+        LOGGING,
+        _has_placed,
+    ),
+    _step("log.signed", "after", f"{SERVICES}.log._sign", "log: a head is signed, not yet committed", LOGGING),
+    _step("log.committed", "after", f"{SERVICES}.log.sign_head", "log: after the transaction of a head", LOGGING),
     _step("freeze.noting", "after", "raffles.services.mark_frozen", "freeze: inside the transaction"),
     _step("freeze.committed", "before", f"{SERVICES}.draw_steps.entries_tree", "freeze: after the transaction"),
     _step("commit.built", "before", ANCHORS["commit"][0], "commit: the tree is built, nothing signed"),

@@ -44,10 +44,10 @@ SERVICES = {
     "beacon": Part("beacon", ("BEACON_URLS", "BEACON_CHAIN_HASH")),
     "mail": Part("mail", ("EMAIL_URL",)),
 }
-KEPT_SECRETS = {"SECRET_KEY": 48, "JWT_SIGNING_KEYS": 32}  # number of random bytes
+KEPT_SECRETS = {"SECRET_KEY": 48, "JWT_SIGNING_KEYS": 32, "RECEIPT_KEYS": 32}  # number of random bytes
 LOCK, ENVIRONMENT, FORMAT_FILE = "supervisor.lock", "environment.json", "format"
 # Raise it with every change that makes earlier data unreadable.
-FORMAT = "3"
+FORMAT = "4"
 PORT_CHOICES = 3
 LET_GO_SECONDS = 30.0  # how long the parts of a killed supervisor may take to end
 

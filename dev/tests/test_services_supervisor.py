@@ -141,10 +141,10 @@ def test_only_the_parts_of_unset_variables_are_told_of(state: Path, monkeypatch:
     for variable in PART_VARIABLES:
         monkeypatch.setenv(variable, "set")
     monkeypatch.delenv("REDIS_URL")
-    for variable in ("LUXEWIN_ENV", "SECRET_KEY", "JWT_SIGNING_KEYS"):
+    for variable in ("LUXEWIN_ENV", "SECRET_KEY", "JWT_SIGNING_KEYS", "RECEIPT_KEYS"):
         monkeypatch.delenv(variable, raising=False)
     with services.running(state) as environment:
-        assert set(environment) == {"LUXEWIN_ENV", "SECRET_KEY", "JWT_SIGNING_KEYS", "REDIS_URL"}
+        assert set(environment) == {"LUXEWIN_ENV", "SECRET_KEY", "JWT_SIGNING_KEYS", "RECEIPT_KEYS", "REDIS_URL"}
         assert environment["LUXEWIN_ENV"] == "development"
 
 

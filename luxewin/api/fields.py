@@ -25,6 +25,21 @@ class Line(serializers.CharField):
     default_validators = [validate_one_line]
 
 
+class Digest(serializers.RegexField):
+    """A SHA-256 as 64 lower-case hexadecimal digits."""
+
+    default_error_messages = {"invalid": "Send 64 lower-case hexadecimal digits."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(r"^[0-9a-f]{64}\Z", trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Refuse a JSON number of 64 digits."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class Moment(serializers.DateTimeField):
     """A time with its offset from UTC, without which it would be ambiguous."""
 

@@ -206,6 +206,9 @@ PATHS = [
         "verification/x/bundle",
         "verification/x/entries.csv",
         "verification/x/entriesXcsv",
+        "verification/x/log",
+        "verification/x/log/heads",
+        "verification/x/log/proof?leaf=" + "0" * 64,
     ),
     *(
         "verification/x/entries/y",

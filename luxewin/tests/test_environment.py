@@ -11,11 +11,12 @@ from django.conf import settings as configured
 
 from luxewin import checks
 from luxewin.environment import Environment
-from luxewin.tests.test_settings import KEY, KEYS, LIVE
+from luxewin.tests.test_settings import KEY, KEYS, LIVE, RECEIPT_KEYS
 
 GOOD = {
     "SECRET_KEY": KEY,
     "JWT_SIGNING_KEYS": KEYS,
+    "RECEIPT_KEYS": RECEIPT_KEYS,
     "ALLOWED_HOSTS": "api.example.com",
     "PUBLIC_URL": "https://api.example.com",
     "STRIPE_SECRET_KEY": LIVE,
@@ -26,6 +27,7 @@ SECRETS = (
     "SECRET_KEY",
     "SECRET_KEY_FALLBACKS",
     "JWT_SIGNING_KEYS",
+    "RECEIPT_KEYS",
     "DATABASE_URL",
     "REDIS_URL",
     "STRIPE_SECRET_KEY",

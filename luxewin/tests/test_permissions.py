@@ -127,6 +127,9 @@ TABLE = [
     # Not drawn yet: everyone is told so alike.
     Row("get", "/api/v1/verification/{open}/bundle", " ".join(["409"] * 9)),
     Row("get", "/api/v1/verification/{open}/entries.csv", " ".join(["409"] * 9)),
+    Row("get", "/api/v1/verification/{open}/log", ANYONE),
+    Row("get", "/api/v1/verification/{open}/log/heads", ANYONE),
+    Row("get", "/api/v1/verification/{open}/log/proof", " ".join(["400"] * 9)),
     Row("get", "/api/v1/verification/{open}/entries/{purchase}", "401 404 409 404 404 404 404 404 404"),
     Row("post", "/api/v1/webhooks/stripe/{uuid}", INPUT),
 ]

@@ -20,6 +20,7 @@ def _mail(host: str, *, password: str = "", use_tls: bool = False) -> dict[str, 
 
 # Of the tests alone; a new one each time would name tests otherwise in each process.
 KEYS = "8f0ZbkkMNp8eZWqWG607G33WOY_-NHGKKmfP34m8nZE"
+RECEIPT_KEYS = "uJ9sQ0b3Y2c7mVxk1rTnWg5zLhP8eAoIdFy4CqRtN6M"
 # Of RFC 8037 and RFC 8032.
 PRINTED = ("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "TM0Imyj_ltqdtsNG7BFOD1uKMZ81q6Yk2oz27U-4pvs")
 KEY = "kYb3mXq9vT1rLwZs7cNfJd5hPgE0uKaIoB4tVyM6xQ2eCjWn8R"
@@ -29,6 +30,7 @@ SAFE: dict[str, Any] = {
     "SECRET_KEY": KEY,
     "SECRET_KEY_FALLBACKS": [KEY[::-1]],
     "JWT_SIGNING_KEYS": KEYS,
+    "RECEIPT_KEYS": RECEIPT_KEYS,
     "DEBUG": False,
     "ALLOWED_HOSTS": ["api.example.com"],
     "PUBLIC_URL": "https://api.example.com",
@@ -83,6 +85,10 @@ UNSAFE = [
     ("E002", "rotate_keys", "JWT_SIGNING_KEYS", f"tomorrow:{KEYS}"),
     ("E002", "rotate_keys", "JWT_SIGNING_KEYS", b64encode(bytes(range(32))).decode()),
     ("E002", "rotate_keys", "JWT_SIGNING_KEYS", b64encode(b"only-for-the-linter-a-seed-of-32").decode()),
+    ("E036", "rotate_keys --receipts", "RECEIPT_KEYS", ""),
+    ("E036", "rotate_keys --receipts", "RECEIPT_KEYS", PRINTED[0]),
+    ("E036", "rotate_keys --receipts", "RECEIPT_KEYS", "tomorrow:" + RECEIPT_KEYS),
+    ("E036", "rotate_keys --receipts", "RECEIPT_KEYS", KEYS),
     ("E004", "DEBUG", "DEBUG", True),
     ("E005", "ALLOWED_HOSTS", "ALLOWED_HOSTS", []),
     ("E005", "ALLOWED_HOSTS", "ALLOWED_HOSTS", ["api.example.com", "*"]),

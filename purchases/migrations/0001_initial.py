@@ -2,8 +2,11 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
+import django.db.models.functions.text
+import django.db.models.lookups
 import luxewin.ids
 import luxewin.lines
+import purchases.holders
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -66,6 +69,8 @@ class Migration(migrations.Migration):
                 ('claimed_until', models.DateTimeField(editable=False, null=True)),
                 ('id', models.UUIDField(default=luxewin.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('entry_id', models.UUIDField(default=uuid.uuid4, editable=False, help_text='Public. It says nothing about the person.', unique=True)),
+                ('holder', models.BinaryField(db_default=purchases.holders.RandomHolder(), help_text='Public: SHA-256 of the nonce that the buyer keeps.', max_length=32)),
+                ('nonce', models.BinaryField(help_text='Only if the server made it, for a client that sent no holder.', max_length=32, null=True)),
                 ('route', models.CharField(choices=[('card', 'Card'), ('postal', 'Free entry')], default='card', max_length=6)),
                 ('quantity', models.PositiveIntegerField()),
                 ('amount', models.PositiveBigIntegerField(help_text='In the unit that Stripe uses: 500 is 5.00 GBP.')),
@@ -87,7 +92,7 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-id'],
                 'permissions': [('refund_purchase', 'Can refund a purchase')],
-                'constraints': [models.UniqueConstraint(fields=('buyer', 'idempotency_key'), name='purchase_once_per_key'), models.UniqueConstraint(fields=('raffle', 'first_ticket'), name='purchase_numbers_once'), models.CheckConstraint(condition=models.Q(('quantity__gte', 1)), name='purchase_quantity'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'paid'), _negated=True), models.Q(('first_ticket__gte', 1), ('first_ticket__isnull', False)), _connector='OR'), name='purchase_paid_has_numbers')],
+                'constraints': [models.UniqueConstraint(fields=('buyer', 'idempotency_key'), name='purchase_once_per_key'), models.UniqueConstraint(fields=('raffle', 'first_ticket'), name='purchase_numbers_once'), models.UniqueConstraint(fields=('raffle', 'holder'), name='purchase_holder_once'), models.CheckConstraint(condition=models.Q(('quantity__gte', 1)), name='purchase_quantity'), models.CheckConstraint(condition=models.Q(django.db.models.lookups.Exact(django.db.models.functions.text.Length('holder'), 32), models.Q(('nonce', None), models.Q(django.db.models.lookups.Exact(django.db.models.functions.text.Length('nonce'), 32), django.db.models.lookups.Exact(models.F('holder'), models.Func('nonce', function='sha256'))), _connector='OR')), name='purchase_holder_of_nonce'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'paid'), _negated=True), models.Q(('first_ticket__gte', 1), ('first_ticket__isnull', False)), _connector='OR'), name='purchase_paid_has_numbers')],
                 'indexes': [models.Index(condition=models.Q(('status__in', ['pending', 'processing'])), fields=['expires_at'], name='purchase_holding'), models.Index(fields=['buyer', '-id'], name='purchase_of_buyer'), models.Index(condition=models.Q(('lapsed_at__isnull', False)), fields=['buyer', 'lapsed_at'], name='purchase_lapsed')],
             },
         ),

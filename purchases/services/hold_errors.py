@@ -24,6 +24,7 @@ from raffles.phases import Phase
 # Of one payment; the database has the same.
 MAX_AMOUNT = MAX_PRICE
 REFUSED = "LW001"
+HOLDER_ONCE = "purchase_holder_once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ def refusal(error: DatabaseError, asked: HoldRequest) -> Exception:
         return error
     if outage(error) is LOCKED:
         return Busy("Too many people are buying at the moment. Try again in a second. No tickets were reserved.")
+    if cause.diag.constraint_name == HOLDER_ONCE:
+        return errors.HolderUsed("This raffle has a purchase with this holder. Make a new nonce for each purchase.")
     code = _code(cause)
     if code is None:
         return error

@@ -17,6 +17,7 @@ from luxewin.api.requests import current_request
 from luxewin.audit.services import RECORD, Actor, record
 from luxewin.ids import uuid7
 from purchases.errors import NotHeld
+from purchases.holders import holder_of
 from purchases.models import Payment, Purchase
 from purchases.services.counters import count_release, lock_purchase, lower_tally
 from purchases.services.hold_errors import HoldRequest, is_of_buyer, refusal
@@ -29,6 +30,8 @@ from raffles.questions import normalised
 FIELDS = (
     "id",
     "entry_id",
+    "holder",
+    "nonce",
     "raffle_id",
     "buyer_id",
     "route",
@@ -50,7 +53,7 @@ HOLD = f"""
     WITH asked (purchase, entry, payment) AS (VALUES (%s::uuid, %s::uuid, %s::uuid)),
     held AS (
         SELECT held.* FROM asked, hold_tickets(
-            asked.purchase, asked.entry, asked.payment, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s
+            asked.purchase, asked.entry, asked.payment, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s
         ) AS held
     ), recorded AS (
         {RECORD}
@@ -82,22 +85,25 @@ def hold_tickets(
     key: IdempotencyKey,
     answer: str | None = None,
     session: UUID | None = None,
+    holder: bytes | None = None,
 ) -> Hold:
     """Hold tickets for HOLD_SECONDS as a pending purchase; the same key and request return the same purchase.
 
     An unpaid purchase is returned only to a buyer who may still buy.
 
-    `session` is the buyer's session, if any. Raises AccountInactive, SessionEnded, EmailNotVerified,
+    `session` is the buyer's session, if any. `holder` is what the buyer's device made; without it the server makes one
+    with a nonce, and a repetition returns the first one. Raises AccountInactive, SessionEnded, EmailNotVerified,
     the barriers of `accounts.eligibility`, SpendLimitReached, RaffleNotFound, RaffleNotOpen, RaffleClosed, SoldOut,
-    NotEnoughLeft, LimitReached, AmountTooLarge, WrongAnswer, TooManyAnswers, TooManyLapsedHolds, InvalidInput without
-    an answer where one is needed, KeyReused or Busy; then nothing is held. Cost: one statement, which locks the
-    person, their spend limits if there are any, their tally, the purchase and the raffle's counter, in that order.
+    NotEnoughLeft, LimitReached, HolderUsed, AmountTooLarge, WrongAnswer, TooManyAnswers, TooManyLapsedHolds,
+    InvalidInput without an answer where one is needed, KeyReused or Busy; then nothing is held. Cost: one statement,
+    which locks the person, their spend limits if there are any, their tally, the purchase and the raffle's counter, in
+    that order.
     """
     payment = Payment()
     identifiers = (uuid7(), uuid4(), payment.id)
     words = None if answer is None else normalised(answer)
     hold = timedelta(seconds=settings.HOLD_SECONDS)
-    asked = (*identifiers, raffle_id, buyer.id, quantity, key.value, key.digest, words, hold)
+    asked = (*identifiers, *holder_of(holder), raffle_id, buyer.id, quantity, key.value, key.digest, words, hold)
     try:
         with _savepoint():
             purchase, customer = _ask((*asked, settings.STRIPE_LIVE_MODE, session, settings.MINIMUM_AGE))

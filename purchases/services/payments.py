@@ -55,6 +55,7 @@ def purchase_tickets(
     key: IdempotencyKey,
     answer: str | None = None,
     session: UUID | None = None,
+    holder: bytes | None = None,
 ) -> Purchase:
     """Hold tickets and open their payment, for `purchases/create`.
 
@@ -62,7 +63,9 @@ def purchase_tickets(
     the payment was cancelled at Stripe, it opens the next attempt. Raises what `hold_tickets` and `open_payment` raise.
     Cost: two statements and one call to Stripe, for a buyer whom Stripe knows.
     """
-    hold = hold_tickets(buyer=buyer, raffle_id=raffle_id, quantity=quantity, key=key, answer=answer, session=session)
+    hold = hold_tickets(
+        buyer=buyer, raffle_id=raffle_id, quantity=quantity, key=key, answer=answer, session=session, holder=holder
+    )
     if hold.payment:
         open_payment(hold.payment, hold.customer)
     elif hold.purchase.status == Purchase.Status.PENDING and hold.purchase.client_secret is None:

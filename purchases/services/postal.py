@@ -21,6 +21,7 @@ from luxewin.audit.services import record_all
 from luxewin.clock import database_now
 from luxewin.tasks.queue import enqueue
 from purchases import errors
+from purchases.holders import holder_of
 from purchases.models import PersonTally, PostalEntry, Purchase
 from purchases.services.counters import count_free, raise_tallies
 from purchases.services.hold_errors import not_available
@@ -132,12 +133,18 @@ def _write(raffle_id: UUID, letters: Sequence[PostalEntryRow], actor: User) -> l
 def tell_entrants(purchase_ids: list[str]) -> None:
     """Notify the people whose letters were entered. Idempotent."""
     entered = Purchase.objects.paid().filter(pk__in=purchase_ids).select_related("buyer", "raffle")
-    news = ((each.buyer, each.pk, {"raffle": each.raffle.title, "tickets": each.tickets}) for each in entered)
+    news = (
+        (each.buyer, each.pk, {"raffle": each.raffle.title, "tickets": each.tickets, "purchase": str(each.pk)})
+        for each in entered
+    )
     notify_all("free_entry", news)
 
 
 def _purchase(raffle: Raffle, letter: PostalEntryRow) -> Purchase:
+    holder, nonce = holder_of(None)
     purchase = Purchase(
+        holder=holder,
+        nonce=nonce,
         raffle=raffle,
         buyer=letter.entrant,
         route=Purchase.Route.POSTAL,

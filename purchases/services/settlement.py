@@ -263,7 +263,8 @@ def tell_buyer(purchase_id: str) -> None:
     """Send the buyer their numbers, unless the purchase was refunded meanwhile. Idempotent."""
     bought = Purchase.objects.paid().filter(pk=purchase_id).select_related("raffle", "buyer").first()
     if bought:
-        notify(bought.buyer, "purchase_paid", about=bought.pk, raffle=bought.raffle.title, tickets=bought.tickets)
+        context = {"raffle": bought.raffle.title, "tickets": bought.tickets, "purchase": str(bought.pk)}
+        notify(bought.buyer, "purchase_paid", about=bought.pk, **context)
 
 
 def mismatches(purchase: Purchase, payment: Payment, intent: Intent) -> list[str]:

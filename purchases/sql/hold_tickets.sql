@@ -5,10 +5,10 @@
 -- A refusal is an exception with SQLSTATE LW001 whose message is the refusal's code (purchases/services/hold_errors.py).
 -- Sent again with the same key it returns the purchase of the first time.
 CREATE OR REPLACE FUNCTION hold_tickets(
-    new_purchase uuid, new_entry uuid, new_payment uuid, wanted_raffle uuid, wanted_buyer uuid, wanted integer,
+    new_purchase uuid, new_entry uuid, new_payment uuid, new_holder bytea, new_nonce bytea, wanted_raffle uuid, wanted_buyer uuid, wanted integer,
     given_key text, digest bytea, given_answer text, hold interval, live boolean, asking uuid, least_age integer
 ) RETURNS TABLE (
-    id uuid, entry_id uuid, raffle_id uuid, buyer_id uuid, route varchar, quantity integer, amount bigint,
+    id uuid, entry_id uuid, holder bytea, nonce bytea, raffle_id uuid, buyer_id uuid, route varchar, quantity integer, amount bigint,
     currency varchar, status varchar, first_ticket integer, idempotency_key varchar, request_digest bytea,
     expires_at timestamptz, created_at timestamptz, paid_at timestamptz,
     slug varchar, title varchar, customer varchar, client_secret varchar
@@ -40,7 +40,7 @@ BEGIN
     IF person.repeats THEN
         -- What became of it is told in any case, but its checkout goes on only for whoever may still buy.
         RETURN QUERY SELECT
-            p.id, p.entry_id, p.raffle_id, p.buyer_id, p.route, p.quantity, p.amount, p.currency, p.status,
+            p.id, p.entry_id, p.holder, p.nonce, p.raffle_id, p.buyer_id, p.route, p.quantity, p.amount, p.currency, p.status,
             p.first_ticket, p.idempotency_key, p.request_digest, p.expires_at, p.created_at, p.paid_at,
             r.slug, r.title, NULL::varchar, payable.client_secret
         FROM purchases_purchase AS p JOIN raffles_raffle AS r ON r.id = p.raffle_id
@@ -75,7 +75,7 @@ BEGIN
         VALUES (wanted_raffle, wanted_buyer, left(given_answer, 200), given_answer = terms.answer);
         IF given_answer <> terms.answer THEN
             RETURN QUERY SELECT
-                NULL::uuid, NULL::uuid, wanted_raffle, wanted_buyer, 'card'::varchar, wanted, total, terms.currency,
+                NULL::uuid, NULL::uuid, NULL::bytea, NULL::bytea, wanted_raffle, wanted_buyer, 'card'::varchar, wanted, total, terms.currency,
                 'wrong'::varchar, NULL::integer, NULL::varchar, digest, NULL::timestamptz, NULL::timestamptz,
                 NULL::timestamptz, terms.slug, terms.title, NULL::varchar, NULL::varchar;
             RETURN;
@@ -106,11 +106,11 @@ BEGIN
 
     WITH made AS (
         INSERT INTO purchases_purchase AS p (
-            id, entry_id, raffle_id, buyer_id, route, quantity, amount, currency, status, idempotency_key,
-            request_digest, expires_at
+            id, entry_id, holder, nonce, raffle_id, buyer_id, route, quantity, amount, currency, status,
+            idempotency_key, request_digest, expires_at
         ) VALUES (
-            new_purchase, new_entry, wanted_raffle, wanted_buyer, 'card', wanted, total, terms.currency, 'pending',
-            given_key, digest, clock_timestamp() + hold
+            new_purchase, new_entry, new_holder, new_nonce, wanted_raffle, wanted_buyer, 'card', wanted, total,
+            terms.currency, 'pending', given_key, digest, clock_timestamp() + hold
         ) RETURNING p.id, p.expires_at, p.created_at
     ), opened AS (
         -- The caller is about to call Stripe: nobody else shall for a while.
@@ -126,7 +126,7 @@ BEGIN
     IF NOT FOUND THEN RAISE EXCEPTION 'not_available' USING ERRCODE = 'LW001'; END IF;
 
     RETURN QUERY SELECT
-        new_purchase, new_entry, wanted_raffle, wanted_buyer, 'card'::varchar, wanted, total, terms.currency,
-        'pending'::varchar, NULL::integer, given_key::varchar, digest, held.expires_at, held.created_at,
+        new_purchase, new_entry, new_holder, new_nonce, wanted_raffle, wanted_buyer, 'card'::varchar, wanted, total,
+        terms.currency, 'pending'::varchar, NULL::integer, given_key::varchar, digest, held.expires_at, held.created_at,
         NULL::timestamptz, terms.slug, terms.title, person.customer, NULL::varchar;
 END $$;

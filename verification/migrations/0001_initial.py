@@ -26,6 +26,7 @@ class Migration(migrations.Migration):
                 ('sequence', models.PositiveIntegerField(unique=True, verbose_name='draw number')),
                 ('manifest', models.TextField(help_text='The rules of the draw as canonical JSON (RFC 8785).')),
                 ('manifest_hash', models.CharField(max_length=64, unique=True)),
+                ('receipt_key', models.CharField(help_text='The public key, Ed25519, that signs receipts and heads of the log.', max_length=64)),
                 ('state', models.CharField(choices=[('promised', 'Promised'), ('announced', 'Announced'), ('frozen', 'Frozen'), ('committed', 'Committed'), ('drawn', 'Drawn'), ('settled', 'Settled'), ('void', 'Void')], default='promised', max_length=9)),
                 ('root', models.CharField(blank=True, max_length=64, verbose_name='Merkle root of the entries')),
                 ('tickets', models.PositiveBigIntegerField(help_text='Called N in the proof.', null=True, verbose_name='tickets in the draw')),
@@ -218,6 +219,66 @@ class Migration(migrations.Migration):
                 'ordering': ['prize__position', 'at'],
                 'permissions': [('claim_award', 'Can record that a prize was handed over')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('lost_at', None)), fields=('prize',), name='award_prize_held_once'), models.CheckConstraint(condition=models.Q(('claimed_at', None), ('lost_at', None), _connector='OR'), name='award_claimed_or_lost')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Log',
+            fields=[
+                ('claimed_until', models.DateTimeField(editable=False, null=True)),
+                ('raffle', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='log', serialize=False, to='raffles.raffle')),
+                ('size', models.PositiveBigIntegerField(default=0, help_text='How many leaves have their place.')),
+                ('entries_size', models.PositiveBigIntegerField(help_text='How many of them the commitment covers: all that there were when the entries were frozen.', null=True)),
+                ('signed_size', models.PositiveBigIntegerField(default=0, help_text='The size of the newest head.')),
+                ('signed_at', models.DateTimeField(help_text='When the newest head was signed.', null=True)),
+            ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('signed_size__lte', models.F('size')), models.Q(('entries_size', None), ('entries_size__lte', models.F('size')), _connector='OR')), name='log_sizes')],
+            },
+        ),
+        migrations.CreateModel(
+            name='LogBlock',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveBigIntegerField()),
+                ('hash', models.BinaryField(max_length=32)),
+                ('log', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='blocks', to='verification.log')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('log', 'number'), name='log_block_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='LogHead',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('size', models.PositiveBigIntegerField()),
+                ('root', models.BinaryField(max_length=32)),
+                ('at', models.PositiveBigIntegerField(help_text='Unix seconds.')),
+                ('signature', models.BinaryField(max_length=64)),
+                ('log', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='heads', to='verification.log')),
+            ],
+            options={
+                'ordering': ['-size'],
+                'constraints': [models.UniqueConstraint(fields=('log', 'size'), name='log_head_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='LogLeaf',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('entry_id', models.UUIDField()),
+                ('kind', models.PositiveSmallIntegerField(choices=[(1, 'Entered'), (2, 'Withdrawn'), (3, 'Forfeited'), (4, 'Claimed')])),
+                ('a', models.PositiveBigIntegerField(help_text='The first ticket, or the position of the pick.')),
+                ('b', models.PositiveBigIntegerField(help_text='How many tickets, or the position of the prize.')),
+                ('x', models.BinaryField(help_text='The holder, or SHA-256 of the public reason.', max_length=32)),
+                ('at', models.PositiveBigIntegerField(help_text='Unix seconds.')),
+                ('hash', models.BinaryField(default=bytes, max_length=32)),
+                ('index', models.PositiveBigIntegerField(help_text='Its place in the log, from 0.', null=True)),
+                ('raffle', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='raffles.raffle')),
+            ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('index', None)), fields=['raffle', 'id'], name='log_leaf_waiting'), models.Index(condition=models.Q(('index__isnull', False)), fields=['hash'], name='log_leaf_by_hash')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('kind__in', [1, 2])), fields=('entry_id', 'kind'), name='log_entry_once_each_way'), models.UniqueConstraint(condition=models.Q(('kind__in', [3, 4])), fields=('raffle', 'a'), name='log_pick_ends_once'), models.UniqueConstraint(condition=models.Q(('index__isnull', False)), fields=('raffle', 'index'), name='log_place_once'), models.CheckConstraint(condition=models.Q(('kind__in', [1, 2, 3, 4])), name='log_leaf_kind')],
             },
         ),
     ]

@@ -21,5 +21,8 @@ class Migration(migrations.Migration):
         "awards_follow_the_draw",
         "voids_are_declared",
         "frozen_raffles_end_with_their_draw",
+        "entries_are_logged",
+        "leaves_are_fixed",
+        "log_goes_forward",
         "is_never_emptied",
     )

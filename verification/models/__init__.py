@@ -2,6 +2,7 @@
 
 from verification.models.chain import ChainAccount, ChainAttempt, ChainStep, ChainTransaction
 from verification.models.draws import Contract, Draw, DrawSequence, EntriesIndex, Pick, UntoldDraw
+from verification.models.log import Log, LogBlock, LogHead, LogLeaf
 from verification.models.outcomes import Award, Forfeit, Outcome, held_prize, outcome_of
 
 __all__ = [
@@ -15,6 +16,10 @@ __all__ = [
     "DrawSequence",
     "EntriesIndex",
     "Forfeit",
+    "Log",
+    "LogBlock",
+    "LogHead",
+    "LogLeaf",
     "Outcome",
     "Pick",
     "UntoldDraw",

@@ -72,6 +72,9 @@ class Draw(Claimable):
     manifest = models.TextField(help_text="The rules of the draw as canonical JSON (RFC 8785).")
     manifest_hash = models.CharField(max_length=64, unique=True)
     state = models.CharField(max_length=9, choices=State.choices, default=State.PROMISED)
+    receipt_key = models.CharField(
+        max_length=64, help_text="The public key, Ed25519, that signs receipts and heads of the log."
+    )
     # Decided at publication: an anchored draw waits for its chain, another never needs one.
     contract = models.ForeignKey(Contract, models.PROTECT, null=True, related_name="draws")
     root = models.CharField("Merkle root of the entries", max_length=64, blank=True)

@@ -1,9 +1,11 @@
 """Writes of draws: the promise at publication, then idempotent steps in order."""
 
 from verification.services.draw_steps import advance_draw, decide_with
+from verification.services.log import finish, prove_leaf, sequence, sign_head
 from verification.services.outcomes import claim_award, forfeit_pick, next_alternate
 from verification.services.paths import prove_entry
 from verification.services.promises import end_with_raffle, promise_draw
+from verification.services.receipts import receipt_of
 from verification.services.repairs import reconcile_transaction
 from verification.services.voiding import declare_void
 
@@ -13,9 +15,14 @@ __all__ = [
     "decide_with",
     "declare_void",
     "end_with_raffle",
+    "finish",
     "forfeit_pick",
     "next_alternate",
     "promise_draw",
     "prove_entry",
+    "prove_leaf",
+    "receipt_of",
     "reconcile_transaction",
+    "sequence",
+    "sign_head",
 ]

@@ -8,9 +8,11 @@ from accounts.models import User
 from luxewin.audit.services import record
 from verification import announcements
 from verification.errors import AlreadyClaimed, AlreadyForfeited, HoldsNoPrize, NotDrawnYet
+from verification.log import Kind
 from verification.models import Award, Draw, Forfeit, Outcome, Pick, held_prize, outcome_of
 from verification.models.outcomes import MAX_REASON
 from verification.reasons import public_reason
+from verification.services.log import logged_reason, record_outcome
 
 
 def award_prizes(draw: Draw) -> None:
@@ -47,6 +49,7 @@ def forfeit_pick(pick_id: int, *, kind: Forfeit.Kind, reason: str, actor: User) 
             before={"outcome": before, "prize": prize and prize.name},
             after={"outcome": kind, "prize": None, "reason": reason},
         )
+        record_outcome(pick, Kind.FORFEITED, prize=prize.position if prize else 0, reason=logged_reason(forfeit))
         announcements.tell_forfeited(forfeit, prize)
         if prize:
             _pass_on(pick, actor)
@@ -85,6 +88,7 @@ def claim_award(pick_id: int, *, actor: User) -> Award:
         before, award = outcome_of(pick), pick.award
         award.claimed_at = Now()
         award.save(update_fields=["claimed_at"])
+        record_outcome(pick, Kind.CLAIMED, prize=award.prize.position)
         after = {"outcome": Outcome.CLAIMED, "prize": award.prize.name}
         record("pick.claimed", pick, actor=actor, before={"outcome": before, "prize": award.prize.name}, after=after)
     return award

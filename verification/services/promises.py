@@ -6,7 +6,7 @@ from django.db.models import F
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import Actor, record
 from raffles.models import Raffle
-from verification import clients, manifest
+from verification import clients, manifest, receipt_keys
 from verification.anchoring import contract_for
 from verification.contract import MAX_PICKS
 from verification.models import Draw, DrawSequence
@@ -16,7 +16,7 @@ from verification.services.transitions import reach
 def promise_draw(raffle: Raffle, *, actor: Actor | None = None) -> Draw:
     """Fix the manifest of a raffle being published, in the caller's transaction, under the next draw number.
 
-    Raises InvalidInput, naming every fault, on terms that cannot be promised; ContractMissing.
+    Raises InvalidInput, naming every fault, on terms that cannot be promised; ContractMissing, ReceiptKeyMissing.
     """
     DrawSequence.objects.get_or_create(pk=1)
     DrawSequence.objects.filter(pk=1).update(last=F("last") + 1)
@@ -27,6 +27,7 @@ def promise_draw(raffle: Raffle, *, actor: Actor | None = None) -> Draw:
         sequence=sequence,
         manifest=canonical.decode(),
         manifest_hash=manifest.manifest_hash(canonical).hex(),
+        receipt_key=receipt_keys.signing_key(),
         contract=contract_for(sequence),
         void_after=settings.DRAW_VOID_SECONDS,
     )

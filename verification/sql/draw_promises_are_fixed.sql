@@ -2,8 +2,9 @@
 CREATE OR REPLACE FUNCTION draw_promises_are_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'UPDATE'
-       AND ROW(OLD.raffle_id, OLD.sequence, OLD.manifest, OLD.manifest_hash, OLD.contract_id)
-           IS NOT DISTINCT FROM ROW(NEW.raffle_id, NEW.sequence, NEW.manifest, NEW.manifest_hash, NEW.contract_id)
+       AND ROW(OLD.raffle_id, OLD.sequence, OLD.manifest, OLD.manifest_hash, OLD.receipt_key, OLD.contract_id)
+           IS NOT DISTINCT FROM
+           ROW(NEW.raffle_id, NEW.sequence, NEW.manifest, NEW.manifest_hash, NEW.receipt_key, NEW.contract_id)
        AND (OLD.root = '' OR (
            ROW(OLD.root, OLD.tickets, OLD.entries) IS NOT DISTINCT FROM ROW(NEW.root, NEW.tickets, NEW.entries)
            AND (ROW(OLD.committed_at, OLD.round) IS NOT DISTINCT FROM ROW(NEW.committed_at, NEW.round)

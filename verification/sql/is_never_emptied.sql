@@ -24,3 +24,15 @@ CREATE OR REPLACE TRIGGER is_never_emptied BEFORE TRUNCATE ON verification_forfe
 
 CREATE OR REPLACE TRIGGER is_never_emptied BEFORE TRUNCATE ON verification_pick
     FOR EACH STATEMENT EXECUTE FUNCTION is_never_emptied();
+
+CREATE OR REPLACE TRIGGER is_never_emptied BEFORE TRUNCATE ON verification_log
+    FOR EACH STATEMENT EXECUTE FUNCTION is_never_emptied();
+
+CREATE OR REPLACE TRIGGER is_never_emptied BEFORE TRUNCATE ON verification_logblock
+    FOR EACH STATEMENT EXECUTE FUNCTION is_never_emptied();
+
+CREATE OR REPLACE TRIGGER is_never_emptied BEFORE TRUNCATE ON verification_loghead
+    FOR EACH STATEMENT EXECUTE FUNCTION is_never_emptied();
+
+CREATE OR REPLACE TRIGGER is_never_emptied BEFORE TRUNCATE ON verification_logleaf
+    FOR EACH STATEMENT EXECUTE FUNCTION is_never_emptied();

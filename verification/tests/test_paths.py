@@ -129,7 +129,7 @@ def test_a_purchase_that_was_changed_behind_the_triggers_gets_no_path(selling, a
     crowd(raffle, alice, [2] * 10)
     draw = committed(raffle)
     changed, neighbour, far = (Purchase.objects.order_by("first_ticket")[place] for place in (0, 1, 9))
-    fixed = ("purchases_purchase", "frozen_entries_are_fixed")
+    fixed = ("purchases_purchase", "USER")
     tamper(*fixed, f"UPDATE purchases_purchase SET quantity = 1 WHERE id = '{changed.pk}'")
     for purchase in (changed, neighbour):
         with pytest.raises(ProofUnavailable):

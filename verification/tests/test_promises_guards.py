@@ -95,6 +95,7 @@ DRAW = {
     "sequence": lambda: 99,
     "manifest": lambda: "{}",
     "manifest_hash": lambda: "11" * 32,
+    "receipt_key": lambda: "11" * 32,
     "contract_id": lambda: Contract.objects.get().pk,
     "root": lambda: "11" * 32,
     "tickets": lambda: 3,

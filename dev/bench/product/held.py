@@ -5,8 +5,8 @@ again RAFFLE 3` holds its draw so many times after a warm-up, each time in a tra
 with the bare hashes that its tree takes; it prints the seconds of each side (waiting for the beacon's round is not
 counted), the processor's seconds of the product's, and the most memory that was resident. `… once RAFFLE` holds it for
 good. `… ask RAFFLE FOLDER` downloads the bundle and the entries file through the product's views, and asks for buyers'
-paths; it prints the rows a second, by how much the process grew meanwhile, and the milliseconds of a path. Memory is in
-MB.
+paths; it prints the rows a second, by how much the process grew meanwhile, and the milliseconds of a path. `… prove
+RAFFLE` proves leaves of its log, and prints the milliseconds of each and of bare hashes. Memory is in MB.
 """
 
 import json
@@ -22,7 +22,7 @@ from uuid import UUID
 from dev.bench.product.django_ready import ready
 from dev.bench.product.drawn import sold_out
 
-PATHS = 50
+PATHS = PROOFS = 50
 
 
 def resident() -> float:
@@ -117,6 +117,29 @@ def asked(raffle_id: UUID, folder: Path) -> dict[str, float]:
     return {"path": sorted(times[5:])[PATHS // 2], "rows": rate, "grown": grown}
 
 
+def proved(raffle_id: UUID) -> dict[str, list[float]]:
+    """Prove leaves all over the log; return the milliseconds of each, and of its bare hashes."""
+    from verification import services
+    from verification.log import BLOCK
+    from verification.models import LogLeaf
+    from verification.services.log import size_of
+
+    services.sequence(raffle_id)
+    size, node = size_of(raffle_id), bytes(65)
+    places = [number * (size - 1) // (PROOFS + 4) for number in range(PROOFS + 5)]
+    leaves = LogLeaf.objects.filter(raffle=raffle_id, index__in=places).values_list("hash", flat=True)
+    ours, theirs = [], []
+    for leaf in map(bytes, leaves):
+        started = time.perf_counter()
+        services.prove_leaf(raffle_id, leaf_hash=leaf, size=size)
+        ours.append(1000 * (time.perf_counter() - started))
+        started = time.perf_counter()
+        for _ in range(size // BLOCK + BLOCK):
+            sha256(node).digest()
+        theirs.append(1000 * (time.perf_counter() - started))
+    return {"values": ours[5:], "yardsticks": theirs[5:]}
+
+
 def main(what: str, *words: str) -> Any:
     """Run the command line."""
     match what:
@@ -126,6 +149,8 @@ def main(what: str, *words: str) -> Any:
             return again_and_again(UUID(words[0]), int(words[1]))
         case "once":
             return held(UUID(words[0]))
+        case "prove":
+            return proved(UUID(words[0]))
         case "ask":
             return asked(UUID(words[0]), Path(words[1]))
     sys.exit(f"{what} is not known")

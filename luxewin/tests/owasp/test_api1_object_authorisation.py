@@ -25,6 +25,9 @@ PUBLIC = {
     "GET verification/{raffle}",
     "GET verification/{raffle}/bundle",
     "GET verification/{raffle}/entries.csv",
+    "GET verification/{raffle}/log",
+    "GET verification/{raffle}/log/heads",
+    "GET verification/{raffle}/log/proof",
 }
 STAFF = {"PATCH raffles/{id}", "POST raffles/{id}/cancel", "POST raffles/{id}/publish"}
 # Ids in bodies: whose, and what an outsider hears.

@@ -106,6 +106,9 @@ COSTLY = {
     "GET verification/list",
     "GET verification/{raffle}/bundle",
     "GET verification/{raffle}/entries.csv",
+    "GET verification/{raffle}/log",
+    "GET verification/{raffle}/log/heads",
+    "GET verification/{raffle}/log/proof",
 }
 
 

@@ -1,0 +1,277 @@
+"""The log of a raffle: leaves get their places, heads are signed, and inclusion is proved.
+
+Leaves are written in the transactions of what they say, by the trigger entries_are_logged and by `record_outcome`. Here
+they get their places in batches, under the lock of the log's row, which nobody else takes: no buyer waits for it, and a
+process that hangs with it loses it after HANGING.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Max
+from django.db.models.functions import Now
+
+from luxewin.clock import database_now
+from verification import receipts
+from verification.log import BLOCK, EMPTY_ROOT, HASH, NOTHING, UNCLAIMED, Kind, path_of_blocks, reason_hash, root
+from verification.log import root_of_blocks as root_of
+from verification.models import Draw, Forfeit, Log, LogBlock, LogHead, LogLeaf, Pick
+from verification.receipt_keys import private_key
+
+log = logging.getLogger(__name__)
+BATCH = 5_000
+HEADS_EVERY = timedelta(seconds=10)
+# The database ends a session that does nothing for so long while it has the lock.
+HANGING = "10s"
+# A head covers every leaf that is this much older, those of transactions under way included. The protocol says 60 s;
+# `at` is cut to the second.
+COVERED_SECONDS = 59
+
+PLACE = """
+    WITH first AS (
+        SELECT id FROM verification_logleaf WHERE raffle_id = %(raffle)s AND index IS NULL ORDER BY id LIMIT %(batch)s
+    ), numbered AS (
+        SELECT id, %(size)s + row_number() OVER (ORDER BY id) - 1 AS place FROM first
+    ), placed AS (
+        UPDATE verification_logleaf AS leaf SET index = numbered.place FROM numbered WHERE leaf.id = numbered.id
+        RETURNING leaf.id
+    )
+    SELECT count(*) FROM placed
+"""
+# The raffles with leaves that wait: one step of the index for each, however many leaves wait.
+WAITING = """
+    WITH RECURSIVE waiting AS (
+        (SELECT raffle_id FROM verification_logleaf WHERE index IS NULL ORDER BY raffle_id LIMIT 1)
+        UNION ALL
+        SELECT (
+            SELECT raffle_id FROM verification_logleaf WHERE index IS NULL AND raffle_id > waiting.raffle_id
+            ORDER BY raffle_id LIMIT 1
+        ) FROM waiting WHERE waiting.raffle_id IS NOT NULL
+    )
+    SELECT raffle_id FROM waiting WHERE raffle_id IS NOT NULL
+"""
+# The clock, and how far a head's time may go because of transactions that have written leaves and not ended.
+CLOCK = """
+    SELECT floor(extract(epoch FROM clock_timestamp()))::bigint, (
+        SELECT floor(extract(epoch FROM min(activity.xact_start)))::bigint + %s
+        FROM pg_locks AS held JOIN pg_stat_activity AS activity ON activity.pid = held.pid
+        WHERE held.locktype = 'relation' AND held.relation = 'verification_logleaf'::regclass AND held.granted
+          AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND held.mode = 'RowExclusiveLock' AND held.pid <> pg_backend_pid()
+    )
+"""
+HASHES = """
+    SELECT string_agg(hash, '' ORDER BY index) FROM verification_logleaf
+    WHERE raffle_id = %s AND index >= %s AND index < %s
+"""
+BLOCKS = "SELECT string_agg(hash, '' ORDER BY number) FROM verification_logblock WHERE log_id = %s AND number < %s"
+
+
+class Inclusion(NamedTuple):
+    """The proof that a leaf is in the first `size` leaves, and the head of that size, if one was signed."""
+
+    index: int  # type: ignore[assignment]  # the protocol's name, though tuples have a method of that name
+    size: int
+    proof: list[bytes]
+    head: LogHead | None
+
+
+def waiting_logs() -> list[UUID]:
+    """Return the raffles with leaves that have no place yet, and make sure that each has its log's row.
+
+    Cost: one query, and another if there are any.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(WAITING)
+        found = [raffle_id for (raffle_id,) in cursor.fetchall()]
+    if found:
+        Log.objects.bulk_create([Log(raffle_id=raffle_id) for raffle_id in found], ignore_conflicts=True)
+    return found
+
+
+def sequence(raffle_id: UUID) -> int:
+    """Give every waiting leaf its place, BATCH in a transaction; return how many got one. Safe in parallel."""
+    placed, count = 0, BATCH
+    while count == BATCH:
+        with _locked(raffle_id) as kept:
+            count = _place_batch(kept)
+        placed += count
+    return placed
+
+
+def sign_head(raffle_id: UUID) -> LogHead | None:
+    """Sign the log as it is now; None if nothing was added, or nothing can be signed at this moment.
+
+    No leaf is later than its head, and every leaf is in each head that is more than 60 s later. So nothing is signed
+    while the clock is behind the newest leaf or head, or a transaction with a leaf has been open for that long, or more
+    leaves wait than one batch. The caller tries again. Cost: eight statements.
+    """
+    with _locked(raffle_id) as kept:
+        clock, latest = _clock()
+        if _place_batch(kept) == BATCH or kept.size == kept.signed_size:
+            return None
+        last = kept.heads.first()
+        newest = LogLeaf.objects.filter(raffle=raffle_id, index__gte=kept.signed_size, index__lt=kept.size)
+        least = max(newest.aggregate(at=Max("at"))["at"], last.at if last else 0)
+        at = min(clock, latest)
+        if at < least:
+            log.warning("the log of %s gets no head: it would be of %s, before %s", raffle_id, at, least)
+            return None
+        return _sign(kept, at)
+
+
+def _sign(kept: Log, at: int) -> LogHead | None:
+    draw = Draw.objects.filter(pk=kept.pk).only("manifest_hash", "receipt_key").first()
+    key = private_key(draw.receipt_key) if draw else None
+    if draw is None or key is None:
+        log.error("the log of %s gets no head: its receipt key is not among RECEIPT_KEYS", kept.pk)
+        return None
+    top = _root_at(kept.pk, kept.size)
+    manifest_hash = bytes.fromhex(draw.manifest_hash)
+    signature = receipts.sign_head(key, manifest_hash=manifest_hash, size=kept.size, root=top, at=at)
+    head = LogHead.objects.create(log=kept, size=kept.size, root=top, at=at, signature=signature)
+    Log.objects.filter(pk=kept.pk).update(signed_size=kept.size, signed_at=Now())
+    return head
+
+
+def finish(raffle_id: UUID) -> tuple[int, bytes]:
+    """Return the size and root of the log of the entries, which is complete: give all that is left its place first.
+
+    Call it in the transaction that freezes the entries, with the raffle locked. Later calls return the same. Raises
+    OperationalError if the lock of the log does not come free in time.
+    """
+    with transaction.atomic(), _locked(raffle_id) as kept:
+        if kept.entries_size is None:
+            while _place_batch(kept) == BATCH:
+                pass
+            kept.entries_size = kept.size
+            kept.save(update_fields=["entries_size"])
+        return kept.entries_size, _root_at(raffle_id, kept.entries_size)
+
+
+def record_outcome(pick: Pick, kind: Kind, *, prize: int, reason: str | None = None) -> None:
+    """Write the leaf of a pick that was forfeited, or whose prize was handed over, in the caller's transaction.
+
+    `prize` is the position of the prize, 0 for an alternate that had none. The draw is locked, so that leaves follow
+    the order of what happened.
+    """
+    LogLeaf.objects.create(
+        raffle_id=pick.draw_id,
+        entry_id=pick.purchase.entry_id,
+        kind=kind,
+        a=pick.position,
+        b=prize,
+        x=NOTHING if reason is None else reason_hash(reason),
+        at=int(database_now().timestamp()),
+    )
+
+
+def logged_reason(forfeit: Forfeit) -> str:
+    """Return the public reason whose hash the log has: the written one, or UNCLAIMED where nobody came."""
+    return UNCLAIMED if forfeit.kind == Forfeit.Kind.UNCLAIMED else forfeit.reason
+
+
+def size_of(raffle_id: UUID) -> int:
+    """Return how many leaves of the raffle's log have their place."""
+    return Log.objects.filter(pk=raffle_id).values_list("size", flat=True).first() or 0
+
+
+def root_at(raffle_id: UUID, size: int) -> bytes:
+    """Return the root of the first `size` leaves. Raises LookupError if there are fewer."""
+    if not 0 <= size <= size_of(raffle_id):
+        raise LookupError(f"the log has no {size} leaves")
+    return _root_at(raffle_id, size)
+
+
+def prove_leaf(
+    raffle_id: UUID, *, leaf_hash: bytes | None = None, entry_id: UUID | None = None, size: int | None = None
+) -> Inclusion:
+    """Return the proof of a leaf, by its hash, or of the leaf that entered a purchase, by its entry id.
+
+    Without `size`, the newest head's, or if that does not cover the leaf, the log's own. Raises LookupError if the leaf
+    is not among the first `size` leaves, or there are fewer. Cost: six queries, and 2,000 SHA-256 among a million.
+    """
+    known = {"hash": leaf_hash} if entry_id is None else {"entry_id": entry_id, "kind": Kind.ENTERED}
+    leaves = LogLeaf.objects.filter(raffle=raffle_id, index__isnull=False, **known)
+    index = leaves.order_by("index").values_list("index", flat=True).first()
+    if index is None:
+        raise LookupError("the log has no such leaf")
+    most = size_of(raffle_id)
+    heads = LogHead.objects.filter(log=raffle_id)
+    head = heads.filter(size=size).first() if size is not None else heads.filter(size__gt=index).first()
+    size = size if size is not None else head.size if head else most
+    if not index < size <= most:
+        raise LookupError(f"the log has no such leaf among its first {size}")
+    first = index // BLOCK * BLOCK
+    own = _hashes(raffle_id, first, min(first + BLOCK, size))
+    proof = path_of_blocks(_blocks(raffle_id, size // BLOCK), _rest(raffle_id, size), own, index)
+    return Inclusion(index, size, proof, head)
+
+
+@contextmanager
+def _locked(raffle_id: UUID) -> Iterator[Log]:
+    """Lock the log in a transaction."""
+    is_own = not connection.in_atomic_block
+    with transaction.atomic():
+        if is_own:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", [HANGING])
+        Log.objects.bulk_create([Log(raffle_id=raffle_id)], ignore_conflicts=True)
+        yield Log.objects.select_for_update(no_key=True).get(pk=raffle_id)
+
+
+def _place_batch(kept: Log) -> int:
+    """Give the next BATCH leaves their places, in the order in which they were written; return how many."""
+    values: dict[str, Any] = {"raffle": kept.pk, "batch": BATCH, "size": kept.size}
+    with connection.cursor() as cursor:
+        cursor.execute(PLACE, values)
+        (count,) = cursor.fetchone()
+    if not count:
+        return 0
+    full = kept.size // BLOCK
+    kept.size += count
+    hashes = _hashes(kept.pk, full * BLOCK, kept.size // BLOCK * BLOCK)
+    LogBlock.objects.bulk_create(
+        LogBlock(log=kept, number=full + place // BLOCK, hash=root(hashes[place : place + BLOCK]))
+        for place in range(0, len(hashes), BLOCK)
+    )
+    kept.save(update_fields=["size"])
+    return int(count)
+
+
+def _clock() -> tuple[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(CLOCK, [COVERED_SECONDS])
+        clock, latest = cursor.fetchone()
+    return clock, clock if latest is None else latest
+
+
+def _root_at(raffle_id: UUID, size: int) -> bytes:
+    if not size:
+        return EMPTY_ROOT
+    return root_of(_blocks(raffle_id, size // BLOCK), _rest(raffle_id, size))
+
+
+def _rest(raffle_id: UUID, size: int) -> list[bytes]:
+    return _hashes(raffle_id, size // BLOCK * BLOCK, size)
+
+
+def _hashes(raffle_id: UUID, start: int, stop: int) -> list[bytes]:
+    return _pieces(HASHES, raffle_id, start, stop) if start < stop else []
+
+
+def _blocks(raffle_id: UUID, count: int) -> list[bytes]:
+    return _pieces(BLOCKS, raffle_id, count) if count else []
+
+
+def _pieces(query: str, *values: Any) -> list[bytes]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        (joined,) = cursor.fetchone()
+    joined = bytes(joined or b"")
+    return [joined[start : start + HASH] for start in range(0, len(joined), HASH)]
