@@ -20,8 +20,8 @@ def purchase(alice, on_sale):
 
 
 def make(raffle, buyer, **changes):
-    values = {"quantity": 3, "amount": 1500, "currency": "gbp", "status": "paid", "first_ticket": 1, "expires_at": DUE}
-    keys = {"idempotency_key": "first", "request_digest": b"d"}
+    values = {"quantity": 3, "amount": 1500, "currency": "gbp", "status": "paid", "first_ticket": 1}
+    keys = {"expires_at": DUE, "paid_at": DUE, "idempotency_key": "first", "request_digest": b"d"}
     return Purchase.objects.create(raffle=raffle, buyer=buyer, **values | keys | changes)
 
 
@@ -38,6 +38,7 @@ RULES = {
     "the same first number twice": ("purchase_numbers_once", lambda own: another(own, first_ticket=1)),
     "no tickets": ("purchase_quantity", lambda own: another(own, quantity=0)),
     "paid without numbers": ("purchase_paid_has_numbers", lambda own: another(own, first_ticket=None)),
+    "paid at no time": ('"at" of relation "verification_logleaf"', lambda own: another(own, paid_at=None)),
     "paid from number zero": ("purchase_paid_has_numbers", lambda own: another(own, first_ticket=0)),
     "the same entry twice": ("entry_id", lambda own: another(own, entry_id=own.entry_id)),
     "a negative amount": ("amount", lambda own: another(own, amount=-1)),
@@ -57,7 +58,9 @@ RULES = {
 
 
 def unpaid(purchase):
-    return make(purchase.raffle, purchase.buyer, idempotency_key="third", status="pending", first_ticket=None)
+    return make(
+        purchase.raffle, purchase.buyer, idempotency_key="third", status="pending", first_ticket=None, paid_at=None
+    )
 
 
 @pytest.mark.parametrize("rule", RULES)

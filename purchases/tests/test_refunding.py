@@ -185,7 +185,7 @@ def test_a_payment_that_settled_beside_the_cancellation_is_found_and_refunded(al
     raffle_services.cancel_raffle(raffle.pk, reason="Stolen.")
     run_tasks()
     # As a settling transaction leaves it that looked at the raffle before and committed after.
-    paid = Purchase.objects.create(**entry_of(alice, raffle), status="paid", first_ticket=1)
+    paid = Purchase.objects.create(**entry_of(alice, raffle), status="paid", first_ticket=1, paid_at=timezone.now())
     Payment.objects.create(purchase=paid, status="succeeded", intent_id="pi_late")
     assert tasks.resume_cancelled_raffles() == 1
     assert tasks.resume_cancelled_raffles() == 0
