@@ -19,6 +19,8 @@ FACT = re.compile(r"{{\s*([^}]+?)\s*}}|{%\s*((?:if|elif) [^%]+?)\s*%}")
 CONTEXT = {
     "raffle": "A fine watch",
     "raffle_id": "1",
+    "slug": "a-fine-watch",
+    "lines": ["The box is blue."],
     "change": uuid4().hex,
     "export": uuid4().hex,
     "deletion": uuid4().hex,

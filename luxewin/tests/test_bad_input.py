@@ -263,6 +263,10 @@ def _sold_out(raffle: Raffle) -> None:
     TicketCounter.objects.filter(pk=raffle.pk).update(sold=raffle.capacity)
 
 
+def _all_but_three_sold(raffle: Raffle) -> None:
+    TicketCounter.objects.filter(pk=raffle.pk).update(sold=raffle.capacity - 3)
+
+
 def _cancelled(raffle: Raffle) -> None:
     raffle_services.cancel_raffle(raffle.pk, reason="A flood.")
 
@@ -271,7 +275,7 @@ NOW = timezone.now()
 STATES: dict[str, tuple[dict[str, Any], Any, int, int, str]] = {
     "sold out": ({}, _sold_out, 1, 409, "sold_out"),
     "cancelled": ({}, _cancelled, 1, 409, "raffle_closed"),
-    "too few left": ({"capacity": 3}, None, 5, 409, "not_enough_left"),
+    "too few left": ({}, _all_but_three_sold, 5, 409, "not_enough_left"),
     "above the limit": ({"max_per_person": 2}, None, 3, 409, "limit_reached"),
     "not yet open": ({"opens_at": NOW + timedelta(hours=9)}, None, 1, 409, "raffle_not_open"),
     "too much money": ({"ticket_price": 99_999_999}, None, 2, 409, "amount_too_large"),

@@ -53,7 +53,7 @@ def test_every_link_of_every_mail_has_a_page_here(language, settings, alice, on_
     alice.preferences.language = language
     raffle, found = on_sale(), set()
     for kind in KINDS:
-        context = CONTEXT | {"raffle_id": str(raffle.pk), "password_dropped": True}
+        context = CONTEXT | {"raffle_id": str(raffle.pk), "slug": raffle.slug, "password_dropped": True}
         text = compose(Notification(user=alice, kind=kind, context=context)).body
         for link in re.findall(r"http://testserver\S*", text):
             answer = browser.get(link)
@@ -63,6 +63,7 @@ def test_every_link_of_every_mail_has_a_page_here(language, settings, alice, on_
             assert (answer.status_code, _is_page(answer)) == (200, True), (kind, link)
             found.add(link.removeprefix("http://testserver").partition("?")[0])
     assert {"", "/login", "/forgot-password", "/reset-password", f"/raffles/{raffle.pk}"} <= found
+    assert f"/raffles/{raffle.slug}" in found
     assert {"/verify", f"/verify/{raffle.pk}"} <= found
 
 
