@@ -222,11 +222,15 @@ def test_the_terms_of_a_published_raffle_are_only_read(mona, desk, form, on_sale
     page = desk(mona).get(f"{RAFFLES}{raffle.pk}/change/").content.decode()
     assert 'name="ticket_price"' not in page
     assert 'name="prizes-0-name"' not in page
+    assert 'name="conditions"' not in page
     assert 'name="description"' in page
-    changes = form(ticket_price=1, description="New words.", **{"prizes-TOTAL_FORMS": 0})
+    # What the page sends of the two tables that it only shows.
+    tables = {"prizes-TOTAL_FORMS": 0, "additions-TOTAL_FORMS": 0, "additions-INITIAL_FORMS": 0}
+    assert all(f'name="{name}"' in page for name in tables)
+    changes = form(ticket_price=1, description="New words.", conditions="None.", **tables)
     assert desk(mona).post(f"{RAFFLES}{raffle.pk}/change/", changes, follow=True).status_code == 200
     raffle.refresh_from_db()
-    assert (raffle.ticket_price, raffle.description) == (500, "New words.")
+    assert (raffle.ticket_price, raffle.conditions, raffle.description) == (500, "Adults only.", "New words.")
     assert desk(mona).post(f"{RAFFLES}{raffle.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
