@@ -267,7 +267,7 @@ def test_no_read_shows_anyone_what_is_alice_s(role, world: World):
     secrets, client = _secrets(world), client_of(world.cast[role])
     for operation, path in paths:
         answer = client.get(path)
-        text = answer.content.decode()
+        text = answer.getvalue().decode()  # the log comes as a stream
         # A refusal may repeat the path that was asked for, nothing else.
         leaked = {kind for kind, secret in secrets.items() if secret in text.replace(path, "")}
         assert leaked == set(), (path, leaked)
@@ -282,10 +282,11 @@ def test_her_own_reads_show_alice_nothing_but_what_is_described(world: World):
     for operation in READS:
         for path in _paths(operation, world):
             answer = client.get(path)
-            if answer.status_code == 200:
+            text = answer.getvalue().decode()
+            assert world.buyer.password not in text
+            if answer.status_code == 200 and "json" in answer["Content-Type"]:
                 schema = operation.facts["responses"]["200"]["content"]["application/json"]["schema"]
-                assert list(_undescribed(answer.json(), schema)) == [], path
-                assert world.buyer.password not in answer.content.decode()
+                assert list(_undescribed(json.loads(text), schema)) == [], path
 
 
 def test_the_document_names_every_component_of_an_answer():
