@@ -126,8 +126,8 @@ class DrawBooks:
     chain: ChainBooks
     mails: Sequence[dict[str, Any]]
     raffle: str
-    log: Any = None
     verdict: Verdict | None = None
+    log: Any = None
 
     @classmethod
     def of(cls, raffle: str, database: str, chain: ChainBooks, mails: Sequence[dict[str, Any]]) -> "DrawBooks":
@@ -139,7 +139,7 @@ class DrawBooks:
             audited = connection.execute(AUDIT, [raffle, list(ROAD)]).fetchall()
             log = connection.execute(LOG, {"raffle": raffle}).fetchone()
         people, road = {row[0] for row in buyers}, Counter(row[0] for row in audited)
-        return cls(draw[0], picks, people, taken, told, road, chain, mails, raffle, log)
+        return cls(draw[0], picks, people, taken, told, road, chain, mails, raffle, log=log)
 
     def losses(self, forfeits: int = 0) -> dict[DrawLoss, list[str]]:
         """Return what is wrong, by kind; empty if the draw has exactly one result and everyone was told.

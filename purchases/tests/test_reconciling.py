@@ -270,7 +270,9 @@ def test_books_that_do_not_add_up_are_printed(wrong, alice, bob, on_sale):
     statement, fault = WRONG[wrong]
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE purchases_purchase DISABLE TRIGGER USER")
         cursor.execute(statement)
+        cursor.execute("ALTER TABLE purchases_purchase ENABLE TRIGGER USER")
     lines, remain = reconcile()
     assert remain
     assert any(line.endswith(fault) for line in lines), lines

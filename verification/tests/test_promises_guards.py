@@ -130,7 +130,7 @@ RULES = {
     },
     **{f"no {name} any more": (KEPT, lambda n=name: truncate(f"verification_{n}")) for name in TRUNCATED},
     "no purchases any more": (KEPT, lambda: truncate("purchases_purchase")),
-    "no raffles any more": (KEPT, lambda: truncate("raffles_raffle")),
+    "no raffles any more": (f"{KEPT}|append-only", lambda: truncate("raffles_raffle")),
     "no draw 1": (FIXED, lambda: Draw.objects.filter(sequence=1)._raw_delete("default")),
     "no pick 1": (PICKS, lambda: Pick.objects.filter(position=1)._raw_delete("default")),
     "a further pick": (PICKS, further_pick),

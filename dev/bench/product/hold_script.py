@@ -14,6 +14,9 @@ VALUES = (
     "uuidv7()",
     "gen_random_uuid()",
     "uuidv7()",
+    # The holder, and no nonce of the server's.
+    "sha256(uuid_send(gen_random_uuid()))",
+    "NULL",
     "'{raffle}'",
     "('00000000-0000-7000-8000-' || lpad(:buyer::text, 12, '0'))::uuid",
     "1",

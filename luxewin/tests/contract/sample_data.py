@@ -19,8 +19,9 @@ from purchases.models import Purchase
 from purchases.tests.stage import buy, pay, seated
 from raffles import services as raffle_services
 from raffles.models import Raffle
-from verification.models import Draw
+from verification.models import Draw, LogLeaf
 from verification.services import advance_draw
+from verification.services.log import sequence
 from verification.tests.drawing import closed, committed, put_in_state
 
 ROLES = ("anonymous", "buyer", "managers", "finance", "support", "auditors", "root")
@@ -184,6 +185,11 @@ def _registration(world: World) -> dict[str, Any]:
     }
 
 
+def _leaf(world: World) -> dict[str, Any]:
+    sequence(world.drawn.pk)
+    return {"leaf": bytes(LogLeaf.objects.filter(raffle=world.drawn.pk)[0].hash).hex()}
+
+
 # By the name in the path, and the app: what there is.
 IDS: dict[tuple[str, str], Callable[[World], list[str]]] = {
     ("auth", "id"): lambda world: [world.session],
@@ -230,6 +236,8 @@ BODIES: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST purchases/create": lambda world: {"raffle": str(world.open.pk), "quantity": 2},
     "POST purchases/verify": lambda world: {"purchase": world.payable},
 }
+# By operation: a question that has an answer, about the drawn raffle.
+QUERIES: dict[str, Callable[[World], dict[str, Any]]] = {"GET verification/{raffle}/log/proof": _leaf}
 # By operation: what has to be there before anybody asks.
 NEEDED: dict[str, Callable[[World], object]] = {
     "GET auth/terms": lambda world: world.terms,

@@ -25,7 +25,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.generation.hypothesis.builder import HypothesisTestConfig, HypothesisTestMode, create_test
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from luxewin.tests.contract.sample_data import BODIES, IDS, NEEDED, ROLES, World
+from luxewin.tests.contract.sample_data import BODIES, IDS, NEEDED, QUERIES, ROLES, World
 from luxewin.tests.owasp.surface import document
 
 # Random requests over all operations; the boundaries come on top, about 40 for each.
@@ -145,6 +145,9 @@ def _fill(case: Case, world: World, chance: random.Random) -> None:
     if _is_good(case, ParameterLocation.PATH) and chance.random() < 0.9:
         for name in case.path_parameters:
             case.path_parameters[name] = chance.choice(IDS[_app_of(case), name](world))
+    asked = QUERIES.get(_name(case.operation.label))
+    if asked and _is_good(case, ParameterLocation.PATH) and chance.random() < 0.5:
+        case.path_parameters["raffle"], case.query = str(world.drawn.pk), asked(world)
     taken = BODIES.get(_name(case.operation.label))
     if taken and _is_good(case, ParameterLocation.BODY) and isinstance(case.body, dict):
         kept = chance.choice([0, 0, 0.2, 1])

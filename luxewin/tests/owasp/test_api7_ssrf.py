@@ -59,6 +59,7 @@ def _trap() -> Iterator[tuple[str, list[str]]]:
 def test_no_address_that_a_manager_writes_is_asked(field, mona, terms, run_tasks):
     with _trap() as (url, heard):
         body = {**terms(), "delay_seconds": 60, "opens_at": "2099-01-01T00:00:00Z", "closes_at": "2099-01-02T00:00:00Z"}
+        body["free_route"] = None
         made = ask(client_of(mona), "post", "/api/v1/raffles/create", body | {field: f"{url}/latest/meta-data"})
         if field in {"slug", "image_url"}:
             assert made.status_code == 400
