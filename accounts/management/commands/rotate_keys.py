@@ -49,7 +49,7 @@ class Command(BaseCommand):
             added = signing_keys.new_key()
         elif leaked:
             # Two keys never begin on one day.
-            added = signing_keys.new_key(max(now, kept[-1].begins + timedelta(days=1)) if kept else None)
+            added = signing_keys.new_key(max(now, kept[-1].begins + timedelta(days=1)))
         else:
             added = signing_keys.new_key(now + signing_keys.PUBLISHED_FOR + timedelta(days=1))
         words = [*(key.text for key in kept), added]
