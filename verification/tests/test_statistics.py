@@ -189,7 +189,7 @@ def test_a_draw_says_nothing_about_the_next() -> None:
 # Entries of different sizes, with the gaps that refunds leave
 
 SIZES = [1, 2, 1, 10, 3, 7, 1, 25, 5, 10]
-ENTRIES = [Entry(UUID(int=place + 1), 1 + 40 * place, size) for place, size in enumerate(SIZES)]
+ENTRIES = [Entry(UUID(int=place + 1), 1 + 40 * place, size, place.to_bytes(32)) for place, size in enumerate(SIZES)]
 TREE = Tree(entry.record for entry in ENTRIES)
 SHARES = {place: size / sum(SIZES) for place, size in enumerate(SIZES)}
 DRAWS = 40_000
