@@ -147,6 +147,12 @@ class Raffle(Claimable):
     )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT, editable=False)
     published_at = models.DateTimeField(null=True, editable=False)
+    announced_at = models.DateTimeField(
+        "rules recorded at",
+        null=True,
+        editable=False,
+        help_text="When the rules of its draw were recorded where nobody can change them. The sale opens after that.",
+    )
     closed_at = models.DateTimeField(
         "sales ended at", null=True, editable=False, help_text="Sold out, or the end of the sale was reached."
     )

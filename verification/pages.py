@@ -15,6 +15,7 @@ from django.core.validators import slug_re
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.csp import csp_override
 
 from luxewin import money
 from luxewin.clock import database_now
@@ -25,10 +26,16 @@ from verification.serializers import PickSerializer
 from verification.timeline import Timeline
 
 VERIFIER = Path(__file__).parent / "verifier.py"
+SCRIPTS = Path(__file__).parent / "static" / "verification"
+# The modules that the page and its worker load, named at once: else a phone finds them one after the other.
+MODULES = sorted(path.relative_to(SCRIPTS).as_posix() for path in SCRIPTS.rglob("*.js"))
+# Visitors may ask nodes of their own choice what the contract says. Nobody but they can know which, so the page may
+# connect to any: over TLS, or on the visitor's own machine. What it may load and run stays our own.
+CHECK_POLICY = settings.SECURE_CSP | {"connect-src": ["'self'", "https:", "http://127.0.0.1:*", "http://localhost:*"]}
 DRAWS_A_PAGE = 20
 # Up to this many entries (about 1 MB) the check starts by itself; above, it asks first.
-UNASKED_ENTRIES = 20_000
-ENTRY_BYTES = 50  # a row of the entries file, about
+UNASKED_ENTRIES = 4_000
+ENTRY_BYTES = 240  # a row of the entries file and one of the log, about
 
 
 @page()
@@ -42,6 +49,7 @@ def draws(request: HttpRequest) -> HttpResponse:
 
 
 @page()
+@csp_override(CHECK_POLICY)
 def draw(request: HttpRequest, raffle: str) -> HttpResponse:
     """Show one draw, by its raffle's id or slug."""
     found = Draw.objects.without_paths().of_raffle(raffle).first() if slug_re.fullmatch(raffle) else None
@@ -73,6 +81,7 @@ def _everything(draw: Draw) -> dict[str, Any]:
         "picks": PickSerializer(draw.picks.all(), many=True).data,
         "chain": _chain(draw, steps),
         "check": _check(draw),
+        "modules": MODULES,
     }
 
 
@@ -97,11 +106,12 @@ def _chain(draw: Draw, steps: dict[str, ChainStep]) -> dict[str, Any] | None:
 def _check(draw: Draw) -> dict[str, Any]:
     """Return the data for the scripts that check the draw."""
     entries = draw.entries or 0
-    urls = {"bundle": "verification-bundle", "entries_url": "verification-entries-csv"}
+    urls = {"bundle": "verification-bundle", "entries_url": "verification-entries-csv", "log": "verification-log"}
     addresses = {name: reverse(route, kwargs={"raffle": draw.pk}) for name, route in urls.items()}
     return addresses | {
+        "explorer": settings.CHAIN_EXPLORER_URL,
         "is_drawn": draw.is_drawn,
-        "has_entries": draw.is_frozen,
+        "has_entries": draw.is_published,
         "start": "now" if entries <= UNASKED_ENTRIES else "asked",
         "megabytes": entries * ENTRY_BYTES / 1_000_000,
     }

@@ -10,8 +10,8 @@ from verification.anchoring.contract_steps import (
     anchor_void,
     anchor_void_declaration,
     await_commit,
+    check_announced,
     check_round,
-    recheck_commit,
     settled_with,
 )
 from verification.anchoring.contracts import contract_for, deploy_contract
@@ -24,10 +24,10 @@ __all__ = [
     "anchor_void",
     "anchor_void_declaration",
     "await_commit",
+    "check_announced",
     "check_round",
     "contract_for",
     "deploy_contract",
-    "recheck_commit",
     "settled_with",
     "track",
 ]

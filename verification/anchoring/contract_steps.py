@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, Max, QuerySet
 from django.db.models.functions import Now
 
 from luxewin.clock import database_now
@@ -19,8 +19,9 @@ from verification import clients
 from verification.anchoring.sending import Planned, send, store_signed, take_step, track
 from verification.chain_types import Call, ChainRejected, DrawState, DrawStatus
 from verification.contract import MAX_DRAWS
-from verification.errors import StepStuck, StepWaits
-from verification.models import ChainAttempt, ChainStep, ChainTransaction, Draw
+from verification.errors import Contradiction, StepStuck, StepWaits
+from verification.manifest import DEVELOPMENT_CHAIN
+from verification.models import ChainAttempt, ChainStep, ChainTransaction, Draw, LogLeaf
 
 if TYPE_CHECKING:
     from verification.chain import Chain
@@ -30,6 +31,7 @@ State = ChainTransaction.State
 POLL = timedelta(seconds=1)
 # How long a draw waits for others of its round about to be drawn: settled together they cost a third each.
 GATHER = timedelta(seconds=5)
+SKEW = 60  # seconds by which our clock and the date of a block may differ
 CLOCKS = 3600  # seconds by which the chain's clock may differ from ours, at the very most
 
 
@@ -45,17 +47,45 @@ class _ContractCall:
 
 
 def anchor_promise(draw: Draw) -> None:
-    """Have the contract bind the draw's number to its manifest."""
+    """Have the contract bind the draw's number to its manifest, for good: a later block would spoil the draw.
+
+    Raises StepWaits until the block is final, by its depth, and its date has passed; on a development chain it need
+    only be confirmed.
+    """
     if draw.contract is None:
         return
 
     def holds(state: DrawState) -> bool:
         if state.status == DrawStatus.UNKNOWN:
             return False
-        ours = draw.sequence, draw.raffle.delay_seconds
-        return _same(draw, "announcement", ours, state.sequence, state.delay_seconds)
+        ours = draw.pk.bytes, draw.sequence, draw.terms["delay_seconds"], draw.commit_by
+        theirs = state.raffle, state.sequence, state.delay_seconds, state.commit_by
+        return _same(draw, "announcement", ours, *theirs)
 
-    _done(_ContractCall(draw, Step.ANNOUNCE, "Announced", holds, lambda chain: _sign_announcements(chain, draw)))
+    deed = _ContractCall(draw, Step.ANNOUNCE, "Announced", holds, lambda chain: _sign_announcements(chain, draw))
+    sent = _done(deed)
+    if sent.state != State.FINAL and draw.contract.chain_id != DEVELOPMENT_CHAIN:
+        raise StepWaits(f"the announcement {sent.hash} is not final yet", Now() + 10 * POLL)
+    if (sent.block_time or 0) > database_now().timestamp():
+        raise StepWaits("the announcement's block is dated ahead of our clock", Now() + POLL)
+
+
+def check_announced(draw: Draw) -> bool:
+    """Whether an anchored draw can still be committed, as the contract says; False once it has lapsed.
+
+    Raises Contradiction if the contract has a commitment already, StepWaits if a node lacks the announcement.
+    """
+    if draw.contract is None:
+        return True
+    state = clients.required_chain().draw_state(draw.contract.address, _hash(draw))
+    if state.status == DrawStatus.UNKNOWN:
+        raise StepWaits("a node that is behind does not have the announcement yet", Now() + POLL)
+    if _is_committed(state):
+        raise Contradiction(
+            f"the contract has a commitment of draw {draw.sequence} before its entries are fixed: "
+            "somebody else signs with the operator's key"
+        )
+    return state.status != DrawStatus.LAPSED
 
 
 def await_commit(draw: Draw) -> None:
@@ -73,44 +103,81 @@ def await_commit(draw: Draw) -> None:
         raise _waits(Step.COMMIT, sent)
 
 
-def anchor_commit(draw: Draw, *, root: bytes, tickets: int, wanted: int) -> int | None:
-    """Publish the root on the chain; return the block's time in Unix seconds, or None without a chain."""
+def anchor_commit(draw: Draw) -> int | None:
+    """Commit the published entries and log on the chain; return the block's time in Unix seconds.
+
+    If a reorganisation dropped the commitment, send it again. Return None without a chain.
+    """
     contract = draw.contract
     if contract is None:
         return None
+    commitment, tickets = bytes.fromhex(draw.commitment), draw.tickets or 0
+    wanted = min(tickets, draw.wanted)
 
     def holds(state: DrawState) -> bool:
         if not _is_committed(state):
             return False
-        return _same(draw, "commitment", (root, tickets, wanted), state.root, state.tickets, state.wanted)
+        # Once settled, the seed stands in the commitment's place; it was made from it.
+        theirs = commitment if state.status == DrawStatus.SETTLED else state.commitment
+        return _same(draw, "commitment", (commitment, tickets, wanted), theirs, state.tickets, state.wanted)
 
     def sign(chain: "Chain") -> None:
-        call = chain.prepare_commit(contract.address, _hash(draw), root=root, tickets=tickets, wanted=wanted)
+        _await_chain_time(chain, draw)
+        call = chain.prepare_commit(
+            contract.address, manifest_hash=_hash(draw), commitment=commitment, tickets=tickets, wanted=wanted
+        )
         _sign_for(chain, call, Step.COMMIT, [draw])
 
-    return _done(_ContractCall(draw, Step.COMMIT, "Committed", holds, sign)).block_time
+    return _plausible_time(draw, _done(_ContractCall(draw, Step.COMMIT, "Committed", holds, sign)))
+
+
+def _await_chain_time(chain: "Chain", draw: Draw) -> None:
+    """Raise StepWaits until a commitment cannot be dated before the end of the sale or the log's last leaf.
+
+    Blocks' dates do not decrease, so the newest block's date bounds that of the block that takes the commitment in.
+    """
+    newest, now = chain.block(chain.head()), database_now().timestamp()
+    if newest is None:
+        raise StepWaits("a node that is behind does not have its newest block", Now() + POLL)
+    leaves = LogLeaf.objects.filter(raffle=draw.pk, kind__in=LogLeaf.ENTRY)
+    last = leaves.aggregate(at=Max("at"), ticket=Max(F("a") + F("b") - 1))
+    is_sold_out = last["ticket"] == draw.raffle.capacity
+    bound = max(0 if is_sold_out else draw.raffle.closes_at.timestamp(), last["at"])
+    if newest.timestamp < bound:
+        raise StepWaits(f"the chain's newest block is dated {int(bound) - newest.timestamp} s too early", Now() + POLL)
+    is_off = abs(newest.timestamp - now) > SKEW and chain.chain_id != DEVELOPMENT_CHAIN
+    if is_off or newest.timestamp > now + SKEW:
+        apart = int(newest.timestamp - now)
+        raise StepWaits(f"our clock and the chain's newest block differ by {apart} s", Now() + POLL)
+
+
+def _plausible_time(draw: Draw, sent: ChainTransaction) -> int:
+    """Return the time of the commitment's block, if a node can be believed about it; else raise Contradiction.
+
+    With a time that is too early the round would be known already. The least delay is ten times SKEW.
+    """
+    attempt = sent.attempts.filter(hash=sent.hash).first()
+    signed = attempt.created_at if attempt else draw.raffle.frozen_at
+    said = sent.block_time or 0
+    if signed and said < signed.timestamp() - SKEW:
+        early = int(signed.timestamp() - said)
+        raise Contradiction(f"a node dates the commitment {early} s before it was signed")
+    if said > database_now().timestamp() + SKEW:
+        raise Contradiction(f"a node dates the commitment {int(said - database_now().timestamp())} s into the future")
+    return said
 
 
 def check_round(draw: Draw, committed_at: int, number: int) -> None:
-    """Compare time and round of a confirmed commitment with the contract's own, by which the contract draws.
+    """Compare time and round of a confirmed commitment with the contract's own, on which two nodes must agree.
 
-    Raises StepStuck if they differ: the contract may draw with another beacon than the manifest names.
+    Raises Contradiction if they differ: a node lies, or the contract draws with another beacon than the manifest names.
     """
     if draw.contract is None:
         return
-    state = clients.required_chain().draw_state(draw.contract.address, _hash(draw))
+    state = _agreed_state(clients.required_chain(), draw)
     if not _is_committed(state):
         raise StepWaits("a node that is behind does not have the commitment yet", Now() + POLL)
     _same(draw, "moment or round", (committed_at, number), state.committed_at, state.round)
-
-
-def recheck_commit(draw: Draw) -> int | None:
-    """Return the time of a committed draw's commitment on the chain now, which a reorganisation may have moved.
-
-    If the reorganisation dropped the commitment, send it again.
-    """
-    wanted = min(draw.tickets or 0, draw.raffle.prizes.count() + draw.raffle.alternates)
-    return anchor_commit(draw, root=bytes.fromhex(draw.root), tickets=draw.tickets or 0, wanted=wanted)
 
 
 def anchor_settlement(draw: Draw) -> list[int]:
@@ -123,7 +190,7 @@ def anchor_settlement(draw: Draw) -> list[int]:
 
     def holds(state: DrawState) -> bool:
         if state.status == DrawStatus.VOID:
-            raise StepStuck(f"the contract has draw {draw.sequence} void, and it was drawn here")
+            raise Contradiction(f"the contract has draw {draw.sequence} void, and it was drawn here")
         return state.status == DrawStatus.SETTLED
 
     deed = _ContractCall(draw, Step.SETTLE, "Settled", holds, lambda chain: _sign_settlement(chain, draw))
@@ -131,7 +198,14 @@ def anchor_settlement(draw: Draw) -> list[int]:
     # A call for several draws skips one that somebody else settled just before.
     if sent.steps.count() > 1 and _taken_by(chain, deed) != sent:
         raise StepWaits("somebody else settled the draw; that is being confirmed", Now())
-    return chain.settled_picks(draw.contract.address, _hash(draw))
+    state = _agreed_state(chain, draw)
+    if state.status != DrawStatus.SETTLED:
+        raise StepWaits("a node that is behind does not have the settlement yet", Now() + POLL)
+    ours = draw.committed_at, draw.round, draw.tickets
+    _same(draw, "settlement", ours, state.committed_at, state.round, state.tickets)
+    if draw.seed:  # else it is settled before it is drawn here
+        _same(draw, "seed", (draw.seed,), state.seed.hex())
+    return chain.settled_picks(draw.contract.address, _hash(draw), chain.head(decisive=True), decisive=True)
 
 
 def settled_with(draw: Draw) -> bytes | None:
@@ -201,6 +275,12 @@ def _done(deed: _ContractCall) -> ChainTransaction:
     raise _waits(deed.step, sent)
 
 
+def _agreed_state(chain: "Chain", draw: Draw) -> DrawState:
+    """Read the draw from the contract in the newest block that two nodes have; they must agree on it."""
+    address = draw.contract.address if draw.contract else ""
+    return chain.draw_state(address, _hash(draw), chain.head(decisive=True), decisive=True)
+
+
 def _waits(step: str, sent: ChainTransaction | None) -> StepWaits:
     # If many blocks are needed, nothing changes within a second, and nodes limit requests.
     pause = POLL * max(1, min(10, settings.CHAIN_CONFIRMATIONS // 2))
@@ -208,7 +288,7 @@ def _waits(step: str, sent: ChainTransaction | None) -> StepWaits:
 
 
 def _is_committed(state: DrawState) -> bool:
-    return state.status not in (DrawStatus.UNKNOWN, DrawStatus.ANNOUNCED)
+    return state.status in (DrawStatus.COMMITTED, DrawStatus.SETTLED, DrawStatus.VOID)
 
 
 def _live(draw: Draw, step: str) -> ChainTransaction | None:
@@ -286,8 +366,8 @@ def _sign_announcements(chain: "Chain", draw: Draw) -> None:
 
 def _announcement(chain: "Chain", draw: Draw, like: Call | None) -> Call:
     address = draw.contract.address if draw.contract else ""
-    terms = {"sequence": draw.sequence, "delay_seconds": draw.raffle.delay_seconds}
-    return chain.prepare_announce(address, _hash(draw), **terms, like=like)
+    terms = {"sequence": draw.sequence, "delay_seconds": draw.terms["delay_seconds"], "commit_by": draw.commit_by}
+    return chain.prepare_announce(address, raffle=draw.pk, manifest_hash=_hash(draw), **terms, like=like)
 
 
 def _sign_settlement(chain: "Chain", draw: Draw) -> None:
@@ -321,7 +401,9 @@ def _same(draw: Draw, what: str, ours: tuple[object, ...], *theirs: object) -> b
     if ours == theirs:
         return True
     ours_text, theirs_text = (", ".join(_text(each) for each in values) for values in (ours, theirs))
-    raise StepStuck(f"the contract has another {what} of draw {draw.sequence} ({theirs_text}) than ours ({ours_text})")
+    raise Contradiction(
+        f"the contract has another {what} of draw {draw.sequence} ({theirs_text}) than ours ({ours_text})"
+    )
 
 
 def _text(value: object) -> str:

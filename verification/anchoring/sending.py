@@ -69,7 +69,7 @@ def track(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
 
     Raises ChainError. Cost: two requests if it is mined, three or four if not.
     """
-    if sent.state in (State.MINED, State.DONE):
+    if sent.state in (State.MINED, State.DONE, State.FINAL):
         sent = _check_place(chain, sent)
     if sent.state == State.SIGNED:
         sent = _look_for(chain, sent)
@@ -118,6 +118,8 @@ def _check_place(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
         sent.attempts.update(sent_at=None, repeated_at=None)
         ChainTransaction.objects.filter(state__in=(State.MINED, State.DONE)).update(due_at=Now())
         return _note(sent, state=State.SIGNED, **GONE)
+    if sent.state == State.FINAL:
+        return sent
     state = _depth_state(chain.head() - number + 1)
     # A transaction that counts keeps counting when a node is behind.
     return sent if state in (sent.state, State.MINED) else _note(sent, state=state)
@@ -143,7 +145,7 @@ def _look_for(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
 def _receipt(chain: "Chain", sent: ChainTransaction) -> tuple[str, Receipt] | None:
     hashes = list(sent.attempts.order_by("-id").values_list("hash", flat=True)) or [sent.hash]
     for each in hashes:
-        if receipt := chain.receipt(each):
+        if receipt := chain.receipt(each, decisive=True):
             return each, receipt
     return None
 
@@ -188,7 +190,7 @@ def _replacement(chain: "Chain", sent: ChainTransaction, former: ChainAttempt) -
     if used != nonce and offered.most >= market.base + market.tip:
         return None
     raised = market.raised_over(offered)
-    if chain.max_fee and raised.most > chain.max_fee:
+    if raised.most > chain.max_fee:
         raise ChainTooDear(raised.most, chain.max_fee)
     signed = chain.sign(chain.call_of(sent.to, bytes(sent.data), sent.gas or 0, raised), nonce)
     with transaction.atomic():

@@ -65,6 +65,19 @@ CLOCK = """
           AND held.mode = 'RowExclusiveLock' AND held.pid <> pg_backend_pid()
     )
 """
+UNLOGGED = """
+    WITH logged AS (
+        SELECT entry_id, a, b, x FROM verification_logleaf AS entered
+        WHERE raffle_id = %(raffle)s AND kind = 1 AND index < %(size)s AND NOT EXISTS (
+            SELECT FROM verification_logleaf AS withdrawn
+            WHERE withdrawn.entry_id = entered.entry_id AND withdrawn.kind = 2 AND withdrawn.index < %(size)s
+        )
+    ), paid AS (
+        SELECT entry_id, first_ticket, quantity, holder FROM purchases_purchase
+        WHERE raffle_id = %(raffle)s AND status = 'paid'
+    )
+    SELECT count(*) FROM ((TABLE logged EXCEPT TABLE paid) UNION ALL (TABLE paid EXCEPT TABLE logged)) AS differing
+"""
 HASHES = """
     SELECT string_agg(hash, '' ORDER BY index) FROM verification_logleaf
     WHERE raffle_id = %s AND index >= %s AND index < %s
@@ -152,6 +165,14 @@ def finish(raffle_id: UUID) -> tuple[int, bytes]:
             kept.entries_size = kept.size
             kept.save(update_fields=["entries_size"])
         return kept.entries_size, _root_at(raffle_id, kept.entries_size)
+
+
+def unlogged(raffle_id: UUID, size: int) -> int:
+    """Count the entries in which the first `size` leaves and the paid purchases differ. Cost: reading both."""
+    with connection.cursor() as cursor:
+        cursor.execute(UNLOGGED, {"raffle": raffle_id, "size": size})
+        (count,) = cursor.fetchone()
+    return int(count)
 
 
 def record_outcome(pick: Pick, kind: Kind, *, prize: int, reason: str | None = None) -> None:

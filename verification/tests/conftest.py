@@ -3,18 +3,22 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import override_settings
 from eth_account import Account
 
 from accounts.models import User
 from dev import services
+from raffles import services as raffle_services
 from raffles.models import Raffle
 from verification import anchoring, clients
 from verification.chain import Chain
 from verification.models import ChainAccount, ChainAttempt, ChainTransaction, Contract, DrawSequence
+from verification.services import outcomes
 
 from . import on_chain
 from .mining import Mine
@@ -109,20 +113,31 @@ def chained(db: None, no_chain: None, beacon: None, settings: Any, deployed: dic
 
 
 @pytest.fixture
-def anchored(chained: Chain, deployed: dict[str, Any]) -> Chain:
+def anchored(chained: Chain, settings: Any, deployed: dict[str, Any]) -> Chain:
     """Draws promised in this test are anchored, under the next number that the session's contract takes."""
     while rpc("eth_getTransactionCount", chained.operator, "pending") != hex(chained.next_nonce()):
         time.sleep(0.05)  # what an earlier test left on its way
     transaction = deployed["transaction"]
-    Contract.objects.create(chain_id=chained.chain_id, address=deployed["address"], transaction=transaction)
+    checked = {"chain_hash": settings.BEACON_CHAIN_HASH, "void_after": settings.DRAW_VOID_SECONDS}
+    Contract.objects.create(chain_id=chained.chain_id, address=deployed["address"], transaction=transaction, **checked)
     DrawSequence.objects.create(pk=1, last=chained.next_sequence(deployed["address"]) - 1)
     return chained
 
 
 @pytest.fixture
 def selling(beacon: None, on_sale: Callable[..., Raffle]) -> Callable[..., Raffle]:
-    """Makes a published raffle whose draw comes a second after its commitment, unless its terms say otherwise."""
-    return lambda **terms: on_sale(**{"delay_seconds": 1} | terms)
+    """Makes a published raffle whose draw comes a second after its commitment, unless its terms say otherwise.
+
+    It sells at once, also where its announcement is still to come.
+    """
+
+    def make(**terms: Any) -> Raffle:
+        raffle = on_sale(**{"delay_seconds": 1} | terms)
+        with transaction.atomic():
+            raffle_services.open_sale(raffle.pk)
+        return raffle
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -151,6 +166,12 @@ def mine(db: None, no_chain: None, beacon: None, settings: Any, still_node: str)
 def root(person: Callable[..., User]) -> User:
     """May everything, by name."""
     return person("root", role="raffle managers", is_superuser=True)
+
+
+@pytest.fixture
+def after_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time to claim a prize is over, however short ago the draw was."""
+    monkeypatch.setattr(outcomes, "claim_ends", lambda pick: datetime.min.replace(tzinfo=UTC))
 
 
 @pytest.fixture

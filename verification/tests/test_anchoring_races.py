@@ -81,6 +81,8 @@ def round_mates(mine, selling, people, monkeypatch):
     for raffle in raffles:
         services.advance_draw(raffle.pk)
         closed(raffle)
+    mine.catch_up()
+    for raffle in raffles:
         services.advance_draw(raffle.pk)
     mine.blocks()
     for raffle in raffles:
