@@ -89,7 +89,7 @@ def again_and_again(raffle_id: UUID, rounds: int) -> dict[str, Any]:
 
 
 def asked(raffle_id: UUID, folder: Path) -> dict[str, float]:
-    """Ask for paths as a buyer, and download the two files."""
+    """Ask for paths as a buyer, and download the three files."""
     from django.test import Client
 
     from accounts.tokens import open_session
@@ -104,6 +104,8 @@ def asked(raffle_id: UUID, folder: Path) -> dict[str, float]:
     rate = Purchase.objects.filter(raffle=raffle_id).count() / (time.perf_counter() - started)
     grown = resident() - before
     (folder / "bundle.json").write_bytes(client.get(f"{here}/bundle").content)
+    with (folder / "log.csv").open("wb") as file:
+        file.writelines(client.get(f"{here}/log"))
     buyer = Purchase.objects.filter(raffle=raffle_id).select_related("buyer")[0].buyer
     headers = {"Authorization": f"Bearer {open_session(buyer, user_agent='bench').access}"}
     mine = Purchase.objects.filter(raffle=raffle_id).order_by("entry_id").values_list("pk", flat=True)[: PATHS + 5]
