@@ -197,8 +197,8 @@ def no_chain(settings: Any) -> Iterator[None]:
     settings.DRAW_DELAY_SECONDS = 1
     clients.chain.cache_clear()
     with pytest.MonkeyPatch.context() as patch:  # of its own: a test may undo its patches
-        patch.setattr(manifest, "LEAST_DELAY", 1)
-        patch.setattr(manifest, "LEAST_VOID_DELAY", 1)
+        patch.setattr(manifest, "MIN_DELAY", 1)
+        patch.setattr(manifest, "MIN_VOID_DELAY", 1)
         yield
     settings.CHAIN_RPC_URLS = urls
     clients.chain.cache_clear()

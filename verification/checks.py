@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 Django's own name for it
 
+from luxewin.draw_bounds import DEVELOPMENT_CHAIN
 from luxewin.environment import DEVELOPMENT, PRODUCTION
 from verification import clients
 from verification.beacon import QUICKNET
-from verification.manifest import DEVELOPMENT_CHAIN
 
 DEFAULT_NAME = "LuxeWin"
 NODES = 2

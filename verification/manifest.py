@@ -11,15 +11,12 @@ from uuid import UUID
 
 import rfc8785
 
+from luxewin.draw_bounds import DEVELOPMENT_CHAIN, MAX_PICKS, MIN_CLAIM, MIN_DELAY, MIN_VOID_DELAY, YEAR
+
 PROTOCOL = "luxewin/draw/v2"
 
 MOST_BYTES = 1 << 20  # far above any real manifest, low enough that a hostile one costs little
 MOST_INTEGER = 2**53 - 1  # the largest that RFC 8785 carries
-MOST_PICKS = 100
-YEAR = 31_536_000  # seconds; no promised span is longer
-# What buyers can rely on, but for the chain that every developer has.
-LEAST_DELAY, LEAST_VOID_DELAY, LEAST_CLAIM = 600, 604_800, 86_400
-DEVELOPMENT_CHAIN = 31337
 
 _HEX = re.compile(r"(?:[0-9a-f]{2})+")
 _CURRENCY = re.compile("[a-z]{3}")
@@ -205,8 +202,8 @@ def _contradictions(manifest: dict[str, Any]) -> Iterator[str]:
         if isinstance(prizes, list) and len(prizes) > capacity:
             yield f"prizes are {len(prizes)}, more than capacity"
     alternates = manifest.get("alternates")
-    if isinstance(prizes, list) and _is_integer(alternates, 0) and len(prizes) + alternates > MOST_PICKS:
-        yield f"alternates and prizes together are more than {MOST_PICKS}, which is all that one draw can pick"
+    if isinstance(prizes, list) and _is_integer(alternates, 0) and len(prizes) + alternates > MAX_PICKS:
+        yield f"alternates and prizes together are more than {MAX_PICKS}, which is all that one draw can pick"
     yield from _span_contradictions(manifest)
 
 
@@ -229,7 +226,7 @@ def _span_contradictions(manifest: dict[str, Any]) -> Iterator[str]:
         yield "delay_seconds is less than the beacon's period"
     if isinstance(anchor, dict) and anchor.get("chain_id") == DEVELOPMENT_CHAIN:
         return
-    for name, least in (("delay_seconds", LEAST_DELAY), ("void_after_seconds", LEAST_VOID_DELAY)):
+    for name, least in (("delay_seconds", MIN_DELAY), ("void_after_seconds", MIN_VOID_DELAY)):
         if _is_integer(span := manifest.get(name), 0) and span < least:
             yield f"{name} is less than {least}"
 
@@ -303,7 +300,7 @@ _FIELDS: dict[str, _Rule] = {
     "closes_at": _MOMENT,
     "conditions": _ANY_TEXT,
     "free_route": _or_null(_OBJECT),
-    "claim_seconds": _is_span(LEAST_CLAIM),
+    "claim_seconds": _is_span(MIN_CLAIM),
     "delay_seconds": _is_span(1),
     "commit_within_seconds": _is_span(1),
     "void_after_seconds": _is_span(1),

@@ -8,9 +8,10 @@ from django.test import Client
 from django.utils import timezone
 
 from luxewin.api.problems import InvalidInput
+from luxewin.draw_bounds import MAX_PICKS, MIN_DELAY
 from luxewin.tests.asking import assert_problem, client_of, nothing_written
-from raffles import durations, services, words
-from raffles.models import MAX_PICKS, Prize, Raffle
+from raffles import services, words
+from raffles.models import Prize, Raffle
 
 DAY = 86_400
 CREATE = "/api/v1/raffles/create"
@@ -147,10 +148,10 @@ def test_as_many_picks_as_a_draw_can_make_are_published(draft):
 
 @pytest.mark.parametrize("chain", [0, 1])
 def test_only_a_development_chain_draws_at_once(chain, draft, settings):
-    raffle = draft(delay_seconds=durations.MIN_DELAY - 1, commit_within_seconds=DAY)
+    raffle = draft(delay_seconds=MIN_DELAY - 1, commit_within_seconds=DAY)
     settings.CHAIN_ID = chain
     assert _faults(raffle) == {("delay_seconds", "too_short"), ("commit_within_seconds", "too_short")}
-    enough = {"delay_seconds": durations.MIN_DELAY, "commit_within_seconds": DAY + settings.HOLD_SECONDS}
+    enough = {"delay_seconds": MIN_DELAY, "commit_within_seconds": DAY + settings.HOLD_SECONDS}
     services.update_raffle(raffle.pk, **enough)
     assert services.publish_raffle(raffle.pk).published_at
 

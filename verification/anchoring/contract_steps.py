@@ -15,12 +15,12 @@ from django.db.models import F, Max, QuerySet
 from django.db.models.functions import Now
 
 from luxewin.clock import database_now
+from luxewin.draw_bounds import DEVELOPMENT_CHAIN
 from verification import clients
 from verification.anchoring.sending import Planned, send, store_signed, take_step, track
 from verification.chain_types import Call, ChainRejected, DrawState, DrawStatus
 from verification.contract import MAX_DRAWS
 from verification.errors import Contradiction, StepStuck, StepWaits
-from verification.manifest import DEVELOPMENT_CHAIN
 from verification.models import ChainAttempt, ChainStep, ChainTransaction, Draw, LogLeaf
 
 if TYPE_CHECKING:

@@ -143,7 +143,7 @@ class Chain:
         """Prepare the deployment. Any round that has appeared serves for the contract's test of itself.
 
         The first draw announced must have the number `first_sequence`; `void_after` is in seconds, and at least
-        MIN_VOID_AFTER unless this is the DEVELOPMENT_CHAIN.
+        MIN_VOID_DELAY unless this is the DEVELOPMENT_CHAIN.
         """
         constructor = self._contract.constructor(
             encode_public_key(beacon.public_key),

@@ -5,18 +5,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from luxewin.draw_bounds import MIN_VOID_DELAY
 from verification.contract.encoding import encode_public_key, public_key_in
 
 if TYPE_CHECKING:
     from verification.beacon import Beacon
 
-MAX_PICKS = 100  # winners and alternates together; the contract refuses to commit to more
 MAX_DRAWS = 32  # settled in one call
 MAX_TICKETS = 2**53 - 1
-MIN_DELAY = 600  # seconds from the commit to the round, at least
-MIN_VOID_AFTER = 7 * 24 * 3600
-DEVELOPMENT_CHAIN = 31337  # where neither minimum holds, and a period of the beacon is enough
-VOID_AFTER = 7 * 24 * 3600  # seconds from the round to a void's declaration, and from that to the void
+VOID_AFTER = MIN_VOID_DELAY  # seconds from the round to a void's declaration, and from that to the void
 
 
 @cache

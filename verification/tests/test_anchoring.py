@@ -9,6 +9,7 @@ from eth_account import Account
 
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.models import AuditEntry
+from luxewin.draw_bounds import MAX_PICKS
 from purchases.tests.stage import at_once, seated
 from raffles.models import Raffle
 from raffles.services import cancel_raffle, publish_raffle
@@ -16,7 +17,6 @@ from verification import clients, services
 from verification.anchoring import deploy_contract, sending
 from verification.chain import Chain
 from verification.chain_types import ChainUnavailable, DrawStatus, SignedCall
-from verification.contract import MAX_PICKS
 from verification.errors import ContractMissing
 from verification.models import ChainAttempt, ChainStep, ChainTransaction, Contract, Draw, DrawSequence, Pick
 from verification.services import draw_steps

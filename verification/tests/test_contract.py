@@ -5,9 +5,10 @@ from hashlib import sha256
 
 import pytest
 
+from luxewin.draw_bounds import MAX_PICKS
 from verification.chain import Chain
 from verification.chain_types import DrawState, DrawStatus
-from verification.contract import MAX_DRAWS, MAX_PICKS, VOID_AFTER, artefact, constants_in, runtime_code
+from verification.contract import MAX_DRAWS, VOID_AFTER, artefact, constants_in, runtime_code
 from verification.contract.compile import ARTEFACT, SOURCE, as_text, compile_source
 from verification.contract.encoding import encode_public_key, encode_signature
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from luxewin.draw_bounds import DEVELOPMENT_CHAIN, MIN_DELAY, MIN_VOID_DELAY
 from verification.chain import Chain
-from verification.contract import DEVELOPMENT_CHAIN, MIN_DELAY, MIN_VOID_AFTER, VOID_AFTER, artefact
+from verification.contract import VOID_AFTER, artefact
 from verification.contract.encoding import encode_public_key, encode_signature
 
 from .on_chain import DevBeacon, announce, deployed, funded_chain, node, reverts, rpc, terms_of
@@ -40,11 +41,11 @@ def test_the_delay_is_ten_minutes_at_least(public_chain: Chain, dev: DevBeacon) 
 
 
 def test_the_void_delay_is_seven_days_at_least(public_chain: Chain, dev: DevBeacon) -> None:
-    for too_short in (dev.beacon.period, MIN_VOID_AFTER - 1):
+    for too_short in (dev.beacon.period, MIN_VOID_DELAY - 1):
         with pytest.raises(Exception, match="void delay below 7 days"):
             deploying(public_chain, dev, too_short)
-    assert deploying(public_chain, dev, MIN_VOID_AFTER) > 0
-    assert VOID_AFTER >= MIN_VOID_AFTER == 604_800
+    assert deploying(public_chain, dev, MIN_VOID_DELAY) > 0
+    assert VOID_AFTER >= MIN_VOID_DELAY == 604_800
 
 
 def test_on_a_development_chain_a_period_is_enough(chain: Chain, dev: DevBeacon) -> None:

@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from web3 import Web3
 
+from luxewin.draw_bounds import MAX_PICKS
 from verification.beacon import randomness
 from verification.chain import Chain
 from verification.chain_types import DrawState, DrawStatus
-from verification.contract import MAX_DRAWS, MAX_PICKS, MAX_TICKETS, artefact
+from verification.contract import MAX_DRAWS, MAX_TICKETS, artefact
 from verification.contract.encoding import encode_signature
 from verification.picks import pick_indices
 

@@ -23,7 +23,7 @@ VECTORS, ROUNDS = FACTS["draws"], FACTS["rounds"]
 KEY = public_bytes(RECEIPT_KEY)
 HASH = st.binary(min_size=32, max_size=32)
 NUMBER = st.integers(0, 2**53 - 1)
-LEAST = {name: getattr(manifest, name) for name in ("LEAST_DELAY", "LEAST_VOID_DELAY")}
+LEAST = {name: getattr(manifest, name) for name in ("MIN_DELAY", "MIN_VOID_DELAY")}
 few = settings(max_examples=40)
 
 
