@@ -5,7 +5,7 @@ They need no account and no script. On a draw's page, our own scripts recompute 
 """
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from django.views.decorators.csp import csp_override
 from luxewin import money
 from luxewin.clock import database_now
 from luxewin.pages import page
+from raffles.durations import span
 from verification.beacon import QUICKNET, QUICKNET_RELAYS
 from verification.models import ChainStep, Draw
 from verification.serializers import PickSerializer
@@ -71,10 +72,7 @@ def _everything(draw: Draw) -> dict[str, Any]:
     return {
         "draw": draw,
         "promise": promise,
-        # From the promise, which cannot change, not from the raffle's row.
-        "opens_at": datetime.fromisoformat(promise["opens_at"]),
-        "closes_at": datetime.fromisoformat(promise["closes_at"]),
-        "price": money.as_text(promise["ticket_price"], promise["currency"]),
+        **_in_words(promise),
         "manifest_pretty": json.dumps(promise, indent=2, ensure_ascii=False),
         "timeline": Timeline(draw, steps, database_now()),
         "beacon": _beacon(draw),
@@ -82,6 +80,29 @@ def _everything(draw: Draw) -> dict[str, Any]:
         "chain": _chain(draw, steps),
         "check": _check(draw),
         "modules": MODULES,
+    }
+
+
+def _in_words(promise: dict[str, Any]) -> dict[str, Any]:
+    """Return times, periods and amounts as people read them: of the promise, which cannot change, not of the raffle."""
+    route, currency = promise["free_route"], promise["currency"]
+    names = {
+        "delay": "delay_seconds",
+        "void": "void_after_seconds",
+        "commit": "commit_within_seconds",
+        "claim": "claim_seconds",
+    }
+    return {
+        "opens_at": datetime.fromisoformat(promise["opens_at"]),
+        "closes_at": datetime.fromisoformat(promise["closes_at"]),
+        "free_until": route and datetime.fromisoformat(route["until"]),
+        "price": money.as_text(promise["ticket_price"], currency),
+        "prizes": [
+            prize
+            | {"in_cash": prize["cash_alternative"] is not None and money.as_text(prize["cash_alternative"], currency)}
+            for prize in promise["prizes"]
+        ],
+        "spans": {name: span(timedelta(seconds=promise[field])) for name, field in names.items()},
     }
 
 

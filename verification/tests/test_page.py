@@ -67,7 +67,28 @@ def test_the_promise_is_shown_with_its_exact_bytes(client, selling):
 
 def test_the_promise_says_when_a_draw_without_a_round_becomes_void(client, selling, settings):
     settings.DRAW_VOID_SECONDS = 7200
-    assert shown(client, selling()).count("7,200 seconds") == 2
+    assert shown(client, selling()).count("2 hours") == 2
+
+
+def test_every_promise_is_shown_in_words(client, selling):
+    until = timezone.now().replace(microsecond=0) + timedelta(hours=1)
+    raffle = selling(
+        claim_seconds=10 * 86_400,
+        commit_within_seconds=3 * 86_400,
+        conditions="Over 18s.\nNo <staff>.",
+        free_route={"instructions": "A postcard to <us>.", "until": until},
+        prizes=[{"name": "A watch", "cash_alternative": 1_234_500}, {"name": "A strap"}],
+    )
+    page = shown(client, raffle)
+    for text in (
+        "A watch (or 12,345.00 GBP in cash)</li>",
+        "A strap</li>",
+        "within 3 days of the end of the sale",
+        "Time to claim a prize</dt><dd>10 days",
+        "Over 18s.<br>No &lt;staff&gt;.",
+        f'A postcard to &lt;us&gt;. (until <time datetime="{until:%Y-%m-%dT%H:%M:%SZ}">',
+    ):
+        assert text in page
 
 
 def test_each_state_says_what_it_waits_for(client, selling, alice):
