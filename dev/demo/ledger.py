@@ -25,6 +25,7 @@ class Drawn:
     """A held draw as published, with the verifier's verdict and the contract's own picks."""
 
     bundle: dict[str, Any]
+    prizes: dict[int, str]
     entries: list[tuple[str, int, int]]
     steps: dict[str, bool]
     on_chain: list[int]
@@ -124,6 +125,7 @@ class Ledger:
         )
         return Drawn(
             bundle=bundle,
+            prizes={prize["position"]: prize["name"] for prize in manifest["prizes"]},
             entries=[(entry, int(first), int(count)) for entry, first, count, _ in rows],
             steps={each["step"]: each["block"] is not None and node.was_mined(each["hash"]) for each in sent},
             on_chain=node.picks(manifest["anchor"]["contract"], bundle["manifest_hash"]),

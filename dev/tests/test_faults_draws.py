@@ -39,7 +39,7 @@ def right() -> DrawBooks:
         for person, subject in (("alice", "You won: Watch"), ("bob", "You are an alternate: a watch"))
     ]
     taken = [SimpleNamespace(step=step, live=True, mined=True, hash=f"0x{step}") for step in STEPS]
-    verdict = Verdict(0, "verified", [4, 0])
+    verdict = Verdict(3, "consistent", [4, 0])
     people, road = {"alice", "bob"}, Counter(ROAD)
     return DrawBooks(SimpleNamespace(**draw), picks, people, taken, told, road, chain, mails, "raffle", verdict)
 

@@ -38,7 +38,6 @@ RULES = {
     "the same first number twice": ("purchase_numbers_once", lambda own: another(own, first_ticket=1)),
     "no tickets": ("purchase_quantity", lambda own: another(own, quantity=0)),
     "paid without numbers": ("purchase_paid_has_numbers", lambda own: another(own, first_ticket=None)),
-    "paid at no time": ('"at" of relation "verification_logleaf"', lambda own: another(own, paid_at=None)),
     "paid from number zero": ("purchase_paid_has_numbers", lambda own: another(own, first_ticket=0)),
     "the same entry twice": ("entry_id", lambda own: another(own, entry_id=own.entry_id)),
     "a negative amount": ("amount", lambda own: another(own, amount=-1)),

@@ -13,9 +13,10 @@ from eth_account import Account
 
 from accounts.models import User
 from dev import services
+from luxewin import draw_bounds
 from raffles import services as raffle_services
 from raffles.models import Raffle
-from verification import anchoring, clients
+from verification import anchoring, clients, manifest
 from verification.chain import Chain
 from verification.models import ChainAccount, ChainAttempt, ChainTransaction, Contract, DrawSequence
 from verification.services import outcomes
@@ -23,6 +24,13 @@ from verification.services import outcomes
 from . import on_chain
 from .mining import Mine
 from .on_chain import ETHER, DevBeacon, chain_id, funded_chain, rpc, rpc_url
+
+
+@pytest.fixture
+def least_delays(no_chain: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the protocol's least delays, which tests of whole draws do without."""
+    for name in ("MIN_DELAY", "MIN_VOID_DELAY"):
+        monkeypatch.setattr(manifest, name, getattr(draw_bounds, name))
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ import rfc8785
 from verification.beacon import QUICKNET
 from verification.manifest import Anchor, FreeRoute, ManifestError, Prize, build, canonical, manifest_hash, parse
 
+pytestmark = pytest.mark.usefixtures("least_delays")
+
 TERMS = {
     "operator": "LuxeWin Ltd",
     "raffle": UUID("0199a0c4-7e1d-7c3a-9d8e-5b1f0c2a7e44"),

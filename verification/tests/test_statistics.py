@@ -62,7 +62,12 @@ def seeds(name: str, draws: int, tickets: int) -> Iterator[bytes]:
     for number in range(1, draws + 1):
         randomness = sha256(f"{name}, round {number}".encode()).digest()
         yield seed(
-            chain_hash=fixed, round=number, randomness=randomness, manifest_hash=fixed, root=fixed, tickets=tickets
+            chain_hash=fixed,
+            round=number,
+            randomness=randomness,
+            manifest_hash=fixed,
+            commitment=fixed,
+            tickets=tickets,
         )
 
 

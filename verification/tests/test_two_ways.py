@@ -23,15 +23,9 @@ VECTORS, ROUNDS = FACTS["draws"], FACTS["rounds"]
 KEY = public_bytes(RECEIPT_KEY)
 HASH = st.binary(min_size=32, max_size=32)
 NUMBER = st.integers(0, 2**53 - 1)
-LEAST = {name: getattr(manifest, name) for name in ("MIN_DELAY", "MIN_VOID_DELAY")}
 few = settings(max_examples=40)
 
-
-@pytest.fixture(autouse=True)
-def as_promised_to_buyers(no_chain: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the protocol's least delays, which tests of whole draws do without."""
-    for name, least in LEAST.items():
-        monkeypatch.setattr(manifest, name, least)
+pytestmark = pytest.mark.usefixtures("least_delays")
 
 
 # 4. Entries tree
