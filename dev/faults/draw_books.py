@@ -30,7 +30,7 @@ SUBJECTS = {
     "draw_stepped_up": "You won after all: {}",
 }
 DRAW = """
-    SELECT state, sequence, manifest_hash, root, tickets, committed_at, round, randomness, seed, trouble
+    SELECT state, sequence, manifest_hash, commitment, tickets, committed_at, round, randomness, seed, trouble
     FROM verification_draw WHERE raffle_id = %s
 """
 PICKS = """
@@ -229,10 +229,10 @@ class DrawBooks:
         yield from self._log_wrong()
         name, indices = f"draw {self.draw.sequence}", [pick.index for pick in self.picks]
         announced, committed, settled = (self._events(step)[-1] for step in STEPS)
-        root, tickets, _, committed_at, number = committed.words
+        commitment, tickets, _, committed_at, number = committed.words
         # The settlement's words: round, randomness, seed, the array's offset, its length, its values.
-        told = (announced.topics[0], f"{root:064x}", tickets, committed_at, number, f"{settled.words[2]:064x}")
-        ours = (self.draw.sequence, self.draw.root, self.draw.tickets, self.draw.committed_at, self.draw.round)
+        told = (announced.topics[1], f"{commitment:064x}", tickets, committed_at, number, f"{settled.words[2]:064x}")
+        ours = (self.draw.sequence, self.draw.commitment, self.draw.tickets, self.draw.committed_at, self.draw.round)
         if told != (*ours, self.draw.seed):
             yield f"{name}: the contract has {told}, the rows {(*ours, self.draw.seed)}"
         if (picked := settled.words[5 : 5 + settled.words[4]]) != indices:
