@@ -259,7 +259,7 @@ HOLD_SECONDS = env.integer("HOLD_SECONDS", 900, least=1, most=86_400)
 
 CHAIN_RPC_URLS = env.secret_words("CHAIN_RPC_URL")
 CHAIN_ID = env.integer("CHAIN_ID", 0, most=2**53)
-# On this one alone, raffles may promise draws so quick that a wrong clock could choose the round.
+# On this one alone, and only in development, raffles may promise draws so quick that a clock could choose the round.
 DEVELOPMENT_CHAIN_ID = 31337
 CHAIN_OPERATOR_KEY = env.text("CHAIN_OPERATOR_KEY")
 CHAIN_OPERATOR_KEY_FILE = env.text("CHAIN_OPERATOR_KEY_FILE")
@@ -283,7 +283,7 @@ BEACON_PERIOD = env.integer("BEACON_PERIOD", 0, most=86_400)
 OPERATOR_NAME = env.text("OPERATOR_NAME", "LuxeWin")
 # Seconds between the commitment of the entries and the beacon round that decides; promised in every manifest.
 DRAW_DELAY_SECONDS = env.integer(
-    "DRAW_DELAY_SECONDS", 60 if CHAIN_ID == DEVELOPMENT_CHAIN_ID else 900, least=1, most=604_800
+    "DRAW_DELAY_SECONDS", 60 if not _guarded and CHAIN_ID == DEVELOPMENT_CHAIN_ID else 900, least=1, most=604_800
 )
 # How long a round must be overdue before its draw can be announced void, and how long after that it becomes void.
 DRAW_VOID_SECONDS = env.integer("DRAW_VOID_SECONDS", 604_800, least=1, most=31_536_000)
