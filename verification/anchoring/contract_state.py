@@ -110,7 +110,7 @@ def check_round(draw: Draw, committed_at: int, number: int) -> None:
     """
     if draw.contract is None:
         return
-    state = agreed_state(clients.required_chain(), draw)
+    state = agreed_state(clients.reading_chain(), draw)
     if not is_committed(state):
         raise StepWaits("a node that is behind does not have the commitment yet", Now() + POLL)
     same(draw, "moment or round", (committed_at, number), state.committed_at, state.round)
@@ -124,7 +124,7 @@ def settled_with(draw: Draw) -> bytes | None:
     contract = draw.contract
     if contract is None:
         return None
-    chain = clients.required_chain()
+    chain = clients.reading_chain()
     if chain.draw_state(contract.address, hash_of(draw)).status != DrawStatus.SETTLED:
         return None
     taken_by = chain.transaction_of(contract.address, "Settled", hash_of(draw), not_before=since(draw))

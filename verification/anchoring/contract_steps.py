@@ -106,7 +106,7 @@ def anchor_commit(draw: Draw) -> int | None:
     def holds(state: DrawState) -> bool:
         if not is_committed(state):
             return False
-        theirs = commitment if is_ours(draw, state) else state.commitment or "settled"
+        theirs = commitment if is_ours(draw, state) else state.commitment
         return same(draw, "commitment", (commitment, tickets, wanted), theirs, state.tickets, state.wanted)
 
     def sign(chain: "Chain") -> None:
