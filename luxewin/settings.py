@@ -282,7 +282,7 @@ BEACON_PERIOD = env.integer("BEACON_PERIOD", 0, most=86_400)
 OPERATOR_NAME = env.text("OPERATOR_NAME", "LuxeWin")
 # Seconds between the commitment of the entries and the beacon round that decides; promised in every manifest.
 DRAW_DELAY_SECONDS = env.integer(
-    "DRAW_DELAY_SECONDS", 60 if CHAIN_ID == DEVELOPMENT_CHAIN else 900, least=1, most=604_800
+    "DRAW_DELAY_SECONDS", 60 if not _guarded and CHAIN_ID == DEVELOPMENT_CHAIN else 900, least=1, most=604_800
 )
 # How long a round must be overdue before its draw can be announced void, and how long after that it becomes void.
 DRAW_VOID_SECONDS = env.integer("DRAW_VOID_SECONDS", 604_800, least=1, most=31_536_000)

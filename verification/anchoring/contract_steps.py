@@ -17,6 +17,15 @@ from django.db.models.functions import Now
 from luxewin.clock import database_now
 from luxewin.draw_bounds import DEVELOPMENT_CHAIN
 from verification import clients
+from verification.anchoring.contract_state import (
+    POLL,
+    agreed_state,
+    hash_of,
+    is_committed,
+    is_ours,
+    same,
+    since,
+)
 from verification.anchoring.sending import Planned, send, store_signed, take_step, track
 from verification.chain_types import Call, ChainRejected, DrawState, DrawStatus
 from verification.contract import MAX_DRAWS
@@ -28,11 +37,9 @@ if TYPE_CHECKING:
 
 Step = ChainStep.Step
 State = ChainTransaction.State
-POLL = timedelta(seconds=1)
 # How long a draw waits for others of its round about to be drawn: settled together they cost a third each.
 GATHER = timedelta(seconds=5)
 SKEW = 60  # seconds by which our clock and the date of a block may differ
-CLOCKS = 3600  # seconds by which the chain's clock may differ from ours, at the very most
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,7 @@ def anchor_promise(draw: Draw) -> None:
             return False
         ours = draw.pk.bytes, draw.sequence, draw.terms["delay_seconds"], draw.commit_by
         theirs = state.raffle, state.sequence, state.delay_seconds, state.commit_by
-        return _same(draw, "announcement", ours, *theirs)
+        return same(draw, "announcement", ours, *theirs)
 
     deed = _ContractCall(draw, Step.ANNOUNCE, "Announced", holds, lambda chain: _sign_announcements(chain, draw))
     sent = _done(deed)
@@ -68,24 +75,6 @@ def anchor_promise(draw: Draw) -> None:
         raise StepWaits(f"the announcement {sent.hash} is not final yet", Now() + 10 * POLL)
     if (sent.block_time or 0) > database_now().timestamp():
         raise StepWaits("the announcement's block is dated ahead of our clock", Now() + POLL)
-
-
-def check_announced(draw: Draw) -> bool:
-    """Whether an anchored draw can still be committed, as the contract says; False once it has lapsed.
-
-    Raises Contradiction if the contract has a commitment already, StepWaits if a node lacks the announcement.
-    """
-    if draw.contract is None:
-        return True
-    state = clients.required_chain().draw_state(draw.contract.address, _hash(draw))
-    if state.status == DrawStatus.UNKNOWN:
-        raise StepWaits("a node that is behind does not have the announcement yet", Now() + POLL)
-    if _is_committed(state):
-        raise Contradiction(
-            f"the contract has a commitment of draw {draw.sequence} before its entries are fixed: "
-            "somebody else signs with the operator's key"
-        )
-    return state.status != DrawStatus.LAPSED
 
 
 def await_commit(draw: Draw) -> None:
@@ -97,7 +86,7 @@ def await_commit(draw: Draw) -> None:
     sent = track(chain, sent)
     # While ours is in no block, the contract may have somebody else's.
     is_awaited = sent.state == State.MINED or (
-        sent.state == State.SIGNED and not _is_committed(chain.draw_state(contract.address, _hash(draw)))
+        sent.state == State.SIGNED and not is_committed(chain.draw_state(contract.address, hash_of(draw)))
     )
     if is_awaited:
         raise _waits(Step.COMMIT, sent)
@@ -115,16 +104,15 @@ def anchor_commit(draw: Draw) -> int | None:
     wanted = min(tickets, draw.wanted)
 
     def holds(state: DrawState) -> bool:
-        if not _is_committed(state):
+        if not is_committed(state):
             return False
-        # Once settled, the seed stands in the commitment's place; it was made from it.
-        theirs = commitment if state.status == DrawStatus.SETTLED else state.commitment
-        return _same(draw, "commitment", (commitment, tickets, wanted), theirs, state.tickets, state.wanted)
+        theirs = commitment if is_ours(draw, state) else state.commitment
+        return same(draw, "commitment", (commitment, tickets, wanted), theirs, state.tickets, state.wanted)
 
     def sign(chain: "Chain") -> None:
         _await_chain_time(chain, draw)
         call = chain.prepare_commit(
-            contract.address, manifest_hash=_hash(draw), commitment=commitment, tickets=tickets, wanted=wanted
+            contract.address, manifest_hash=hash_of(draw), commitment=commitment, tickets=tickets, wanted=wanted
         )
         _sign_for(chain, call, Step.COMMIT, [draw])
 
@@ -167,19 +155,6 @@ def _plausible_time(draw: Draw, sent: ChainTransaction) -> int:
     return said
 
 
-def check_round(draw: Draw, committed_at: int, number: int) -> None:
-    """Compare time and round of a confirmed commitment with the contract's own, on which two nodes must agree.
-
-    Raises Contradiction if they differ: a node lies, or the contract draws with another beacon than the manifest names.
-    """
-    if draw.contract is None:
-        return
-    state = _agreed_state(clients.required_chain(), draw)
-    if not _is_committed(state):
-        raise StepWaits("a node that is behind does not have the commitment yet", Now() + POLL)
-    _same(draw, "moment or round", (committed_at, number), state.committed_at, state.round)
-
-
 def anchor_settlement(draw: Draw) -> list[int]:
     """Have the contract verify the round's signature and draw by itself; return the indices that it picked.
 
@@ -198,37 +173,14 @@ def anchor_settlement(draw: Draw) -> list[int]:
     # A call for several draws skips one that somebody else settled just before.
     if sent.steps.count() > 1 and _taken_by(chain, deed) != sent:
         raise StepWaits("somebody else settled the draw; that is being confirmed", Now())
-    state = _agreed_state(chain, draw)
+    state = agreed_state(chain, draw)
     if state.status != DrawStatus.SETTLED:
         raise StepWaits("a node that is behind does not have the settlement yet", Now() + POLL)
     ours = draw.committed_at, draw.round, draw.tickets
-    _same(draw, "settlement", ours, state.committed_at, state.round, state.tickets)
+    same(draw, "settlement", ours, state.committed_at, state.round, state.tickets)
     if draw.seed:  # else it is settled before it is drawn here
-        _same(draw, "seed", (draw.seed,), state.seed.hex())
-    return chain.settled_picks(draw.contract.address, _hash(draw), chain.head(decisive=True), decisive=True)
-
-
-def settled_with(draw: Draw) -> bytes | None:
-    """Return the unverified signature with which anyone settled the draw on its contract; None if it is not settled.
-
-    Raises StepStuck if the transaction does not show it.
-    """
-    contract = draw.contract
-    if contract is None:
-        return None
-    chain = clients.required_chain()
-    if chain.draw_state(contract.address, _hash(draw)).status != DrawStatus.SETTLED:
-        return None
-    taken_by = chain.transaction_of(contract.address, "Settled", _hash(draw), not_before=_since(draw))
-    if taken_by is None:
-        raise StepWaits("the contract is settled, and no node shows its event yet", Now() + POLL)
-    signature = chain.signature_in(taken_by)
-    if signature is None:
-        raise StepStuck(
-            f"the contract was settled by {taken_by}, which does not show the signature of round {draw.round}: "
-            "hand it in with `manage.py draw_raffle ID --signature HEX`"
-        )
-    return signature
+        same(draw, "seed", (draw.seed,), state.seed.hex())
+    return chain.settled_picks(draw.contract.address, hash_of(draw), chain.head(decisive=True), decisive=True)
 
 
 def anchor_void_declaration(draw: Draw) -> int:
@@ -238,10 +190,10 @@ def anchor_void_declaration(draw: Draw) -> int:
         raise ValueError("a draw without a chain is not declared void on one")
 
     def sign(chain: "Chain") -> None:
-        _sign_for(chain, chain.prepare_declare_void(contract.address, _hash(draw)), Step.DECLARE_VOID, [draw])
+        _sign_for(chain, chain.prepare_declare_void(contract.address, hash_of(draw)), Step.DECLARE_VOID, [draw])
 
     _done(_ContractCall(draw, Step.DECLARE_VOID, "VoidDeclared", lambda state: state.void_at > 0, sign))
-    return clients.required_chain().draw_state(contract.address, _hash(draw)).void_at
+    return clients.required_chain().draw_state(contract.address, hash_of(draw)).void_at
 
 
 def anchor_void(draw: Draw) -> None:
@@ -251,7 +203,7 @@ def anchor_void(draw: Draw) -> None:
         raise ValueError("a draw without a chain is not made void on one")
 
     def sign(chain: "Chain") -> None:
-        _sign_for(chain, chain.prepare_void(contract.address, _hash(draw)), Step.VOID, [draw])
+        _sign_for(chain, chain.prepare_void(contract.address, hash_of(draw)), Step.VOID, [draw])
 
     _done(_ContractCall(draw, Step.VOID, "Voided", lambda state: state.status == DrawStatus.VOID, sign))
 
@@ -275,20 +227,10 @@ def _done(deed: _ContractCall) -> ChainTransaction:
     raise _waits(deed.step, sent)
 
 
-def _agreed_state(chain: "Chain", draw: Draw) -> DrawState:
-    """Read the draw from the contract in the newest block that two nodes have; they must agree on it."""
-    address = draw.contract.address if draw.contract else ""
-    return chain.draw_state(address, _hash(draw), chain.head(decisive=True), decisive=True)
-
-
 def _waits(step: str, sent: ChainTransaction | None) -> StepWaits:
     # If many blocks are needed, nothing changes within a second, and nodes limit requests.
     pause = POLL * max(1, min(10, settings.CHAIN_CONFIRMATIONS // 2))
     return StepWaits(_reason(step, sent), Now() + pause)
-
-
-def _is_committed(state: DrawState) -> bool:
-    return state.status in (DrawStatus.COMMITTED, DrawStatus.SETTLED, DrawStatus.VOID)
 
 
 def _live(draw: Draw, step: str) -> ChainTransaction | None:
@@ -300,9 +242,12 @@ def _live(draw: Draw, step: str) -> ChainTransaction | None:
 def _taken_by(chain: "Chain", deed: _ContractCall) -> ChainTransaction | None:
     """Find the transaction, ours or not, that took the step on the contract; None if the contract lacks the step."""
     draw, contract = deed.draw, deed.draw.contract
-    if contract is None or not deed.holds(chain.draw_state(contract.address, _hash(draw))):
+    if contract is None or not deed.holds(chain.draw_state(contract.address, hash_of(draw))):
         return None
-    taken_by = chain.transaction_of(contract.address, deed.event, _hash(draw), not_before=_since(draw))
+    # One node's word is not enough for the step to count as taken.
+    if not deed.holds(agreed_state(chain, draw)):
+        raise StepWaits(f"a node that is behind does not have the {deed.step} yet", Now() + POLL)
+    taken_by = chain.transaction_of(contract.address, deed.event, hash_of(draw), not_before=since(draw))
     if taken_by is None:
         raise StepWaits(f"the contract has the {deed.step}, and no node shows its event yet", Now() + POLL)
     with transaction.atomic():
@@ -367,7 +312,7 @@ def _sign_announcements(chain: "Chain", draw: Draw) -> None:
 def _announcement(chain: "Chain", draw: Draw, like: Call | None) -> Call:
     address = draw.contract.address if draw.contract else ""
     terms = {"sequence": draw.sequence, "delay_seconds": draw.terms["delay_seconds"], "commit_by": draw.commit_by}
-    return chain.prepare_announce(address, raffle=draw.pk, manifest_hash=_hash(draw), **terms, like=like)
+    return chain.prepare_announce(address, raffle=draw.pk, manifest_hash=hash_of(draw), **terms, like=like)
 
 
 def _sign_settlement(chain: "Chain", draw: Draw) -> None:
@@ -383,31 +328,18 @@ def _sign_settlement(chain: "Chain", draw: Draw) -> None:
     together = [draw, *open_ones.exclude(pk=draw.pk)[: MAX_DRAWS - 1]]
     if len(together) > 1:
         try:
-            hashes = [_hash(each) for each in together]
+            hashes = [hash_of(each) for each in together]
             call = chain.prepare_settle_many(contract.address, hashes, signature=signature)
         except ChainRejected:
             together = [draw]  # another cannot be settled, but this one need not wait for it
     if len(together) == 1:
-        call = chain.prepare_settle(contract.address, _hash(draw), signature=signature)
+        call = chain.prepare_settle(contract.address, hash_of(draw), signature=signature)
     _sign_for(chain, call, Step.SETTLE, together)
 
 
 def _have_live(step: Step) -> QuerySet[ChainStep]:
     """Select steps that a transaction is taking or has taken."""
     return ChainStep.objects.filter(step=step, live=True).exclude(transaction__state__in=ChainTransaction.DEAD)
-
-
-def _same(draw: Draw, what: str, ours: tuple[object, ...], *theirs: object) -> bool:
-    if ours == theirs:
-        return True
-    ours_text, theirs_text = (", ".join(_text(each) for each in values) for values in (ours, theirs))
-    raise Contradiction(
-        f"the contract has another {what} of draw {draw.sequence} ({theirs_text}) than ours ({ours_text})"
-    )
-
-
-def _text(value: object) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def _reason(step: str, sent: ChainTransaction | None) -> str:
@@ -418,12 +350,3 @@ def _reason(step: str, sent: ChainTransaction | None) -> str:
     if sent.state in ChainTransaction.DEAD:
         return f"{step} {sent.hash} is {sent.state}; it is looked at again"
     return f"{step} {sent.hash} is not mined yet"
-
-
-def _since(draw: Draw) -> int:
-    """Return a time, in Unix seconds, before which the contract has no event of the draw."""
-    return int(draw.raffle.created_at.timestamp()) - CLOCKS
-
-
-def _hash(draw: Draw) -> bytes:
-    return bytes.fromhex(draw.manifest_hash)

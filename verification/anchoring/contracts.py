@@ -54,11 +54,12 @@ def contract_for(sequence: int) -> Contract | None:
 def deploy_contract() -> Contract:
     """Deploy the draw contract for the configured beacon and wait for its confirmation, unless there is one.
 
-    Called again after a crash, it continues with the transaction under way.
+    One whose operator is another than our key, or whose next number somebody else has taken, is replaced. Called again
+    after a crash, it continues with the transaction under way.
     """
     chain = clients.required_chain()
     newest, known = _newest_deployed(), _known_contract()
-    if known and _is_usable(known) and chain.has_code(known.address):
+    if known and _is_usable(known) and not _is_taken_over(chain, known):
         return known
     if settings.CHAIN_CONTRACT:
         raise ChainRejected(f"CHAIN_CONTRACT names {settings.CHAIN_CONTRACT}, which cannot take the next: unset it")
@@ -98,6 +99,19 @@ def _is_usable(contract: Contract) -> bool:
     """Whether it takes the next draw number, and draws with the configured beacon and void delay."""
     ours = clients.beacon().chain_hash.hex(), settings.DRAW_VOID_SECONDS
     return (contract.chain_hash, contract.void_after) == ours and contract.takes(_next_sequence())
+
+
+def _is_taken_over(chain: "Chain", contract: Contract) -> bool:
+    """Whether the contract is not ours any more, or has numbers that we did not promise."""
+    return bool(_faults(chain, contract)) or chain.next_sequence(contract.address) > _next_sequence()
+
+
+def _faults(chain: "Chain", contract: Contract) -> list[str]:
+    """List what makes it another contract than ours, as two nodes say."""
+    operator = chain.operator
+    return chain.contract_faults(
+        contract.address, clients.beacon(), settings.DRAW_VOID_SECONDS, operator=operator, decisive=True
+    )
 
 
 def _deploy(chain: "Chain", newest: Contract | None) -> ChainTransaction | None:
@@ -145,14 +159,11 @@ def _check(contract: Contract) -> None:
 
     It stays unchecked, and unused, while the chain does not answer.
     """
-    chain, beacon = clients.required_chain(), clients.beacon()
     try:
-        faults = chain.contract_faults(
-            contract.address, beacon, settings.DRAW_VOID_SECONDS, operator=chain.operator, decisive=True
-        )
+        faults = _faults(clients.required_chain(), contract)
     except ChainError as error:
         raise ContractMissing(f"The contract {contract} cannot be looked at now: {error}") from error
     if faults:
         raise ContractMissing(f"CHAIN_CONTRACT names a contract that is not ours: {'; '.join(faults)}.")
-    contract.chain_hash, contract.void_after = beacon.chain_hash.hex(), settings.DRAW_VOID_SECONDS
+    contract.chain_hash, contract.void_after = clients.beacon().chain_hash.hex(), settings.DRAW_VOID_SECONDS
     contract.save(update_fields=["chain_hash", "void_after"])

@@ -111,9 +111,6 @@ class Chain:
         checksummed = Web3.to_checksum_address(address)
         return self._asked(lambda node: bytes(node.eth.get_code(checksummed, block)), decisive)
 
-    def has_code(self, address: str) -> bool:
-        return bool(self.code_at(address))
-
     def nonces_used(self, address: str, block: BlockId = "latest", *, decisive: bool = False) -> int:
         """Ask how many nonces of the address are spent up to the block."""
         checksummed = Web3.to_checksum_address(address)

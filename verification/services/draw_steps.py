@@ -30,7 +30,7 @@ from verification.anchoring import (
     check_announced,
     check_round,
 )
-from verification.beacon import BeaconUnavailable, RoundNotYet, randomness
+from verification.beacon import BeaconError, BeaconUnavailable, RoundNotYet, randomness
 from verification.chain_types import ChainError, ChainRejected
 from verification.errors import Contradiction, ProofUnavailable, StepStuck, StepWaits
 from verification.merkle import EntriesError
@@ -86,7 +86,7 @@ def _take(step: Callable[[Draw], None], draw: Draw) -> bool:
             stop(draw, StepStuck(fault))
         else:
             wait(draw, Now() + PAUSE, fault)
-    except (ChainError, BeaconUnavailable) as error:
+    except (ChainError, BeaconError) as error:
         log.error("draw %s stays %s: %s", draw.sequence, draw.state, error)  # noqa: TRY400 no news in the trace
         wait(draw, Now() + PAUSE, str(error))
     else:
@@ -99,7 +99,12 @@ def announce(draw: Draw) -> None:
 
     Only now the sale begins, so that no entry can be older than the announcement.
     """
-    anchor_promise(draw)
+    try:
+        anchor_promise(draw)
+    except StepStuck:
+        # Another's announcement has the number: nothing waits for this one any more.
+        if draw.raffle.status != Raffle.Status.CANCELLED:
+            raise
     with transaction.atomic():
         raffle = Raffle.objects.select_for_update(no_key=True).get(pk=draw.pk)
         is_cancelled = raffle.status == Raffle.Status.CANCELLED
@@ -143,12 +148,12 @@ def commit(draw: Draw) -> None:
 
     → void, if the draw lapsed or cannot be committed and that was declared.
     """
-    await_commit(draw)
-    if not draw.is_published:
-        publish(draw)
-        draw = Draw.objects.select_related("raffle", "contract").get(pk=draw.pk)
     delay, source = draw.terms["delay_seconds"], draw.promised_beacon
     try:
+        await_commit(draw)
+        if not draw.is_published:
+            publish(draw)
+            draw = Draw.objects.select_related("raffle", "contract").get(pk=draw.pk)
         anchored_at = anchor_commit(draw)
     except (StepWaits, ChainError):
         if not void_uncommitted(draw, lapsed=LAPSED):
@@ -192,7 +197,8 @@ def decide(draw: Draw, signature: bytes | None = None) -> None:
 
     `signature` is the round's, verified; without one it is fetched.
     """
-    follow_commit(draw)
+    if not _still_committed(draw):
+        return
     try:
         signature = signature or round_signature(draw)
     except (RoundNotYet, BeaconUnavailable) as missing:
@@ -221,6 +227,17 @@ def decide(draw: Draw, signature: bytes | None = None) -> None:
             raffle_services.mark_drawn(draw.pk)
             if not draw.is_anchored:
                 _tell(draw)
+
+
+def _still_committed(draw: Draw) -> bool:
+    """Check the commitment like `follow_commit`; return False if it is gone for good, and the draw void therefore."""
+    try:
+        follow_commit(draw)
+    except (StepWaits, ChainError):
+        if not void_uncommitted(draw, lapsed=LAPSED):
+            raise
+        return False
+    return True
 
 
 def settle(draw: Draw) -> None:

@@ -1,7 +1,5 @@
 """Outcomes of picks: prizes are handed over, or pass to the next alternate. Nothing is drawn again."""
 
-from datetime import UTC, datetime
-
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
@@ -13,7 +11,7 @@ from raffles.models import Prize
 from verification import announcements
 from verification.errors import AlreadyClaimed, AlreadyForfeited, ClaimTimeRuns, HoldsNoPrize, NotDrawnYet
 from verification.log import Kind
-from verification.models import Award, Draw, Forfeit, Outcome, Pick, held_prize, outcome_of
+from verification.models import Award, Draw, Forfeit, Outcome, Pick, claim_ends, held_prize, outcome_of
 from verification.models.outcomes import MAX_REASON
 from verification.reasons import public_reason
 from verification.services.log import logged_reason, record_outcome
@@ -59,13 +57,6 @@ def forfeit_pick(pick_id: int, *, kind: Forfeit.Kind, reason: str, actor: User) 
         if prize:
             _pass_on(pick, actor)
     return forfeit
-
-
-def claim_ends(pick: Pick) -> datetime:
-    """Return how long the holder of a prize may come forward: from the round, or from when an alternate was called."""
-    draw = pick.draw
-    called = pick.award.at.timestamp() if pick.prize_id is None else draw.promised_beacon.time_of(draw.round or 0)
-    return datetime.fromtimestamp(called + draw.terms["claim_seconds"], UTC)
 
 
 def _refuse_early(pick: Pick, prize: Prize | None) -> None:

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -12,7 +11,7 @@ from luxewin.audit.services import record
 from luxewin.clock import database_now
 from raffles import services as raffle_services
 from verification import clients
-from verification.anchoring import anchor_settlement, anchor_void, anchor_void_declaration
+from verification.anchoring import anchor_settlement, anchor_void, anchor_void_declaration, is_uncommittable
 from verification.chain_types import DrawStatus
 from verification.errors import NotVoidable, RoundNotOverdue, StepStuck, StepWaits, VoidDeclared
 from verification.models import Draw
@@ -82,24 +81,16 @@ def void_overdue(draw: Draw, void_at: datetime) -> None:
 def void_uncommitted(draw: Draw, *, lapsed: str) -> bool:
     """Frozen → void, and cancel the raffle, for an anchored draw that can no longer be committed.
 
-    At once if a finalized block says that it has lapsed, for the reason `lapsed`; else once a declared void is due,
-    while the contract has no commitment or another than ours: ours ends by its settlement or a void on the chain, or
-    withholding would be a veto. Return False if it is not void (yet). Raises ChainError.
+    Committed → void too, where a reorganisation took the commitment away for good.
+
+    At once if a final block says that it has lapsed, for the reason `lapsed`; else once a declared void is due, unless
+    the contract has our commitment. Return False if it is not void (yet). Raises ChainError, BeaconError.
     """
     now = database_now()
-    is_late = now.timestamp() > draw.commit_by
+    is_late = draw.state == Draw.State.FROZEN and now.timestamp() > draw.commit_by
     is_due = draw.void_at is not None and now >= draw.void_at
-    if draw.contract is None or not (is_late or is_due):
+    if not (is_late or is_due) or not is_uncommittable(draw, declared=is_due):
         return False
-    chain, manifest_hash = clients.required_chain(), bytes.fromhex(draw.manifest_hash)
-    final = chain.finalized()
-    number = final.number if final else max(0, chain.head(decisive=True) - settings.CHAIN_FINAL_BLOCKS)
-    state = chain.draw_state(draw.contract.address, manifest_hash, number, decisive=True)
-    if state.status != DrawStatus.LAPSED:
-        newest = chain.draw_state(draw.contract.address, manifest_hash, chain.head(decisive=True), decisive=True)
-        has_ours = newest.status == DrawStatus.SETTLED or newest.commitment == bytes.fromhex(draw.commitment)
-        if not is_due or has_ours:
-            return False
     with transaction.atomic():
         if reach(draw, Draw.State.VOID):
             raffle_services.void_raffle(draw.pk, reason=draw.void_reason or lapsed)

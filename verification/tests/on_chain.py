@@ -133,6 +133,11 @@ def transact(chain: Chain, contract: str, function: str, *arguments: object) -> 
     return receipt
 
 
+def transact_by(chain: Chain, contract: str, function: str, *arguments: object) -> None:
+    """Sends a call of the contract, which somebody else mines."""
+    chain.broadcast(_signed(chain, contract, function, arguments, chain.next_nonce(), gas=100_000).raw)
+
+
 def transact_together(chain: Chain, contract: str, function: str, *calls: Sequence[object]) -> None:
     """Calls a function with each of these arguments, in one block. Own nodes only."""
     first = chain.next_nonce()

@@ -197,7 +197,7 @@ def test_a_chain_without_nodes_is_refused() -> None:
 
 def test_without_a_key_the_chain_can_be_read_but_not_written(contract: str) -> None:
     reader = Chain([rpc_url()], chain_id(), None)
-    assert reader.has_code(contract)
+    assert reader.code_at(contract)
     assert reader.draw_state(contract, new_hash()).status is DrawStatus.UNKNOWN
     for write in (reader.next_nonce, lambda: reader.operator, lambda: announcement(reader, contract, nonce=0)):
         with pytest.raises(ChainRejected, match="no operator's key"):
@@ -208,9 +208,9 @@ def test_the_deployed_address_has_code_once_mined(chain: Chain) -> None:
     dev = DevBeacon.make()
     contract, transaction = deploy(chain, dev.beacon, known_round=7, known_signature=dev.sign(7), first_sequence=5)
     assert mined(chain, transaction).succeeded
-    assert chain.has_code(contract)
-    assert chain.has_code(contract.lower())
-    assert not chain.has_code(Account.create().address)
+    assert chain.code_at(contract)
+    assert chain.code_at(contract.lower())
+    assert not chain.code_at(Account.create().address)
     assert chain.next_sequence(contract) == 5
 
 
