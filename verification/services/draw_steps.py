@@ -36,7 +36,7 @@ from verification.errors import Contradiction, ProofUnavailable, StepStuck, Step
 from verification.merkle import EntriesError
 from verification.models import Draw, Pick, UntoldDraw
 from verification.services.log import finish as finish_log
-from verification.services.log import unlogged
+from verification.services.log import sequence, unlogged
 from verification.services.outcomes import award_prizes
 from verification.services.paths import Proof, Prover, are_unchanged, entries_tree, store_index
 from verification.services.repairs import follow_commit
@@ -120,6 +120,8 @@ def freeze(draw: Draw) -> None:
     can be paid or refunded.
     """
     is_lapsed = draw.raffle.closed_at is not None and not check_announced(draw)
+    if draw.raffle.closed_at is not None:
+        sequence(draw.pk)  # so that little is left for the transaction, in which others wait for the raffle
     with transaction.atomic():
         raffle = Raffle.objects.select_for_update(no_key=True).get(pk=draw.pk)
         counter = TicketCounter.objects.get(pk=draw.pk)
