@@ -1740,6 +1740,21 @@ UNKNOWN, ANNOUNCED, COMMITTED, SETTLED, VOID, LAPSED = range(6)
 NODE_BYTES_MAX, NODE_SECONDS, CALL_SECONDS = 1 << 20, 20, 60
 
 
+def web() -> urllib.request.OpenerDirector:
+    """What opens addresses of nodes: http and https, nothing else, and no redirects."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.UnknownHandler(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
 def ask(url: str, method: str, *parameters: Any) -> Any:
     """A node's answer; NotChecked if there is none, or none that can be read."""
     question = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode()
@@ -1747,7 +1762,7 @@ def ask(url: str, method: str, *parameters: Any) -> Any:
     data, started = b"", time.monotonic()
     try:
         request = urllib.request.Request(url, question, headers)  # noqa: S310 -- http and https only, see `read_options`
-        with urllib.request.urlopen(request, timeout=NODE_SECONDS) as response:  # noqa: S310
+        with web().open(request, timeout=NODE_SECONDS) as response:
             while len(data) <= NODE_BYTES_MAX:
                 piece = response.read1(NODE_BYTES_MAX)
                 if not piece:
