@@ -271,6 +271,15 @@ def cut(request: BaseHTTPRequestHandler) -> None:
     request.close_connection = True
 
 
+def sent_elsewhere(request: BaseHTTPRequestHandler) -> None:
+    """To a server of another protocol, which urllib by itself would ask."""
+    body_of(request)
+    request.send_response(302)
+    request.send_header("Location", "ftp://127.0.0.1/answer.json")
+    request.send_header("Content-Length", "0")
+    request.end_headers()
+
+
 def hung_up(request: BaseHTTPRequestHandler) -> None:
     body_of(request)
     request.close_connection = True
@@ -290,6 +299,7 @@ FAILING = {
     "an error": body_instead(to_bytes(ERROR)),
     "two megabytes": body_instead(b" " * 2_000_000 + b"{}"),
     "cut": cut,
+    "a redirect": sent_elsewhere,
     "hung up": hung_up,
     "no finalized": result_instead("eth_getBlockByNumber", None),
     "a block without number": result_instead("eth_getBlockByNumber", {"hash": HASH}),
@@ -325,6 +335,12 @@ def test_nobody_at_the_address_leaves_the_place_unchecked() -> None:
         report = verifier.verify(bundle, io.BytesIO(entries), given)
         assert (report.verdict, names(report, verifier.UNCHECKED) >= {"place"}) == ("CONSISTENT", True)
         assert "does not answer eth_getBlockByNumber" in details(report, verifier.UNCHECKED)
+
+
+@pytest.mark.parametrize("node", ["file:///etc/hostname", "ftp://127.0.0.1/answer.json"])
+def test_nodes_are_asked_over_the_web_alone(node: str) -> None:
+    with pytest.raises(verifier.NotChecked, match="unknown url type"):
+        verifier.ask(node, "eth_chainId")
 
 
 def test_a_node_that_dribbles_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
