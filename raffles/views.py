@@ -14,6 +14,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.permissions import has_permission_to, may, signed_in
 from luxewin.api.pagination import CursorPages
+from luxewin.api.public_reads import public_read
 from luxewin.api.ratelimits import limited
 from raffles import services
 from raffles.filters import RaffleFilter
@@ -72,9 +73,15 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     # A text search reads every row; without one, an index gives the page.
     @extend_schema(responses=RaffleSummarySerializer(many=True))
     @limited("120/m", when=lambda request: "search" in request.query_params)
+    @public_read(filters=RaffleFilter, pages=RafflePages, defaults={"order": "closes_at"})
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List past, present and future raffles, soonest to close first."""
         return super().list(request, *args, **kwargs)
+
+    @public_read()
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Get a raffle with its conditions."""
+        return super().retrieve(request, *args, **kwargs)
 
     @extend_schema(request=RaffleWriteSerializer, responses={201: RaffleSerializer})
     def create(self, request: Request) -> Response:
