@@ -8,7 +8,7 @@ from django.core.validators import slug_re
 from django.db.models import F, OuterRef, Q, QuerySet
 from django.db.models.functions import JSONObject, Now
 
-from raffles.phases import PHASE
+from raffles.phases import PHASE, Phase
 
 #: What a list shows of a raffle; the names of `in_rows`.
 IN_LIST = (
@@ -42,6 +42,14 @@ COUNTED = ("capacity", "held", "sold", "postal")
 OF_A_PRIZE = ("position", "name", "description", "retail_value", "cash_alternative")
 
 
+#: What is true of all raffles in any of these phases. "published" and the like are Raffle.Status.
+IMPLIED: tuple[tuple[set[str], Q], ...] = (
+    ({Phase.UPCOMING, Phase.OPEN, Phase.CLOSING, Phase.DRAWING}, Q(status="published", drawn_at=None)),
+    ({Phase.UPCOMING, Phase.OPEN}, Q(closes_at__gt=Now())),
+    ({Phase.CANCELLED}, Q(status="cancelled")),
+)
+
+
 class RaffleQuerySet(QuerySet[Any]):
     """Raffles; chain these."""
 
@@ -52,6 +60,14 @@ class RaffleQuerySet(QuerySet[Any]):
     def with_phase(self) -> Self:
         """Add `phase`, by the database's clock, so that a late worker makes no difference."""
         return self.annotate(phase=PHASE)
+
+    def in_phases(self, phases: list[str]) -> Self:
+        """Keep those in any of these phases, of rows `with_phase`.
+
+        Adds what follows for the columns of an index, which the database cannot know.
+        """
+        implied = [columns for among, columns in IMPLIED if among.issuperset(phases)]
+        return self.filter(*implied, phase__in=phases)
 
     def in_rows(self) -> QuerySet[Any]:
         """Load all that a list shows as named tuples, in one query; conditions are long, and not among it."""
