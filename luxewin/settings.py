@@ -161,6 +161,8 @@ CACHES: dict[str, dict[str, Any]] = {
     # Rate limits are counted in Redis, and while it is away in a table that a migration of accounts makes.
     "ratelimits": {"BACKEND": "luxewin.api.ratelimits.CounterCache"},
 }
+# How much memory each web process may use for ready answers of public reads; 0: it keeps none.
+PUBLIC_ANSWERS_MEGABYTES = env.integer("PUBLIC_ANSWERS_MEGABYTES", 64, most=100_000)
 RATELIMIT_USE_CACHE = "ratelimits"
 RATELIMIT_ENABLE = env.flag("RATELIMIT_ENABLE", True)
 # How many proxies in front append to X-Forwarded-For; 0 means that the header is ignored.

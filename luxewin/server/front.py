@@ -25,7 +25,7 @@ from django.http import HttpResponse
 from luxewin.api.problems import CONTENT_TYPE, document
 from luxewin.api.requests import ASKED_FIRST
 from luxewin.server.connection import Connection
-from luxewin.server.spool import Budget, Spool, SpoolFullError
+from luxewin.server.spool import MEMORY_BYTES, Budget, Spool, SpoolFullError
 from luxewin.server.wsgi_call import Answer, Application, Scope, call, environ_of
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,10 @@ OVERLOAD_LOG_SECONDS = 30.0
 
 class GoneError(Exception):
     """The client is gone, or its time is over, so no answer is needed."""
+
+
+class OverloadedError(Exception):
+    """As many requests as allowed are processed and wait for a thread."""
 
 
 class _TooLarge:
@@ -87,15 +91,30 @@ class Front:
             if answer is None:
                 body = Spool(self.bodies)
                 answer = await self._answer(environ, body, receive, connection)
-            try:
-                await self._send(answer, send, connection)
-            finally:
-                answer.close()
+            await self.deliver(answer, send, connection)
         except GoneError:
             connection.abort()
         finally:
             if body is not None:
                 body.close()
+
+    async def deliver(self, answer: Answer, send: Send, connection: Connection) -> None:
+        """Send an answer and close it."""
+        start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
+        try:
+            await self.send(start, answer.body.file, answer.body.size, send, connection)
+        finally:
+            answer.close()
+
+    async def in_thread[T](self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function in one of the threads; raise OverloadedError."""
+        if self.under_way >= self.most:
+            raise OverloadedError
+        self.under_way += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.pool, function, *arguments)
+        finally:
+            self.under_way -= 1
 
     async def _asked_first(self, environ: dict[str, Any], connection: Connection) -> Answer | None:
         """Return the application's refusal to read the body, if it was to be asked and refuses."""
@@ -148,11 +167,10 @@ class Front:
 
     async def _work(self, environ: dict[str, Any], body: IO[bytes], connection: Connection) -> Answer:
         """Return the application's answer, or a problem if it cannot answer. Raise GoneError if the client is gone."""
-        if self.under_way >= self.most:
-            return self._overloaded(environ)
-        self.under_way += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.pool, self._call, environ, body, connection)
+            return await self.in_thread(self._call, environ, body, connection)
+        except OverloadedError:
+            return self._overloaded(environ)
         except (SpoolFullError, OSError):
             log.warning("no room for an answer in temporary files", exc_info=True)
             return self._overloaded(environ)
@@ -161,40 +179,38 @@ class Front:
         except Exception:
             log.exception("the application failed at %s", environ["PATH_INFO"])
             return self._problem(environ, 500, "server_error", "Something went wrong on our side.")
-        finally:
-            self.under_way -= 1
 
     def _call(self, environ: dict[str, Any], body: IO[bytes], connection: Connection) -> Answer:
         if connection.is_closing():
             raise GoneError  # the client left while it waited for a thread
         return call(self.application, environ, body, self.answers)
 
-    async def _send(self, answer: Answer, send: Send, connection: Connection) -> None:
-        """Send the answer. Raise GoneError if the client is gone or reads it too slowly."""
-        start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
-        body = answer.body
-        if body.is_small:
+    async def send(self, start: dict[str, Any], body: IO[bytes], size: int, send: Send, connection: Connection) -> None:
+        """Send a head and a body. Close the connection if the client is gone or reads it too slowly."""
+        if size <= MEMORY_BYTES:
             await send(start)
-            await send({"type": "http.response.body", "body": body.file.read()})
+            await send({"type": "http.response.body", "body": body.read()})
             return
         if connection.is_closing():
-            raise GoneError
+            connection.abort()
+            return
         started = asyncio.get_running_loop().time()
-        rate = max(BYTES_PER_SECOND, body.size / LONGEST_ANSWER_SECONDS)
+        rate = max(BYTES_PER_SECOND, size / LONGEST_ANSWER_SECONDS)
         sent = 0
         try:
             with connection.no_write_buffer():
                 await send(start)
-                while chunk := body.file.read(min(CHUNK_BYTES, body.size - sent)):
+                while chunk := body.read(min(CHUNK_BYTES, size - sent)):
                     sent += len(chunk)
                     async with asyncio.timeout_at(started + GRACE_SECONDS + sent / rate):
                         await send({"type": "http.response.body", "body": chunk, "more_body": True})
                         await connection.drained()
                     if connection.is_closing():
-                        raise GoneError
+                        connection.abort()
+                        return
                 await send({"type": "http.response.body", "body": b""})
-        except TimeoutError as error:
-            raise GoneError from error
+        except TimeoutError:
+            connection.abort()
 
     def _overloaded(self, environ: dict[str, Any]) -> Answer:
         self.refused += 1

@@ -4,84 +4,22 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from luxewin.api.requests import ASKED_FIRST
 from luxewin.server import front
-from luxewin.server.connection import Connection
 from luxewin.server.front import Front
 from luxewin.server.spool import MEMORY_BYTES
+from luxewin.tests.wires import Wire, Wsgi, scope_of
 
-type Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 LIMIT = 1_000
-
-
-class Wire:
-    """A connection that keeps what it is sent; `takes` bytes of a large answer and then no more."""
-
-    def __init__(self, *parts: bytes, takes: int = 10**12) -> None:
-        self.parts, self.takes = list(parts), takes
-        self.sent: list[dict[str, Any]] = []
-        self.aborted = False
-
-    async def receive(self) -> dict[str, Any]:
-        if not self.parts:
-            await asyncio.Event().wait()
-        return {"type": "http.request", "body": self.parts.pop(0), "more_body": bool(self.parts)}
-
-    async def send(self, message: dict[str, Any]) -> None:
-        self.takes -= len(message.get("body", b""))
-        if self.takes < 0:
-            await asyncio.Event().wait()
-        self.sent.append(message)
-
-    async def drained(self) -> None:
-        """All of it is taken at once."""
-
-    def abort(self) -> None:
-        self.aborted = True
-
-    def is_closing(self) -> bool:
-        return self.aborted
-
-    def no_write_buffer(self) -> Any:
-        return nullcontext()
-
-    @property
-    def status(self) -> int:
-        return self.sent[0]["status"]  # type: ignore[no-any-return]
-
-    @property
-    def headers(self) -> dict[bytes, bytes]:
-        return {name.lower(): value for name, value in self.sent[0]["headers"]}
-
-    @property
-    def body(self) -> bytes:
-        return b"".join(each.get("body", b"") for each in self.sent)
-
-
-def _scope(wire: Wire, method: str = "GET", path: bytes = b"/", **headers: Any) -> dict[str, Any]:
-    return {
-        "type": "http",
-        "http_version": "1.1",
-        "method": method,
-        "raw_path": path,
-        "query_string": b"a=%20",
-        "root_path": "",
-        "scheme": "http",
-        "client": ("203.0.113.9", 4711),
-        "server": ("127.0.0.1", 8000),
-        "headers": headers.get("headers", []),
-        "extensions": {Connection.EXTENSION: wire},
-    }
 
 
 def _ask(application: Wsgi, wire: Wire, *, threads: int = 2, ask_first: tuple[str, ...] = (), **scope: Any) -> Wire:
     made = Front(application, threads=threads, body_limit=LIMIT, ask_first=ask_first)
-    asyncio.run(made(_scope(wire, **scope), wire.receive, wire.send))
+    asyncio.run(made(scope_of(wire, **scope), wire.receive, wire.send))
     return wire
 
 
@@ -152,7 +90,7 @@ def _large(environ: dict[str, Any], start_response: Callable[..., Any]) -> Itera
 def test_a_large_answer_has_its_true_length_and_leaves_nothing_on_the_disk():
     wire = Wire()
     made = Front(_large, threads=1, body_limit=LIMIT)
-    asyncio.run(made(_scope(wire), wire.receive, wire.send))
+    asyncio.run(made(scope_of(wire), wire.receive, wire.send))
     assert (len(wire.body), wire.headers[b"content-length"]) == (5_000_000, b"5000000")
     made.answers.take(front.SPOOLED_ANSWERS)
 
@@ -183,7 +121,7 @@ def test_pages_of_the_front_end_can_read_a_refusal_and_when_to_come_again(path, 
     made = Front(_echo, threads=1, body_limit=LIMIT)
     made.most = 0
     wire = Wire()
-    asyncio.run(made(_scope(wire, path=path, headers=[(b"origin", origin)]), wire.receive, wire.send))
+    asyncio.run(made(scope_of(wire, path=path, headers=[(b"origin", origin)]), wire.receive, wire.send))
     assert (wire.status, wire.headers[b"retry-after"]) == (503, b"2")
     if is_readable:
         assert wire.headers[b"access-control-allow-origin"] == origin
@@ -237,7 +175,7 @@ def test_more_than_may_wait_are_refused_and_the_others_served(monkeypatch):
     async def crowd() -> list[Wire]:
         made = Front(application, threads=1, body_limit=LIMIT)
         wires = [Wire() for _ in range(5)]
-        tasks = [asyncio.create_task(made(_scope(wire), wire.receive, wire.send)) for wire in wires]
+        tasks = [asyncio.create_task(made(scope_of(wire), wire.receive, wire.send)) for wire in wires]
         done, _ = await asyncio.wait(tasks[3:])
         assert len(done) == 2
         may_go.set()
@@ -283,5 +221,5 @@ def test_large_answers_that_nobody_takes_leave_room_for_bodies(monkeypatch):
     made = Front(_length, threads=1, body_limit=1_000_000)
     made.answers.take(front.SPOOLED_ANSWERS)
     wire = Wire(b"a" * 300_000)
-    asyncio.run(made(_scope(wire, "POST", headers=[(b"content-length", b"300000")]), wire.receive, wire.send))
+    asyncio.run(made(scope_of(wire, "POST", headers=[(b"content-length", b"300000")]), wire.receive, wire.send))
     assert (wire.status, wire.body) == (200, b"300000")
