@@ -84,6 +84,13 @@ ROOT_URLCONF = "luxewin.urls"
 # Requests that each web process handles at once; `manage.py serve --threads` sets it. A call to Stripe holds a thread,
 # but no database connection.
 WEB_THREADS = env.integer("WEB_THREADS", 64, least=1, most=1_000)
+# How the threads of a process are divided, and how many requests wait for each thread; further ones are refused. The
+# sum with the four of `/health/` is to stay within WEB_THREADS, and the reads below DATABASE_POOL_SIZE.
+READS_AT_ONCE = env.integer("READS_AT_ONCE", max(WEB_THREADS // 8, 1), least=1, most=1_000)
+CHECKOUT_AT_ONCE = env.integer("CHECKOUT_AT_ONCE", max(WEB_THREADS * 5 // 8, 1), least=1, most=1_000)
+SETTLEMENT_AT_ONCE = env.integer("SETTLEMENT_AT_ONCE", max(WEB_THREADS // 8, 1), least=1, most=1_000)
+STAFF_AT_ONCE = env.integer("STAFF_AT_ONCE", max(WEB_THREADS // 16, 1), least=1, most=1_000)
+WAITING_PER_THREAD = env.integer("WAITING_PER_THREAD", 4, most=1_000)
 # Web processes of a machine; `manage.py serve --workers` sets it. Only the check of the connections reads it, and
 # MACHINES: how many machines run a server and a worker with these settings.
 WEB_PROCESSES = env.integer("WEB_PROCESSES", os.cpu_count() or 1, least=1, most=1_000)
