@@ -22,7 +22,7 @@ from luxewin.connections import connections_are_bounded
 from luxewin.database import in_batches, statement_timeout
 from purchases import gateway, services
 from purchases.models import Purchase
-from purchases.tests.stage import at_once, seated
+from purchases.tests.stage import at_once, bought
 from verification.tests.drawing import committed
 
 ROWS = 2_000
@@ -164,7 +164,7 @@ def test_buying_settling_and_reading_leave_nothing_in_a_session(pooler, people, 
 
     def shop(buyer: Any) -> Any:
         def act() -> list[str]:
-            purchases = [seated(buyer, raffle, 2) for _ in range(4)]
+            purchases = [bought(buyer, raffle, 2) for _ in range(4)]
             with statement_timeout("read for long", minutes=1):
                 list(rows_of(Purchase.objects.filter(buyer=buyer)))
                 gateway.lock_event(f"evt_{buyer.pk}")
