@@ -15,11 +15,19 @@ django = get_wsgi_application()
 from luxewin import health  # noqa: E402
 from luxewin.checks import refuse_unsafe_settings  # noqa: E402
 from luxewin.server.front import Front  # noqa: E402
+from luxewin.server.lanes import lanes_of_product  # noqa: E402
 from luxewin.server.public_answers import PublicAnswers  # noqa: E402
 
 front = Front(
     django,
     threads=settings.WEB_THREADS,
+    lanes=lanes_of_product(
+        reads=settings.READS_AT_ONCE,
+        checkout=settings.CHECKOUT_AT_ONCE,
+        settlement=settings.SETTLEMENT_AT_ONCE,
+        staff=settings.STAFF_AT_ONCE,
+        waiting=settings.WAITING_PER_THREAD,
+    ),
     body_limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     ask_first=("/api/v1/webhooks/",),
 )

@@ -11,7 +11,7 @@ import io
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import IO, Any, NoReturn
@@ -25,6 +25,7 @@ from django.http import HttpResponse
 from luxewin.api.problems import CONTENT_TYPE, document
 from luxewin.api.requests import ASKED_FIRST
 from luxewin.server.connection import Connection
+from luxewin.server.lanes import Lane, Lanes, OverloadedError
 from luxewin.server.spool import MEMORY_BYTES, Budget, Spool, SpoolFullError
 from luxewin.server.wsgi_call import Answer, Application, Scope, call, environ_of
 
@@ -39,16 +40,11 @@ CHUNK_BYTES = 65_536
 # Each has its own budget, so that slow readers of large answers do not block senders. The one for answers is no larger,
 # because refusing one costs a thread nothing, and writing an unread one costs time that others need.
 SPOOLED_BODIES, SPOOLED_ANSWERS = 2**30, 2**29
-WAITING_REQUESTS = 256
 OVERLOAD_LOG_SECONDS = 30.0
 
 
 class GoneError(Exception):
     """The client is gone, or its time is over, so no answer is needed."""
-
-
-class OverloadedError(Exception):
-    """As many requests as allowed are processed and wait for a thread."""
 
 
 class _TooLarge:
@@ -63,21 +59,26 @@ class _TooLarge:
 class Front:
     """An ASGI application made from a WSGI application.
 
-    At most `threads` requests are processed and WAITING_REQUESTS wait for a thread; further ones are answered 503 with
-    `Retry-After`. Bodies longer than `body_limit` are not read. For paths that begin with one of `ask_first`, the
-    application is asked before the body is read (ASKED_FIRST).
+    At most `threads` requests are processed at once, and of each kind as many as its lane says. Those beyond what may
+    wait are answered 503 with `Retry-After`. Bodies longer than `body_limit` are not read. For paths that begin with
+    one of `ask_first`, the application is asked before the body is read (ASKED_FIRST).
     """
 
     def __init__(
-        self, application: Application, *, threads: int, body_limit: int, ask_first: tuple[str, ...] = ()
+        self,
+        application: Application,
+        *,
+        threads: int,
+        lanes: Sequence[Lane],
+        body_limit: int,
+        ask_first: tuple[str, ...] = (),
     ) -> None:
         self.application = application
         self.body_limit = body_limit
         self.ask_first = ask_first
         self.bodies, self.answers = Budget(SPOOLED_BODIES), Budget(SPOOLED_ANSWERS)
-        self.most = threads + WAITING_REQUESTS
+        self.lanes = Lanes(threads, lanes)
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
-        self.under_way = 0
         self.refused = 0
         self.told_at = 0.0
 
@@ -106,15 +107,10 @@ class Front:
         finally:
             answer.close()
 
-    async def in_thread[T](self, function: Callable[..., T], *arguments: Any) -> T:
-        """Call a function in one of the threads; raise OverloadedError."""
-        if self.under_way >= self.most:
-            raise OverloadedError
-        self.under_way += 1
-        try:
+    async def in_thread[T](self, path: str, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function in one of the threads, when it is this path's turn. Raise OverloadedError."""
+        async with self.lanes.turn(self.lanes.lane_of(path)):
             return await asyncio.get_running_loop().run_in_executor(self.pool, function, *arguments)
-        finally:
-            self.under_way -= 1
 
     async def _asked_first(self, environ: dict[str, Any], connection: Connection) -> Answer | None:
         """Return the application's refusal to read the body, if it was to be asked and refuses."""
@@ -168,7 +164,7 @@ class Front:
     async def _work(self, environ: dict[str, Any], body: IO[bytes], connection: Connection) -> Answer:
         """Return the application's answer, or a problem if it cannot answer. Raise GoneError if the client is gone."""
         try:
-            return await self.in_thread(self._call, environ, body, connection)
+            return await self.in_thread(environ["PATH_INFO"], self._call, environ, body, connection)
         except OverloadedError:
             return self._overloaded(environ)
         except (SpoolFullError, OSError):
@@ -226,19 +222,23 @@ class Front:
         """Return a problem document made without Django, readable for the front end's pages too."""
         request_id = uuid4().hex
         body = document(status, code, HTTPStatus(status).phrase, detail) | {"request_id": request_id}
-        response = HttpResponse(json.dumps(body), content_type=CONTENT_TYPE, status=status)
-        response["Cache-Control"] = "no-store"
-        response["X-Content-Type-Options"] = "nosniff"
-        response["X-Request-ID"] = request_id
+        headers = {
+            "Content-Type": CONTENT_TYPE,
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "X-Request-ID": request_id,
+        }
         if retry_after:
-            response["Retry-After"] = str(retry_after)
-        request = WSGIRequest(environ | {"wsgi.input": io.BytesIO()})
-        readable: Any = CorsMiddleware(lambda _: response)(request)
+            headers["Retry-After"] = str(retry_after)
         if close:
-            readable["Connection"] = "close"
+            headers["Connection"] = "close"
+        if "HTTP_ORIGIN" in environ:
+            request = WSGIRequest(environ | {"wsgi.input": io.BytesIO()})
+            readable: Any = CorsMiddleware(lambda _: HttpResponse(headers=headers))(request)
+            headers = dict(readable.items())
         answer = Answer(self.answers)
-        answer.start(f"{readable.status_code} {readable.reason_phrase}", list(readable.items()))
-        answer.body.write(readable.content)
+        answer.start(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
+        answer.body.write(json.dumps(body).encode())
         answer.finish(head_only=False)
         return answer
 

@@ -22,8 +22,9 @@ from typing import Any
 
 from luxewin.api.public_reads import FRESH_SECONDS, STALE_SECONDS
 from luxewin.server.connection import Connection
-from luxewin.server.front import Front, OverloadedError, Receive, Send
+from luxewin.server.front import Front, Receive, Send
 from luxewin.server.held_answers import LEASE_SECONDS, Held, Shared, held_of
+from luxewin.server.lanes import OverloadedError
 from luxewin.server.public_keys import Key, key_of, request_id, request_of
 from luxewin.server.wsgi_call import Answer, Scope, call
 
@@ -125,7 +126,7 @@ class PublicAnswers:
         try:
             made = await self._another_s(key, token)
             if made is None:
-                made = await self.front.in_thread(self._build, key, request_of(key, scope), token)
+                made = await self.front.in_thread(key.target.path, self._build, key, request_of(key, scope), token)
         except OverloadedError:
             return None
         except Exception:
@@ -145,7 +146,7 @@ class PublicAnswers:
         """Wait for the answer that another process has or makes; None if this one is to make it."""
         began = now = time.monotonic()
         while now < began + LEASE_SECONDS:
-            taken = await self.front.in_thread(self.shared.take, key.name, token)
+            taken = await self.front.in_thread(key.target.path, self.shared.take, key.name, token)
             if isinstance(taken, tuple):
                 dumped, left = taken
                 return Held.load(dumped, now - FRESH_SECONDS + left)

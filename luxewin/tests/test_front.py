@@ -10,15 +10,12 @@ import pytest
 
 from luxewin.api.requests import ASKED_FIRST
 from luxewin.server import front
-from luxewin.server.front import Front
 from luxewin.server.spool import MEMORY_BYTES
-from luxewin.tests.wires import Wire, Wsgi, scope_of
-
-LIMIT = 1_000
+from luxewin.tests.wires import BODY_LIMIT, Wire, Wsgi, front_of, scope_of
 
 
 def _ask(application: Wsgi, wire: Wire, *, threads: int = 2, ask_first: tuple[str, ...] = (), **scope: Any) -> Wire:
-    made = Front(application, threads=threads, body_limit=LIMIT, ask_first=ask_first)
+    made = front_of(application, threads=threads, ask_first=ask_first)
     asyncio.run(made(scope_of(wire, **scope), wire.receive, wire.send))
     return wire
 
@@ -89,7 +86,7 @@ def _large(environ: dict[str, Any], start_response: Callable[..., Any]) -> Itera
 
 def test_a_large_answer_has_its_true_length_and_leaves_nothing_on_the_disk():
     wire = Wire()
-    made = Front(_large, threads=1, body_limit=LIMIT)
+    made = front_of(_large)
     asyncio.run(made(scope_of(wire), wire.receive, wire.send))
     assert (len(wire.body), wire.headers[b"content-length"]) == (5_000_000, b"5000000")
     made.answers.take(front.SPOOLED_ANSWERS)
@@ -118,10 +115,19 @@ def test_a_body_that_stops_coming_is_answered_408(monkeypatch):
 ])  # fmt: skip
 def test_pages_of_the_front_end_can_read_a_refusal_and_when_to_come_again(path, origin, is_readable, settings):
     settings.CORS_ALLOWED_ORIGINS = ["https://shop.example"]
-    made = Front(_echo, threads=1, body_limit=LIMIT)
-    made.most = 0
+    may_go = threading.Event()
     wire = Wire()
-    asyncio.run(made(scope_of(wire, path=path, headers=[(b"origin", origin)]), wire.receive, wire.send))
+
+    async def refuse() -> None:
+        made = front_of(_after(may_go), waiting=0)
+        first = Wire()
+        working = asyncio.create_task(made(scope_of(first), first.receive, first.send))
+        await asyncio.sleep(0)
+        await made(scope_of(wire, path=path, headers=[(b"origin", origin)]), wire.receive, wire.send)
+        may_go.set()
+        await working
+
+    asyncio.run(refuse())
     assert (wire.status, wire.headers[b"retry-after"]) == (503, b"2")
     if is_readable:
         assert wire.headers[b"access-control-allow-origin"] == origin
@@ -138,7 +144,7 @@ def test_what_is_too_long_is_not_read_and_the_application_says_so(header):
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         with pytest.raises(RequestDataTooBig):
             environ["wsgi.input"].read(10)
-        assert int(environ["CONTENT_LENGTH"]) > LIMIT
+        assert int(environ["CONTENT_LENGTH"]) > BODY_LIMIT
         start_response("413 Too Large", [])
         return []
 
@@ -163,17 +169,22 @@ def test_who_is_to_be_asked_first_decides_before_the_body_is_read(first, status)
     assert (asked, wire.parts) == (([True, False], []) if status == 200 else ([True], [b"body"]))
 
 
-def test_more_than_may_wait_are_refused_and_the_others_served(monkeypatch):
-    monkeypatch.setattr(front, "WAITING_REQUESTS", 2)
-    may_go = threading.Event()
+def _after(may_go: threading.Event) -> Wsgi:
+    """Answers once it may."""
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         assert may_go.wait(60)
         start_response("200 OK", [])
         return []
 
+    return application
+
+
+def test_more_than_may_wait_are_refused_and_the_others_served():
+    may_go = threading.Event()
+
     async def crowd() -> list[Wire]:
-        made = Front(application, threads=1, body_limit=LIMIT)
+        made = front_of(_after(may_go), waiting=2)
         wires = [Wire() for _ in range(5)]
         tasks = [asyncio.create_task(made(scope_of(wire), wire.receive, wire.send)) for wire in wires]
         done, _ = await asyncio.wait(tasks[3:])
@@ -218,7 +229,7 @@ def _length(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iter
 
 def test_large_answers_that_nobody_takes_leave_room_for_bodies(monkeypatch):
     monkeypatch.setattr(front, "SPOOLED_ANSWERS", 200_000)
-    made = Front(_length, threads=1, body_limit=1_000_000)
+    made = front_of(_length, body_limit=1_000_000)
     made.answers.take(front.SPOOLED_ANSWERS)
     wire = Wire(b"a" * 300_000)
     asyncio.run(made(scope_of(wire, "POST", headers=[(b"content-length", b"300000")]), wire.receive, wire.send))

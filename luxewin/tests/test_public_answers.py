@@ -14,10 +14,10 @@ from django_redis import get_redis_connection
 
 from luxewin.api.public_reads import FOR_GOOD, FRESH, declaration_of
 from luxewin.server import held_answers, public_answers
-from luxewin.server.front import Front
 from luxewin.server.held_answers import Shared
+from luxewin.server.lanes import Lane, Lanes
 from luxewin.server.public_answers import PublicAnswers
-from luxewin.tests.wires import Wire, scope_of
+from luxewin.tests.wires import Wire, front_of, scope_of
 
 LIST, CSV, PAGE = b"/api/v1/raffles/list", b"/api/v1/verification/a/entries.csv", b"/verify"
 HOST = (b"host", b"shop.example")
@@ -80,7 +80,7 @@ def answers(backend: Backend) -> PublicAnswers:
 
 def _process(backend: Backend, most_bytes: int = 10**7) -> PublicAnswers:
     """What one web process has."""
-    return PublicAnswers(Front(backend, threads=30, body_limit=1_000), most_bytes=most_bytes)
+    return PublicAnswers(front_of(backend, threads=30), most_bytes=most_bytes)
 
 
 async def _get(
@@ -219,7 +219,7 @@ def test_while_none_can_be_made_the_last_good_one_stands_in_with_its_age(failure
     if failure == "broken":
         monkeypatch.setattr(backend, "headers", 5)
     elif failure == "no thread":
-        answers.front.most = 0
+        answers.front.lanes = Lanes(0, [Lane("all", ("",), 0, 0)])
     else:
         backend.status = failure
     wire = _ask(answers)

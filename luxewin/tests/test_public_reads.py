@@ -15,10 +15,9 @@ from django.core.wsgi import get_wsgi_application
 from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from luxewin.server.front import Front
 from luxewin.server.public_answers import PublicAnswers
 from luxewin.tests.asking import assert_problem, client_of
-from luxewin.tests.wires import Wire, scope_of
+from luxewin.tests.wires import Wire, front_of, scope_of
 from raffles import services
 
 READS = [
@@ -63,7 +62,7 @@ def answers(transactional_db: None) -> Iterator[PublicAnswers]:
         finally:
             connections.close_all()  # of this thread
 
-    made = PublicAnswers(Front(application, threads=4, body_limit=1_000), most_bytes=10**7)
+    made = PublicAnswers(front_of(application, threads=4), most_bytes=10**7)
     yield made
     made.front.pool.shutdown()
 

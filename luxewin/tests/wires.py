@@ -6,8 +6,21 @@ from contextlib import nullcontext
 from typing import Any
 
 from luxewin.server.connection import Connection
+from luxewin.server.front import Front
+from luxewin.server.lanes import Lane
 
 type Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+BODY_LIMIT = 1_000
+
+
+def front_of(
+    application: Wsgi, *, threads: int = 1, waiting: int = 100, body_limit: int = BODY_LIMIT, **more: Any
+) -> Front:
+    """A front with one lane for all requests."""
+    lanes = [Lane("all", ("",), threads, waiting)]
+    return Front(application, threads=threads, lanes=lanes, body_limit=body_limit, **more)
 
 
 class Wire:
