@@ -30,7 +30,7 @@ from luxewin import clock
 from luxewin.health.probes import EXAMINER
 from raffles import services as raffle_services
 from raffles.models import Raffle
-from verification import clients
+from verification import clients, manifest
 
 # A machine that is busy with other work is no fault of what is tested.
 hypothesis.settings.register_profile(
@@ -188,12 +188,18 @@ def closed_port() -> int:
 
 @pytest.fixture(autouse=True)
 def no_chain(settings: Any) -> Iterator[None]:
-    """Draws are not anchored unless a test asks for `anchored`; they can be as quick as on any development chain."""
+    """Draws are not anchored unless a test asks for `anchored`; they can be as quick as on any development chain.
+
+    A verifier does not accept such a draw: tests that ask one anchor theirs.
+    """
     urls = settings.CHAIN_RPC_URLS
     settings.CHAIN_RPC_URLS = []
     settings.DRAW_DELAY_SECONDS = 1
     clients.chain.cache_clear()
-    yield
+    with pytest.MonkeyPatch.context() as patch:  # of its own: a test may undo its patches
+        patch.setattr(manifest, "MIN_DELAY", 1)
+        patch.setattr(manifest, "MIN_VOID_DELAY", 1)
+        yield
     settings.CHAIN_RPC_URLS = urls
     clients.chain.cache_clear()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from luxewin.database import BoundedConnection, check, session_options
+from luxewin.draw_bounds import DEVELOPMENT_CHAIN
 from luxewin.environment import DEVELOPMENT, STAGING, Environment, environment_name
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -259,8 +260,6 @@ HOLD_SECONDS = env.integer("HOLD_SECONDS", 900, least=1, most=86_400)
 
 CHAIN_RPC_URLS = env.secret_words("CHAIN_RPC_URL")
 CHAIN_ID = env.integer("CHAIN_ID", 0, most=2**53)
-# On this one alone, raffles may promise draws so quick that a wrong clock could choose the round.
-DEVELOPMENT_CHAIN_ID = 31337
 CHAIN_OPERATOR_KEY = env.text("CHAIN_OPERATOR_KEY")
 CHAIN_OPERATOR_KEY_FILE = env.text("CHAIN_OPERATOR_KEY_FILE")
 CHAIN_OPERATOR_KEY_PASSWORD_FILE = env.text("CHAIN_OPERATOR_KEY_PASSWORD_FILE")
@@ -268,7 +267,7 @@ CHAIN_OPERATOR_KEY_PASSWORD_FILE = env.text("CHAIN_OPERATOR_KEY_PASSWORD_FILE")
 CHAIN_CONFIRMATIONS = env.integer("CHAIN_CONFIRMATIONS", 12 if _guarded else 1, least=1, most=1_000)
 CHAIN_FINAL_BLOCKS = env.integer("CHAIN_FINAL_BLOCKS", 64, least=1, most=100_000)
 CHAIN_STUCK_SECONDS = env.integer("CHAIN_STUCK_SECONDS", 90, least=1, most=86_400)
-CHAIN_MAX_FEE_GWEI = env.decimal("CHAIN_MAX_FEE_GWEI", 0.0, most=1_000_000)
+CHAIN_MAX_FEE_GWEI = env.decimal("CHAIN_MAX_FEE_GWEI", 200.0, least=0.000_001, most=1_000_000)
 CHAIN_CONTRACT = env.text("CHAIN_CONTRACT")
 # The explorer that pages link transactions to, without a trailing slash; unset, they show plain hashes.
 CHAIN_EXPLORER_URL = env.text("CHAIN_EXPLORER_URL").rstrip("/")
@@ -279,9 +278,11 @@ BEACON_CHAIN_HASH = env.text("BEACON_CHAIN_HASH")
 BEACON_PUBLIC_KEY = env.text("BEACON_PUBLIC_KEY")
 BEACON_GENESIS_TIME = env.integer("BEACON_GENESIS_TIME", 0, most=2**32)
 BEACON_PERIOD = env.integer("BEACON_PERIOD", 0, most=86_400)
+# The operator's name as people know it; promised in every manifest.
+OPERATOR_NAME = env.text("OPERATOR_NAME", "LuxeWin")
 # Seconds between the commitment of the entries and the beacon round that decides; promised in every manifest.
 DRAW_DELAY_SECONDS = env.integer(
-    "DRAW_DELAY_SECONDS", 60 if CHAIN_ID == DEVELOPMENT_CHAIN_ID else 600, least=1, most=604_800
+    "DRAW_DELAY_SECONDS", 60 if not _guarded and CHAIN_ID == DEVELOPMENT_CHAIN else 900, least=1, most=604_800
 )
 # How long a round must be overdue before its draw can be announced void, and how long after that it becomes void.
 DRAW_VOID_SECONDS = env.integer("DRAW_VOID_SECONDS", 604_800, least=1, most=31_536_000)

@@ -108,8 +108,15 @@ class EntrantRefused(Problem):
     title = "This person cannot enter"
 
 
+class NoFreeRoute(Problem):
+    """The rules of the raffle offer no entry free of charge."""
+
+    code = "no_free_route"
+    title = "This raffle has no free entries"
+
+
 class WrongDate(Problem):
-    """A letter cannot have come in the future, nor before its raffle was published."""
+    """A letter cannot have come in the future, nor before its raffle was published, nor after letters counted."""
 
     status = 400
     code = "wrong_date"

@@ -50,8 +50,8 @@ class PurchaseQuerySet(QuerySet[Any]):
         return self.holding().filter(expires_at__lte=Now())
 
     def entries(self) -> "QuerySet[Any, Any]":
-        """Read paid purchases as entries of a draw, by first ticket: (entry_id, first_ticket, quantity) of each."""
-        return self.paid().order_by("first_ticket").values_list("entry_id", "first_ticket", "quantity")
+        """Read paid purchases as entries of a draw, by first ticket: (entry_id, first_ticket, quantity, holder)."""
+        return self.paid().order_by("first_ticket").values_list("entry_id", "first_ticket", "quantity", "holder")
 
     def totals(self) -> dict[str, int]:
         """Return `purchases`, `tickets` and `amount` of these purchases."""

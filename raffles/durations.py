@@ -1,4 +1,4 @@
-"""The periods that a raffle promises, in seconds: their bounds and defaults stand here and nowhere else."""
+"""The periods that a raffle promises, in seconds: what this installation may promise, and the defaults."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -6,14 +6,13 @@ from typing import Any
 
 from django.conf import settings
 
+from luxewin.draw_bounds import DAY, DEVELOPMENT_CHAIN, MIN_CLAIM, MIN_DELAY, YEAR
+from luxewin.environment import DEVELOPMENT
 from raffles.questions import Fault
 
-DAY, YEAR = 86_400, 31_536_000
 # Nobody trusts a draw whose randomness takes longer, and refunds of a failed draw would wait as long.
 MAX_DELAY = 7 * DAY
-# Shorter, and a reorganised block or a wrong clock could choose the round (draw protocol, section 1).
-MIN_DELAY = 600
-MIN_CLAIM, DEFAULT_CLAIM = DAY, 14 * DAY
+DEFAULT_CLAIM = 14 * DAY
 DEFAULT_COMMIT = 7 * DAY
 MOST = {"delay_seconds": MAX_DELAY, "claim_seconds": YEAR, "commit_within_seconds": YEAR}
 UNITS = ((DAY, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
@@ -24,12 +23,13 @@ def least(name: str) -> int:
 
     A payment that takes a bank days holds its tickets until `HOLD_SECONDS` after the end of the sale, and the entries
     are fixed only then. One more day lets Stripe, the database or the chain come back before everyone is refunded.
+    Only on a developer's own machine can both be shorter.
     """
-    on_test_chain = settings.CHAIN_ID == settings.DEVELOPMENT_CHAIN_ID
+    is_own_chain = settings.LUXEWIN_ENV == DEVELOPMENT and settings.CHAIN_ID == DEVELOPMENT_CHAIN
     bounds = {
-        "delay_seconds": max(settings.DRAW_DELAY_SECONDS, 1 if on_test_chain else MIN_DELAY),
+        "delay_seconds": max(settings.DRAW_DELAY_SECONDS, 1 if is_own_chain else MIN_DELAY),
         "claim_seconds": MIN_CLAIM,
-        "commit_within_seconds": settings.HOLD_SECONDS + (0 if on_test_chain else DAY),
+        "commit_within_seconds": settings.HOLD_SECONDS + (0 if is_own_chain else DAY),
     }
     return bounds[name]
 

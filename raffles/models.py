@@ -8,19 +8,18 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from luxewin.draw_bounds import MIN_CLAIM, YEAR
 from luxewin.ids import uuid7
 from luxewin.lines import LineField
 from luxewin.public_urls import validate_public_url
 from luxewin.tasks.models import Claimable
-from raffles.durations import DEFAULT_CLAIM, DEFAULT_COMMIT, MAX_DELAY, MIN_CLAIM, YEAR
+from raffles.durations import DEFAULT_CLAIM, DEFAULT_COMMIT, MAX_DELAY
 from raffles.fields import WholeSecondField
 from raffles.querysets import RaffleQuerySet
 
 MAX_TICKETS = 100_000_000
 # The most that one card payment can be: Stripe takes at most eight digits in a charge.
 MAX_PRICE = 99_999_999
-# Prizes and reserve winners together: all that one draw can pick.
-MAX_PICKS = 100
 MAX_VALUE = 10**12
 MAX_CONDITIONS, MAX_INSTRUCTIONS, MAX_ADDITION = 50_000, 4_000, 4_000
 
@@ -147,6 +146,12 @@ class Raffle(Claimable):
     )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT, editable=False)
     published_at = models.DateTimeField(null=True, editable=False)
+    announced_at = models.DateTimeField(
+        "rules recorded at",
+        null=True,
+        editable=False,
+        help_text="When the rules of its draw were recorded where nobody can change them. The sale opens after that.",
+    )
     closed_at = models.DateTimeField(
         "sales ended at", null=True, editable=False, help_text="Sold out, or the end of the sale was reached."
     )

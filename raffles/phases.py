@@ -8,7 +8,7 @@ class Phase(TextChoices):
     """The phase of a raffle, by the database's clock; derived, never stored."""
 
     DRAFT = "draft", "Draft"  # staff are still writing it
-    UPCOMING = "upcoming", "Upcoming"  # published, sale not yet open
+    UPCOMING = "upcoming", "Upcoming"  # published, sale not yet open: by its time, or until its rules are recorded
     OPEN = "open", "Open"  # on sale
     CLOSING = "closing", "Closing"  # sale over, payments under way may still settle
     DRAWING = "drawing", "Drawing"  # entries frozen, the beacon's round awaited
@@ -25,6 +25,7 @@ PHASE = Case(
     When(closed_at__isnull=False, then=Value(Phase.CLOSING)),
     When(closes_at__lte=Now(), then=Value(Phase.CLOSING)),
     When(opens_at__gt=Now(), then=Value(Phase.UPCOMING)),
+    When(announced_at=None, then=Value(Phase.UPCOMING)),
     default=Value(Phase.OPEN),
     output_field=CharField(),
 )

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from accounts.serializers.fields import CurrencyField
 from luxewin.api.fields import Line, Moment, WholeNumber
+from luxewin.draw_bounds import MIN_CLAIM, YEAR
 from raffles import durations, questions, terms
 from raffles.models import (
     MAX_CONDITIONS,
@@ -143,15 +144,15 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
     )
     free_route = FreeRouteSerializer(required=False, allow_null=True)
     claim_seconds = WholeNumber(
-        min_value=durations.MIN_CLAIM,
-        max_value=durations.YEAR,
+        min_value=MIN_CLAIM,
+        max_value=YEAR,
         required=False,
         help_text="How long winners have to come forward before their prize can pass on.",
     )
     delay_seconds = WholeNumber(min_value=1, max_value=durations.MAX_DELAY, required=False)
     commit_within_seconds = WholeNumber(
         min_value=1,
-        max_value=durations.YEAR,
+        max_value=YEAR,
         required=False,
         help_text="The entries are fixed so soon after the end of the sale; otherwise everyone is refunded.",
     )

@@ -100,7 +100,7 @@ def delete_raffle(raffle_id: UUID, *, actor: Actor | None = None) -> None:
 
 
 def publish_raffle(raffle_id: UUID, *, actor: Actor | None = None) -> Raffle:
-    """Put a draft on sale at its opening time; its terms are fixed from now on.
+    """Put a draft on sale at its opening time, once its draw is announced; its terms are fixed from now on.
 
     Raise WrongPhase unless it is a draft, and InvalidInput that names everything that prevents its sale.
     """
@@ -112,10 +112,21 @@ def publish_raffle(raffle_id: UUID, *, actor: Actor | None = None) -> Raffle:
             raise InvalidInput(faults)
         raffle.status, raffle.published_at = Raffle.Status.PUBLISHED, Now()
         raffle.save(update_fields=["status", "published_at"])
-        TicketCounter.objects.create(raffle=raffle, capacity=raffle.capacity)
+        TicketCounter.objects.create(raffle=raffle, capacity=raffle.capacity, selling=False)
         raffle_published.send(Raffle, raffle=raffle, actor=actor)
         record("raffle.published", raffle, actor=actor, before={"status": "draft"}, after={"status": "published"})
     return raffle
+
+
+def open_sale(raffle_id: UUID) -> None:
+    """Let a published raffle sell from its opening time on: the rules of its draw are recorded. Idempotent.
+
+    Called by the draw inside its own transaction.
+    """
+    raffle = _locked(raffle_id)
+    if raffle.status == Raffle.Status.PUBLISHED and raffle.announced_at is None:
+        Raffle.objects.filter(pk=raffle.pk).update(announced_at=Now())
+        TicketCounter.objects.filter(pk=raffle.pk).update(selling=raffle.closed_at is None)
 
 
 def cancel_raffle(raffle_id: UUID, *, reason: str, actor: Actor | None = None) -> Raffle:

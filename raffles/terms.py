@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from luxewin.currencies import CURRENCIES, is_currency
+from luxewin.draw_bounds import MAX_PICKS
 from luxewin.money import as_text
 from raffles import durations, questions
 from raffles.fields import whole_second
-from raffles.models import MAX_PICKS, MAX_PRICE, MAX_TICKETS
+from raffles.models import MAX_PRICE, MAX_TICKETS
 from raffles.questions import Fault
 
 # Years that every time zone, language and program can show and add to.

@@ -11,7 +11,7 @@ from accounts.models import User
 from accounts.notifications import notify
 from purchases.models import Purchase
 from raffles.models import Prize
-from verification.models import Award, Draw, Forfeit, Pick, UntoldDraw
+from verification.models import Award, Draw, Forfeit, Pick, UntoldDraw, claim_ends
 
 BATCH = 200
 
@@ -21,7 +21,8 @@ def tell_winners(draw: Draw) -> None:
     won = draw.picks.exclude(prize=None).select_related("prize", "purchase__buyer").order_by("position")
     for person, picks in _by_buyer(won).items():
         wins = [{"prize": str(pick.prize and pick.prize.name), "ticket": pick.ticket} for pick in picks]
-        notify(person, "draw_won", about=draw.pk, **_facts(draw), **(wins[0] if len(wins) == 1 else {"wins": wins}))
+        news = (wins[0] if len(wins) == 1 else {"wins": wins}) | _claim(picks[0])
+        notify(person, "draw_won", about=draw.pk, **_facts(draw), **news)
 
 
 def notify_entrants(raffle_id: str) -> None:
@@ -63,7 +64,7 @@ def _by_buyer(picks: Iterable[Pick]) -> dict[User, list[Pick]]:
 
 def tell_stepped_up(award: Award) -> None:
     """Tell an alternate that a prize is theirs now."""
-    _tell(award.pick, "draw_stepped_up", prize=award.prize.name)
+    _tell(award.pick, "draw_stepped_up", prize=award.prize.name, **_claim(award.pick))
 
 
 def tell_forfeited(forfeit: Forfeit, prize: Prize | None) -> None:
@@ -79,6 +80,10 @@ def tell_unawarded(draw: Draw, prize: Prize) -> None:
 def _tell(pick: Pick, kind: str, **news: Any) -> None:
     about = f"{pick.draw_id}:{pick.position}"
     notify(pick.purchase.buyer, kind, about=about, ticket=pick.ticket, **_facts(pick.draw), **news)
+
+
+def _claim(pick: Pick) -> dict[str, str]:
+    return {"claim_until": claim_ends(pick).isoformat()}
 
 
 def _facts(draw: Draw) -> dict[str, str]:

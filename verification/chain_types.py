@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 GWEI = 10**9
+# Dearer than ordinary days on any chain that fits: a settlement costs at most 0.033 ether, and steps have deadlines.
+MAX_FEE = 200 * GWEI
+
+# A state of the chain: after a block of this number, after the newest, or after the newest that stays for good.
+BlockId = int | Literal["latest", "finalized"]
 
 
 class DrawStatus(IntEnum):
@@ -15,25 +20,43 @@ class DrawStatus(IntEnum):
     COMMITTED = 2
     SETTLED = 3
     VOID = 4
+    LAPSED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class DrawState:
-    """A draw as the contract stores it; what a later step sets is zero before it. Times in Unix seconds.
+    """A draw as the contract gives it, in the order of its answer; what a later step sets is zero before it.
 
-    `void_at` is the earliest time of the void, 0 while none is declared.
+    Times in Unix seconds; `raffle` is 16 bytes. `status` is as of the time of the block asked about: an announced draw
+    that is not committed by `commit_by` is LAPSED. The settlement puts `seed` in the place of `commitment`. `void_at`
+    is the earliest time of the void, 0 while none is declared.
     """
 
     status: DrawStatus
+    raffle: bytes
     sequence: int
     delay_seconds: int
-    root: bytes
+    commit_by: int
+    announced_at: int
+    committed_at: int
     tickets: int
     wanted: int
-    committed_at: int
     round: int
+    commitment: bytes
     seed: bytes
     void_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContractConstants:
+    """What a contract with our code draws with, and who operates it. `period` and `void_after` in seconds."""
+
+    chain_hash: bytes
+    genesis_time: int
+    period: int
+    public_key: bytes
+    void_after: int
+    operator: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +113,40 @@ class Receipt:
 
 
 class ChainError(Exception):
-    """The chain did not do what was requested."""
+    """The chain did not do what was requested. If `lasting`, waiting does not help: somebody must act."""
+
+    lasting: ClassVar[bool] = False
 
 
 class ChainUnavailable(ChainError):
-    """No node answered in time; trying again later may help. The message names each node's fault."""
+    """No node answered in time, or nodes disagree; trying again later may help. The message names each node's fault."""
 
 
 class ChainRejected(ChainError):
-    """The contract, or for a broadcast the node, refused, and would again. `reason` is its message."""
+    """What was requested is refused, and would be again. `reason` says why."""
+
+    lasting = True
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+class CallReverts(ChainRejected):
+    """The contract refuses the call in its present state; `reason` is the contract's own."""
+
+
+class FundsMissing(ChainRejected):
+    """The operator's account cannot pay for the transaction until somebody pays in."""
+
+
+class TransactionRefused(ChainRejected):
+    """A node did not take a signed transaction, for its nonce, its fees, or the node's own limits.
+
+    Not lasting: whether the nonce is spent is told by receipts, and fees and limits change.
+    """
+
+    lasting = False
 
 
 class ChainTooDear(ChainError):

@@ -54,6 +54,13 @@ def required_chain() -> "Chain":
     return configured
 
 
+def reading_chain() -> "Chain":
+    """Return the configured chain without the operator's key, which may be lost. Raises ChainUnavailable."""
+    if not settings.CHAIN_RPC_URLS:
+        raise ChainUnavailable("CHAIN_RPC_URL is not set, and this draw is promised on a chain")
+    return _reader(tuple(settings.CHAIN_RPC_URLS), settings.CHAIN_ID)
+
+
 def operator_key() -> KeySource:
     """Return where the operator's key is."""
     return KeySource(
@@ -64,7 +71,7 @@ def operator_key() -> KeySource:
 def ping_chain() -> None:
     """Raise with a reason unless the chain answers and is the right one. Never reads the operator's key."""
     if settings.CHAIN_RPC_URLS:
-        _reader(tuple(settings.CHAIN_RPC_URLS), settings.CHAIN_ID).ping()
+        reading_chain().ping()
 
 
 @cache

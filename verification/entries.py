@@ -13,15 +13,15 @@ from uuid import UUID
 from django.db import connection
 
 BATCH = 10_000
-HEADER = "entry_id,first_ticket,count\n"
+HEADER = "entry_id,first_ticket,count,holder\n"
 _EVERY = range(1, 2**31)  # ticket numbers are 32-bit integers in the database
 # As PostgreSQL sends them in binary: a UUID as its 16 bytes, numbers as big-endian u64.
-_RECORD = "uuid_send(entry_id) || int8send(first_ticket) || int8send(quantity)"
-_LINE = "entry_id || ',' || first_ticket || ',' || quantity || chr(10)"
+_RECORD = "uuid_send(entry_id) || int8send(first_ticket) || int8send(quantity) || holder"
+_LINE = "entry_id || ',' || first_ticket || ',' || quantity || ',' || encode(holder, 'hex') || chr(10)"
 _BATCH = """
     SELECT count(*), max(first_ticket), string_agg({piece}, '' ORDER BY first_ticket)
     FROM (
-        SELECT entry_id, first_ticket, quantity FROM purchases_purchase
+        SELECT entry_id, first_ticket, quantity, holder FROM purchases_purchase
         WHERE raffle_id = %s AND status = 'paid' AND first_ticket >= %s AND first_ticket < %s
         ORDER BY first_ticket LIMIT %s
     ) AS batch

@@ -27,6 +27,10 @@ class StepStuck(StepWaits):
         super().__init__(f"{reason}; an operator must look", Now() + timedelta(seconds=60))
 
 
+class Contradiction(StepStuck):
+    """The chain and this installation contradict each other about a draw: it stops, and its page says so."""
+
+
 class SignatureRefused(Exception):
     """The submitted signature does not decide the draw; says why."""
 
@@ -101,6 +105,13 @@ class AlreadyClaimed(Problem):
 
     code = "already_claimed"
     title = "Prize already handed over"
+
+
+class ClaimTimeRuns(Problem):
+    """The holder of a prize may still come forward; `until` says how long, as the rules of the raffle do."""
+
+    code = "claim_time_runs"
+    title = "Time to claim is not over"
 
 
 class HoldsNoPrize(Problem):

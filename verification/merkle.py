@@ -1,7 +1,8 @@
 """Merkle sum tree over the entries of a draw: the commitment, and the paths that prove an entry and its place.
 
-Independent of Django. Shape as in RFC 9162. A million entries cost two million SHA-256 and 130 MB, half of it for the
-leaves' level. Their index costs 0.2 MB, and an entry's path by it two SHA-256 for each entry of one block.
+Independent of Django. Shape as in RFC 9162. A million entries cost two million SHA-256 and 160 MB, most of it for the
+records and the leaves' level. Their index costs 0.2 MB, and an entry's path by it two SHA-256 for each entry of one
+block.
 """
 
 from array import array
@@ -15,12 +16,13 @@ from struct import Struct, iter_unpack, unpack
 from typing import Literal, NamedTuple, Self
 from uuid import UUID
 
-MOST_TICKETS = 2**64 - 1  # every number in the tree is written as u64
+MOST_TICKETS = 2**53 - 1  # what the protocol allows, so that every number is exact in JSON
 
 _LEAF, _NODE = b"\x00", b"\x01"
 _SUM, _HASH = 8, 32
 _PLACE = _SUM + _HASH  # a node is kept as u64(sum) ‖ hash, so that two neighbours are the preimage of their parent
-_RECORD = Struct(">16sQQ")  # an entry as a leaf hashes it: entry_id ‖ u64(first_ticket) ‖ u64(count)
+# An entry as a leaf hashes it: entry_id ‖ u64(first_ticket) ‖ u64(count) ‖ holder.
+_RECORD = Struct(">16sQQ32s")
 RECORD = _RECORD.size
 
 
@@ -30,16 +32,17 @@ class Entry(NamedTuple):
     entry_id: UUID
     first_ticket: int
     count: int  # type: ignore[assignment]  # the protocol's name, though tuples have a method of that name
+    holder: bytes  # 32 bytes: SHA-256 of a nonce that the buyer's device knows
 
     @property
     def record(self) -> bytes:
         """The RECORD bytes of the entry that its leaf hashes."""
-        return _RECORD.pack(self.entry_id.bytes, self.first_ticket, self.count)
+        return _RECORD.pack(self.entry_id.bytes, self.first_ticket, self.count, self.holder)
 
     @classmethod
     def of_record(cls, record: bytes) -> Self:
-        entry_id, first_ticket, count = _RECORD.unpack(record)
-        return cls(UUID(bytes=entry_id), first_ticket, count)
+        entry_id, first_ticket, count, holder = _RECORD.unpack(record)
+        return cls(UUID(bytes=entry_id), first_ticket, count, holder)
 
 
 class Step(NamedTuple):
@@ -63,7 +66,7 @@ class PathError(ValueError):
 
 
 class Tree:
-    """Entries ordered by first ticket, without overlap, each with at least one ticket and a unique id.
+    """Entries ordered by first ticket, without overlap, each with at least one ticket, a unique id and holder.
 
     Built from their records, in pieces of any number. Raises EntriesError at the first entry that breaks this, or if
     there is none. Positions are 0-based.
@@ -186,6 +189,8 @@ def check_path(entry: Entry, path: Sequence[Step], root: bytes, tickets: int) ->
     """Return how many tickets precede the entry, as the path proves under this root and sum; else raise PathError."""
     if entry.first_ticket < 1 or entry.count < 1 or entry.first_ticket + entry.count - 1 > MOST_TICKETS:
         raise PathError("the entry's ticket numbers are impossible")
+    if len(entry.holder) != _HASH:
+        raise PathError(f"the entry's holder is {len(entry.holder)} bytes, not {_HASH}")
     total, before = entry.count, 0
     digest = sha256(_LEAF + entry.record).digest()
     for number, step in enumerate(path, start=1):
@@ -212,7 +217,7 @@ def _checked(records: bytes) -> array[int]:
     """Return the tickets before each entry, and finally of all entries. Raises EntriesError."""
     before = array("Q", [0])
     last_ticket = total = 0
-    for line, (first_ticket, count) in enumerate(iter_unpack(">16xQQ", records), start=2):
+    for line, (first_ticket, count) in enumerate(iter_unpack(">16xQQ32x", records), start=2):
         if not last_ticket < first_ticket <= first_ticket + count - 1 <= MOST_TICKETS:
             raise EntriesError(line, _fault(first_ticket, count, last_ticket))
         last_ticket = first_ticket + count - 1
@@ -220,7 +225,8 @@ def _checked(records: bytes) -> array[int]:
         before.append(total)
     if not records:
         raise EntriesError(1, "a draw without entries has no tree")
-    _check_ids(records)
+    _check_unique(records, "16s48x", "the entry")
+    _check_unique(records, "32x32s", "the holder")
     return before
 
 
@@ -231,25 +237,25 @@ def _fault(first_ticket: int, count: int, last_ticket: int) -> str:
         return "tickets are numbered from 1, this entry begins at 0"
     if first_ticket <= last_ticket:
         return f"begins at ticket {first_ticket}, but the line above ends at {last_ticket}"
-    return "the last ticket's number does not fit in 64 bits"
+    return "the last ticket's number is above 2^53 - 1"
 
 
-def _check_ids(records: bytes) -> None:
-    """Raise EntriesError at the first entry with an id that an earlier one has."""
-    # One set made at once takes half the time of one that is asked for each id; duplicates are rare.
-    if len({entry_id for (entry_id,) in iter_unpack("16s16x", records)}) * RECORD == len(records):
+def _check_unique(records: bytes, form: str, name: str) -> None:
+    """Raise EntriesError at the first record with a value, unpacked by `form`, that an earlier one has."""
+    # One set made at once takes half the time of one that is asked for each value; duplicates are rare.
+    if len({value for (value,) in iter_unpack(form, records)}) * RECORD == len(records):
         return
     seen: set[bytes] = set()
-    for line, (entry_id,) in enumerate(iter_unpack("16s16x", records), start=2):
-        if entry_id in seen:
-            raise EntriesError(line, f"the entry {UUID(bytes=entry_id)} is already above")
-        seen.add(entry_id)
+    for line, (value,) in enumerate(iter_unpack(form, records), start=2):
+        if value in seen:
+            raise EntriesError(line, f"{name} {value.hex()} is already above")
+        seen.add(value)
 
 
 def _leaves(records: bytes) -> bytes:
     leaves = [
-        count + sha256(_LEAF + rest + count).digest()
-        for rest, count in iter_unpack(f"{RECORD - _SUM}s{_SUM}s", records)
+        record[24:32] + sha256(_LEAF + record).digest()  # the count is the leaf's sum
+        for (record,) in iter_unpack(f"{RECORD}s", records)
     ]
     return b"".join(leaves)
 

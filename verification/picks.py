@@ -1,26 +1,41 @@
-"""Seed and picks: from the committed facts of a draw to its winning indices. Independent of Django."""
+"""Commitment, seed and picks: from the fixed facts of a draw to its winning indices. Independent of Django."""
 
 from hashlib import sha256
 
-from .manifest import PROTOCOL
-
-MOST_TICKETS = 2**64 - 1  # the number of tickets enters the seed as u64
+from .manifest import MOST_INTEGER, PROTOCOL
 
 
-def seed(*, chain_hash: bytes, round: int, randomness: bytes, manifest_hash: bytes, root: bytes, tickets: int) -> bytes:  # noqa: A002 (the beacon's own word)
+def commitment(*, root: bytes, tickets: int, log_root: bytes, log_size: int) -> bytes:
+    """Return what is published before the round: SHA-256 over the entries' and the log's root and size.
+
+    Raises ValueError if a root is not 32 bytes, or a number does not fit.
+    """
+    _check_hashes(root=root, log_root=log_root)
+    _check_tickets(tickets)
+    if not 0 <= log_size <= MOST_INTEGER:
+        raise ValueError(f"{log_size} is no size of a log")
+    return sha256(b"luxewin/commitment/v2" + root + tickets.to_bytes(8) + log_root + log_size.to_bytes(8)).digest()
+
+
+def seed(
+    *,
+    chain_hash: bytes,
+    round: int,  # noqa: A002 (the beacon's own word)
+    randomness: bytes,
+    manifest_hash: bytes,
+    commitment: bytes,
+    tickets: int,
+) -> bytes:
     """Return the draw's seed: SHA-256 over the facts fixed before the round, and the round's randomness.
 
     Raises ValueError if a hash is not 32 bytes, or a number does not fit.
     """
-    hashes = {"chain_hash": chain_hash, "randomness": randomness, "manifest_hash": manifest_hash, "root": root}
-    for name, value in hashes.items():
-        if len(value) != 32:
-            raise ValueError(f"{name} is {len(value)} bytes, not 32")
+    _check_hashes(chain_hash=chain_hash, randomness=randomness, manifest_hash=manifest_hash, commitment=commitment)
     if not 1 <= round < 2**64:
         raise ValueError(f"{round} is no round of a beacon")
     _check_tickets(tickets)
     drawn = chain_hash + round.to_bytes(8) + randomness
-    return sha256(PROTOCOL.encode() + drawn + manifest_hash + root + tickets.to_bytes(8)).digest()
+    return sha256(PROTOCOL.encode() + drawn + manifest_hash + commitment + tickets.to_bytes(8)).digest()
 
 
 def pick_indices(seed: bytes, tickets: int, wanted: int) -> list[int]:
@@ -44,6 +59,12 @@ def pick_indices(seed: bytes, tickets: int, wanted: int) -> list[int]:
     return list(picked)
 
 
+def _check_hashes(**hashes: bytes) -> None:
+    for name, value in hashes.items():
+        if len(value) != 32:
+            raise ValueError(f"{name} is {len(value)} bytes, not 32")
+
+
 def _check_tickets(tickets: int) -> None:
-    if not 1 <= tickets <= MOST_TICKETS:
+    if not 1 <= tickets <= MOST_INTEGER:
         raise ValueError(f"{tickets} is no number of tickets")

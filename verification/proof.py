@@ -1,4 +1,4 @@
-"""Proof: the bundle of a drawn draw, as the protocol defines it (hex without 0x)."""
+"""Proof: the bundle of a draw whose files are public, as the protocol defines it (hex without 0x)."""
 
 from typing import Any
 
@@ -8,65 +8,63 @@ from verification.errors import CommitmentMoves
 from verification.manifest import PROTOCOL
 from verification.models import ChainStep, Draw, Pick
 
+Step = ChainStep.Step
+
 
 def bundle(draw: Draw) -> dict[str, Any]:
-    """Return all that a verifier of a drawn draw needs besides the entries file. Cost: the queries of `for_display`.
+    """Return all that a verifier of a published draw needs besides entries and log; null is what does not exist yet.
 
-    Raises CommitmentMoves while the commitment of an anchored draw is in no block.
+    Raises CommitmentMoves while the commitment of an anchored draw is in no block. Cost: the queries of `for_display`.
     """
     return {
         "protocol": PROTOCOL,
         "raffle": str(draw.raffle_id),
         "manifest": draw.manifest,
         "manifest_hash": draw.manifest_hash,
-        "entries": {"root": draw.root, "tickets": draw.tickets, "count": draw.entries, "url": entries_url(draw)},
-        "commitment": _commitment(draw),
-        "beacon": draw.promised_beacon.as_manifest()
-        | {"round": draw.round, "signature": draw.signature, "randomness": draw.randomness},
-        "seed": draw.seed,
+        "entries": {
+            "root": draw.root,
+            "tickets": draw.tickets,
+            "count": draw.entries,
+            "url": f"{_url(draw)}/entries.csv",
+        },
+        "log": {"root": draw.log_root, "size": draw.log_size, "url": f"{_url(draw)}/log"},
+        "commitment": draw.commitment,
+        "place": _place(draw),
+        "beacon": {"round": draw.round, "signature": draw.signature or None, "randomness": draw.randomness or None},
+        "seed": draw.seed or None,
         "picks": [_pick(pick) for pick in draw.picks.all()],
-        "settlement": _place(draw, ChainStep.Step.SETTLE),
+        "settlement": _block(draw, Step.SETTLE),
     }
 
 
-def entries_url(draw: Draw) -> str:
-    """Return the URL of the entries file."""
-    return f"{settings.PUBLIC_URL}/api/v1/verification/{draw.raffle_id}/entries.csv"
+def _url(draw: Draw) -> str:
+    return f"{settings.PUBLIC_URL}/api/v1/verification/{draw.raffle_id}"
 
 
-def _commitment(draw: Draw) -> dict[str, Any]:
-    place = _place(draw, ChainStep.Step.COMMIT)
-    if draw.is_anchored and place is None:
-        raise CommitmentMoves("The chain was reorganised. The entries are being published again. Try again soon.")
-    contract = draw.contract
-    return {
-        "anchored": draw.is_anchored,
-        "committed_at": draw.committed_at,
-        "chain_id": contract.chain_id if contract else None,
-        "contract": _bare(contract.address) if contract else None,
-    } | (place or {"transaction": None, "block": None})
+def _place(draw: Draw) -> dict[str, Any]:
+    commit = _block(draw, Step.COMMIT)
+    if draw.is_anchored and draw.committed_at is not None and commit is None:
+        raise CommitmentMoves("The chain was reorganised. The commitment is being published again. Try again soon.")
+    return {"committed_at": draw.committed_at, "announce": _block(draw, Step.ANNOUNCE), "commit": commit}
 
 
-def _place(draw: Draw, step: str) -> dict[str, Any] | None:
+def _block(draw: Draw, step: str) -> dict[str, Any] | None:
     for taken in draw.steps.all():
         if taken.step == step and taken.live and taken.transaction.block is not None:
-            return {"transaction": _bare(taken.transaction.hash), "block": taken.transaction.block}
+            return {"transaction": taken.transaction.hash.lower(), "block": taken.transaction.block}
     return None
-
-
-def _bare(text: str) -> str:
-    return text.lower().removeprefix("0x")
 
 
 def _pick(pick: Pick) -> dict[str, Any]:
     return {
         "position": pick.position,
         "role": pick.role,
-        "prize": pick.prize.name if pick.prize else None,
+        "prize": pick.prize and pick.prize.position,
         "index": pick.index,
         "ticket": pick.ticket,
         "entry_id": str(pick.purchase.entry_id),
         "first_ticket": pick.purchase.first_ticket,
         "count": pick.purchase.quantity,
+        "holder": bytes(pick.purchase.holder).hex(),
         "path": pick.path,
     }

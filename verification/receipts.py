@@ -10,8 +10,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from verification.log import Kind, Leaf
+from verification.manifest import PROTOCOL
 
-PROTOCOL = "luxewin/draw/v2"
 _RECEIPT, _HEAD = b"luxewin/receipt/v2", b"luxewin/head/v2"
 
 

@@ -120,6 +120,9 @@ class DrawSerializer(serializers.ModelSerializer):
             "root",
             "tickets",
             "entries",
+            "log_root",
+            "log_size",
+            "commitment",
             "committed_at",
             "round",
             "signature",
@@ -135,6 +138,7 @@ class DrawSerializer(serializers.ModelSerializer):
             "void_declared_at",
             "void_at",
             "void_reason",
+            "contradiction",
         ]
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
@@ -213,6 +217,7 @@ class EntryProofSerializer(serializers.Serializer):
     entry_id = serializers.UUIDField()
     first_ticket = serializers.IntegerField()
     count = serializers.IntegerField()
+    holder = serializers.CharField()
     tickets_before = serializers.IntegerField()
     root = serializers.CharField()  # type: ignore[assignment]
     tickets = serializers.IntegerField()
@@ -220,15 +225,17 @@ class EntryProofSerializer(serializers.Serializer):
 
 
 class BundleSerializer(serializers.Serializer):
-    """The bundle of `luxewin/draw/v1`, section 7."""
+    """The bundle of `luxewin/draw/v2`, section 7; null is what does not exist yet."""
 
     protocol = serializers.CharField()
     raffle = serializers.UUIDField()
     manifest = serializers.CharField(help_text="The rules of the draw as canonical JSON (RFC 8785).")
     manifest_hash = serializers.CharField()
     entries = serializers.DictField()
-    commitment = serializers.DictField()
+    log = serializers.DictField()
+    commitment = serializers.CharField()
+    place = serializers.DictField()
     beacon = serializers.DictField()
-    seed = serializers.CharField()
+    seed = serializers.CharField(allow_null=True)
     picks = serializers.ListField(child=serializers.DictField())
     settlement = serializers.DictField(allow_null=True)

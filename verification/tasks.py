@@ -13,6 +13,7 @@ from verification.anchoring.balance import read_balance
 from verification.models import ChainAccount, ChainTransaction, Draw, Log, UntoldDraw
 from verification.querysets import LONGEST_PAUSE
 from verification.services.log import HEADS_EVERY, sequence, sign_head, waiting_logs
+from verification.services.repairs import SELDOM
 
 LEASE = timedelta(seconds=60)
 LOG_LEASE = timedelta(seconds=20)  # heads are signed within a minute even if a worker hangs
@@ -61,11 +62,12 @@ def grow_log(raffle_id: str) -> None:
 
 @sweep(every=5)
 def look_after_transactions() -> int:
-    """Enqueue transactions that are not final: unmined, or in a block that may still be reorganised."""
+    """Enqueue transactions that are unmined, or in a block: even a final one may be reorganised."""
     states = ChainTransaction.State
-    still_open = ChainTransaction.objects.filter(state__in=(states.SIGNED, states.MINED, states.DONE))
-    # No due time is set further away than a minute.
-    due = Q(due_at__lte=Now()) | Q(due_at__gt=Now() + LONGEST_PAUSE)
+    still_open = ChainTransaction.objects.filter(state__in=(states.SIGNED, states.MINED, states.DONE, states.FINAL))
+    # A due time further away than anything that sets one must be wrong.
+    too_late = Q(due_at__gt=Now() + LONGEST_PAUSE) & ~Q(state=states.FINAL) | Q(due_at__gt=Now() + 2 * SELDOM)
+    due = Q(due_at__lte=Now()) | too_late
     return enqueue_due(still_open.filter(due), look_after_transaction, lease=LEASE) if settings.CHAIN_RPC_URLS else 0
 
 

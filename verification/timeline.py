@@ -40,7 +40,7 @@ class Timeline:
             State.COMMITTED: "Waiting for the beacon",
             State.DRAWN: "Drawn",
             State.SETTLED: "Drawn and settled",
-            State.VOID: "Void",
+            State.VOID: "Cancelled",
         }
         return names[State(self.draw.state)]
 
@@ -54,16 +54,37 @@ class Timeline:
     def waits_for(self) -> str:
         """What comes next and when, or how it ended."""
         words = {
-            State.PROMISED: "The promise below is fixed. Its fingerprint is being published; the sale need not wait.",
+            State.PROMISED: "The promise below is fixed. The sale opens once its fingerprint is on the chain.",
             State.ANNOUNCED: self._sale,
-            State.FROZEN: "The entries are fixed for good. Their fingerprint is about to be published.",
+            State.FROZEN: self._fixed,
             State.COMMITTED: self._round,
             State.DRAWN: "The picks stand. The contract on the chain is about to compute the same picks by itself.",
             State.SETTLED: "The draw is finished, and its picks can never change.",
-            State.VOID: f"No draw is held, and everyone who paid is refunded. {self._void_reason}".strip(),
+            State.VOID: self._cancelled,
         }
+        if self.draw.contradiction:
+            return f"The draw has stopped: {self.draw.contradiction}. Our staff are looking into it."
         is_finished = self.draw.state == State.DRAWN and not self.draw.is_anchored
         return words[State.SETTLED if is_finished else State(self.draw.state)]
+
+    @property
+    def _fixed(self) -> str:
+        if self.draw.void_at:
+            return (
+                "The entries are fixed, and cannot be committed on the chain. Unless they are before "
+                f"{in_words(self.draw.void_at)}, the draw becomes void and everyone is refunded."
+            )
+        if self.draw.is_published:
+            return "Entries and log are fixed for good, and public. Their fingerprint is about to be committed."
+        return "The entries are fixed for good. Entries and log are about to be published."
+
+    @property
+    def _cancelled(self) -> str:
+        when = f" on {in_words(self.raffle.cancelled_at)}" if self.raffle.cancelled_at else ""
+        said = (
+            f"This raffle was cancelled{when}. No draw is held, and everyone who paid is refunded. {self._void_reason}"
+        )
+        return said.strip()
 
     @property
     def _void_reason(self) -> str:
@@ -122,9 +143,10 @@ class Timeline:
 
     def _end(self) -> Iterator[Moment]:
         if self.draw.void_declared_at:
-            yield Moment("Declared void", "The beacon round was long overdue.", self.draw.void_declared_at)
+            meaning = "The beacon round was long overdue." if self.draw.round else "The entries could not be committed."
+            yield Moment("Declared void", meaning, self.draw.void_declared_at)
         if self.draw.state == State.VOID:
-            yield Moment("Void", "No draw is held.", self.raffle.cancelled_at)
+            yield Moment("Cancelled", "No draw is held.", self.raffle.cancelled_at)
             return
         name = f"Beacon round {self.draw.round}" if self.draw.round else "Beacon round"
         is_out = self.round_at is not None and self.round_at <= self.now

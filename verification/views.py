@@ -21,7 +21,7 @@ from luxewin.api.ratelimits import limited
 from luxewin.ids import UUID_PATTERN
 from purchases.models import Purchase
 from verification import entries, proof
-from verification.errors import DrawVoid, LeafNotFound, NotDrawnYet, NotFrozenYet
+from verification.errors import DrawVoid, LeafNotFound, NotFrozenYet
 from verification.log_file import log_lines
 from verification.models import Draw, LogHead
 from verification.querysets import DrawQuerySet
@@ -96,11 +96,14 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
     @action(detail=True)
     @limited("120/m")
     def bundle(self, request: Request, raffle: str) -> Response:
-        """Get the bundle: together with the entries file, all that is needed to recompute the draw."""
+        """Get the bundle: together with entries and log, all that is needed to recompute the draw.
+
+        It is public before the commitment is sent; what does not exist yet is null.
+        """
         draw = self.get_object()
         _refuse_void(draw)
-        if not draw.is_drawn:
-            raise NotDrawnYet("The draw was not held yet.", state=draw.state)
+        if not draw.is_published:
+            raise NotFrozenYet("The entries are not published yet.", state=draw.state)
         return Response(proof.bundle(draw))
 
     # DRF offers `?format=` if there are two renderers; here it only chooses how an error is written.
@@ -115,7 +118,7 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
     )
     @limited("120/m")
     def entries_csv(self, request: Request, raffle: str) -> HttpResponseBase:
-        """Get the entries file: header `entry_id,first_ticket,count`, ordered by first ticket.
+        """Get the entries file: header `entry_id,first_ticket,count,holder`, ordered by first ticket.
 
         Once committed, its ETag is the root, which no other entries have.
         """

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Self
+from uuid import uuid4
 
 import httpx
 
@@ -21,7 +22,7 @@ from verification.chain import Chain
 from verification.chain_types import Call, Receipt, SignedCall
 
 ROUNDS = 5
-TICKETS, DELAY_SECONDS = 1_000_000, 30
+TICKETS, DELAY_SECONDS, SALE_SECONDS = 1_000_000, 3601, 30 * 24 * 3600
 # Published for randa-mu/bls-solidity on BLS12-381: verification alone, of an uncompressed and a compressed signature.
 # A settlement verifies an uncompressed one, and pays for its transaction, the seed, the picks and the storage besides.
 UNCOMPRESSED, COMPRESSED = 131_000, 214_000
@@ -59,6 +60,10 @@ class Office:
         if error := httpx.post(self.url, json=body).json().get("error"):
             raise BenchError(f"{method}: {error}")
 
+    def _time(self) -> int:
+        newest = self.chain.block(self.chain.head())
+        return newest.timestamp if newest else 0
+
     def deploy(self) -> None:
         terms, known = self.beacon, 1
         beacon = Beacon(bytes.fromhex(terms.hash), terms.public_key, terms.genesis_time, terms.period)
@@ -93,14 +98,23 @@ class Office:
         """Commit new draws in one block, so that they share a round."""
         hashes = [secrets.token_bytes(32) for _ in range(draws)]
         for manifest_hash in hashes:
-            sequence = self.chain.next_sequence(self.contract)
             call = self.chain.prepare_announce(
-                self.contract, manifest_hash, sequence=sequence, delay_seconds=DELAY_SECONDS
+                self.contract,
+                raffle=uuid4(),
+                manifest_hash=manifest_hash,
+                sequence=self.chain.next_sequence(self.contract),
+                delay_seconds=DELAY_SECONDS,
+                commit_by=int(time.time()) + SALE_SECONDS,
             )
             self.send("announce", call)
+        self._mine_at(self._time() + 1)  # a commitment comes in a later second than its announcement
         calls = [
             self.chain.prepare_commit(
-                self.contract, manifest_hash, root=secrets.token_bytes(32), tickets=TICKETS, wanted=wanted
+                self.contract,
+                manifest_hash=manifest_hash,
+                commitment=secrets.token_bytes(32),
+                tickets=TICKETS,
+                wanted=wanted,
             )
             for manifest_hash in hashes
         ]

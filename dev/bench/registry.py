@@ -49,6 +49,8 @@ class Measurement:
     name: str
     unit: str
     run: Callable[["Ground"], Figure]
+    #: Whether it takes so long that only `--full`, or its own name, asks for it.
+    is_long: bool = False
 
     @property
     def summary(self) -> str:
@@ -59,11 +61,13 @@ class Measurement:
 _measurements: dict[str, Measurement] = {}
 
 
-def measurement(*, unit: str) -> Callable[[Callable[["Ground"], Figure]], Callable[["Ground"], Figure]]:
+def measurement(
+    *, unit: str, is_long: bool = False
+) -> Callable[[Callable[["Ground"], Figure]], Callable[["Ground"], Figure]]:
     """Register a function under its own name. It gets the ground, and starts what it needs of it."""
 
     def register(run: Callable[["Ground"], Figure]) -> Callable[["Ground"], Figure]:
-        _measurements[run.__name__] = Measurement(run.__name__, unit, run)
+        _measurements[run.__name__] = Measurement(run.__name__, unit, run, is_long)
         return run
 
     return register
@@ -77,10 +81,14 @@ def known() -> dict[str, Measurement]:
     return dict(_measurements)
 
 
-def chosen(names: str) -> list[Measurement]:
-    """Select from a comma-separated list, all if empty. Raises BenchError naming the unknown and the known."""
+def chosen(names: str, *, with_long: bool = True) -> list[Measurement]:
+    """Select from a comma-separated list; if it is empty, all, the long ones `with_long` only.
+
+    Raises BenchError naming the unknown and the known.
+    """
     everything = known()
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     if unknown := [name for name in wanted if name not in everything]:
         raise BenchError(f"unknown: {', '.join(unknown)}; there are {', '.join(everything)}")
-    return [everything[name] for name in dict.fromkeys(wanted or everything)]
+    usual = [name for name, each in everything.items() if with_long or not each.is_long]
+    return [everything[name] for name in dict.fromkeys(wanted or usual)]

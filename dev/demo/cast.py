@@ -6,7 +6,7 @@ from typing import Any
 
 SELLS_OUT, CLOSES_BY_TIME, STAYS_OPEN = "sells out", "closes by time", "stays open"
 HOLD_SECONDS = 10  # how long the abandoned checkout keeps its tickets
-SALE_SECONDS = 10  # least sale time of the raffle that closes by time
+SALE_SECONDS = 15  # least sale time of the raffle that closes by time
 DELAY_SECONDS = 3  # from the commitment of the entries to the beacon's round
 
 CONDITIONS = "Open to adults. Winners are told by e-mail, and show who they are before a prize is handed over."

@@ -124,10 +124,10 @@ def every_winner_was_mailed_their_win(ledger: Ledger) -> Iterator[str]:
         winners += len(won)
         for picks in won.values():
             person, title = entries[picks[0]["entry_id"]]
-            subject, words = f"You won: {picks[0]['prize']}", [f"ticket {picks[0]['ticket']} of "]
+            subject, words = f"You won: {draw.prizes[picks[0]['prize']]}", [f"ticket {picks[0]['ticket']} of "]
             if len(picks) > 1:
                 subject = f"You won {len(picks)} prizes: {title}"
-                words = [f"{pick['prize']} (ticket {pick['ticket']})" for pick in picks]
+                words = [f"{draw.prizes[pick['prize']]} (ticket {pick['ticket']})" for pick in picks]
             if not ledger.was_mailed(person, subject, *words):
                 yield f"{raffle}: {person.email} has no mail {subject!r} with {words}"
     mailed = sum(each["subject"].startswith("You won") for each in ledger.mails)

@@ -79,7 +79,7 @@ class ChainNode:
 
     def picks(self, contract: str, manifest_hash: str) -> list[int]:
         """Read the indices that the contract itself picked; none before it settled."""
-        data = self._ask("eth_call", {"to": f"0x{contract}", "data": f"0x{PICKS}{manifest_hash}"}, "latest")
+        data = self._ask("eth_call", {"to": contract, "data": f"0x{PICKS}{manifest_hash}"}, "latest")
         raw = bytes.fromhex((data or "0x").removeprefix("0x"))
         # An ABI-encoded array: its offset, its length, its words.
         words = [int.from_bytes(raw[at : at + WORD]) for at in range(0, len(raw), WORD)]

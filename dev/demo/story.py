@@ -21,7 +21,7 @@ from dev.stack import STAFF_EMAIL, Stack
 
 THREADS = 8
 LONG_SALE = timedelta(days=3)
-EXPIRY_SECONDS, DISPUTE_SECONDS, DRAW_SECONDS, MAIL_SECONDS = 90, 90, 180, 90
+OPENING_SECONDS, EXPIRY_SECONDS, DISPUTE_SECONDS, DRAW_SECONDS, MAIL_SECONDS = 90, 90, 90, 180, 90
 TROUBLES = (Refused, LateError, httpx.HTTPError, services.ServiceError)
 
 
@@ -82,6 +82,15 @@ class Story:
         self.staff.post(f"raffles/{made['id']}/publish")
         self.raffles[name] = made["id"]
 
+    def _await_the_sale(self, name: str) -> None:
+        """Return once the rules of the raffle's draw are recorded on the chain: tickets are sold only after that."""
+        raffle = f"raffles/{self.raffles[name]}"
+
+        def look() -> bool:
+            return self.visitor.get(raffle)["phase"] != "upcoming"
+
+        wait_until(f"the sale of “{name}”", look, seconds=OPENING_SECONDS, every=0.5)
+
     def _everyone_joins(self) -> None:
         self._together([person.join for person in self.people])
         self.say(f"{len(self.people)} people registered, opened the link in their mail and logged in")
@@ -101,6 +110,7 @@ class Story:
         sale = max(SALE_SECONDS, round(self.seconds["registration"] / 2))
         self._publish(CLOSES_BY_TIME, timedelta(seconds=sale))
         self.say(f"“{RAFFLES[CLOSES_BY_TIME]['title']}” is on sale for {sale} s")
+        self._await_the_sale(CLOSES_BY_TIME)
         writing, guessing = self.with_conduct(Conduct.WRITES), self.with_conduct(Conduct.ANSWERS_WRONGLY)
         self._letters_are_entered(writing)
         wanting = [person for person in self.people if person.part.raffle in {CLOSES_BY_TIME, STAYS_OPEN}]
@@ -147,6 +157,8 @@ class Story:
         self.say(f"the shipped catalogue is on sale, {len(known)} raffles in all; {len(buyers)} people bought from it")
 
     def _shop(self, people: list[Person]) -> None:
+        for name in {person.part.raffle for person in people}:
+            self._await_the_sale(name)
         self._together([partial(person.shops, self.raffles[person.part.raffle]) for person in people])
 
     def _abandoned_tickets_are_sold(self) -> None:

@@ -19,7 +19,8 @@ REPEAT_SECONDS = 0.4
 POLL_SECONDS = 0.7  # under the limit of 120 a minute
 KEYS = 5  # how often a buyer whose hold expired starts again
 FINAL = {"paid", "expired", "review", "refunding", "refunded", "void"}
-AGAIN = {"request_in_flight", "busy"}
+# A raffle that is on sale by its terms opens once its draw is announced on the chain.
+AGAIN = {"request_in_flight", "busy", "raffle_not_open"}
 UNAUTHORIZED, LIMITED, FAILURE = 401, 429, 500
 
 
@@ -39,7 +40,7 @@ class Device:
         self.shop, self.email, self.password, self.over = shop, email, password, over
 
     def insist(self, what: str, ask: Callable[[], Any]) -> Any:
-        """Ask until there is an answer: no connection, 5xx, 429 and "in flight" do not count as one."""
+        """Ask until there is an answer: no connection, 5xx, 429, "in flight" and "not open yet" do not count as one."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         last: Exception | None = None
         while time.monotonic() < deadline:

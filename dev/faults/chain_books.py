@@ -9,12 +9,12 @@ import httpx
 
 # The first word of an event's topics, and of a call's data, as in Solidity: keccak of name and types.
 EVENTS = {
-    "2953cfd3d6dec103788593527524d72ff1af48955797730f5f2469161576ef28": "announce",
-    "982f7194acd233d745199f2d27959126849ec2ec43fd2a82953a7e41a652e42c": "commit",
+    "bd0fba78f294a2d95afcc9f6bf54a12eb1411d8a1784ec66a655ce2dec576754": "announce",
+    "5a648e9b7e2db8f674713ecbe264a45e717e7710a65b80e7670f93c2240373e6": "commit",
     "a8f56a533688b971ae78828d873e312e13a3c734a4f1aa7a9cd0cf39802ef989": "settle",
 }
-CALLS = {"2abae578": "announce", "e57fbce3": "commit", "9460de12": "settle", "f6830656": "settle"}
-SETTLE_MANY = "f6830656"
+CALLS = {"f7df9e97": "announce", "e57fbce3": "commit", "9460de12": "settle", "f6830656": "settle"}
+ANNOUNCE, SETTLE_MANY = "f7df9e97", "f6830656"
 WORD, SELECTOR = 64, 8  # hex digits
 AT_ONCE = 200  # blocks per request
 
@@ -80,7 +80,8 @@ class ChainBooks:
         event = Event(log["transactionHash"], [int(each, 16) for each in topics[1:]], _words(log["data"]))
         self.events[EVENTS[signature], topics[0]].append(event)
         if EVENTS[signature] == "announce":
-            self.numbers[event.topics[0]] += 1
+            _raffle, number = event.topics
+            self.numbers[number] += 1
 
     def note_call(self, data: str) -> None:
         """Count what a transaction of the operator calls; `data` in hex."""
@@ -93,7 +94,7 @@ class ChainBooks:
             at = int(words[0], 16) // (WORD // 2)  # where the array is: its length, then its words
             hashes: Sequence[str] = words[at + 1 : at + 1 + int(words[at], 16)]
         else:
-            hashes = words[:1]
+            hashes = words[1:2] if selector == ANNOUNCE else words[:1]
         self.calls.update((CALLS[selector], each) for each in hashes)
 
 

@@ -164,9 +164,11 @@ class DrawTrial:
     def _books(self, raffle: str, chain: ChainBooks, mails: Sequence[dict[str, Any]]) -> DrawBooks:
         books = DrawBooks.of(raffle, self._database, chain, mails)
         if books.draw.state == "settled":
-            bundle, entries = (self._visitor.raw(f"verification/{raffle}/{name}") for name in ("bundle", "entries.csv"))
+            bundle, entries, log = (
+                self._visitor.raw(f"verification/{raffle}/{name}") for name in ("bundle", "entries.csv", "log")
+            )
             with tempfile.TemporaryDirectory() as folder:
-                books.verdict = Verdict.of(bundle, entries, Path(folder))
+                books.verdict = Verdict.of(bundle, entries, log, Path(folder))
         return books
 
     def recover(self) -> tuple[dict[DrawLoss, list[str]], float, int]:

@@ -73,15 +73,15 @@ def play(state: Path, report: Path) -> tuple[int, str, set[str]]:
 def check_files(report: Path, raffles: list[dict[str, Any]]) -> None:
     """Beside the report lies what proves each draw, and nothing else."""
     drawn = [raffle for raffle in raffles if raffle["status"] == "drawn"]
-    expected = {f"{raffle['id']}.{name}" for raffle in drawn for name in ("bundle.json", "entries.csv")}
-    assert {file.name for file in report.iterdir()} == {"report.json", *expected}
+    expected = {f"{raffle['id']}.{name}" for raffle in drawn for name in ("bundle.json", "entries.csv", "log.csv")}
+    assert {file.name for file in report.iterdir()} == {"report.json", "beacon.json", *expected}
     for raffle in drawn:
         bundle = json.loads((report / f"{raffle['id']}.bundle.json").read_bytes())
         assert (bundle["raffle"], bundle["entries"]["tickets"]) == (raffle["id"], raffle["sold"])
         assert [pick["ticket"] for pick in bundle["picks"]] == raffle["picks"]
         header, *entries = (report / f"{raffle['id']}.entries.csv").read_text().splitlines()
-        assert header == "entry_id,first_ticket,count"
-        assert sum(int(entry.rpartition(",")[2]) for entry in entries) == raffle["sold"]
+        assert header == "entry_id,first_ticket,count,holder"
+        assert sum(int(entry.split(",")[2]) for entry in entries) == raffle["sold"]
 
 
 def test_a_raffle_is_sold_paid_drawn_on_the_chain_and_verified_and_nothing_keeps_running(

@@ -6,25 +6,34 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from eth_utils import keccak
 
-from dev.faults.chain_books import SETTLE_MANY, ChainBooks, Event
+from dev.faults.chain_books import ANNOUNCE, CALLS, EVENTS, SELECTOR, SETTLE_MANY, ChainBooks, Event
 from dev.faults.draw_books import ROAD, STEPS, DrawBooks, DrawLoss, Verdict
+from verification.contract import artefact
 
-MANIFEST, ROOT, SEED = "aa" * 32, "bb" * 32, "cc" * 32
-COMMITTED = [int(ROOT, 16), 6, 3, 1_700_000_000, 77]
+MANIFEST, COMMITMENT, SEED = "aa" * 32, "bb" * 32, "cc" * 32
+COMMITTED = [int(COMMITMENT, 16), 6, 3, 1_700_000_000, 77]
 SETTLED = [77, 1, int(SEED, 16), 128, 2, 4, 0]
 PICKED = {"forfeit": None, "lost_at": None}
 
 
 def right() -> DrawBooks:
     """Six tickets, one prize, an alternate; Alice won, Bob did not."""
-    draw = {"state": "settled", "sequence": 1, "manifest_hash": MANIFEST, "root": ROOT, "seed": SEED, "tickets": 6}
+    draw = {
+        "state": "settled",
+        "sequence": 1,
+        "manifest_hash": MANIFEST,
+        "commitment": COMMITMENT,
+        "seed": SEED,
+        "tickets": 6,
+    }
     draw |= {"committed_at": 1_700_000_000, "round": 77, "trouble": ""}
     picks = [
         SimpleNamespace(index=4, prize="Watch", held="Watch", email="alice", **PICKED),
         SimpleNamespace(index=0, prize=None, held=None, email="bob", **PICKED),
     ]
-    events = {"announce": ([1], [2]), "commit": ([], COMMITTED), "settle": ([], SETTLED)}
+    events = {"announce": ([0xF00D, 1], [3, 1_700_000_500]), "commit": ([], COMMITTED), "settle": ([], SETTLED)}
     chain = ChainBooks(numbers=Counter([1]), sent=4, nonces=4, waiting=4)
     for step, (topics, words) in events.items():
         chain.events[step, MANIFEST].append(Event(f"0x{step}", topics, words))
@@ -39,9 +48,24 @@ def right() -> DrawBooks:
         for person, subject in (("alice", "You won: Watch"), ("bob", "You are an alternate: a watch"))
     ]
     taken = [SimpleNamespace(step=step, live=True, mined=True, hash=f"0x{step}") for step in STEPS]
-    verdict = Verdict(0, "verified", [4, 0])
+    verdict = Verdict(3, "consistent", [4, 0])
     people, road = {"alice", "bob"}, Counter(ROAD)
     return DrawBooks(SimpleNamespace(**draw), picks, people, taken, told, road, chain, mails, "raffle", verdict)
+
+
+def test_events_and_calls_are_known_as_the_contract_has_them() -> None:
+    steps = {"Announced": "announce", "Committed": "commit", "Settled": "settle", "settle_many": "settle"}
+    events, calls = {}, {}
+    for each in artefact()["abi"]:
+        step = steps.get(each.get("name"), each.get("name"))
+        if step not in STEPS:
+            continue
+        signature = keccak(text=f"{each['name']}({','.join(given['type'] for given in each['inputs'])})").hex()
+        if each["type"] == "event":
+            events[signature] = step
+        else:
+            calls[signature[:SELECTOR]] = step
+    assert (events, calls) == (EVENTS, CALLS)
 
 
 def not_settled(books: Any) -> None:
@@ -152,3 +176,9 @@ def test_a_call_that_settles_several_draws_counts_for_each() -> None:
     words = [f"{160:064x}", *["00" * 32] * 4, f"{2:064x}", *hashes]
     books.note_call(SETTLE_MANY + "".join(words))
     assert books.calls == {("settle", each): 1 for each in hashes}
+
+
+def test_an_announcement_counts_for_its_manifest_not_its_raffle() -> None:
+    books = ChainBooks()
+    books.note_call(ANNOUNCE + "01" * 32 + MANIFEST + f"{1:064x}" * 3)
+    assert books.calls == {("announce", MANIFEST): 1}

@@ -13,6 +13,7 @@ from accounts.eligibility import BARRIERS, barrier, eligibility_of
 from accounts.errors import AccountInactive, EmailNotVerified, SessionEnded
 from accounts.models import User
 from luxewin.api.problems import Busy, Problem
+from luxewin.clock import database_now
 from luxewin.database import LOCKED, outage
 from purchases import errors
 from purchases.models import PersonTally
@@ -103,6 +104,8 @@ def not_available(raffle: Raffle, quantity: int) -> Problem:
     counter = raffle.counter
     if raffle.phase == Phase.UPCOMING:
         text = f"Tickets go on sale on {raffle.opens_at:%Y-%m-%d at %H:%M} UTC."
+        if raffle.opens_at <= database_now():
+            text = "Tickets go on sale in a few minutes, once the rules of the draw are recorded for good."
         return errors.RaffleNotOpen(text, opens_at=raffle.opens_at)
     if counter.left == 0 and raffle.phase != Phase.CANCELLED:
         text = (
@@ -116,6 +119,8 @@ def not_available(raffle: Raffle, quantity: int) -> Problem:
         return errors.RaffleClosed(text, phase=raffle.phase)
     if raffle.phase != Phase.OPEN or not counter.selling:
         return errors.RaffleClosed("The sale of this raffle has ended.", phase=raffle.phase)
+    if counter.left >= quantity:
+        return Busy("The sale has only just begun. Please send this again.")
     left = ngettext("%d ticket is left", "%d tickets are left", counter.left) % counter.left
     return errors.NotEnoughLeft(f"You asked for {quantity}, but only {left}.", left=counter.left)
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import batched
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -74,9 +74,9 @@ def enter_postal(
 def create_postal_entries(*, raffle_id: UUID, letters: Sequence[PostalEntryRow], actor: User) -> list[Purchase]:
     """Enter all of these letters or none; numbers follow the order of the letters.
 
-    Raises RaffleNotFound, RaffleNotOpen, RaffleClosed, SoldOut, NotEnoughLeft, LimitReached, ReferenceUsed,
-    EntrantRefused, WrongDate or Busy; then nothing is written. Locks the people, their tallies, the purchases and the
-    raffle's counter, in that order. Cost: a dozen statements per 1,000 letters.
+    Raises RaffleNotFound, NoFreeRoute, RaffleNotOpen, RaffleClosed, SoldOut, NotEnoughLeft, LimitReached,
+    ReferenceUsed, EntrantRefused, WrongDate or Busy; then nothing is written. Locks the people, their tallies, the
+    purchases and the raffle's counter, in that order. Cost: a dozen statements per 1,000 letters.
     """
     _refuse(raffle_id, letters, actor)
     try:
@@ -183,6 +183,8 @@ def faults_of(raffle: Raffle, letters: Sequence[Mapping[str, Any]], actor: User)
     """
     now = database_now()
     standings = eligibilities_of({letter["entrant"].pk for letter in letters if letter.get("entrant")})
+    if raffle.free_route_until is None:
+        yield Fault(None, "raffle", errors.NoFreeRoute("The rules of this raffle offer no free entry."))
     yield from _room(raffle, sum(letter.get("quantity", 0) for letter in letters))
     yield from _references(raffle, [letter.get("reference") for letter in letters])
     yield from _limits(raffle, [(letter.get("entrant"), letter.get("quantity", 0)) for letter in letters])
@@ -256,11 +258,16 @@ def _barriers(eligibility: Eligibility) -> list[Problem]:
 def _date(place: int, received_on: date, raffle: Raffle, now: datetime) -> Iterator[Fault]:
     """Yield a fault if the day has not begun anywhere yet, or had ended everywhere before the raffle was published.
 
-    Staff write the day of their own time zone on a letter. Letters are entered only during the sale, so any letter has
-    come before the closing.
+    Nor does a letter count if its day began everywhere only after the rules' last moment for letters. Staff write the
+    day of their own time zone on a letter, and may add it later, as long as the sale runs.
     """
     if received_on > (now + EARLIEST_ZONE).date():
         yield Fault(place, "received_on", errors.WrongDate("This day is in the future."))
+        return
     if raffle.published_at and received_on < (raffle.published_at - LATEST_ZONE).date():
         text = f"The raffle was only published on {raffle.published_at:%Y-%m-%d} (UTC)."
+        yield Fault(place, "received_on", errors.WrongDate(text))
+    until = raffle.free_route_until
+    if until and received_on > (until + EARLIEST_ZONE).date():
+        text = f"By the rules of the raffle, letters counted until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
         yield Fault(place, "received_on", errors.WrongDate(text))

@@ -20,7 +20,7 @@ from purchases.services import postal
 from purchases.services.postal import PostalEntryRow
 from purchases.tests.stage import RaceBarrier, at_once, counts, hold, over, seated
 from raffles import services as raffle_services
-from raffles.models import TicketCounter
+from raffles.models import Raffle, TicketCounter
 
 
 def today():
@@ -50,7 +50,7 @@ def test_a_free_entry_is_paid_at_once_with_the_next_numbers_and_costs_nothing(al
     assert entered.tickets == {"first": 5, "last": 7, "count": 3}
     assert entered.paid_at - entered.created_at < timedelta(seconds=5)
     assert (counts(raffle), postal_count(raffle)) == ((0, 7), 3)
-    assert [tuple(entry)[1:] for entry in Purchase.objects.filter(raffle=raffle).entries()] == [(1, 4), (5, 3)]
+    assert [tuple(entry)[1:3] for entry in Purchase.objects.filter(raffle=raffle).entries()] == [(1, 4), (5, 3)]
     entry = entered.postal_entry
     assert (entry.reference, entry.received_on, entry.entered_by) == ("A-1", today(), sam)
     shown = api(bob).get(f"/api/v1/purchases/{entered.pk}").json()
@@ -172,8 +172,46 @@ def test_a_letter_comes_neither_in_the_future_nor_before_its_raffle(bob, sam, on
 
 @pytest.mark.parametrize("hours", [14, -12], ids=["Kiritimati", "Baker Island"])
 def test_a_letter_has_the_day_of_the_calendar_of_whoever_received_it(bob, sam, on_sale, hours):
-    day = (database_now() + timedelta(hours=hours)).date()
-    assert enter(sam, on_sale(), bob, received_on=day).postal_entry.received_on == day
+    now = database_now()
+    raffle = on_sale(free_route={"instructions": "Write to us.", "until": now + timedelta(hours=23)})
+    day = (now + timedelta(hours=hours)).date()
+    assert enter(sam, raffle, bob, received_on=day).postal_entry.received_on == day
+
+
+@pytest.fixture
+def two_days_open(on_sale):
+    """Letters counted until yesterday, and the sale goes on: when they are added does not matter."""
+    now = timezone.now()
+    until = now - timedelta(days=1)
+    raffle = on_sale(
+        opens_at=now - timedelta(days=3),
+        closes_at=now + timedelta(days=1),
+        free_route={"instructions": "Write to us.", "until": until},
+    )
+    long_public(raffle)
+    return raffle
+
+
+def long_public(raffle):
+    """It was published when its sale began; the triggers look away for that."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE raffles_raffle DISABLE TRIGGER USER")
+        Raffle.objects.filter(pk=raffle.pk).update(published_at=raffle.opens_at)
+        cursor.execute("ALTER TABLE raffles_raffle ENABLE TRIGGER USER")
+
+
+def test_a_letter_counts_if_it_came_before_the_free_route_ended(two_days_open, bob, sam):
+    last = (two_days_open.free_route_until + timedelta(hours=14)).date()
+    with nothing_written(), pytest.raises(errors.WrongDate, match="letters counted until"):
+        enter(sam, two_days_open, bob, received_on=last + timedelta(days=1))
+    assert enter(sam, two_days_open, bob, received_on=last).status == "paid"
+
+
+def test_a_raffle_without_a_free_route_takes_no_letter(bob, sam, on_sale):
+    raffle = on_sale(free_route=None)
+    with nothing_written(), pytest.raises(errors.NoFreeRoute):
+        enter(sam, raffle, bob)
 
 
 def test_letters_get_their_numbers_in_their_order_or_none_is_entered(alice, bob, sam, on_sale):

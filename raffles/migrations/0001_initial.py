@@ -63,6 +63,7 @@ class Migration(migrations.Migration):
                 ('debit_percent', models.PositiveSmallIntegerField(db_default=20, default=20, help_text='At most this percentage of the tickets is held for payments that take a bank several days.', validators=[django.core.validators.MaxValueValidator(100)], verbose_name='tickets for slow payments (%)')),
                 ('status', models.CharField(choices=[('draft', 'Draft'), ('published', 'Published'), ('cancelled', 'Cancelled')], default='draft', editable=False, max_length=10)),
                 ('published_at', models.DateTimeField(editable=False, null=True)),
+                ('announced_at', models.DateTimeField(editable=False, help_text='When the rules of its draw were recorded where nobody can change them. The sale opens after that.', null=True, verbose_name='rules recorded at')),
                 ('closed_at', models.DateTimeField(editable=False, help_text='Sold out, or the end of the sale was reached.', null=True, verbose_name='sales ended at')),
                 ('frozen_at', models.DateTimeField(editable=False, help_text='Since then nobody can enter or leave the draw.', null=True, verbose_name='entries fixed at')),
                 ('drawn_at', models.DateTimeField(editable=False, null=True)),

@@ -8,9 +8,11 @@ from django.test import Client
 from django.utils import timezone
 
 from luxewin.api.problems import InvalidInput
+from luxewin.draw_bounds import MAX_PICKS, MIN_DELAY
+from luxewin.environment import DEVELOPMENT, PRODUCTION, STAGING
 from luxewin.tests.asking import assert_problem, client_of, nothing_written
-from raffles import durations, services, words
-from raffles.models import MAX_PICKS, Prize, Raffle
+from raffles import services, words
+from raffles.models import Prize, Raffle
 
 DAY = 86_400
 CREATE = "/api/v1/raffles/create"
@@ -145,12 +147,14 @@ def test_as_many_picks_as_a_draw_can_make_are_published(draft):
     assert services.publish_raffle(draft(alternates=MAX_PICKS - 2).pk).published_at
 
 
-@pytest.mark.parametrize("chain", [0, 1])
-def test_only_a_development_chain_draws_at_once(chain, draft, settings):
-    raffle = draft(delay_seconds=durations.MIN_DELAY - 1, commit_within_seconds=DAY)
-    settings.CHAIN_ID = chain
+@pytest.mark.parametrize(
+    ("environment", "chain"), [(DEVELOPMENT, 0), (DEVELOPMENT, 1), (STAGING, 31337), (PRODUCTION, 31337)]
+)
+def test_only_a_development_chain_draws_at_once_and_only_in_development(environment, chain, draft, settings):
+    raffle = draft(delay_seconds=MIN_DELAY - 1, commit_within_seconds=DAY)
+    settings.CHAIN_ID, settings.LUXEWIN_ENV = chain, environment
     assert _faults(raffle) == {("delay_seconds", "too_short"), ("commit_within_seconds", "too_short")}
-    enough = {"delay_seconds": durations.MIN_DELAY, "commit_within_seconds": DAY + settings.HOLD_SECONDS}
+    enough = {"delay_seconds": MIN_DELAY, "commit_within_seconds": DAY + settings.HOLD_SECONDS}
     services.update_raffle(raffle.pk, **enough)
     assert services.publish_raffle(raffle.pk).published_at
 

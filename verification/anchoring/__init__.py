@@ -3,6 +3,7 @@
 Without a chain the functions return at once. Only `contract_for` may be called inside a transaction.
 """
 
+from verification.anchoring.contract_state import check_announced, check_round, is_uncommittable, settled_with
 from verification.anchoring.contract_steps import (
     anchor_commit,
     anchor_promise,
@@ -10,9 +11,6 @@ from verification.anchoring.contract_steps import (
     anchor_void,
     anchor_void_declaration,
     await_commit,
-    check_round,
-    recheck_commit,
-    settled_with,
 )
 from verification.anchoring.contracts import contract_for, deploy_contract
 from verification.anchoring.sending import track
@@ -24,10 +22,11 @@ __all__ = [
     "anchor_void",
     "anchor_void_declaration",
     "await_commit",
+    "check_announced",
     "check_round",
     "contract_for",
     "deploy_contract",
-    "recheck_commit",
+    "is_uncommittable",
     "settled_with",
     "track",
 ]

@@ -11,26 +11,35 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, Max, QuerySet
 from django.db.models.functions import Now
 
 from luxewin.clock import database_now
+from luxewin.draw_bounds import DEVELOPMENT_CHAIN
 from verification import clients
+from verification.anchoring.contract_state import (
+    POLL,
+    agreed_state,
+    hash_of,
+    is_committed,
+    is_ours,
+    same,
+    since,
+)
 from verification.anchoring.sending import Planned, send, store_signed, take_step, track
 from verification.chain_types import Call, ChainRejected, DrawState, DrawStatus
 from verification.contract import MAX_DRAWS
-from verification.errors import StepStuck, StepWaits
-from verification.models import ChainAttempt, ChainStep, ChainTransaction, Draw
+from verification.errors import Contradiction, StepStuck, StepWaits
+from verification.models import ChainAttempt, ChainStep, ChainTransaction, Draw, LogLeaf
 
 if TYPE_CHECKING:
     from verification.chain import Chain
 
 Step = ChainStep.Step
 State = ChainTransaction.State
-POLL = timedelta(seconds=1)
 # How long a draw waits for others of its round about to be drawn: settled together they cost a third each.
 GATHER = timedelta(seconds=5)
-CLOCKS = 3600  # seconds by which the chain's clock may differ from ours, at the very most
+SKEW = 60  # seconds by which our clock and the date of a block may differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +54,27 @@ class _ContractCall:
 
 
 def anchor_promise(draw: Draw) -> None:
-    """Have the contract bind the draw's number to its manifest."""
+    """Have the contract bind the draw's number to its manifest, for good: a later block would spoil the draw.
+
+    Raises StepWaits until the block is final, by its depth, and its date has passed; on a development chain it need
+    only be confirmed.
+    """
     if draw.contract is None:
         return
 
     def holds(state: DrawState) -> bool:
         if state.status == DrawStatus.UNKNOWN:
             return False
-        ours = draw.sequence, draw.raffle.delay_seconds
-        return _same(draw, "announcement", ours, state.sequence, state.delay_seconds)
+        ours = draw.pk.bytes, draw.sequence, draw.terms["delay_seconds"], draw.commit_by
+        theirs = state.raffle, state.sequence, state.delay_seconds, state.commit_by
+        return same(draw, "announcement", ours, *theirs)
 
-    _done(_ContractCall(draw, Step.ANNOUNCE, "Announced", holds, lambda chain: _sign_announcements(chain, draw)))
+    deed = _ContractCall(draw, Step.ANNOUNCE, "Announced", holds, lambda chain: _sign_announcements(chain, draw))
+    sent = _done(deed)
+    if sent.state != State.FINAL and draw.contract.chain_id != DEVELOPMENT_CHAIN:
+        raise StepWaits(f"the announcement {sent.hash} is not final yet", Now() + 10 * POLL)
+    if (sent.block_time or 0) > database_now().timestamp():
+        raise StepWaits("the announcement's block is dated ahead of our clock", Now() + POLL)
 
 
 def await_commit(draw: Draw) -> None:
@@ -67,50 +86,73 @@ def await_commit(draw: Draw) -> None:
     sent = track(chain, sent)
     # While ours is in no block, the contract may have somebody else's.
     is_awaited = sent.state == State.MINED or (
-        sent.state == State.SIGNED and not _is_committed(chain.draw_state(contract.address, _hash(draw)))
+        sent.state == State.SIGNED and not is_committed(chain.draw_state(contract.address, hash_of(draw)))
     )
     if is_awaited:
         raise _waits(Step.COMMIT, sent)
 
 
-def anchor_commit(draw: Draw, *, root: bytes, tickets: int, wanted: int) -> int | None:
-    """Publish the root on the chain; return the block's time in Unix seconds, or None without a chain."""
+def anchor_commit(draw: Draw) -> int | None:
+    """Commit the published entries and log on the chain; return the block's time in Unix seconds.
+
+    If a reorganisation dropped the commitment, send it again. Return None without a chain.
+    """
     contract = draw.contract
     if contract is None:
         return None
+    commitment, tickets = bytes.fromhex(draw.commitment), draw.tickets or 0
+    wanted = min(tickets, draw.wanted)
 
     def holds(state: DrawState) -> bool:
-        if not _is_committed(state):
+        if not is_committed(state):
             return False
-        return _same(draw, "commitment", (root, tickets, wanted), state.root, state.tickets, state.wanted)
+        theirs = commitment if is_ours(draw, state) else state.commitment
+        return same(draw, "commitment", (commitment, tickets, wanted), theirs, state.tickets, state.wanted)
 
     def sign(chain: "Chain") -> None:
-        call = chain.prepare_commit(contract.address, _hash(draw), root=root, tickets=tickets, wanted=wanted)
+        _await_chain_time(chain, draw)
+        call = chain.prepare_commit(
+            contract.address, manifest_hash=hash_of(draw), commitment=commitment, tickets=tickets, wanted=wanted
+        )
         _sign_for(chain, call, Step.COMMIT, [draw])
 
-    return _done(_ContractCall(draw, Step.COMMIT, "Committed", holds, sign)).block_time
+    return _plausible_time(draw, _done(_ContractCall(draw, Step.COMMIT, "Committed", holds, sign)))
 
 
-def check_round(draw: Draw, committed_at: int, number: int) -> None:
-    """Compare time and round of a confirmed commitment with the contract's own, by which the contract draws.
+def _await_chain_time(chain: "Chain", draw: Draw) -> None:
+    """Raise StepWaits until a commitment cannot be dated before the end of the sale or the log's last leaf.
 
-    Raises StepStuck if they differ: the contract may draw with another beacon than the manifest names.
+    Blocks' dates do not decrease, so the newest block's date bounds that of the block that takes the commitment in.
     """
-    if draw.contract is None:
-        return
-    state = clients.required_chain().draw_state(draw.contract.address, _hash(draw))
-    if not _is_committed(state):
-        raise StepWaits("a node that is behind does not have the commitment yet", Now() + POLL)
-    _same(draw, "moment or round", (committed_at, number), state.committed_at, state.round)
+    newest, now = chain.block(chain.head()), database_now().timestamp()
+    if newest is None:
+        raise StepWaits("a node that is behind does not have its newest block", Now() + POLL)
+    leaves = LogLeaf.objects.filter(raffle=draw.pk, kind__in=LogLeaf.ENTRY)
+    last = leaves.aggregate(at=Max("at"), ticket=Max(F("a") + F("b") - 1))
+    is_sold_out = last["ticket"] == draw.raffle.capacity
+    bound = max(0 if is_sold_out else draw.raffle.closes_at.timestamp(), last["at"])
+    if newest.timestamp < bound:
+        raise StepWaits(f"the chain's newest block is dated {int(bound) - newest.timestamp} s too early", Now() + POLL)
+    is_off = abs(newest.timestamp - now) > SKEW and chain.chain_id != DEVELOPMENT_CHAIN
+    if is_off or newest.timestamp > now + SKEW:
+        apart = int(newest.timestamp - now)
+        raise StepWaits(f"our clock and the chain's newest block differ by {apart} s", Now() + POLL)
 
 
-def recheck_commit(draw: Draw) -> int | None:
-    """Return the time of a committed draw's commitment on the chain now, which a reorganisation may have moved.
+def _plausible_time(draw: Draw, sent: ChainTransaction) -> int:
+    """Return the time of the commitment's block, if a node can be believed about it; else raise Contradiction.
 
-    If the reorganisation dropped the commitment, send it again.
+    With a time that is too early the round would be known already. The least delay is ten times SKEW.
     """
-    wanted = min(draw.tickets or 0, draw.raffle.prizes.count() + draw.raffle.alternates)
-    return anchor_commit(draw, root=bytes.fromhex(draw.root), tickets=draw.tickets or 0, wanted=wanted)
+    attempt = sent.attempts.filter(hash=sent.hash).first()
+    signed = attempt.created_at if attempt else draw.raffle.frozen_at
+    said = sent.block_time or 0
+    if signed and said < signed.timestamp() - SKEW:
+        early = int(signed.timestamp() - said)
+        raise Contradiction(f"a node dates the commitment {early} s before it was signed")
+    if said > database_now().timestamp() + SKEW:
+        raise Contradiction(f"a node dates the commitment {int(said - database_now().timestamp())} s into the future")
+    return said
 
 
 def anchor_settlement(draw: Draw) -> list[int]:
@@ -123,7 +165,7 @@ def anchor_settlement(draw: Draw) -> list[int]:
 
     def holds(state: DrawState) -> bool:
         if state.status == DrawStatus.VOID:
-            raise StepStuck(f"the contract has draw {draw.sequence} void, and it was drawn here")
+            raise Contradiction(f"the contract has draw {draw.sequence} void, and it was drawn here")
         return state.status == DrawStatus.SETTLED
 
     deed = _ContractCall(draw, Step.SETTLE, "Settled", holds, lambda chain: _sign_settlement(chain, draw))
@@ -131,30 +173,14 @@ def anchor_settlement(draw: Draw) -> list[int]:
     # A call for several draws skips one that somebody else settled just before.
     if sent.steps.count() > 1 and _taken_by(chain, deed) != sent:
         raise StepWaits("somebody else settled the draw; that is being confirmed", Now())
-    return chain.settled_picks(draw.contract.address, _hash(draw))
-
-
-def settled_with(draw: Draw) -> bytes | None:
-    """Return the unverified signature with which anyone settled the draw on its contract; None if it is not settled.
-
-    Raises StepStuck if the transaction does not show it.
-    """
-    contract = draw.contract
-    if contract is None:
-        return None
-    chain = clients.required_chain()
-    if chain.draw_state(contract.address, _hash(draw)).status != DrawStatus.SETTLED:
-        return None
-    taken_by = chain.transaction_of(contract.address, "Settled", _hash(draw), not_before=_since(draw))
-    if taken_by is None:
-        raise StepWaits("the contract is settled, and no node shows its event yet", Now() + POLL)
-    signature = chain.signature_in(taken_by)
-    if signature is None:
-        raise StepStuck(
-            f"the contract was settled by {taken_by}, which does not show the signature of round {draw.round}: "
-            "hand it in with `manage.py draw_raffle ID --signature HEX`"
-        )
-    return signature
+    state = agreed_state(chain, draw)
+    if state.status != DrawStatus.SETTLED:
+        raise StepWaits("a node that is behind does not have the settlement yet", Now() + POLL)
+    ours = draw.committed_at, draw.round, draw.tickets
+    same(draw, "settlement", ours, state.committed_at, state.round, state.tickets)
+    if draw.seed:  # else it is settled before it is drawn here
+        same(draw, "seed", (draw.seed,), state.seed.hex())
+    return chain.settled_picks(draw.contract.address, hash_of(draw), chain.head(decisive=True), decisive=True)
 
 
 def anchor_void_declaration(draw: Draw) -> int:
@@ -164,10 +190,10 @@ def anchor_void_declaration(draw: Draw) -> int:
         raise ValueError("a draw without a chain is not declared void on one")
 
     def sign(chain: "Chain") -> None:
-        _sign_for(chain, chain.prepare_declare_void(contract.address, _hash(draw)), Step.DECLARE_VOID, [draw])
+        _sign_for(chain, chain.prepare_declare_void(contract.address, hash_of(draw)), Step.DECLARE_VOID, [draw])
 
     _done(_ContractCall(draw, Step.DECLARE_VOID, "VoidDeclared", lambda state: state.void_at > 0, sign))
-    return clients.required_chain().draw_state(contract.address, _hash(draw)).void_at
+    return clients.required_chain().draw_state(contract.address, hash_of(draw)).void_at
 
 
 def anchor_void(draw: Draw) -> None:
@@ -177,7 +203,7 @@ def anchor_void(draw: Draw) -> None:
         raise ValueError("a draw without a chain is not made void on one")
 
     def sign(chain: "Chain") -> None:
-        _sign_for(chain, chain.prepare_void(contract.address, _hash(draw)), Step.VOID, [draw])
+        _sign_for(chain, chain.prepare_void(contract.address, hash_of(draw)), Step.VOID, [draw])
 
     _done(_ContractCall(draw, Step.VOID, "Voided", lambda state: state.status == DrawStatus.VOID, sign))
 
@@ -207,10 +233,6 @@ def _waits(step: str, sent: ChainTransaction | None) -> StepWaits:
     return StepWaits(_reason(step, sent), Now() + pause)
 
 
-def _is_committed(state: DrawState) -> bool:
-    return state.status not in (DrawStatus.UNKNOWN, DrawStatus.ANNOUNCED)
-
-
 def _live(draw: Draw, step: str) -> ChainTransaction | None:
     taken = ChainStep.objects.filter(draw=draw, step=step, live=True)
     found = taken.select_related("transaction__account").first()
@@ -220,9 +242,12 @@ def _live(draw: Draw, step: str) -> ChainTransaction | None:
 def _taken_by(chain: "Chain", deed: _ContractCall) -> ChainTransaction | None:
     """Find the transaction, ours or not, that took the step on the contract; None if the contract lacks the step."""
     draw, contract = deed.draw, deed.draw.contract
-    if contract is None or not deed.holds(chain.draw_state(contract.address, _hash(draw))):
+    if contract is None or not deed.holds(chain.draw_state(contract.address, hash_of(draw))):
         return None
-    taken_by = chain.transaction_of(contract.address, deed.event, _hash(draw), not_before=_since(draw))
+    # One node's word is not enough for the step to count as taken.
+    if not deed.holds(agreed_state(chain, draw)):
+        raise StepWaits(f"a node that is behind does not have the {deed.step} yet", Now() + POLL)
+    taken_by = chain.transaction_of(contract.address, deed.event, hash_of(draw), not_before=since(draw))
     if taken_by is None:
         raise StepWaits(f"the contract has the {deed.step}, and no node shows its event yet", Now() + POLL)
     with transaction.atomic():
@@ -286,8 +311,8 @@ def _sign_announcements(chain: "Chain", draw: Draw) -> None:
 
 def _announcement(chain: "Chain", draw: Draw, like: Call | None) -> Call:
     address = draw.contract.address if draw.contract else ""
-    terms = {"sequence": draw.sequence, "delay_seconds": draw.raffle.delay_seconds}
-    return chain.prepare_announce(address, _hash(draw), **terms, like=like)
+    terms = {"sequence": draw.sequence, "delay_seconds": draw.terms["delay_seconds"], "commit_by": draw.commit_by}
+    return chain.prepare_announce(address, raffle=draw.pk, manifest_hash=hash_of(draw), **terms, like=like)
 
 
 def _sign_settlement(chain: "Chain", draw: Draw) -> None:
@@ -303,29 +328,18 @@ def _sign_settlement(chain: "Chain", draw: Draw) -> None:
     together = [draw, *open_ones.exclude(pk=draw.pk)[: MAX_DRAWS - 1]]
     if len(together) > 1:
         try:
-            hashes = [_hash(each) for each in together]
+            hashes = [hash_of(each) for each in together]
             call = chain.prepare_settle_many(contract.address, hashes, signature=signature)
         except ChainRejected:
             together = [draw]  # another cannot be settled, but this one need not wait for it
     if len(together) == 1:
-        call = chain.prepare_settle(contract.address, _hash(draw), signature=signature)
+        call = chain.prepare_settle(contract.address, hash_of(draw), signature=signature)
     _sign_for(chain, call, Step.SETTLE, together)
 
 
 def _have_live(step: Step) -> QuerySet[ChainStep]:
     """Select steps that a transaction is taking or has taken."""
     return ChainStep.objects.filter(step=step, live=True).exclude(transaction__state__in=ChainTransaction.DEAD)
-
-
-def _same(draw: Draw, what: str, ours: tuple[object, ...], *theirs: object) -> bool:
-    if ours == theirs:
-        return True
-    ours_text, theirs_text = (", ".join(_text(each) for each in values) for values in (ours, theirs))
-    raise StepStuck(f"the contract has another {what} of draw {draw.sequence} ({theirs_text}) than ours ({ours_text})")
-
-
-def _text(value: object) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def _reason(step: str, sent: ChainTransaction | None) -> str:
@@ -336,12 +350,3 @@ def _reason(step: str, sent: ChainTransaction | None) -> str:
     if sent.state in ChainTransaction.DEAD:
         return f"{step} {sent.hash} is {sent.state}; it is looked at again"
     return f"{step} {sent.hash} is not mined yet"
-
-
-def _since(draw: Draw) -> int:
-    """Return a time, in Unix seconds, before which the contract has no event of the draw."""
-    return int(draw.raffle.created_at.timestamp()) - CLOCKS
-
-
-def _hash(draw: Draw) -> bytes:
-    return bytes.fromhex(draw.manifest_hash)

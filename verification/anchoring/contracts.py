@@ -23,9 +23,9 @@ DEPLOY_SECONDS = 600
 def contract_for(sequence: int) -> Contract | None:
     """Return the contract for a new draw: CHAIN_CONTRACT, or the newest deployed one; None without a chain.
 
-    A draw is promised even if its chain does not answer: the chain is asked only while the contract's beacon is
-    unknown. Raises ContractMissing if nothing was deployed, or if the contract draws with another beacon than the
-    configured one, or does not take this number next.
+    A draw is promised even if its chain does not answer: the chain is asked only until code, operator and constants of
+    the contract were found to be ours. Raises ContractMissing if nothing was deployed, if the contract is not ours,
+    draws with another beacon than the configured one, or does not take this number next.
     """
     if not settings.CHAIN_RPC_URLS:
         return None
@@ -33,7 +33,12 @@ def contract_for(sequence: int) -> Contract | None:
     if contract is None:
         raise ContractMissing("Run `manage.py deploy_contract` first, so that this raffle's draw can be anchored.")
     ours = clients.beacon().chain_hash.hex()
-    if contract.chain_hash not in ("", ours):
+    if contract.void_after != settings.DRAW_VOID_SECONDS:
+        raise ContractMissing(
+            f"{contract} makes draws void after {contract.void_after} s, and DRAW_VOID_SECONDS is "
+            f"{settings.DRAW_VOID_SECONDS}. Set it as the contract has it, or run `manage.py deploy_contract`."
+        )
+    if contract.chain_hash != ours:
         raise ContractMissing(
             f"{contract} draws with the beacon {contract.chain_hash}, and BEACON_CHAIN_HASH names {ours}. "
             "Set the beacon of the contract, or unset CHAIN_CONTRACT and run `manage.py deploy_contract`."
@@ -49,11 +54,12 @@ def contract_for(sequence: int) -> Contract | None:
 def deploy_contract() -> Contract:
     """Deploy the draw contract for the configured beacon and wait for its confirmation, unless there is one.
 
-    Called again after a crash, it continues with the transaction under way.
+    One whose operator is another than our key, or whose next number somebody else has taken, is replaced. Called again
+    after a crash, it continues with the transaction under way.
     """
     chain = clients.required_chain()
     newest, known = _newest_deployed(), _known_contract()
-    if known and _is_usable(known) and chain.has_code(known.address):
+    if known and _is_usable(known) and not _is_taken_over(chain, known):
         return known
     if settings.CHAIN_CONTRACT:
         raise ChainRejected(f"CHAIN_CONTRACT names {settings.CHAIN_CONTRACT}, which cannot take the next: unset it")
@@ -66,6 +72,7 @@ def deploy_contract() -> Contract:
         "transaction": sent.hash,
         "first_sequence": chain.next_sequence(address),
         "chain_hash": chain.beacon_of(address).hex(),
+        "void_after": settings.DRAW_VOID_SECONDS,
     }
     contract, _ = Contract.objects.get_or_create(chain_id=chain.chain_id, address=address, defaults=facts)
     return contract
@@ -89,9 +96,22 @@ def _deployment_under_way(chain: "Chain") -> ChainTransaction | None:
 
 
 def _is_usable(contract: Contract) -> bool:
-    """Whether it takes the next draw number, and, as far as known, draws with the configured beacon."""
-    beacons = ("", clients.beacon().chain_hash.hex())
-    return contract.chain_hash in beacons and contract.takes(_next_sequence())
+    """Whether it takes the next draw number, and draws with the configured beacon and void delay."""
+    ours = clients.beacon().chain_hash.hex(), settings.DRAW_VOID_SECONDS
+    return (contract.chain_hash, contract.void_after) == ours and contract.takes(_next_sequence())
+
+
+def _is_taken_over(chain: "Chain", contract: Contract) -> bool:
+    """Whether the contract is not ours any more, or has numbers that we did not promise."""
+    return bool(_faults(chain, contract)) or chain.next_sequence(contract.address) > _next_sequence()
+
+
+def _faults(chain: "Chain", contract: Contract) -> list[str]:
+    """List what makes it another contract than ours, as two nodes say."""
+    operator = chain.operator
+    return chain.contract_faults(
+        contract.address, clients.beacon(), settings.DRAW_VOID_SECONDS, operator=operator, decisive=True
+    )
 
 
 def _deploy(chain: "Chain", newest: Contract | None) -> ChainTransaction | None:
@@ -126,7 +146,7 @@ def _known_contract() -> Contract | None:
     else:
         contract = _newest_deployed()
     if contract and not contract.chain_hash:
-        _note_beacon(contract)
+        _check(contract)
     return contract
 
 
@@ -134,11 +154,16 @@ def _newest_deployed() -> Contract | None:
     return Contract.objects.filter(chain_id=settings.CHAIN_ID).order_by("-pk").first()
 
 
-def _note_beacon(contract: Contract) -> None:
-    """Read the contract's beacon and store it for good; it stays unknown while the chain does not answer."""
+def _check(contract: Contract) -> None:
+    """Find out once, with two nodes, whether code, operator and constants are ours. Raises ContractMissing if not.
+
+    It stays unchecked, and unused, while the chain does not answer.
+    """
     try:
-        contract.chain_hash = clients.required_chain().beacon_of(contract.address).hex()
+        faults = _faults(clients.required_chain(), contract)
     except ChainError as error:
-        log.warning("the beacon of contract %s is not known yet: %s", contract, error)
-    else:
-        contract.save(update_fields=["chain_hash"])
+        raise ContractMissing(f"The contract {contract} cannot be looked at now: {error}") from error
+    if faults:
+        raise ContractMissing(f"CHAIN_CONTRACT names a contract that is not ours: {'; '.join(faults)}.")
+    contract.chain_hash, contract.void_after = clients.beacon().chain_hash.hex(), settings.DRAW_VOID_SECONDS
+    contract.save(update_fields=["chain_hash", "void_after"])

@@ -69,7 +69,7 @@ def track(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
 
     Raises ChainError. Cost: two requests if it is mined, three or four if not.
     """
-    if sent.state in (State.MINED, State.DONE):
+    if sent.state in (State.MINED, State.DONE, State.FINAL):
         sent = _check_place(chain, sent)
     if sent.state == State.SIGNED:
         sent = _look_for(chain, sent)
@@ -112,15 +112,21 @@ def _check_place(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
     found = chain.block(number)
     if found is None:
         return sent  # this node is behind
-    if found.hash != sent.block_hash:
-        log.warning("block %s of transaction %s was reorganised away", number, sent.hash)
+    # A node may also have lied about the block's date, or this one does now: two nodes say what it is.
+    if (found.hash, found.timestamp) != (sent.block_hash, sent.block_time):
+        log.warning("block %s of transaction %s was reorganised away, or has another date", number, sent.hash)
         # As if it had never been sent. Other recent transactions are checked as soon as possible.
         sent.attempts.update(sent_at=None, repeated_at=None)
         ChainTransaction.objects.filter(state__in=(State.MINED, State.DONE)).update(due_at=Now())
         return _note(sent, state=State.SIGNED, **GONE)
-    state = _depth_state(chain.head() - number + 1)
+    if sent.state == State.FINAL:
+        return sent
+    state = _depth_state(chain, number)
     # A transaction that counts keeps counting when a node is behind.
-    return sent if state in (sent.state, State.MINED) else _note(sent, state=state)
+    if state in (sent.state, State.MINED):
+        return sent
+    # One node's word that the block is still there is not enough for the transaction to count.
+    return _note(sent, state=state) if chain.block(number, decisive=True) == found else sent
 
 
 def _look_for(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
@@ -129,8 +135,8 @@ def _look_for(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
         return _note_receipt(chain, sent, *found)
     if sent.account is None:
         return _note(sent, state=State.LOST)
-    settled = chain.head() - settings.CHAIN_CONFIRMATIONS + 1
-    spent = settled >= 0 and chain.nonces_used(sent.account.address, settled) > (sent.nonce or 0)
+    settled = chain.head(decisive=True) - settings.CHAIN_CONFIRMATIONS + 1
+    spent = settled >= 0 and chain.nonces_used(sent.account.address, settled, decisive=True) > (sent.nonce or 0)
     if not spent:
         return sent
     # Ours may have been mined since we looked.
@@ -143,13 +149,13 @@ def _look_for(chain: "Chain", sent: ChainTransaction) -> ChainTransaction:
 def _receipt(chain: "Chain", sent: ChainTransaction) -> tuple[str, Receipt] | None:
     hashes = list(sent.attempts.order_by("-id").values_list("hash", flat=True)) or [sent.hash]
     for each in hashes:
-        if receipt := chain.receipt(each):
+        if receipt := chain.receipt(each, decisive=True):
             return each, receipt
     return None
 
 
 def _note_receipt(chain: "Chain", sent: ChainTransaction, mined: str, receipt: Receipt) -> ChainTransaction:
-    state = _depth_state(chain.head() - receipt.block_number + 1)
+    state = _depth_state(chain, receipt.block_number)
     if not receipt.succeeded:
         if state == State.MINED:
             return sent  # it may still succeed in another block
@@ -158,10 +164,18 @@ def _note_receipt(chain: "Chain", sent: ChainTransaction, mined: str, receipt: R
     return _note(sent, state=state, hash=mined, gas_used=receipt.gas_used, **place)
 
 
-def _depth_state(depth: int) -> State:
-    if depth >= max(settings.CHAIN_FINAL_BLOCKS, settings.CHAIN_CONFIRMATIONS):
-        return State.FINAL
-    return State.DONE if depth >= settings.CHAIN_CONFIRMATIONS else State.MINED
+def _depth_state(chain: "Chain", block: int) -> State:
+    """Return how far a transaction in this block counts, by the tip that two nodes have reached.
+
+    It is final only if the nodes call its block `finalized` too, where they know that tag.
+    """
+    depth = chain.head(decisive=True) - block + 1
+    if depth < settings.CHAIN_CONFIRMATIONS:
+        return State.MINED
+    if depth < max(settings.CHAIN_FINAL_BLOCKS, settings.CHAIN_CONFIRMATIONS):
+        return State.DONE
+    final = chain.finalized()
+    return State.FINAL if final is None or final.number >= block else State.DONE
 
 
 def _note(sent: ChainTransaction, **facts: object) -> ChainTransaction:
@@ -188,7 +202,7 @@ def _replacement(chain: "Chain", sent: ChainTransaction, former: ChainAttempt) -
     if used != nonce and offered.most >= market.base + market.tip:
         return None
     raised = market.raised_over(offered)
-    if chain.max_fee and raised.most > chain.max_fee:
+    if raised.most > chain.max_fee:
         raise ChainTooDear(raised.most, chain.max_fee)
     signed = chain.sign(chain.call_of(sent.to, bytes(sent.data), sent.gas or 0, raised), nonce)
     with transaction.atomic():

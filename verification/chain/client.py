@@ -1,7 +1,9 @@
 """Requests and transactions to a chain."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any
+from uuid import UUID
 
 from eth_abi.exceptions import DecodingError
 from eth_account import Account
@@ -12,24 +14,31 @@ from web3.types import Nonce
 from web3.utils.address import get_create_address
 
 from verification.beacon import Beacon
-from verification.chain.nodes import Nodes, code_of, reason_of
+from verification.chain.nodes import Nodes, code_of, is_out_of_funds, reason_of
 from verification.chain_types import (
+    MAX_FEE,
     Block,
+    BlockId,
     Call,
     ChainRejected,
     ChainTooDear,
+    ChainUnavailable,
+    ContractConstants,
     DrawState,
     DrawStatus,
     Fees,
+    FundsMissing,
     Receipt,
     SignedCall,
+    TransactionRefused,
 )
-from verification.contract import VOID_AFTER, artefact
+from verification.contract import VOID_AFTER, artefact, constants_in
 from verification.contract.encoding import decode_signature, encode_public_key, encode_signature
 
 _GAS_MARGIN = 1.25  # over the estimate, as state may differ a little when the transaction runs
 _BASE_FEE_MARGIN = 2  # a full block raises the base fee by an eighth: this covers six of them
 _NOT_NOW = frozenset({-32603, -32005, -32002})  # internal error, too many requests, resource unavailable (EIP-1474)
+_NO_TAG = frozenset({-32601, -32602, -39001})  # no such method, invalid parameters, unknown block
 _SETTLES = frozenset({"settle", "settle_many"})
 _LOG_SPAN = 10_000  # blocks whose events are asked for at once: public nodes refuse more
 
@@ -37,7 +46,9 @@ _LOG_SPAN = 10_000  # blocks whose events are asked for at once: public nodes re
 class Chain:
     """A chain behind nodes tried in order, once per call; `timeout` limits each node's answer, in seconds.
 
-    Without an operator's key it only reads. `max_fee` is the highest price of a unit of gas, in wei; 0 is no limit.
+    A question marked `decisive` goes to all nodes instead, and two must give the same answer; where they do not, or
+    only one of several answers, it raises ChainUnavailable. With one node configured, its answer counts.
+    Without an operator's key it only reads. `max_fee` is the highest price of a unit of gas, in wei.
     """
 
     def __init__(
@@ -46,12 +57,15 @@ class Chain:
         chain_id: int,
         operator_key: str | None,
         timeout: float = 5.0,
-        max_fee: int = 0,
+        max_fee: int = MAX_FEE,
     ) -> None:
+        if max_fee <= 0:
+            raise ValueError("the highest price of a unit of gas is not positive")
         self.chain_id = chain_id
         self.max_fee = max_fee
         self._operator: LocalAccount | None = Account.from_key(operator_key) if operator_key else None
-        self._ask = Nodes(rpc_urls, chain_id, timeout).ask
+        self._nodes = Nodes(rpc_urls, chain_id, timeout)
+        self._ask = self._nodes.ask
         self._contract = Web3().eth.contract(abi=artefact()["abi"], bytecode=artefact()["bytecode"])
 
     @property
@@ -63,37 +77,44 @@ class Chain:
         """Raise ChainUnavailable unless some node answers and is of this chain."""
         self.head()
 
-    def head(self) -> int:
-        """Ask for the number of the newest block."""
-        return self._ask(lambda node: int(node.eth.block_number))
+    def head(self, *, decisive: bool = False) -> int:
+        """Ask for the number of the newest block. If decisive, it is the newest that two nodes have reached."""
+        if not decisive:
+            return self._ask(_head)
+        return self._nodes.reached(_head) or 0
 
-    def block(self, number: int) -> Block | None:
+    def block(self, number: int, *, decisive: bool = False) -> Block | None:
         """Fetch the block of this number, as it is now; None if the node has none (it may be behind)."""
+        return self._asked(lambda node: _block(node, number), decisive)
 
-        def ask(node: Web3) -> Block | None:
-            try:
-                found = node.eth.get_block(number)
-            except BlockNotFound:
-                return None
-            return Block(int(found["number"]), Web3.to_hex(found["hash"]), int(found["timestamp"]))
+    def finalized(self) -> Block | None:
+        """Fetch the newest block that stays for good; None where the nodes have no `finalized` tag.
 
-        return self._ask(ask)
+        Always decisive: it is the newest that two nodes call final, and they agree on it. Raises ChainUnavailable if
+        some nodes have the tag and fewer than two do.
+        """
+        number = self._nodes.reached(_finalized)
+        if number is None:
+            return None
+        found = self.block(number, decisive=True)
+        if found is None:
+            raise ChainUnavailable(f"no node has block {number}, which is said to be final")
+        return found
 
     def balance(self, address: str) -> int:
         """Ask for the balance, in wei."""
         checksummed = Web3.to_checksum_address(address)
         return self._ask(lambda node: int(node.eth.get_balance(checksummed)))
 
-    def has_code(self, address: str) -> bool:
+    def code_at(self, address: str, block: BlockId = "latest", *, decisive: bool = False) -> bytes:
+        """Fetch the code of a contract; empty if there is none."""
         checksummed = Web3.to_checksum_address(address)
-        return bool(self._ask(lambda node: bytes(node.eth.get_code(checksummed))))
+        return self._asked(lambda node: bytes(node.eth.get_code(checksummed, block)), decisive)
 
-    def nonces_used(self, address: str, block: int | None = None) -> int:
-        """Ask how many nonces of the address are spent up to the block, by default the newest."""
+    def nonces_used(self, address: str, block: BlockId = "latest", *, decisive: bool = False) -> int:
+        """Ask how many nonces of the address are spent up to the block."""
         checksummed = Web3.to_checksum_address(address)
-        return self._ask(
-            lambda node: int(node.eth.get_transaction_count(checksummed, "latest" if block is None else block))  # type: ignore[arg-type]
-        )
+        return self._asked(lambda node: int(node.eth.get_transaction_count(checksummed, block)), decisive)
 
     def next_nonce(self) -> int:
         """Ask for the operator's first nonce in no block. What only waits in a node may still be dropped."""
@@ -103,9 +124,9 @@ class Chain:
         """Return the fees to offer now. Raises ChainTooDear if they exceed `max_fee`."""
         base = self._ask(lambda node: int(node.eth.get_block("latest")["baseFeePerGas"]))
         tip = self._ask(lambda node: int(node.eth.max_priority_fee))
-        if self.max_fee and base + tip > self.max_fee:
+        if base + tip > self.max_fee:
             raise ChainTooDear(base + tip, self.max_fee)
-        return Fees(min(_BASE_FEE_MARGIN * base + tip, self.max_fee or 1 << 63), tip, base)
+        return Fees(min(_BASE_FEE_MARGIN * base + tip, self.max_fee), tip, base)
 
     def prepare_deploy(
         self,
@@ -118,7 +139,8 @@ class Chain:
     ) -> Call:
         """Prepare the deployment. Any round that has appeared serves for the contract's test of itself.
 
-        The first draw announced must have the number `first_sequence`; `void_after` is in seconds.
+        The first draw announced must have the number `first_sequence`; `void_after` is in seconds, and at least
+        MIN_VOID_DELAY unless this is the DEVELOPMENT_CHAIN.
         """
         constructor = self._contract.constructor(
             encode_public_key(beacon.public_key),
@@ -137,21 +159,32 @@ class Chain:
         return get_create_address(Web3.to_checksum_address(deployer), Nonce(nonce))
 
     def prepare_announce(
-        self, contract: str, manifest_hash: bytes, *, sequence: int, delay_seconds: int, like: Call | None = None
+        self,
+        contract: str,
+        *,
+        raffle: UUID,
+        manifest_hash: bytes,
+        sequence: int,
+        delay_seconds: int,
+        commit_by: int,
+        like: Call | None = None,
     ) -> Call:
-        """Prepare the announcement, with gas and fees from a node. Raises ChainRejected if it would revert.
+        """Prepare the announcement, with gas and fees from a node. Raises CallReverts if it would revert.
 
-        One that follows another still under way cannot be simulated: `like` then gives gas and fees.
+        `commit_by` is the last Unix second at which the draw may be committed. An announcement that follows another
+        still under way cannot be simulated: `like` then gives gas and fees.
         """
-        arguments = [manifest_hash, sequence, delay_seconds]
+        arguments = [raffle.bytes, manifest_hash, sequence, delay_seconds, commit_by]
         if like is None:
             return self._prepare_call(contract, "announce", arguments)
         data = Web3.to_bytes(hexstr=self._contract.encode_abi("announce", args=arguments))  # type: ignore[arg-type]
         return self.call_of(contract, data, like.transaction["gas"], like.fees)
 
-    def prepare_commit(self, contract: str, manifest_hash: bytes, *, root: bytes, tickets: int, wanted: int) -> Call:
+    def prepare_commit(
+        self, contract: str, *, manifest_hash: bytes, commitment: bytes, tickets: int, wanted: int
+    ) -> Call:
         """Prepare the commitment; `wanted` is min(tickets, prizes + alternates), and at most MAX_PICKS."""
-        return self._prepare_call(contract, "commit", [manifest_hash, root, tickets, wanted])
+        return self._prepare_call(contract, "commit", [manifest_hash, commitment, tickets, wanted])
 
     def prepare_settle(self, contract: str, manifest_hash: bytes, *, signature: bytes) -> Call:
         """Prepare the settlement; `signature` is the round's, compressed. Raises ValueError if not on the curve."""
@@ -185,7 +218,7 @@ class Chain:
     def broadcast(self, raw: bytes) -> None:
         """Send the transaction to a node. May be repeated: one that the chain already knows counts as sent.
 
-        Raises ChainUnavailable, after which it may or may not have been sent, or ChainRejected.
+        Raises ChainUnavailable, after which it may or may not have been sent, FundsMissing or TransactionRefused.
         """
 
         def ask(node: Web3) -> None:
@@ -194,7 +227,8 @@ class Chain:
             except Web3RPCError as error:
                 if code_of(error) in _NOT_NOW:
                     raise
-                raise ChainRejected(reason_of(error)) from error
+                reason = reason_of(error)
+                raise (FundsMissing if is_out_of_funds(reason) else TransactionRefused)(reason) from error
 
         try:
             self._ask(ask)
@@ -203,7 +237,7 @@ class Chain:
             if not self._knows(Web3.to_hex(Web3.keccak(raw))):
                 raise
 
-    def receipt(self, transaction_hash: str) -> Receipt | None:
+    def receipt(self, transaction_hash: str, *, decisive: bool = False) -> Receipt | None:
         """Fetch the receipt; None while the transaction is in no block of the chain."""
 
         def ask(node: Web3) -> Receipt | None:
@@ -220,12 +254,17 @@ class Chain:
                 gas_used=mined["gasUsed"],
             )
 
-        return self._ask(ask)
+        return self._asked(ask, decisive)
 
-    def draw_state(self, contract: str, manifest_hash: bytes) -> DrawState:
-        """Read the draw from the contract, in the newest block."""
-        status, *fields = self._read(contract, "draws", manifest_hash)
-        return DrawState(DrawStatus(status), *fields)
+    def draw_state(
+        self, contract: str, manifest_hash: bytes, block: BlockId = "latest", *, decisive: bool = False
+    ) -> DrawState:
+        """Read the draw from the contract, as it is after the block and by its time.
+
+        If decisive, name the block by its number: nodes differ in which is the newest.
+        """
+        status, *facts = self._read(contract, "draws", manifest_hash, block=block, decisive=decisive)
+        return DrawState(DrawStatus(status), *facts)
 
     def next_sequence(self, contract: str) -> int:
         """Read the number that the contract takes next, in the newest block."""
@@ -235,9 +274,43 @@ class Chain:
         """Read the chain hash of the beacon that the contract draws with."""
         return bytes(self._read(contract, "CHAIN_HASH"))
 
-    def settled_picks(self, contract: str, manifest_hash: bytes) -> list[int]:
-        """Read the picked indices of a settled draw, in order. Raises ChainRejected before it is settled."""
-        return list(self._read(contract, "picks", manifest_hash))
+    def constants_of(self, contract: str, *, decisive: bool = False) -> ContractConstants:
+        """Read what the contract draws with from its code, and its operator from its storage.
+
+        Raises ChainRejected if its code is not ours: what it answered would mean nothing.
+        """
+        constants = constants_in(self.code_at(contract, decisive=decisive))
+        if constants is None:
+            raise ChainRejected(f"the code at {contract} is not the draw contract's")
+        return ContractConstants(**constants, operator=self._read(contract, "operator", decisive=decisive))
+
+    def contract_faults(
+        self, contract: str, beacon: Beacon, void_after: int, *, operator: str, decisive: bool = False
+    ) -> list[str]:
+        """List what makes this another contract than ours: code, beacon, void delay (seconds), operator. Empty if none.
+
+        Raises ChainUnavailable.
+        """
+        try:
+            found = self.constants_of(contract, decisive=decisive)
+        except ChainRejected as error:
+            return [error.reason]
+        ours = ContractConstants(
+            beacon.chain_hash, beacon.genesis_time, beacon.period, beacon.public_key, void_after, operator
+        )
+        faults = []
+        for each in fields(ContractConstants):
+            theirs, expected = getattr(found, each.name), getattr(ours, each.name)
+            if theirs != expected:
+                name = each.name.replace("_", " ")
+                faults.append(f"the contract's {name} is {_text(theirs)}, and ours is {_text(expected)}")
+        return faults
+
+    def settled_picks(
+        self, contract: str, manifest_hash: bytes, block: BlockId = "latest", *, decisive: bool = False
+    ) -> list[int]:
+        """Read the picked indices of a settled draw, in order. Raises CallReverts before it is settled."""
+        return list(self._read(contract, "picks", manifest_hash, block=block, decisive=decisive))
 
     def verifies(self, contract: str, round: int, signature: bytes) -> bool:  # noqa: A002 (the beacon's own word)
         """Whether the contract accepts this as the round's signature. Costs no gas."""
@@ -281,20 +354,29 @@ class Chain:
         except (ValueError, Web3Exception, DecodingError):
             return None
 
-    def _read(self, contract: str, function: str, *arguments: Any) -> Any:
+    def _asked[T](self, question: Callable[[Web3], T], decisive: bool) -> T:
+        return self._nodes.agree(question) if decisive else self._ask(question)
+
+    def _read(
+        self, contract: str, function: str, *arguments: Any, block: BlockId = "latest", decisive: bool = False
+    ) -> Any:
         address = Web3.to_checksum_address(contract)
         self._contract.encode_abi(function, args=arguments)  # raises on a wrong argument, which is no node's fault
 
         def ask(node: Web3) -> Any:
-            return node.eth.contract(address, abi=artefact()["abi"]).functions[function](*arguments).call()
+            return (
+                node.eth.contract(address, abi=artefact()["abi"])
+                .functions[function](*arguments)
+                .call(block_identifier=block)
+            )
 
-        return self._ask(ask)
+        return self._asked(ask, decisive)
 
     def _prepare_call(self, contract: str, function: str, arguments: list[Any]) -> Call:
         return self._prepare(contract, self._contract.encode_abi(function, args=arguments))
 
     def _prepare(self, to: str, data: str) -> Call:
-        """Ask a node for gas and fees. Raises ChainRejected with the contract's reason if the call would revert."""
+        """Ask a node for gas and fees. Raises CallReverts if the call would revert, FundsMissing, or ChainTooDear."""
         call: dict[str, Any] = {"from": self._signer().address, "data": data}
         call |= {"to": Web3.to_checksum_address(to)} if to else {}
         gas = self._ask(lambda node: int(node.eth.estimate_gas(call)))  # type: ignore[arg-type]
@@ -314,3 +396,31 @@ class Chain:
             return True
 
         return self._ask(ask)
+
+
+def _head(node: Web3) -> int:
+    return int(node.eth.block_number)
+
+
+def _block(node: Web3, number: BlockId) -> Block | None:
+    try:
+        found = node.eth.get_block(number)
+    except BlockNotFound:
+        return None
+    return Block(int(found["number"]), Web3.to_hex(found["hash"]), int(found["timestamp"]))
+
+
+def _finalized(node: Web3) -> int | None:
+    """Ask for the number of the newest final block; None if the node does not know the tag, or has no such block."""
+    try:
+        found = _block(node, "finalized")
+    except Web3RPCError as error:
+        # Some answer with a general code, and say "finalized block not found".
+        if code_of(error) in _NO_TAG or "finalized" in reason_of(error).lower():
+            return None
+        raise
+    return found.number if found else None
+
+
+def _text(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)

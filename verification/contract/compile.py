@@ -20,14 +20,18 @@ def compile_source() -> dict[str, Any]:
     source = SOURCE.read_text()
     output = compile_code(
         source,
-        output_formats=["abi", "bytecode", "bytecode_runtime"],
+        output_formats=["abi", "bytecode", "bytecode_runtime", "layout"],
         settings=Settings(evm_version=EVM_VERSION, optimize=OPTIMIZE),
         no_bytecode_metadata=True,  # which would contain a hash of paths
     )
+    runtime = bytes.fromhex(output["bytecode_runtime"].removeprefix("0x"))
     return {
         "abi": output["abi"],
         "bytecode": output["bytecode"],
         "runtime": output["bytecode_runtime"],
+        "runtime_bytes": len(runtime),
+        "runtime_sha256": sha256(runtime).hexdigest(),
+        "layout": output["layout"],
         "compiler": f"vyper {vyper.__version__}",
         "settings": {"evm_version": EVM_VERSION, "optimize": str(OPTIMIZE), "bytecode_metadata": False},
         "source_sha256": sha256(source.encode()).hexdigest(),

@@ -1,9 +1,10 @@
 # pragma version ==0.4.3
 """
 @title LuxeWin draws
-@notice Holds the public steps of the draw protocol `luxewin/draw/v1`: announce, commit, settle.
-        The operator announces a manifest and commits its entries; the drand round follows from the block's time,
-        and anyone may settle with that round's signature. Nobody can choose or veto the picks after the commit.
+@notice Holds the public steps of the draw protocol `luxewin/draw/v2`: announce, commit, settle.
+        The operator announces a raffle's manifest and commits its entries; the drand round follows from the block's
+        time, and anyone may settle with that round's signature. Nobody can choose or veto the picks after the commit.
+        A draw that is not committed in time has lapsed: it never has a result.
         Should the beacon stop for good, a draw that nobody settles can be declared void, and after a delay is void:
         it then has no result at all. There is never another source of randomness.
 @dev Needs the BLS12-381 precompiles of EIP-2537. Points are in their encoding: a coordinate is 64 bytes, big-endian,
@@ -12,15 +13,17 @@
 
 event Announced:
     manifest_hash: indexed(bytes32)
-    sequence: indexed(uint64)
-    delay_seconds: uint64
+    raffle: indexed(bytes16)
+    sequence: indexed(uint32)
+    delay_seconds: uint32
+    commit_by: uint40
 
 event Committed:
     manifest_hash: indexed(bytes32)
-    root: bytes32
+    commitment: bytes32
     tickets: uint64
-    wanted: uint64
-    committed_at: uint64
+    wanted: uint8
+    committed_at: uint40
     round: uint64
 
 event Settled:
@@ -32,7 +35,7 @@ event Settled:
 
 event VoidDeclared:
     manifest_hash: indexed(bytes32)
-    executable_at: uint64
+    executable_at: uint40
 
 event Voided:
     manifest_hash: indexed(bytes32)
@@ -47,28 +50,49 @@ event OperatorChanged:
 
 
 struct Draw:
-    status: uint256  # 0 unknown, 1 announced, 2 committed, 3 settled, 4 void
+    status: uint256  # 0 unknown, 1 announced, 2 committed, 3 settled, 4 void, 5 lapsed
+    raffle: bytes16
     sequence: uint256
     delay_seconds: uint256
-    root: bytes32
+    commit_by: uint256
+    announced_at: uint256
+    committed_at: uint256
     tickets: uint256
     wanted: uint256
-    committed_at: uint256
     round: uint256
-    seed: bytes32
+    commitment: bytes32  # from the commit until the settlement
+    seed: bytes32  # from the settlement on
     void_at: uint256  # from when on `void` may be called, 0 unless declared
+
+ANNOUNCED: constant(uint256) = 1
+COMMITTED: constant(uint256) = 2
+SETTLED: constant(uint256) = 3
+VOID: constant(uint256) = 4
+LAPSED: constant(uint256) = 5  # never stored: it follows from the time
 
 MAX_PICKS: public(constant(uint256)) = 100
 # The chance that 100 of 100 tickets need more numbers than this is below 10**-15.
 MAX_NUMBERS: constant(uint64) = 4096
 MAX_DRAWS: public(constant(uint256)) = 32  # in one call of `settle_many`
 
-# One word a draw, from the lowest bit: tickets 64, round 64, committed_at 40, sequence 32, delay_seconds 32, wanted 8.
-ROUND_AT: constant(uint256) = 64
-COMMITTED_AT: constant(uint256) = 128
-SEQUENCE_AT: constant(uint256) = 168
-DELAY_AT: constant(uint256) = 200
-WANTED_AT: constant(uint256) = 232
+MAX_TICKETS: constant(uint256) = 2**53 - 1
+# What keeps a block's producer from choosing the round, and an operator from voiding a draw before anyone could settle.
+# A development chain need not wait so long.
+MIN_DELAY: constant(uint256) = 600
+MIN_VOID_AFTER: constant(uint256) = 7 * 24 * 3600
+DEVELOPMENT: constant(uint256) = 31337
+
+# `packed`, one word a draw, from the lowest bit: tickets 56, committed_at 40, announced_at 40, commit_by 40,
+# sequence 32, delay_seconds 32, wanted 8, status 8.
+COMMITTED_AT: constant(uint256) = 56
+ANNOUNCED_AT: constant(uint256) = 96
+COMMIT_BY: constant(uint256) = 136
+SEQUENCE: constant(uint256) = 176
+DELAY: constant(uint256) = 208
+WANTED: constant(uint256) = 240
+STATUS: constant(uint256) = 248
+# `raffles`, one word a draw, from the lowest bit: raffle 128, void_at 40.
+VOID_AT: constant(uint256) = 128
 
 MODEXP: constant(address) = 0x0000000000000000000000000000000000000005
 G1ADD: constant(address) = 0x000000000000000000000000000000000000000b
@@ -95,11 +119,6 @@ MINUS_G2: constant(bytes32[8]) = [
 # The domain of drand's signatures, and after it its length in a byte: "+" is 43.
 DST_PRIME: constant(Bytes[44]) = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_+"
 
-# Stand in the seed's place: the first from the commit on, so that the operator pays for the slot, not whoever settles;
-# the second in a void draw. No seeds: nobody finds inputs with these hashes.
-UNSETTLED: constant(bytes32) = 0x0000000000000000000000000000000000000000000000000000000000000001
-VOID: constant(bytes32) = 0x0000000000000000000000000000000000000000000000000000000000000002
-
 CHAIN_HASH: public(immutable(bytes32))
 GENESIS_TIME: public(immutable(uint256))
 PERIOD: public(immutable(uint256))
@@ -109,10 +128,11 @@ VOID_AFTER: public(immutable(uint256))  # seconds from the round to the declarat
 operator: public(address)
 proposed_operator: public(address)
 next_sequence: public(uint256)
-packed: HashMap[bytes32, uint256]
-roots: HashMap[bytes32, bytes32]
-seeds: HashMap[bytes32, bytes32]
-void_times: HashMap[bytes32, uint256]
+# By manifest hash the raffle, and by raffle the rest: so each of both is announced once, for one word more.
+raffles: HashMap[bytes32, uint256]
+packed: HashMap[bytes16, uint256]
+# By manifest hash the commitment, which the seed replaces: the seed binds it, and the event keeps it.
+sealed: HashMap[bytes32, bytes32]
 
 
 @deploy
@@ -129,7 +149,8 @@ def __init__(
     """
     @notice The deployer becomes the operator. A signature of some known round proves that the key is the beacon's,
             that the scheme is the contract's, and that the chain has the precompiles. The operator's draw numbers go
-            on from `first_sequence`, since a contract may follow another one. `void_after` is in seconds.
+            on from `first_sequence`, since a contract may follow another one. `void_after` is in seconds, at least
+            7 days but on a development chain.
     """
     # With the point at infinity as key, the signature at infinity would pass for every round.
     bits: uint256 = 0
@@ -143,6 +164,7 @@ def __init__(
     CHAIN_HASH = chain_hash
     VOID_AFTER = convert(void_after, uint256)
     assert VOID_AFTER >= PERIOD, "void delay below a period"
+    assert VOID_AFTER >= MIN_VOID_AFTER or chain.id == DEVELOPMENT, "void delay below 7 days"
     assert self._signed(public_key, known_round, known_signature), "self-test failed"
     self.operator = msg.sender
     assert first_sequence > 0, "no such sequence"
@@ -150,54 +172,70 @@ def __init__(
 
 
 @external
-def announce(manifest_hash: bytes32, sequence: uint32, delay_seconds: uint32):
+def announce(raffle: bytes16, manifest_hash: bytes32, sequence: uint32, delay_seconds: uint32, commit_by: uint40):
     """
-    @notice Binds the operator's next draw number to a manifest, before the first sale.
+    @notice Binds the operator's next draw number to a raffle and its manifest, before the first sale. Each raffle and
+            each manifest is announced once. `commit_by` is the last second, in Unix time, at which it can be committed:
+            a draw that is announced after it has lapsed at once, and does not hold up the next number.
     """
     assert msg.sender == self.operator, "not the operator"
-    assert self.packed[manifest_hash] == 0, "already announced"
+    assert raffle != empty(bytes16), "no raffle"
+    assert manifest_hash != empty(bytes32), "no manifest"
+    assert self.raffles[manifest_hash] == 0, "manifest already announced"
+    assert self.packed[raffle] == 0, "raffle already announced"
     number: uint256 = convert(sequence, uint256)
     assert number == self.next_sequence, "not the next sequence"
     delay: uint256 = convert(delay_seconds, uint256)
     assert delay >= PERIOD, "delay below a period"
+    assert delay >= MIN_DELAY or chain.id == DEVELOPMENT, "delay below 600 seconds"
+    last: uint256 = convert(commit_by, uint256)
     self.next_sequence = number + 1
-    self.packed[manifest_hash] = (number << SEQUENCE_AT) | (delay << DELAY_AT)
+    self.raffles[manifest_hash] = convert(raffle, uint256)
+    self.packed[raffle] = (
+        (ANNOUNCED << STATUS)
+        | (delay << DELAY)
+        | (number << SEQUENCE)
+        | (last << COMMIT_BY)
+        | (block.timestamp << ANNOUNCED_AT)  # fits into 40 bits for 34,000 years
+    )
     log Announced(
-        manifest_hash=manifest_hash, sequence=convert(sequence, uint64), delay_seconds=convert(delay_seconds, uint64)
+        manifest_hash=manifest_hash,
+        raffle=raffle,
+        sequence=sequence,
+        delay_seconds=delay_seconds,
+        commit_by=commit_by,
     )
 
 
 @external
-def commit(manifest_hash: bytes32, root: bytes32, tickets: uint64, wanted: uint8):
+def commit(manifest_hash: bytes32, commitment: bytes32, tickets: uint64, wanted: uint8):
     """
-    @notice Commits the entries, once. The round is the first that appears no earlier than the announced delay
-            after this block.
+    @notice Commits entries and log, once, in a later second than the announcement and no later than `commit_by`.
+            The round is the first that appears no earlier than the announced delay after this block.
     """
     assert msg.sender == self.operator, "not the operator"
-    packed: uint256 = self.packed[manifest_hash]
+    raffle: bytes16 = self._raffle(self.raffles[manifest_hash])
+    packed: uint256 = self.packed[raffle]
     assert packed != 0, "not announced"
-    assert packed >> WANTED_AT == 0, "already committed"
-    assert root != empty(bytes32), "no root"
+    assert packed >> STATUS == ANNOUNCED, "already committed"
+    assert block.timestamp <= self._time(packed, COMMIT_BY), "lapsed"
+    assert block.timestamp > self._time(packed, ANNOUNCED_AT), "too early"
+    assert commitment != empty(bytes32), "no commitment"
     total: uint256 = convert(tickets, uint256)
+    assert total <= MAX_TICKETS, "too many tickets"
     picks: uint256 = convert(wanted, uint256)
     assert picks > 0 and picks <= MAX_PICKS and picks <= total, "impossible number of picks"
-    round: uint64 = self._first_round_at(block.timestamp + ((packed >> DELAY_AT) & convert(max_value(uint32), uint256)))
-    self.roots[manifest_hash] = root
-    self.seeds[manifest_hash] = UNSETTLED
-    self.packed[manifest_hash] = (
-        packed
-        | total
-        | (convert(round, uint256) << ROUND_AT)
-        | (convert(convert(block.timestamp, uint40), uint256) << COMMITTED_AT)
-        | (picks << WANTED_AT)
-    )
+    self.sealed[manifest_hash] = commitment
+    # The announcement left these bits zero, but for the status, which becomes 2 instead of 1.
+    packed = (packed ^ ((ANNOUNCED ^ COMMITTED) << STATUS)) | (picks << WANTED) | (block.timestamp << COMMITTED_AT) | total
+    self.packed[raffle] = packed
     log Committed(
         manifest_hash=manifest_hash,
-        root=root,
+        commitment=commitment,
         tickets=tickets,
-        wanted=convert(wanted, uint64),
-        committed_at=convert(block.timestamp, uint64),
-        round=round,
+        wanted=wanted,
+        committed_at=convert(block.timestamp, uint40),
+        round=self._round(packed),
     )
 
 
@@ -206,10 +244,11 @@ def settle(manifest_hash: bytes32, signature: uint256[4]):
     """
     @notice Draws the picks. Anyone may call it with the beacon's signature of the draw's round, and with no other.
     """
-    packed: uint256 = self._unsettled(manifest_hash)
+    raffle: bytes16 = self._raffle(self.raffles[manifest_hash])
+    packed: uint256 = self._unsettled(raffle)
     round: uint64 = self._round(packed)
     assert self._signed(PUBLIC_KEY, round, signature), "not the signature of the round"
-    self._settle(manifest_hash, packed, round, self._randomness(signature))
+    self._settle(manifest_hash, raffle, packed, round, self._randomness(signature))
 
 
 @external
@@ -225,17 +264,17 @@ def settle_many(manifest_hashes: DynArray[bytes32, MAX_DRAWS], signature: uint25
     for manifest_hash: bytes32 in manifest_hashes:
         assert convert(manifest_hash, uint256) > former, "not in ascending order"
         former = convert(manifest_hash, uint256)
-        seed: bytes32 = self.seeds[manifest_hash]
-        assert seed != empty(bytes32), "not committed"
-        if seed != UNSETTLED:
+        raffle: bytes16 = self._raffle(self.raffles[manifest_hash])
+        packed: uint256 = self.packed[raffle]
+        assert packed >> STATUS >= COMMITTED, "not committed"
+        if packed >> STATUS != COMMITTED:
             continue
-        packed: uint256 = self.packed[manifest_hash]
         if round == 0:  # rounds count from 1: this is the first draw that is open
             round = self._round(packed)
             assert self._signed(PUBLIC_KEY, round, signature), "not the signature of the round"
             randomness = self._randomness(signature)
         assert self._round(packed) == round, "not of the same round"
-        self._settle(manifest_hash, packed, round, randomness)
+        self._settle(manifest_hash, raffle, packed, round, randomness)
     assert round != 0, "nothing to settle"
 
 
@@ -245,13 +284,14 @@ def declare_void(manifest_hash: bytes32):
     @notice Says in public that a draw which nobody settled is to be void, since its round never appeared.
     """
     assert msg.sender == self.operator, "not the operator"
-    round: uint64 = self._round(self._unsettled(manifest_hash))
-    assert self.void_times[manifest_hash] == 0, "already declared"
+    stored: uint256 = self.raffles[manifest_hash]
+    round: uint64 = self._round(self._unsettled(self._raffle(stored)))
+    assert stored >> VOID_AT == 0, "already declared"
     appears_at: uint256 = GENESIS_TIME + (convert(round, uint256) - 1) * PERIOD
     assert block.timestamp >= appears_at + VOID_AFTER, "too early"
-    executable_at: uint256 = block.timestamp + VOID_AFTER
-    self.void_times[manifest_hash] = executable_at
-    log VoidDeclared(manifest_hash=manifest_hash, executable_at=convert(executable_at, uint64))
+    executable_at: uint40 = convert(block.timestamp + VOID_AFTER, uint40)
+    self.raffles[manifest_hash] = stored | (convert(executable_at, uint256) << VOID_AT)
+    log VoidDeclared(manifest_hash=manifest_hash, executable_at=executable_at)
 
 
 @external
@@ -259,11 +299,13 @@ def void(manifest_hash: bytes32):
     """
     @notice Ends a declared draw without a result. Until it is called anyone may still settle. Anyone may call it.
     """
-    self._unsettled(manifest_hash)
-    executable_at: uint256 = self.void_times[manifest_hash]
+    stored: uint256 = self.raffles[manifest_hash]
+    raffle: bytes16 = self._raffle(stored)
+    packed: uint256 = self._unsettled(raffle)
+    executable_at: uint256 = stored >> VOID_AT
     assert executable_at != 0, "not declared"
     assert block.timestamp >= executable_at, "too early"
-    self.seeds[manifest_hash] = VOID
+    self.packed[raffle] = packed ^ ((COMMITTED ^ VOID) << STATUS)
     log Voided(manifest_hash=manifest_hash)
 
 
@@ -292,33 +334,36 @@ def accept_operator():
 @view
 def draws(manifest_hash: bytes32) -> Draw:
     """
-    @notice All that is stored of a draw; a status of 0 means that it was never announced.
+    @notice All that is known of a draw at this block's time; a status of 0 means that it was never announced.
     """
-    packed: uint256 = self.packed[manifest_hash]
-    seed: bytes32 = self.seeds[manifest_hash]
-    status: uint256 = 0
-    if seed == UNSETTLED:
-        status = 2
-        seed = empty(bytes32)
-    elif seed == VOID:
-        status = 4
-        seed = empty(bytes32)
-    elif seed != empty(bytes32):
-        status = 3
-    elif packed != 0:
-        status = 1
-    return Draw(
+    stored: uint256 = self.raffles[manifest_hash]
+    raffle: bytes16 = self._raffle(stored)
+    packed: uint256 = self.packed[raffle]
+    status: uint256 = packed >> STATUS
+    if status == ANNOUNCED and block.timestamp > self._time(packed, COMMIT_BY):
+        status = LAPSED
+    draw: Draw = Draw(
         status=status,
-        sequence=(packed >> SEQUENCE_AT) & convert(max_value(uint32), uint256),
-        delay_seconds=(packed >> DELAY_AT) & convert(max_value(uint32), uint256),
-        root=self.roots[manifest_hash],
-        tickets=packed & convert(max_value(uint64), uint256),
-        wanted=packed >> WANTED_AT,
-        committed_at=(packed >> COMMITTED_AT) & convert(max_value(uint40), uint256),
-        round=convert(self._round(packed), uint256),
-        seed=seed,
-        void_at=self.void_times[manifest_hash],
+        raffle=raffle,
+        sequence=(packed >> SEQUENCE) & convert(max_value(uint32), uint256),
+        delay_seconds=self._delay(packed),
+        commit_by=self._time(packed, COMMIT_BY),
+        announced_at=self._time(packed, ANNOUNCED_AT),
+        committed_at=self._time(packed, COMMITTED_AT),
+        tickets=self._tickets(packed),
+        wanted=self._wanted(packed),
+        round=0,
+        commitment=empty(bytes32),
+        seed=empty(bytes32),
+        void_at=stored >> VOID_AT,
     )
+    if draw.committed_at != 0:
+        draw.round = convert(self._round(packed), uint256)
+    if status == SETTLED:
+        draw.seed = self.sealed[manifest_hash]
+    else:
+        draw.commitment = self.sealed[manifest_hash]
+    return draw
 
 
 @external
@@ -328,10 +373,9 @@ def picks(manifest_hash: bytes32) -> DynArray[uint256, MAX_PICKS]:
     @notice The picked indices of a settled draw, in order.
     @dev They follow from what is stored, so storing the seed stores them.
     """
-    seed: bytes32 = self.seeds[manifest_hash]
-    assert seed not in [empty(bytes32), UNSETTLED, VOID], "not settled"
-    packed: uint256 = self.packed[manifest_hash]
-    return self._picks(seed, packed & convert(max_value(uint64), uint256), packed >> WANTED_AT)
+    packed: uint256 = self.packed[self._raffle(self.raffles[manifest_hash])]
+    assert packed >> STATUS == SETTLED, "not settled"
+    return self._picks(self.sealed[manifest_hash], self._tickets(packed), self._wanted(packed))
 
 
 @external
@@ -352,48 +396,83 @@ def public_key() -> uint256[8]:
 
 @internal
 @view
-def _unsettled(manifest_hash: bytes32) -> uint256:
+def _unsettled(raffle: bytes16) -> uint256:
     """
     @dev What is packed of a draw that is committed, and neither settled nor void.
     """
-    seed: bytes32 = self.seeds[manifest_hash]
-    assert seed != empty(bytes32), "not committed"
-    assert seed != VOID, "void"
-    assert seed == UNSETTLED, "already settled"
-    return self.packed[manifest_hash]
+    packed: uint256 = self.packed[raffle]
+    status: uint256 = packed >> STATUS
+    assert status >= COMMITTED, "not committed"
+    assert status != VOID, "void"
+    assert status == COMMITTED, "already settled"
+    return packed
 
 
 @internal
-def _settle(manifest_hash: bytes32, packed: uint256, round: uint64, randomness: bytes32):
+def _settle(manifest_hash: bytes32, raffle: bytes16, packed: uint256, round: uint64, randomness: bytes32):
     """
     @dev For an unsettled draw, once the signature of its round has been verified.
     """
-    tickets: uint256 = packed & convert(max_value(uint64), uint256)
+    tickets: uint256 = self._tickets(packed)
     seed: bytes32 = sha256(
         concat(
-            b"luxewin/draw/v1",
+            b"luxewin/draw/v2",
             CHAIN_HASH,
             convert(round, bytes8),
             randomness,
             manifest_hash,
-            self.roots[manifest_hash],
+            self.sealed[manifest_hash],
             convert(convert(tickets, uint64), bytes8),
         )
     )
-    self.seeds[manifest_hash] = seed
+    self.sealed[manifest_hash] = seed
+    self.packed[raffle] = packed ^ ((COMMITTED ^ SETTLED) << STATUS)
     log Settled(
         manifest_hash=manifest_hash,
         round=round,
         randomness=randomness,
         seed=seed,
-        picks=self._picks(seed, tickets, packed >> WANTED_AT),
+        picks=self._picks(seed, tickets, self._wanted(packed)),
     )
 
 
 @internal
 @pure
+def _raffle(stored: uint256) -> bytes16:
+    return convert(convert(stored & convert(max_value(uint128), uint256), uint128), bytes16)
+
+
+@internal
+@pure
+def _time(packed: uint256, at: uint256) -> uint256:
+    return (packed >> at) & convert(max_value(uint40), uint256)
+
+
+@internal
+@pure
+def _delay(packed: uint256) -> uint256:
+    return (packed >> DELAY) & convert(max_value(uint32), uint256)
+
+
+@internal
+@pure
+def _tickets(packed: uint256) -> uint256:
+    return packed & convert(max_value(uint56), uint256)
+
+
+@internal
+@pure
+def _wanted(packed: uint256) -> uint256:
+    return (packed >> WANTED) & convert(max_value(uint8), uint256)
+
+
+@internal
+@view
 def _round(packed: uint256) -> uint64:
-    return convert((packed >> ROUND_AT) & convert(max_value(uint64), uint256), uint64)
+    """
+    @dev The round that decides a committed draw: it follows from the commit's time, so it need not be stored.
+    """
+    return self._first_round_at(self._time(packed, COMMITTED_AT) + self._delay(packed))
 
 
 @internal

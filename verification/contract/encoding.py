@@ -33,6 +33,16 @@ def encode_public_key(compressed: bytes) -> list[int]:
     return list(_words(G2Point.from_compressed_bytes(compressed).to_xy_bytes_be()))
 
 
+def public_key_in(words: bytes) -> bytes:
+    """Return the compressed point in G2 of eight words, one after another, as the constructor has checked them.
+
+    Raises ValueError unless they are a point of the subgroup.
+    """
+    step = _PAD + _COORDINATE
+    coordinates = b"".join(words[start + _PAD : start + step] for start in range(0, len(words), step))
+    return G2Point.from_xy_bytes_be(coordinates).to_compressed_bytes()
+
+
 def _words(coordinates: bytes) -> Iterator[int]:
     for start in range(0, len(coordinates), _COORDINATE):
         padded = bytes(_PAD) + coordinates[start : start + _COORDINATE]

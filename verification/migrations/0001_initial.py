@@ -31,7 +31,10 @@ class Migration(migrations.Migration):
                 ('root', models.CharField(blank=True, max_length=64, verbose_name='Merkle root of the entries')),
                 ('tickets', models.PositiveBigIntegerField(help_text='Called N in the proof.', null=True, verbose_name='tickets in the draw')),
                 ('entries', models.PositiveIntegerField(null=True, verbose_name='entries in the draw')),
-                ('committed_at', models.PositiveBigIntegerField(help_text='Unix seconds.', null=True, verbose_name='entries published at')),
+                ('log_root', models.CharField(blank=True, max_length=64, verbose_name='root of the log')),
+                ('log_size', models.PositiveBigIntegerField(help_text='Those that made the entries.', null=True, verbose_name='leaves of the log')),
+                ('commitment', models.CharField(blank=True, help_text='SHA-256 over the roots and sizes of entries and log.', max_length=64)),
+                ('committed_at', models.PositiveBigIntegerField(help_text='When the commitment was made, in Unix seconds.', null=True)),
                 ('round', models.PositiveBigIntegerField(null=True, verbose_name='beacon round')),
                 ('signature', models.CharField(blank=True, max_length=96)),
                 ('randomness', models.CharField(blank=True, max_length=64, verbose_name='random number')),
@@ -41,6 +44,7 @@ class Migration(migrations.Migration):
                 ('void_reason', luxewin.lines.LineField(blank=True, help_text='Anyone can read it.', max_length=200, verbose_name='public reason')),
                 ('due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='next step at')),
                 ('trouble', models.CharField(blank=True, help_text='Why the last step failed or waits.', max_length=300, verbose_name='problem')),
+                ('contradiction', models.CharField(blank=True, help_text='What the chain says otherwise than we do. Anyone can read it.', max_length=300)),
             ],
             options={
                 'ordering': ['-sequence'],
@@ -87,7 +91,7 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['id'],
                 'constraints': [models.UniqueConstraint(fields=('account', 'nonce'), name='chain_transaction_nonce_once'), models.CheckConstraint(condition=models.Q(models.Q(('block', None), ('state__in', ['signed', 'lost'])), models.Q(('block__isnull', False), ('state__in', ['mined', 'done', 'final', 'reverted'])), _connector='OR'), name='chain_transaction_mined_in_a_block')],
-                'indexes': [models.Index(condition=models.Q(('state__in', ['signed', 'mined', 'done'])), fields=['due_at'], name='chain_transaction_open')],
+                'indexes': [models.Index(condition=models.Q(('state__in', ['signed', 'mined', 'done', 'final'])), fields=['due_at'], name='chain_transaction_open')],
             },
         ),
         migrations.CreateModel(
@@ -116,6 +120,7 @@ class Migration(migrations.Migration):
                 ('transaction', models.CharField(max_length=66)),
                 ('first_sequence', models.PositiveIntegerField(help_text='Empty if somebody else deployed the contract.', null=True, verbose_name='first draw number')),
                 ('chain_hash', models.CharField(blank=True, help_text='Empty until it was read from the contract.', max_length=64, verbose_name='beacon chain hash')),
+                ('void_after', models.PositiveIntegerField(help_text='The delays of its voids, in seconds. Empty until it was read from the contract.', null=True)),
                 ('deployed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={

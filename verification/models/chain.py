@@ -42,7 +42,7 @@ class ChainTransaction(Claimable):
         SIGNED = "signed", "Signed"  # stored; in no known block
         MINED = "mined", "Mined"  # in a block that may still be reorganised
         DONE = "done", "Done"  # deep enough to count
-        FINAL = "final", "Final"  # so deep that it is not checked again
+        FINAL = "final", "Final"  # so deep that it is checked only once a day
         REVERTED = "reverted", "Reverted"  # mined without effect
         LOST = "lost", "Lost"  # its nonce is spent on another's transaction
 
@@ -77,7 +77,7 @@ class ChainTransaction(Claimable):
         indexes = [
             models.Index(
                 fields=["due_at"],
-                condition=Q(state__in=["signed", "mined", "done"]),
+                condition=Q(state__in=["signed", "mined", "done", "final"]),
                 name="chain_transaction_open",
             )
         ]

@@ -1,6 +1,8 @@
 """Draws: their promises, states and picks."""
 
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -26,6 +28,9 @@ class Contract(models.Model):
     )
     chain_hash = models.CharField(
         "beacon chain hash", max_length=64, blank=True, help_text="Empty until it was read from the contract."
+    )
+    void_after = models.PositiveIntegerField(
+        null=True, help_text="The delays of its voids, in seconds. Empty until it was read from the contract."
     )
     deployed_at = models.DateTimeField(db_default=Now())
 
@@ -61,8 +66,8 @@ class Draw(Claimable):
     class State(models.TextChoices):
         PROMISED = "promised", "Promised"  # the manifest is fixed and public here
         ANNOUNCED = "announced", "Announced"  # the contract has the manifest's hash (or no chain is configured)
-        FROZEN = "frozen", "Frozen"  # the entries are fixed for good
-        COMMITTED = "committed", "Committed"  # their root is public, and the time of that fixes the beacon round
+        FROZEN = "frozen", "Frozen"  # the entries are fixed for good; once they have a root, all files are public
+        COMMITTED = "committed", "Committed"  # the commitment is on the chain, whose time fixes the beacon round
         DRAWN = "drawn", "Drawn"  # the round appeared, the picks are fixed
         SETTLED = "settled", "Settled"  # the contract computed the same picks
         VOID = "void", "Void"  # cancelled before the freeze, or the round never appeared: no picks
@@ -80,7 +85,12 @@ class Draw(Claimable):
     root = models.CharField("Merkle root of the entries", max_length=64, blank=True)
     tickets = models.PositiveBigIntegerField("tickets in the draw", null=True, help_text="Called N in the proof.")
     entries = models.PositiveIntegerField("entries in the draw", null=True)
-    committed_at = models.PositiveBigIntegerField("entries published at", null=True, help_text="Unix seconds.")
+    log_root = models.CharField("root of the log", max_length=64, blank=True)
+    log_size = models.PositiveBigIntegerField("leaves of the log", null=True, help_text="Those that made the entries.")
+    commitment = models.CharField(
+        max_length=64, blank=True, help_text="SHA-256 over the roots and sizes of entries and log."
+    )
+    committed_at = models.PositiveBigIntegerField(null=True, help_text="When the commitment was made, in Unix seconds.")
     round = models.PositiveBigIntegerField("beacon round", null=True)
     signature = models.CharField(max_length=96, blank=True)
     randomness = models.CharField("random number", max_length=64, blank=True)
@@ -97,6 +107,10 @@ class Draw(Claimable):
     # When the next step can be tried, for states that wait for a time (the beacon's round).
     due_at = models.DateTimeField("next step at", db_default=Now())
     trouble = models.CharField("problem", max_length=300, blank=True, help_text="Why the last step failed or waits.")
+
+    contradiction = models.CharField(
+        max_length=300, blank=True, help_text="What the chain says otherwise than we do. Anyone can read it."
+    )
 
     objects = DrawQuerySet.as_manager()
 
@@ -123,9 +137,30 @@ class Draw(Claimable):
         return self.state in (self.State.DRAWN, self.State.SETTLED)
 
     @property
+    def is_published(self) -> bool:
+        """Whether entries, log and bundle are public: from before the commitment is sent."""
+        return bool(self.root)
+
+    @cached_property
+    def terms(self) -> dict[str, Any]:
+        """What the manifest promises."""
+        return parse(self.manifest)
+
+    @property
+    def commit_by(self) -> int:
+        """When the draw lapses unless it is committed, in Unix seconds."""
+        closes_at = datetime.fromisoformat(self.terms["closes_at"])
+        return int(closes_at.timestamp()) + int(self.terms["commit_within_seconds"])
+
+    @property
+    def wanted(self) -> int:
+        """How many picks the rules ask for, if there are enough tickets."""
+        return len(self.terms["prizes"]) + int(self.terms["alternates"])
+
+    @property
     def promised_beacon(self) -> Beacon:
         """The beacon that the manifest names, even if another is configured today."""
-        promise = parse(self.manifest)["beacon"]
+        promise = self.terms["beacon"]
         return Beacon(
             chain_hash=bytes.fromhex(promise["chain_hash"]),
             public_key=bytes.fromhex(promise["public_key"]),

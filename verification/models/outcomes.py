@@ -1,5 +1,7 @@
 """Outcomes of picks after the draw: prizes pass to the next alternate, never by a redraw."""
 
+from datetime import UTC, datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -79,3 +81,13 @@ def outcome_of(pick: Pick) -> Outcome:
 def held_prize(pick: Pick) -> Prize | None:
     """Return the prize that the pick holds today. Cost: none if its award and the award's prize were read with it."""
     return pick.award.prize if hasattr(pick, "award") and pick.award.lost_at is None else None
+
+
+def claim_ends(pick: Pick) -> datetime:
+    """Return until when whoever has the pick may claim its prize: from the round, or from when an alternate was called.
+
+    Cost: none if its draw and award were read with it.
+    """
+    draw = pick.draw
+    called = pick.award.at.timestamp() if pick.prize_id is None else draw.promised_beacon.time_of(draw.round or 0)
+    return datetime.fromtimestamp(called + draw.terms["claim_seconds"], UTC)

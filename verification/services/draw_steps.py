@@ -16,26 +16,38 @@ from django.db import transaction
 from django.db.models import Value
 from django.db.models.functions import Greatest, Now
 
+from luxewin.audit.services import record
 from luxewin.clock import database_now
 from purchases.models import Purchase
 from raffles import services as raffle_services
 from raffles.models import Raffle, TicketCounter
 from verification import announcements, picks
-from verification.anchoring import anchor_commit, anchor_promise, anchor_settlement, await_commit, check_round
-from verification.beacon import BeaconUnavailable, RoundNotYet, randomness
-from verification.chain_types import ChainError
-from verification.errors import ProofUnavailable, StepStuck, StepWaits
+from verification.anchoring import (
+    anchor_commit,
+    anchor_promise,
+    anchor_settlement,
+    await_commit,
+    check_announced,
+    check_round,
+)
+from verification.beacon import BeaconError, BeaconUnavailable, RoundNotYet, randomness
+from verification.chain_types import ChainError, ChainRejected
+from verification.errors import Contradiction, ProofUnavailable, StepStuck, StepWaits
 from verification.merkle import EntriesError
 from verification.models import Draw, Pick, UntoldDraw
+from verification.services.log import finish as finish_log
+from verification.services.log import sequence, unlogged
 from verification.services.outcomes import award_prizes
 from verification.services.paths import Proof, Prover, are_unchanged, entries_tree, store_index
 from verification.services.repairs import follow_commit
 from verification.services.round_signatures import check_signature, round_signature
 from verification.services.transitions import is_as_read, reach, stop, wait
-from verification.services.voiding import settle_before_void, void_overdue
+from verification.services.voiding import settle_before_void, void_overdue, void_uncommitted
 
 log = logging.getLogger(__name__)
 PAUSE = timedelta(seconds=5)
+TOO_EARLY = "too early"  # the contract's reason when only its clock is behind ours
+LAPSED = "The entries were not fixed in public before the time that the rules set, so there is no draw."
 
 
 def advance_draw(raffle_id: UUID) -> Draw:
@@ -68,7 +80,13 @@ def _take(step: Callable[[Draw], None], draw: Draw) -> bool:
         stop(draw, stuck)
     except StepWaits as waits:
         wait(draw, waits.until, waits.reason)
-    except (ChainError, BeaconUnavailable) as error:
+    except ChainRejected as refused:
+        fault = f"the chain refuses the step: {refused.reason}"
+        if refused.lasting and refused.reason != TOO_EARLY:
+            stop(draw, StepStuck(fault))
+        else:
+            wait(draw, Now() + PAUSE, fault)
+    except (ChainError, BeaconError) as error:
         log.error("draw %s stays %s: %s", draw.sequence, draw.state, error)  # noqa: TRY400 no news in the trace
         wait(draw, Now() + PAUSE, str(error))
     else:
@@ -77,19 +95,33 @@ def _take(step: Callable[[Draw], None], draw: Draw) -> bool:
 
 
 def announce(draw: Draw) -> None:
-    """Promised → announced, once the contract has the manifest's hash; → void if the raffle was cancelled meanwhile."""
-    anchor_promise(draw)
+    """Promised → announced, once the contract has the manifest's hash; → void if the raffle was cancelled meanwhile.
+
+    Only now the sale begins, so that no entry can be older than the announcement.
+    """
+    try:
+        anchor_promise(draw)
+    except StepStuck:
+        # Another's announcement has the number: nothing waits for this one any more.
+        if draw.raffle.status != Raffle.Status.CANCELLED:
+            raise
     with transaction.atomic():
         raffle = Raffle.objects.select_for_update(no_key=True).get(pk=draw.pk)
-        reach(draw, Draw.State.VOID if raffle.status == Raffle.Status.CANCELLED else Draw.State.ANNOUNCED)
+        is_cancelled = raffle.status == Raffle.Status.CANCELLED
+        if reach(draw, Draw.State.VOID if is_cancelled else Draw.State.ANNOUNCED):
+            raffle_services.open_sale(raffle.pk)
 
 
 def freeze(draw: Draw) -> None:
     """Announced → frozen, once the sale is closed and no payment is under way; or cancel the raffle.
 
-    Below `min_tickets`, or without any ticket, everyone is refunded as promised. After this, no purchase of the raffle
+    Below `min_tickets`, without any ticket, or after the draw has lapsed, everyone is refunded as promised. The
+    contract is asked first: entries that cannot be committed are not frozen. After this, no purchase of the raffle
     can be paid or refunded.
     """
+    is_lapsed = draw.raffle.closed_at is not None and not check_announced(draw)
+    if draw.raffle.closed_at is not None:
+        sequence(draw.pk)  # so that little is left for the transaction, in which others wait for the raffle
     with transaction.atomic():
         raffle = Raffle.objects.select_for_update(no_key=True).get(pk=draw.pk)
         counter = TicketCounter.objects.get(pk=draw.pk)
@@ -97,6 +129,9 @@ def freeze(draw: Draw) -> None:
             return
         if raffle.closed_at is None:
             raise StepWaits("the sale is not over", Now() + PAUSE)
+        if is_lapsed:
+            raffle_services.cancel_raffle(raffle.pk, reason=LAPSED)
+            return
         pending = Purchase.objects.holding().filter(raffle=raffle).count()
         if unsettled := _unsettled(counter, pending):
             raise StepWaits(unsettled, Now() + timedelta(seconds=1))
@@ -107,29 +142,56 @@ def freeze(draw: Draw) -> None:
             return
         if reach(draw, Draw.State.FROZEN):
             raffle_services.mark_frozen(raffle.pk)
+            finish_log(raffle.pk)
 
 
 def commit(draw: Draw) -> None:
-    """Frozen → committed: the root is public, and the time of its publication fixes the round."""
-    await_commit(draw)
+    """Frozen → committed: first all files are public, then the commitment; the time of that fixes the round.
+
+    → void, if the draw lapsed or cannot be committed and that was declared.
+    """
+    delay, source = draw.terms["delay_seconds"], draw.promised_beacon
     try:
-        tree = entries_tree(draw)
-    except EntriesError as error:
-        raise StepStuck(f"the entries make no tree: {error}") from error
-    root, delay, source = tree.root, draw.raffle.delay_seconds, draw.promised_beacon
-    anchored_at = anchor_commit(draw, root=root, tickets=tree.tickets, wanted=_wanted(draw, tree.tickets))
+        await_commit(draw)
+        if not draw.is_published:
+            publish(draw)
+            draw = Draw.objects.select_related("raffle", "contract").get(pk=draw.pk)
+        anchored_at = anchor_commit(draw)
+    except (StepWaits, ChainError):
+        if not void_uncommitted(draw, lapsed=LAPSED):
+            raise
+        return
     if anchored_at is not None:
         check_round(draw, anchored_at, source.first_round_at(anchored_at + delay))
     with transaction.atomic():
         if not is_as_read(draw):
             return
-        store_index(draw, tree)
-        # Without a chain the root is public when this transaction ends: read the time as late as possible.
+        # Without a chain this is the commitment: read the time as late as possible.
         committed_at = int(database_now().timestamp()) if anchored_at is None else anchored_at
         number = source.first_round_at(committed_at + delay)
-        facts: dict[str, Any] = {"root": root.hex(), "tickets": tree.tickets, "entries": tree.count}
-        facts |= {"committed_at": committed_at}
-        reach(draw, Draw.State.COMMITTED, **facts, round=number, due_at=_time_of(draw, number))
+        reach(draw, Draw.State.COMMITTED, committed_at=committed_at, round=number, due_at=_time_of(draw, number))
+
+
+def publish(draw: Draw) -> None:
+    """Make entries, log and bundle of a frozen draw public. Cost: about two hashes per entry, one per leaf.
+
+    Raises StepStuck if the entries make no tree, or are not those that the log enters and does not withdraw.
+    """
+    try:
+        tree = entries_tree(draw)
+    except EntriesError as error:
+        raise StepStuck(f"the entries make no tree: {error}") from error
+    log_size, log_root = finish_log(draw.pk)
+    if differing := unlogged(draw.pk, log_size):
+        raise StepStuck(f"the log enters other entries than those that are paid; {differing} differ")
+    committed = picks.commitment(root=tree.root, tickets=tree.tickets, log_root=log_root, log_size=log_size)
+    facts: dict[str, Any] = {"root": tree.root.hex(), "tickets": tree.tickets, "entries": tree.count}
+    facts |= {"log_root": log_root.hex(), "log_size": log_size, "commitment": committed.hex()}
+    with transaction.atomic():
+        if is_as_read(draw):
+            store_index(draw, tree)
+            Draw.objects.filter(pk=draw.pk).update(**facts)
+            record("draw.published", draw, after=facts)
 
 
 def decide(draw: Draw, signature: bytes | None = None) -> None:
@@ -137,7 +199,8 @@ def decide(draw: Draw, signature: bytes | None = None) -> None:
 
     `signature` is the round's, verified; without one it is fetched.
     """
-    follow_commit(draw)
+    if not _still_committed(draw):
+        return
     try:
         signature = signature or round_signature(draw)
     except (RoundNotYet, BeaconUnavailable) as missing:
@@ -164,19 +227,37 @@ def decide(draw: Draw, signature: bytes | None = None) -> None:
             _write_picks(draw, indices, proofs)
             award_prizes(draw)
             raffle_services.mark_drawn(draw.pk)
-            announcements.tell_winners(draw)
-            UntoldDraw.objects.create(draw=draw)
+            if not draw.is_anchored:
+                _tell(draw)
+
+
+def _still_committed(draw: Draw) -> bool:
+    """Check the commitment like `follow_commit`; return False if it is gone for good, and the draw void therefore."""
+    try:
+        follow_commit(draw)
+    except (StepWaits, ChainError):
+        if not void_uncommitted(draw, lapsed=LAPSED):
+            raise
+        return False
+    return True
 
 
 def settle(draw: Draw) -> None:
-    """Drawn → settled: the contract verified the signature itself and computed the same picks."""
+    """Drawn → settled: the contract verified the signature itself and computed the same. Only now people are told."""
     follow_commit(draw)
     on_chain = anchor_settlement(draw)
     ours = list(draw.picks.values_list("index", flat=True))
     if on_chain != ours:
-        raise StepStuck(f"the contract picked {on_chain}, we picked {ours}")
+        raise Contradiction(f"the contract picked {on_chain}, we picked {ours}")
     with transaction.atomic():
-        reach(draw, Draw.State.SETTLED)
+        if reach(draw, Draw.State.SETTLED):
+            _tell(draw)
+
+
+def _tell(draw: Draw) -> None:
+    """Tell winners now and everybody else soon, in the transaction that makes the result certain."""
+    announcements.tell_winners(draw)
+    UntoldDraw.objects.create(draw=draw)
 
 
 STEPS: dict[str, Callable[[Draw], None]] = {
@@ -197,10 +278,6 @@ def _unsettled(counter: TicketCounter, pending: int) -> str:
     return "the counter still sells, though the sale is over" if counter.selling else ""
 
 
-def _wanted(draw: Draw, tickets: int) -> int:
-    return min(tickets, draw.raffle.prizes.count() + draw.raffle.alternates)
-
-
 def _seed_and_indices(draw: Draw, signature: bytes) -> tuple[bytes, list[int]]:
     tickets = draw.tickets or 0
     seed = picks.seed(
@@ -208,10 +285,10 @@ def _seed_and_indices(draw: Draw, signature: bytes) -> tuple[bytes, list[int]]:
         round=draw.round or 0,
         randomness=randomness(signature),
         manifest_hash=bytes.fromhex(draw.manifest_hash),
-        root=bytes.fromhex(draw.root),
+        commitment=bytes.fromhex(draw.commitment),
         tickets=tickets,
     )
-    return seed, picks.pick_indices(seed, tickets, _wanted(draw, tickets))
+    return seed, picks.pick_indices(seed, tickets, draw.wanted)
 
 
 def _time_of(draw: Draw, number: int) -> datetime:

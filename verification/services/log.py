@@ -17,6 +17,7 @@ from django.db.models import Max
 from django.db.models.functions import Now
 
 from luxewin.clock import database_now
+from luxewin.database import statement_timeout
 from verification import receipts
 from verification.log import BLOCK, EMPTY_ROOT, HASH, NOTHING, UNCLAIMED, Kind, path_of_blocks, reason_hash, root
 from verification.log import root_of_blocks as root_of
@@ -32,16 +33,19 @@ HANGING = "10s"
 # `at` is cut to the second.
 COVERED_SECONDS = 59
 
+# Whoever takes several batches begins each after the last leaf of the one before. Until nobody can see them any more,
+# the index of waiting leaves keeps those that have their place, and each batch would read all of them again.
 PLACE = """
     WITH first AS (
-        SELECT id FROM verification_logleaf WHERE raffle_id = %(raffle)s AND index IS NULL ORDER BY id LIMIT %(batch)s
+        SELECT id FROM verification_logleaf WHERE raffle_id = %(raffle)s AND index IS NULL AND id > %(after)s
+        ORDER BY id LIMIT %(batch)s
     ), numbered AS (
         SELECT id, %(size)s + row_number() OVER (ORDER BY id) - 1 AS place FROM first
     ), placed AS (
         UPDATE verification_logleaf AS leaf SET index = numbered.place FROM numbered WHERE leaf.id = numbered.id
         RETURNING leaf.id
     )
-    SELECT count(*) FROM placed
+    SELECT count(*), coalesce(max(id), 0) FROM placed
 """
 # The raffles with leaves that wait: one step of the index for each, however many leaves wait.
 WAITING = """
@@ -64,6 +68,21 @@ CLOCK = """
           AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
           AND held.mode = 'RowExclusiveLock' AND held.pid <> pg_backend_pid()
     )
+"""
+# No entry id is in two of the rows on either side: one join finds what either side lacks or has otherwise.
+UNLOGGED = """
+    WITH logged AS (
+        SELECT entry_id, a, b, x FROM verification_logleaf AS entered
+        WHERE raffle_id = %(raffle)s AND kind = 1 AND index < %(size)s AND NOT EXISTS (
+            SELECT FROM verification_logleaf AS withdrawn
+            WHERE withdrawn.entry_id = entered.entry_id AND withdrawn.kind = 2 AND withdrawn.index < %(size)s
+        )
+    ), paid AS (
+        SELECT entry_id, first_ticket, quantity, holder FROM purchases_purchase
+        WHERE raffle_id = %(raffle)s AND status = 'paid'
+    )
+    SELECT count(*) FROM logged FULL JOIN paid USING (entry_id)
+    WHERE (a, b, x) IS DISTINCT FROM (first_ticket, quantity, holder)
 """
 HASHES = """
     SELECT string_agg(hash, '' ORDER BY index) FROM verification_logleaf
@@ -95,11 +114,14 @@ def waiting_logs() -> list[UUID]:
 
 
 def sequence(raffle_id: UUID) -> int:
-    """Give every waiting leaf its place, BATCH in a transaction; return how many got one. Safe in parallel."""
-    placed, count = 0, BATCH
+    """Give every waiting leaf its place, BATCH in a transaction; return how many got one. Safe in parallel.
+
+    A leaf whose transaction ends meanwhile may be left to the next call. Cost: the same for each leaf, however many.
+    """
+    placed, after, count = 0, 0, BATCH
     while count == BATCH:
         with _locked(raffle_id) as kept:
-            count = _place_batch(kept)
+            count, after = _place_batch(kept, after)
         placed += count
     return placed
 
@@ -113,7 +135,8 @@ def sign_head(raffle_id: UUID) -> LogHead | None:
     """
     with _locked(raffle_id) as kept:
         clock, latest = _clock()
-        if _place_batch(kept) == BATCH or kept.size == kept.signed_size:
+        placed, _ = _place_batch(kept)
+        if placed == BATCH or kept.size == kept.signed_size:
             return None
         last = kept.heads.first()
         newest = LogLeaf.objects.filter(raffle=raffle_id, index__gte=kept.signed_size, index__lt=kept.size)
@@ -142,16 +165,26 @@ def _sign(kept: Log, at: int) -> LogHead | None:
 def finish(raffle_id: UUID) -> tuple[int, bytes]:
     """Return the size and root of the log of the entries, which is complete: give all that is left its place first.
 
-    Call it in the transaction that freezes the entries, with the raffle locked. Later calls return the same. Raises
-    OperationalError if the lock of the log does not come free in time.
+    Call it in the transaction that freezes the entries, with the raffle locked, so that no leaf is written meanwhile,
+    and `sequence` before that, so that the transaction is short. Later calls return the same. Raises OperationalError
+    if the lock of the log does not come free in time.
     """
     with transaction.atomic(), _locked(raffle_id) as kept:
         if kept.entries_size is None:
-            while _place_batch(kept) == BATCH:
-                pass
+            after, count = 0, BATCH
+            while count == BATCH:
+                count, after = _place_batch(kept, after)
             kept.entries_size = kept.size
             kept.save(update_fields=["entries_size"])
         return kept.entries_size, _root_at(raffle_id, kept.entries_size)
+
+
+def unlogged(raffle_id: UUID, size: int) -> int:
+    """Count the entries in which the first `size` leaves and the paid purchases differ. Cost: reading both."""
+    with statement_timeout("compare the log with the entries", minutes=10), connection.cursor() as cursor:
+        cursor.execute(UNLOGGED, {"raffle": raffle_id, "size": size})
+        (count,) = cursor.fetchone()
+    return int(count)
 
 
 def record_outcome(pick: Pick, kind: Kind, *, prize: int, reason: str | None = None) -> None:
@@ -225,14 +258,17 @@ def _locked(raffle_id: UUID) -> Iterator[Log]:
         yield Log.objects.select_for_update(no_key=True).get(pk=raffle_id)
 
 
-def _place_batch(kept: Log) -> int:
-    """Give the next BATCH leaves their places, in the order in which they were written; return how many."""
-    values: dict[str, Any] = {"raffle": kept.pk, "batch": BATCH, "size": kept.size}
+def _place_batch(kept: Log, after: int = 0) -> tuple[int, int]:
+    """Give the next BATCH leaves with ids above `after` their places, in the order in which they were written.
+
+    Return how many there were, and the last one's id.
+    """
+    values: dict[str, Any] = {"raffle": kept.pk, "batch": BATCH, "size": kept.size, "after": after}
     with connection.cursor() as cursor:
         cursor.execute(PLACE, values)
-        (count,) = cursor.fetchone()
+        count, last = cursor.fetchone()
     if not count:
-        return 0
+        return 0, after
     full = kept.size // BLOCK
     kept.size += count
     hashes = _hashes(kept.pk, full * BLOCK, kept.size // BLOCK * BLOCK)
@@ -241,7 +277,7 @@ def _place_batch(kept: Log) -> int:
         for place in range(0, len(hashes), BLOCK)
     )
     kept.save(update_fields=["size"])
-    return int(count)
+    return count, last
 
 
 def _clock() -> tuple[int, int]:

@@ -6,10 +6,12 @@ from django.db.models.functions import Now
 
 from accounts.models import User
 from luxewin.audit.services import record
+from luxewin.clock import database_now
+from raffles.models import Prize
 from verification import announcements
-from verification.errors import AlreadyClaimed, AlreadyForfeited, HoldsNoPrize, NotDrawnYet
+from verification.errors import AlreadyClaimed, AlreadyForfeited, ClaimTimeRuns, HoldsNoPrize, NotDrawnYet
 from verification.log import Kind
-from verification.models import Award, Draw, Forfeit, Outcome, Pick, held_prize, outcome_of
+from verification.models import Award, Draw, Forfeit, Outcome, Pick, claim_ends, held_prize, outcome_of
 from verification.models.outcomes import MAX_REASON
 from verification.reasons import public_reason
 from verification.services.log import logged_reason, record_outcome
@@ -32,15 +34,16 @@ def forfeit_pick(pick_id: int, *, kind: Forfeit.Kind, reason: str, actor: User) 
     """Forfeit a pick for a public reason. A prize that it held passes to the next alternate, or to nobody.
 
     An alternate can be disqualified before its turn, and is then skipped. Raises AlreadyForfeited, AlreadyClaimed,
-    HoldsNoPrize when an alternate without a prize is marked unclaimed, InvalidInput without a reason.
+    HoldsNoPrize when an alternate without a prize is marked unclaimed, ClaimTimeRuns when that is too early,
+    InvalidInput without a reason.
     """
     reason = public_reason(reason, MAX_REASON)
     with transaction.atomic():
         pick = _locked(pick_id)
         _refuse_unless_open(pick)
         before, prize = outcome_of(pick), held_prize(pick)
-        if kind == Forfeit.Kind.UNCLAIMED and prize is None:
-            raise HoldsNoPrize("This reserve winner has no prize that could be unclaimed.")
+        if kind == Forfeit.Kind.UNCLAIMED:
+            _refuse_early(pick, prize)
         forfeit = Forfeit.objects.create(pick=pick, kind=kind, reason=reason, by=actor)
         record(
             "pick.forfeited",
@@ -54,6 +57,14 @@ def forfeit_pick(pick_id: int, *, kind: Forfeit.Kind, reason: str, actor: User) 
         if prize:
             _pass_on(pick, actor)
     return forfeit
+
+
+def _refuse_early(pick: Pick, prize: Prize | None) -> None:
+    if prize is None:
+        raise HoldsNoPrize("This reserve winner has no prize that could be unclaimed.")
+    if database_now() < (until := claim_ends(pick)):
+        text = f"The prize can be claimed until {until:%Y-%m-%d %H:%M} UTC, as the rules of the raffle say."
+        raise ClaimTimeRuns(text, until=until)
 
 
 def _pass_on(pick: Pick, actor: User) -> None:

@@ -101,6 +101,7 @@ def prove_entry(draw: Draw, purchase: Purchase) -> dict[str, Any]:
     return {
         "raffle": draw.pk,
         **proof.entry._asdict(),
+        "holder": proof.entry.holder.hex(),
         "tickets_before": proof.tickets_before,
         "root": draw.root,
         "tickets": draw.tickets,

@@ -5,11 +5,11 @@ from django.db.models import F
 
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import Actor, record
+from raffles import services as raffle_services
 from raffles.models import Raffle
 from verification import clients, manifest, receipt_keys
 from verification.anchoring import contract_for
-from verification.contract import MAX_PICKS
-from verification.models import Draw, DrawSequence
+from verification.models import Contract, Draw, DrawSequence
 from verification.services.transitions import reach
 
 
@@ -21,32 +21,36 @@ def promise_draw(raffle: Raffle, *, actor: Actor | None = None) -> Draw:
     DrawSequence.objects.get_or_create(pk=1)
     DrawSequence.objects.filter(pk=1).update(last=F("last") + 1)
     sequence = DrawSequence.objects.get(pk=1).last
-    canonical = _manifest_of(raffle, sequence)
+    contract = contract_for(sequence)
+    canonical = _manifest_of(raffle, sequence, contract)
     draw = Draw.objects.create(
         raffle=raffle,
         sequence=sequence,
         manifest=canonical.decode(),
         manifest_hash=manifest.manifest_hash(canonical).hex(),
-        receipt_key=receipt_keys.signing_key(),
-        contract=contract_for(sequence),
+        contract=contract,
         void_after=settings.DRAW_VOID_SECONDS,
+        receipt_key=receipt_keys.signing_key(),
     )
     after = {"state": draw.state, "manifest_hash": draw.manifest_hash, "sequence": sequence}
     record("draw.promised", draw, actor=actor, after=after)
+    if contract is None:
+        raffle_services.open_sale(raffle.pk)
     return draw
 
 
-def _manifest_of(raffle: Raffle, sequence: int) -> bytes:
+def _manifest_of(raffle: Raffle, sequence: int, contract: Contract | None) -> bytes:
     """Return the canonical manifest of the raffle's terms. Raises InvalidInput."""
-    prizes = list(raffle.prizes.values_list("name", flat=True))
-    faults = []
-    if len(prizes) + raffle.alternates > MAX_PICKS:
-        faults.append(f"alternates and prizes together are more than {MAX_PICKS}, which is all that one draw can pick")
+    route, until = raffle.free_route_instructions, raffle.free_route_until
     try:
         promise = manifest.build(
+            operator=settings.OPERATOR_NAME,
             raffle=raffle.pk,
+            sequence=sequence,
             title=raffle.title,
-            prizes=prizes,
+            prizes=[
+                manifest.Prize(prize.name, prize.retail_value, prize.cash_alternative) for prize in raffle.prizes.all()
+            ],
             alternates=raffle.alternates,
             ticket_price=raffle.ticket_price,
             currency=raffle.currency,
@@ -55,16 +59,22 @@ def _manifest_of(raffle: Raffle, sequence: int) -> bytes:
             min_tickets=raffle.min_tickets,
             opens_at=raffle.opens_at,
             closes_at=raffle.closes_at,
+            conditions=raffle.conditions,
+            free_route=manifest.FreeRoute(route, until) if until else None,
+            claim_seconds=raffle.claim_seconds,
             delay_seconds=raffle.delay_seconds,
+            commit_within_seconds=raffle.commit_within_seconds,
+            void_after_seconds=settings.DRAW_VOID_SECONDS,
             beacon=clients.beacon().as_manifest(),
-            sequence=sequence,
+            anchor=manifest.Anchor(contract.chain_id, contract.address) if contract else None,
+            receipt_key=receipt_keys.signing_key(),
         )
     except manifest.ManifestError as error:
-        faults += error.faults
-    if faults:
         # A fault begins with the name of its field.
-        errors = [{"field": fault.partition(" ")[0], "code": "not_promisable", "detail": fault} for fault in faults]
-        raise InvalidInput(errors)
+        faults = [(fault.partition(" ")[0], fault) for fault in error.faults]
+        raise InvalidInput(
+            [{"field": field, "code": "not_promisable", "detail": fault} for field, fault in faults]
+        ) from error
     return manifest.canonical(promise)
 
 

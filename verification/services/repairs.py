@@ -10,13 +10,14 @@ from django.db.models.functions import Now
 from luxewin.audit.services import record
 from verification import anchoring, clients
 from verification.chain_types import ChainError
-from verification.errors import StepStuck, StepWaits
+from verification.errors import Contradiction, StepStuck, StepWaits
 from verification.models import ChainStep, ChainTransaction, Draw
-from verification.services.transitions import stop
+from verification.services.transitions import stop, wait
 
 log = logging.getLogger(__name__)
 Step, State = ChainStep.Step, Draw.State
 SOON, LATER = timedelta(seconds=15), timedelta(seconds=60)
+SELDOM = timedelta(days=1)  # how often a final transaction is checked, for ever
 
 
 def follow_commit(draw: Draw) -> None:
@@ -28,14 +29,14 @@ def follow_commit(draw: Draw) -> None:
     if not draw.is_anchored:
         return
     before = {"committed_at": draw.committed_at, "round": draw.round}
-    committed_at = anchoring.recheck_commit(draw)
+    committed_at = anchoring.anchor_commit(draw)
     if committed_at is None or committed_at == draw.committed_at:
         return
     source = draw.promised_beacon
-    number = source.first_round_at(committed_at + draw.raffle.delay_seconds)
+    number = source.first_round_at(committed_at + draw.terms["delay_seconds"])
     moved = f"a reorganisation moved the commitment from {draw.committed_at} to {committed_at}"
     if draw.seed:
-        raise StepStuck(f"{moved}, whose round is {number}; the draw was decided by round {draw.round} before")
+        raise Contradiction(f"{moved}, whose round is {number}; the draw was decided by round {draw.round} before")
     anchoring.check_round(draw, committed_at, number)
     due = datetime.fromtimestamp(source.time_of(number), UTC)
     after = {"committed_at": committed_at, "round": number}
@@ -68,8 +69,9 @@ def reconcile_transaction(transaction_id: int) -> None:
         _repair(sent)
     except ChainError as error:
         log.warning("transaction %s: %s", sent.hash, error)
-    settled = sent.state in ChainTransaction.COUNTS
-    row.update(due_at=Now() + (LATER if settled else SOON), claimed_until=None)
+    pauses: dict[str, timedelta] = {ChainTransaction.State.DONE: LATER, ChainTransaction.State.FINAL: SELDOM}
+    pause = pauses.get(sent.state, SOON)
+    row.update(due_at=Now() + pause, claimed_until=None)
 
 
 def _repair(sent: ChainTransaction) -> None:
@@ -80,6 +82,8 @@ def _repair(sent: ChainTransaction) -> None:
             taken.step != Step.COMMIT or sent.block_time == draw.committed_at
         )
         if stands or draw.state not in states:
+            if stands and draw.contradiction and draw.state == State.SETTLED:
+                wait(draw, Now(), "")
             continue
         try:
             again(draw)

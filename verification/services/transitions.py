@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from accounts.alerts import alert_staff
 from luxewin.audit.services import Actor, record
-from verification.errors import StepStuck
+from verification.errors import Contradiction, StepStuck
 from verification.models import Draw
 
 log = logging.getLogger(__name__)
@@ -17,17 +17,18 @@ log = logging.getLogger(__name__)
 READ = ("state", "root", "committed_at", "round")
 
 
-def wait(draw: Draw, until: datetime | Combinable, reason: str) -> None:
-    """Note why the draw waits, and when to try again."""
+def wait(draw: Draw, until: datetime | Combinable, reason: str, *, contradiction: str = "") -> None:
+    """Note why the draw waits, and when to try again; `contradiction` is public."""
     # If another worker has moved it on meanwhile, the reason no longer applies.
     rows = Draw.objects.filter(pk=draw.pk, state=draw.state)
-    rows.update(due_at=until, trouble=reason[:300], claimed_until=None)
+    rows.update(due_at=until, trouble=reason[:300], contradiction=contradiction[:300], claimed_until=None)
 
 
 def stop(draw: Draw, stuck: StepStuck) -> None:
     """Note why the draw is stuck, and alert staff, once per state of the draw."""
     log.error("draw %s stays %s: %s", draw.sequence, draw.state, stuck.reason)
-    wait(draw, stuck.until, stuck.reason)
+    public = stuck.reason if isinstance(stuck, Contradiction) else ""
+    wait(draw, stuck.until, stuck.reason, contradiction=public)
     facts = {"raffle": draw.raffle.title, "sequence": draw.sequence, "state": draw.state, "reason": stuck.reason}
     alert_staff("draw_stuck", about=f"{draw.pk}:{draw.state}", **facts)
 
@@ -42,7 +43,7 @@ def reach(draw: Draw, state: Draw.State, *, actor: Actor | None = None, **facts:
     """Move the draw to `state` in the caller's transaction; return False if it has changed since it was read."""
     if not is_as_read(draw):
         return False
-    values = {"state": state, "trouble": "", "claimed_until": None, "due_at": Now()} | facts
+    values = {"state": state, "trouble": "", "contradiction": "", "claimed_until": None, "due_at": Now()} | facts
     Draw.objects.filter(pk=draw.pk).update(**values)
     after = {name: str(value) for name, value in ({"state": state} | facts).items()}
     record(f"draw.{state}", draw, actor=actor, before={"state": draw.state}, after=after)

@@ -1,4 +1,4 @@
-"""Draws that end without a beacon: declared in public, delayed, then void. Until then the round still decides."""
+"""Draws that cannot be held: declared in public, delayed, then void. Until then the draw is held if it can be."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -11,7 +11,7 @@ from luxewin.audit.services import record
 from luxewin.clock import database_now
 from raffles import services as raffle_services
 from verification import clients
-from verification.anchoring import anchor_settlement, anchor_void, anchor_void_declaration
+from verification.anchoring import anchor_settlement, anchor_void, anchor_void_declaration, is_uncommittable
 from verification.chain_types import DrawStatus
 from verification.errors import NotVoidable, RoundNotOverdue, StepStuck, StepWaits, VoidDeclared
 from verification.models import Draw
@@ -23,10 +23,11 @@ AGAIN = timedelta(seconds=5)
 
 
 def declare_void(raffle_id: UUID, *, reason: str, actor: User) -> Draw:
-    """Declare publicly that a draw whose round never appeared will be void after another `void_after` seconds.
+    """Declare publicly that a draw which cannot be held will be void after another `void_after` seconds.
 
-    Only for a draw that waits for its round, `void_after` seconds after that was due. It cannot be undone, but a round
-    that appears before the void still decides. Raises NotVoidable, RoundNotOverdue, VoidDeclared, InvalidInput.
+    Either its round never appeared: `void_after` seconds after that was due. Or it is anchored, its entries are frozen,
+    and they cannot be committed: the operator's key is lost or stolen. It cannot be undone, but a commitment or a round
+    that appears before the void still counts. Raises NotVoidable, RoundNotOverdue, VoidDeclared, InvalidInput.
     """
     reason = public_reason(reason, MAX_REASON)
     with transaction.atomic():
@@ -41,11 +42,17 @@ def declare_void(raffle_id: UUID, *, reason: str, actor: User) -> Draw:
 
 
 def _refuse_unless_overdue(draw: Draw) -> None:
-    if draw.state != Draw.State.COMMITTED:
-        raise NotVoidable(f"Only a draw that waits for its round can be declared void. This one is {draw.state}.")
+    is_uncommitted = draw.state == Draw.State.FROZEN and draw.is_anchored
+    if draw.state != Draw.State.COMMITTED and not is_uncommitted:
+        raise NotVoidable(
+            "Only a draw that waits for its round, or whose entries cannot be committed on the chain, can be declared "
+            f"void. This one is {draw.state}."
+        )
     if draw.void_at:
         text = f"The draw is already declared void. It can become void from {_text(draw.void_at)}."
         raise VoidDeclared(text, void_at=draw.void_at.isoformat())
+    if is_uncommitted:
+        return
     due, declarable = _due_and_declarable(draw)
     if database_now() < declarable:
         detail = f"Round {draw.round} was due at {_text(due)}; it can be declared void from {_text(declarable)} on."
@@ -69,6 +76,25 @@ def void_overdue(draw: Draw, void_at: datetime) -> None:
         reason = f"round {draw.round} is overdue; unless it appears before, the draw is void from {_text(void_at)} on"
         raise StepWaits(reason, Now() + AGAIN)
     _void(draw)
+
+
+def void_uncommitted(draw: Draw, *, lapsed: str) -> bool:
+    """Frozen → void, and cancel the raffle, for an anchored draw that can no longer be committed.
+
+    Committed → void too, where a reorganisation took the commitment away for good.
+
+    At once if a final block says that it has lapsed, for the reason `lapsed`; else once a declared void is due, unless
+    the contract has our commitment. Return False if it is not void (yet). Raises ChainError, BeaconError.
+    """
+    now = database_now()
+    is_late = draw.state == Draw.State.FROZEN and now.timestamp() > draw.commit_by
+    is_due = draw.void_at is not None and now >= draw.void_at
+    if not (is_late or is_due) or not is_uncommittable(draw, declared=is_due):
+        return False
+    with transaction.atomic():
+        if reach(draw, Draw.State.VOID):
+            raffle_services.void_raffle(draw.pk, reason=draw.void_reason or lapsed)
+    return True
 
 
 def settle_before_void(draw: Draw, signature: bytes) -> bool:

@@ -6,10 +6,12 @@ BEGIN
            IS NOT DISTINCT FROM
            ROW(NEW.raffle_id, NEW.sequence, NEW.manifest, NEW.manifest_hash, NEW.receipt_key, NEW.contract_id)
        AND (OLD.root = '' OR (
-           ROW(OLD.root, OLD.tickets, OLD.entries) IS NOT DISTINCT FROM ROW(NEW.root, NEW.tickets, NEW.entries)
-           AND (ROW(OLD.committed_at, OLD.round) IS NOT DISTINCT FROM ROW(NEW.committed_at, NEW.round)
-               OR (OLD.contract_id IS NOT NULL AND OLD.state = 'committed' AND NEW.state = 'committed'
-                   AND OLD.seed = '' AND NEW.seed = ''))))
+           ROW(OLD.root, OLD.tickets, OLD.entries, OLD.log_root, OLD.log_size, OLD.commitment)
+           IS NOT DISTINCT FROM ROW(NEW.root, NEW.tickets, NEW.entries, NEW.log_root, NEW.log_size, NEW.commitment)))
+       AND (OLD.committed_at IS NULL
+           OR ROW(OLD.committed_at, OLD.round) IS NOT DISTINCT FROM ROW(NEW.committed_at, NEW.round)
+           OR (OLD.contract_id IS NOT NULL AND OLD.state = 'committed' AND NEW.state = 'committed'
+               AND OLD.seed = '' AND NEW.seed = ''))
        AND (OLD.seed = '' OR ROW(OLD.seed, OLD.signature, OLD.randomness)
            IS NOT DISTINCT FROM ROW(NEW.seed, NEW.signature, NEW.randomness))
     THEN RETURN NEW; END IF;

@@ -8,10 +8,16 @@ BEGIN
         ('drawn', 'settled'))
     THEN
         wrong := 'a draw takes one step after the other, and none back';
-    ELSIF (OLD.root = '' AND NEW.root <> '') <> (OLD.state = 'frozen' AND NEW.state = 'committed')
-       OR num_nonnulls(NEW.tickets, NEW.entries, NEW.committed_at, NEW.round) <> 4 * (NEW.root <> '')::int
+    ELSIF (OLD.root = '' AND NEW.root <> '' AND NOT (OLD.state = 'frozen' AND NEW.state = 'frozen'))
+       OR num_nonnulls(NEW.tickets, NEW.entries, NEW.log_size) <> 3 * (NEW.root <> '')::int
+       OR (NEW.log_root = '') <> (NEW.root = '') OR (NEW.commitment = '') <> (NEW.root = '')
     THEN
-        wrong := 'root, tickets, entries, time and round are set by the step that commits';
+        wrong := 'roots, sizes and commitment are set at once, of frozen entries';
+    ELSIF (OLD.committed_at IS NULL AND NEW.committed_at IS NOT NULL)
+          <> (OLD.state = 'frozen' AND NEW.state = 'committed')
+       OR num_nonnulls(NEW.committed_at, NEW.round) NOT IN (0, 2) OR (NEW.committed_at IS NOT NULL AND NEW.root = '')
+    THEN
+        wrong := 'time and round are set by the step that commits what is public';
     ELSIF (OLD.seed = '' AND NEW.seed <> '') <> (OLD.state = 'committed' AND NEW.state = 'drawn')
        OR (NEW.seed = '') <> (NEW.signature = '') OR (NEW.seed = '') <> (NEW.randomness = '')
     THEN

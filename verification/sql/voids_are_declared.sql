@@ -3,6 +3,8 @@ CREATE OR REPLACE FUNCTION voids_are_declared() RETURNS trigger LANGUAGE plpgsql
 DECLARE
     beacon jsonb := NEW.manifest::jsonb -> 'beacon';
     delay interval := make_interval(secs => NEW.void_after);
+    commit_by timestamptz := (NEW.manifest::jsonb ->> 'closes_at')::timestamptz
+        + make_interval(secs => (NEW.manifest::jsonb ->> 'commit_within_seconds')::integer);
     wrong text;
 BEGIN
     IF NEW.void_after <> OLD.void_after OR (OLD.void_declared_at IS NOT NULL
@@ -10,17 +12,19 @@ BEGIN
     THEN
         wrong := 'the delay of a void and its declaration are fixed';
     ELSIF NEW.void_declared_at IS NOT NULL AND OLD.void_declared_at IS NULL AND (
-        NEW.void_reason = '' OR OLD.state <> 'committed' OR NEW.state <> 'committed'
+        NEW.void_reason = '' OR OLD.state <> NEW.state
         OR NEW.void_declared_at NOT BETWEEN clock_timestamp() - interval '1 minute' AND clock_timestamp()
-        OR NEW.void_declared_at < delay + to_timestamp(
-            (beacon ->> 'genesis_time')::bigint + (NEW.round - 1) * (beacon ->> 'period')::bigint))
+        OR NOT (NEW.state = 'frozen' AND NEW.contract_id IS NOT NULL
+            OR NEW.state = 'committed' AND NEW.void_declared_at >= delay + to_timestamp(
+                (beacon ->> 'genesis_time')::bigint + (NEW.round - 1) * (beacon ->> 'period')::bigint)))
     THEN
-        wrong := 'only a draw whose round is overdue can be declared void, and only from now on';
+        wrong := 'only an anchored draw without a commitment, or one whose round is overdue, can be declared void';
     ELSIF OLD.state = 'void' AND NEW.state <> 'void' THEN
         wrong := 'a void draw stays void';
-    ELSIF NEW.state = 'void' AND OLD.state NOT IN ('promised', 'announced', 'void') AND (
-        OLD.state <> 'committed' OR NEW.seed <> '' OR NEW.void_declared_at IS NULL
-        OR clock_timestamp() < NEW.void_declared_at + delay)
+    ELSIF NEW.state = 'void' AND OLD.state NOT IN ('promised', 'announced', 'void') AND NOT coalesce(
+        NEW.seed = '' AND (OLD.state = 'committed' OR OLD.state = 'frozen' AND NEW.contract_id IS NOT NULL)
+        AND (coalesce(clock_timestamp() >= NEW.void_declared_at + delay, false)
+            OR OLD.state = 'frozen' AND clock_timestamp() > commit_by), false)
     THEN
         wrong := 'a draw with fixed entries is void only some time after that was declared, and never once it is drawn';
     END IF;

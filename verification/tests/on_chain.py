@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -26,6 +27,7 @@ ETHER = 10**18
 FEES = Fees(most=20 * GWEI, tip=GWEI)
 INFINITY = [0, 0, 0, 0]
 ZERO = "0x" + "00" * 20
+FAR_OFF = 2**39  # a time that no test reaches, however far it moves a node's clock
 NOBODY = "0x1111111111111111111111111111111111111111"
 
 
@@ -60,10 +62,15 @@ def rpc(method: str, *parameters: object) -> object:
     return answer["result"]
 
 
+def latest_time() -> int:
+    """The time of the newest block."""
+    return int(rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)  # type: ignore[index]
+
+
 def until_block(moment: float) -> None:
     """Waits for a block of that time: the chain's clock goes by its blocks, which come late on a busy machine."""
     deadline = time.monotonic() + 60 + max(0, moment - time.time())
-    while int(rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16) < moment:  # type: ignore[index]
+    while latest_time() < moment:
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
@@ -77,6 +84,11 @@ def mine_at(moment: int) -> None:
     """An empty block at a moment to come, in Unix seconds, as which calls then see the present. Own nodes only."""
     rpc("evm_setNextBlockTimestamp", moment)
     rpc("evm_mine")
+
+
+def in_a_later_second() -> None:
+    """The next block is dated after the newest: this node dates all blocks of a second alike. Own nodes only."""
+    rpc("evm_setNextBlockTimestamp", latest_time() + 1)
 
 
 def funded_chain() -> Chain:
@@ -121,6 +133,11 @@ def transact(chain: Chain, contract: str, function: str, *arguments: object) -> 
     return receipt
 
 
+def transact_by(chain: Chain, contract: str, function: str, *arguments: object) -> None:
+    """Sends a call of the contract, which somebody else mines."""
+    chain.broadcast(_signed(chain, contract, function, arguments, chain.next_nonce(), gas=100_000).raw)
+
+
 def transact_together(chain: Chain, contract: str, function: str, *calls: Sequence[object]) -> None:
     """Calls a function with each of these arguments, in one block. Own nodes only."""
     first = chain.next_nonce()
@@ -143,14 +160,24 @@ def _signed(
     return chain.sign(chain.call_of(contract, bytes.fromhex(data[2:]), gas, FEES), nonce)
 
 
-def announce(chain: Chain, contract: str, delay_seconds: int = 30) -> bytes:
-    manifest_hash = new_hash()
-    transact(chain, contract, "announce", manifest_hash, raw_call(contract, "next_sequence"), delay_seconds)
-    return manifest_hash
+def terms_of(contract: str, **terms: Any) -> list[Any]:
+    """The arguments of an announcement that the contract takes next, but for the terms given."""
+    usual = {"raffle": new_raffle(), "manifest_hash": new_hash(), "sequence": None}
+    usual |= {"delay_seconds": 30, "commit_by": FAR_OFF} | terms
+    if usual["sequence"] is None:
+        usual["sequence"] = raw_call(contract, "next_sequence")
+    return list(usual.values())
+
+
+def announce(chain: Chain, contract: str, delay_seconds: int = 30, **terms: Any) -> bytes:
+    arguments = terms_of(contract, delay_seconds=delay_seconds, **terms)
+    transact(chain, contract, "announce", *arguments)
+    return arguments[1]
 
 
 def commit(chain: Chain, contract: str, tickets: int = 1000, wanted: int = 3, delay_seconds: int = 30) -> bytes:
     manifest_hash = announce(chain, contract, delay_seconds)
+    in_a_later_second()
     transact(chain, contract, "commit", manifest_hash, new_hash(), tickets, wanted)
     return manifest_hash
 
@@ -159,8 +186,13 @@ def commit_together(chain: Chain, contract: str, *terms: tuple[int, int], delays
     """Draws of so many tickets and picks each, committed in one block; of one round unless their delays differ."""
     hashes = sorted(new_hash() for _ in terms)
     first = raw_call(contract, "next_sequence")
-    announced = zip(hashes, range(first, first + len(hashes)), delays or [30] * len(hashes), strict=True)
+    delays = delays or [30] * len(hashes)
+    announced = [
+        terms_of(contract, manifest_hash=manifest_hash, sequence=sequence, delay_seconds=delay)
+        for manifest_hash, sequence, delay in zip(hashes, range(first, first + len(hashes)), delays, strict=True)
+    ]
     transact_together(chain, contract, "announce", *announced)
+    in_a_later_second()
     committed = [(manifest_hash, new_hash(), *each) for manifest_hash, each in zip(hashes, terms, strict=True)]
     transact_together(chain, contract, "commit", *committed)
     return hashes
@@ -214,6 +246,10 @@ def events(contract: str, name: str, **wanted: object) -> list[dict[str, Any]]:
 
 def new_hash() -> bytes:
     return secrets.token_bytes(32)
+
+
+def new_raffle() -> bytes:
+    return uuid4().bytes
 
 
 def _set(name: str) -> str:

@@ -1,9 +1,11 @@
 """Servers that stand in for outside parties that fail: nodes that hang or lose answers, relays that lie."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import httpx
 
@@ -55,6 +57,27 @@ def losing_answers(node: str, method: str) -> Iterator[str]:
             request.close_connection = True
         else:
             answer(request, got)
+
+    with serving(serve) as url:
+        yield url
+
+
+@contextmanager
+def lying(node: str, **lies: Callable[[Any], Any]) -> Iterator[str]:
+    """A node that changes what the real one says: by the name of a method, what it makes of the result.
+
+    The result is None if the real node says an error, and a lie may be a dict with the one key "error".
+    """
+
+    def serve(request: BaseHTTPRequestHandler) -> None:
+        question = body_of(request)
+        got = httpx.post(node, content=question, headers={"Content-Type": "application/json"}).json()
+        lie = lies.get(json.loads(question)["method"])
+        if lie:
+            told = lie(got.pop("result", None))
+            got.pop("error", None)
+            got |= told if isinstance(told, dict) and set(told) == {"error"} else {"result": told}
+        answer(request, json.dumps(got).encode())
 
     with serving(serve) as url:
         yield url

@@ -1,5 +1,7 @@
 """Picks forfeited after the draw: the prize passes to the next alternate, in public, and nothing is drawn again."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from django.core import mail
 
@@ -13,6 +15,8 @@ from verification.services import claim_award, forfeit_pick, outcomes
 
 from .drawing import URL, advance_to, closed, put_in_state
 from .held import held, picks_of
+
+pytestmark = pytest.mark.usefixtures("after_claims")
 
 DISQUALIFIED, UNCLAIMED = Forfeit.Kind.DISQUALIFIED, Forfeit.Kind.UNCLAIMED
 PRIZES = [{"name": "A watch"}, {"name": "A strap"}]
@@ -246,3 +250,27 @@ def test_the_next_alternate_is_the_first_that_waits(drawn, mona):
     for pick in picks[3:]:
         forfeit_pick(pick.pk, kind=DISQUALIFIED, reason=WHY, actor=mona)
     assert outcomes.next_alternate(draw) is None
+
+
+def test_nobody_is_unclaimed_before_the_time_that_the_rules_give(drawn, mona, monkeypatch):
+    monkeypatch.undo()  # the time runs as it does
+    first, second, third = drawn(3)
+    draw = Draw.objects.get()
+    round_time = draw.promised_beacon.time_of(draw.round or 0)
+    until = datetime.fromtimestamp(round_time + draw.terms["claim_seconds"], UTC)
+    assert outcomes.claim_ends(Pick.objects.get(pk=first.pk)) == until
+    for now, refused in ((until - timedelta(seconds=1), True), (until, False)):
+        monkeypatch.setattr(outcomes, "database_now", lambda now=now: now)
+        if refused:
+            with pytest.raises(errors.ClaimTimeRuns) as caught:
+                forfeit_pick(first.pk, kind=UNCLAIMED, reason=WHY, actor=mona)
+            assert caught.value.code == "claim_time_runs"
+        else:
+            forfeit_pick(first.pk, kind=UNCLAIMED, reason=WHY, actor=mona)
+    # The alternate's time begins when it is called.
+    award = Award.objects.get(pick=third)
+    called = timedelta(seconds=draw.terms["claim_seconds"])
+    assert outcomes.claim_ends(Pick.objects.get(pk=third.pk)) == award.at + called
+    # Nobody needs to wait to disqualify.
+    monkeypatch.setattr(outcomes, "database_now", lambda: datetime.min.replace(tzinfo=UTC))
+    forfeit_pick(second.pk, kind=DISQUALIFIED, reason=WHY, actor=mona)

@@ -13,6 +13,8 @@ from verification.services import claim_award, forfeit_pick
 
 from .held import held, picks_of
 
+pytestmark = pytest.mark.usefixtures("after_claims")
+
 ADMIN = "/admin/verification/draw/"
 GIVEN = {"kind": "disqualified", "reason": "Works for the organiser."}
 

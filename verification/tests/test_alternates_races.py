@@ -11,7 +11,7 @@ from verification.services import claim_award, forfeit_pick, outcomes
 
 from .held import held, picks_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("after_claims")]
 W, S = {"name": "A watch"}, {"name": "A strap"}
 
 

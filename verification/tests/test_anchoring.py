@@ -5,9 +5,11 @@ import time
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
+from eth_account import Account
 
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.models import AuditEntry
+from luxewin.draw_bounds import MAX_PICKS
 from purchases.tests.stage import at_once, seated
 from raffles.models import Raffle
 from raffles.services import cancel_raffle, publish_raffle
@@ -15,7 +17,6 @@ from verification import clients, services
 from verification.anchoring import deploy_contract, sending
 from verification.chain import Chain
 from verification.chain_types import ChainUnavailable, DrawStatus, SignedCall
-from verification.contract import MAX_PICKS
 from verification.errors import ContractMissing
 from verification.models import ChainAttempt, ChainStep, ChainTransaction, Contract, Draw, DrawSequence, Pick
 from verification.services import draw_steps
@@ -55,7 +56,7 @@ AFTER = [(Chain, "next_nonce"), (Chain, "broadcast"), (Chain, "receipt"), (draw_
 
 
 def test_a_worker_that_dies_anywhere_sends_each_step_once(anchored, selling, people, client, tmp_path, monkeypatch):
-    raffle = selling()
+    raffle = selling(capacity=6)
     for buyer in people(3):
         seated(buyer, raffle, 2)
     closed(raffle)
@@ -78,10 +79,9 @@ def test_a_worker_that_dies_anywhere_sends_each_step_once(anchored, selling, peo
     assert AuditEntry.objects.filter(action="draw.settled").count() == 1
     draw = Draw.objects.get()
     state = on_chain(anchored, draw)
-    assert (state.status, state.root.hex(), state.tickets) == (DrawStatus.SETTLED, draw.root, 6)
+    assert (state.status, state.raffle, state.tickets) == (DrawStatus.SETTLED, raffle.pk.bytes, 6)
     assert (state.round, state.committed_at, state.seed.hex()) == (draw.round, draw.committed_at, draw.seed)
-    bundle, entries = download(client, raffle, tmp_path)
-    assert verified(bundle, entries)["verified"]
+    assert verified(*download(client, raffle, tmp_path))["verdict"] == "CONSISTENT"
 
 
 def dying(real, name, died):
@@ -125,8 +125,9 @@ def test_without_the_chain_each_step_waits_says_why_and_is_taken_later(anchored,
     seated(alice, raffle, 3)
     away()
     closed(raffle)
+    # Without the contract's word nothing is frozen: it could not be undone.
     draw = services.advance_draw(raffle.pk)
-    assert (draw.state, draw.root) == (State.FROZEN, "")
+    assert (draw.state, draw.root) == (State.ANNOUNCED, "")
     away(False)
     assert advance_to(raffle, State.SETTLED).trouble == ""
     assert [step for step, _ in nonces()] == ["announce", "commit", "settle"]
@@ -149,7 +150,7 @@ def test_an_answer_that_was_lost_is_no_second_transaction(anchored, selling, mon
 
 
 def test_anyone_may_settle_before_us(anchored, selling, alice, client, tmp_path, monkeypatch):
-    raffle = selling()
+    raffle = selling(capacity=5)
     seated(alice, raffle, 5)
     closed(raffle)
     # Ours is signed and stored, and the node does not take it for a while.
@@ -166,9 +167,8 @@ def test_anyone_may_settle_before_us(anchored, selling, alice, client, tmp_path,
     # Ours arrives after all, and is reverted.
     assert not send(anchored, stored_settlement(anchored)).succeeded
     assert advance_to(raffle, State.SETTLED).trouble == ""
-    bundle, entries = download(client, raffle, tmp_path)
-    assert client.get(f"{URL}/{raffle.pk}/bundle").json()["settlement"]["transaction"] == theirs.hash[2:]
-    assert verified(bundle, entries)["verified"]
+    assert client.get(f"{URL}/{raffle.pk}/bundle").json()["settlement"]["transaction"] == theirs.hash
+    assert verified(*download(client, raffle, tmp_path))["verdict"] == "CONSISTENT"
 
 
 def settling():
@@ -236,14 +236,51 @@ def test_a_contract_that_draws_with_another_beacon_takes_no_promise(anchored, se
     assert publish_raffle(draft().pk).draw.contract == contract
 
 
-def test_while_the_chain_is_away_the_beacon_of_the_settings_contract_is_unknown(
-    chained, settings, deployed, selling, away
-):
+def test_while_the_chain_is_away_the_settings_contract_is_not_taken(chained, settings, deployed, selling, away):
     settings.CHAIN_CONTRACT = deployed["address"]
     away()
-    assert selling().draw.contract.chain_hash == ""
+    with pytest.raises(ContractMissing, match="cannot be looked at now"):
+        selling()
     away(False)
-    assert selling().draw.contract.chain_hash == settings.BEACON_CHAIN_HASH
+    contract = selling().draw.contract
+    assert (contract.chain_hash, contract.void_after) == (settings.BEACON_CHAIN_HASH, settings.DRAW_VOID_SECONDS)
+    away()
+    assert selling().draw.contract == contract
+
+
+def foreign_code(settings):
+    settings.CHAIN_CONTRACT = "0x" + "11" * 20
+
+
+def another_key(settings):
+    settings.CHAIN_OPERATOR_KEY = Account.create().key.hex()
+
+
+def another_delay(settings):
+    settings.DRAW_VOID_SECONDS += 1
+
+
+def another_genesis(settings):
+    settings.BEACON_GENESIS_TIME += 1
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (foreign_code, "the code at"),
+        (another_key, "the contract's operator is"),
+        (another_delay, "the contract's void after is"),
+        (another_genesis, "the contract's genesis time is"),
+    ],
+)
+def test_a_contract_that_is_not_ours_is_not_taken(chained, settings, deployed, draft, change, why):
+    settings.CHAIN_CONTRACT = deployed["address"]
+    change(settings)
+    clients.chain.cache_clear()
+    clients.beacon.cache_clear()
+    with pytest.raises(ContractMissing, match=why):
+        publish_raffle(draft(delay_seconds=1).pk)
+    assert not Draw.objects.exists()
 
 
 def test_a_round_of_the_contract_s_that_is_not_ours_stops_the_draw(anchored, settings, selling, alice, mona):
@@ -261,7 +298,8 @@ def test_a_round_of_the_contract_s_that_is_not_ours_stops_the_draw(anchored, set
         f"the contract has another moment or round of draw {draw.sequence} {theirs} than ours"
     )
     assert ours in draw.trouble
-    assert (draw.state, draw.root) == (State.FROZEN, "")
+    assert (draw.state, draw.committed_at) == (State.FROZEN, None)
+    assert draw.contradiction == draw.trouble[:300]
     assert [note.kind for note in mona.notifications.all()] == ["draw_stuck"]
 
 

@@ -1,9 +1,12 @@
 """Blocks that were and are no more: a step counts once it is deep enough, and what is undone later is done again."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import IntegrityError, transaction
 
 from luxewin.audit.models import AuditEntry
+from luxewin.clock import database_now
 from purchases.tests.stage import seated
 from verification import services
 from verification.chain import Chain
@@ -27,23 +30,6 @@ def taking(step: str) -> ChainTransaction:
 def on_chain(mine):
     draw = Draw.objects.select_related("contract").get()
     return mine.chain.draw_state(draw.contract.address, bytes.fromhex(draw.manifest_hash))
-
-
-@pytest.fixture
-def frozen(mine, selling, alice):
-    """A raffle whose entries are about to be committed; a step counts when it is two blocks deep."""
-
-    def make(**terms):
-        raffle = selling(**terms)
-        mine.advance(raffle, State.ANNOUNCED)
-        mine.setting(CHAIN_CONFIRMATIONS=2)
-        seated(alice, raffle, 5)
-        closed(raffle)
-        services.advance_draw(raffle.pk)
-        assert Draw.objects.get().state == State.FROZEN
-        return raffle
-
-    return make
 
 
 def look_again() -> None:
@@ -73,7 +59,7 @@ def test_while_the_commit_is_on_its_way_the_tree_is_not_built_again(frozen, mine
     assert built == []
     mine.blocks()
     assert services.advance_draw(raffle.pk).state == State.COMMITTED
-    assert len(built) == 1
+    assert built == []  # it was built once, when the files were made public
 
 
 def test_a_commit_that_is_reorganised_before_it_counts_is_sent_again(frozen, mine):
@@ -216,7 +202,8 @@ def test_a_nonce_that_a_reorganisation_freed_is_filled_again(mine, selling, monk
     assert mine.chain.next_nonce() == lost.nonce + 2 or taking("announce").pk == lost.pk
 
 
-def test_what_is_deep_enough_is_final_and_not_looked_at_again(mine, selling, run_tasks):
+def test_what_is_deep_enough_is_final_and_looked_at_once_a_day(mine, selling, run_tasks, monkeypatch):
+    monkeypatch.setattr(Chain, "finalized", lambda self: None)  # a chain without that tag
     mine.setting(CHAIN_FINAL_BLOCKS=3)
     raffle = selling()
     mine.advance(raffle, State.ANNOUNCED)
@@ -225,7 +212,8 @@ def test_what_is_deep_enough_is_final_and_not_looked_at_again(mine, selling, run
     assert taking("announce").state == Fate.FINAL
     ChainTransaction.objects.update(due_at="2020-01-01T00:00Z")
     run_tasks()
-    assert ChainTransaction.objects.filter(due_at__lt="2020-01-02T00:00Z").exists()
+    sent = taking("announce")
+    assert (sent.state, sent.due_at > database_now() + timedelta(hours=23)) == (Fate.FINAL, True)
     assert ChainAttempt.objects.filter(transaction=taking("announce")).count() == 1
 
 
@@ -254,18 +242,32 @@ def test_the_database_keeps_the_moment_of_a_decided_draw(frozen, mine):
         Draw.objects.update(committed_at=1)
 
 
-def test_another_commitment_than_ours_stops_the_draw(mine, selling, alice, mona):
+@pytest.mark.parametrize("state", [State.ANNOUNCED, State.FROZEN])
+def test_another_commitment_than_ours_stops_the_draw(mine, selling, alice, mona, client, state):
     raffle = selling()
     mine.advance(raffle, State.ANNOUNCED)
     seated(alice, raffle, 5)
     closed(raffle)
+    mine.catch_up()
+    if state == State.FROZEN:
+        stepped(raffle, draw_steps.freeze, State.FROZEN)
     draw, wallet = Draw.objects.select_related("contract").get(), mine.another_wallet()
     manifest_hash = bytes.fromhex(draw.manifest_hash)
-    call = wallet.prepare_commit(draw.contract.address, manifest_hash, root=b"\7" * 32, tickets=9, wanted=1)
+    call = wallet.prepare_commit(
+        draw.contract.address, manifest_hash=manifest_hash, commitment=b"\7" * 32, tickets=9, wanted=1
+    )
     wallet.broadcast(wallet.sign(call, wallet.next_nonce()).raw)
     mine.blocks()
     draw = services.advance_draw(raffle.pk)
-    assert draw.trouble.startswith(f"the contract has another commitment of draw {draw.sequence} ({'07' * 32}, 9, 1)")
-    assert (draw.state, draw.root) == (State.FROZEN, "")
+    # Before the freeze nothing is frozen, and the raffle can still be cancelled.
+    said = {
+        State.ANNOUNCED: f"the contract has a commitment of draw {draw.sequence} before its entries are fixed",
+        State.FROZEN: f"the contract has another commitment of draw {draw.sequence} ({'07' * 32}, 9, 1)",
+    }
+    assert draw.trouble.startswith(said[state])
+    assert (draw.state, draw.committed_at) == (state, None)
+    # The public reads it too, beside the frozen files.
+    assert client.get(f"/api/v1/verification/{raffle.pk}").json()["contradiction"].startswith(said[state])
+    assert said[state].partition(" (")[0] in client.get(f"/verify/{raffle.slug}").content.decode()
     assert not ChainStep.objects.filter(step="commit").exists()
     assert [note.kind for note in mona.notifications.all()] == ["draw_stuck"]

@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 from math import ceil
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -75,7 +76,7 @@ def test_at_the_cap_a_stuck_step_waits_and_says_so(mine, selling):
     long_ago()
     assert "CHAIN_MAX_FEE_GWEI" in services.advance_draw(raffle.pk).trouble
     assert ChainAttempt.objects.get(transaction__steps__draw=raffle.pk) == attempt
-    mine.setting(CHAIN_MAX_FEE_GWEI=0)
+    mine.setting(CHAIN_MAX_FEE_GWEI=200)
     mine.advance(raffle, State.ANNOUNCED)
 
 
@@ -98,7 +99,7 @@ def test_above_the_cap_nothing_is_signed(mine, selling):
     raffle = selling()
     assert "CHAIN_MAX_FEE_GWEI allows" in services.advance_draw(raffle.pk).trouble
     assert not announcing(raffle)
-    mine.setting(CHAIN_MAX_FEE_GWEI=0)
+    mine.setting(CHAIN_MAX_FEE_GWEI=200)
     mine.advance(raffle, State.ANNOUNCED)
 
 
@@ -180,7 +181,8 @@ def test_another_manifest_under_our_number_stops_the_draw_and_staff_are_told(min
     raffle = selling()
     draw = Draw.objects.select_related("contract").get()
     wallet = mine.another_wallet()
-    call = wallet.prepare_announce(draw.contract.address, b"\7" * 32, sequence=draw.sequence, delay_seconds=1)
+    theirs = {"raffle": uuid4(), "manifest_hash": b"\7" * 32, "delay_seconds": 1, "commit_by": draw.commit_by}
+    call = wallet.prepare_announce(draw.contract.address, sequence=draw.sequence, **theirs)
     wallet.broadcast(wallet.sign(call, wallet.next_nonce()).raw)
     mine.blocks()
     for _ in range(2):

@@ -12,11 +12,14 @@ from purchases.services import request_refund
 from purchases.tests.stage import hold, seated
 from raffles.services import cancel_raffle
 from verification import entries
+from verification.chain import Chain
+from verification.chain_types import ChainUnavailable
 from verification.merkle import Entry, Step, check_path
 from verification.models import ChainTransaction, Draw
 from verification.services import advance_draw, draw_steps
 
 from .drawing import URL, advance_to, closed, committed, crowd, download, verified
+from .on_chain import rpc_url
 
 State = Draw.State
 
@@ -32,47 +35,58 @@ def sizes(*counts):
 
 
 WORDS = {"title": "Часы «Луна» 🕰 — ¼ \u2028 e\u0301", "prizes": [{"name": '時計 "№1" \\ \t'}]}
+MANY = [1 + number % 9 for number in range(301)]
+# Each is sold out, so that it may be committed before its time.
 CASES = {
-    "one entry": ({}, sizes(1), 1),
-    "many entries": ({"capacity": 5_000}, sizes(*(1 + number % 9 for number in range(301))), 4),
-    "gaps after refunds": ({"alternates": 5}, with_gaps, 7),
-    "more prizes than tickets": ({"prizes": [{"name": f"No. {number}"} for number in range(6)]}, sizes(3), 3),
-    "no alternates": ({"alternates": 0}, sizes(5, 5), 2),
-    "words of the world": (WORDS, sizes(5, 5), 3),
+    "one entry": ({"capacity": 2}, sizes(2), 2),
+    "many entries": ({"capacity": sum(MANY)}, sizes(*MANY), 4),
+    "gaps after refunds": ({"capacity": 12, "alternates": 5}, with_gaps, 7),
+    "more alternates than tickets": ({"capacity": 3, "alternates": 7}, sizes(3), 3),
+    "no alternates": ({"capacity": 10, "alternates": 0}, sizes(5, 5), 2),
+    "words of the world": (WORDS | {"capacity": 10}, sizes(5, 5), 3),
 }
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("case", CASES)
-def test_the_verifier_follows_the_draw_from_two_files(selling, alice, client, tmp_path, case):
+def test_the_verifier_follows_the_draw_from_three_files(anchored, selling, alice, client, tmp_path, case):
     terms, sell, picks = CASES[case]
     raffle = selling(**terms)
+    advance_to(raffle, State.ANNOUNCED)
     sell(raffle, alice)
     closed(raffle)
-    advance_to(raffle, State.DRAWN)
-    bundle, entries = download(client, raffle, tmp_path)
-    report = verified(bundle, entries)
-    assert report["verified"], report
+    advance_to(raffle, State.SETTLED)
+    bundle, entries, log = download(client, raffle, tmp_path)
+    report = verified(bundle, entries, log, rpc=rpc_url())
+    assert [check for check in report["checks"] if check["state"] == "FAILED"] == []
+    assert (report["verdict"], report["development"]) == ("CONSISTENT", True), report
+    unchecked = {check["name"] for check in report["checks"] if check["state"] == "not checked"}
+    # What this node calls final is older than the draw.
+    assert unchecked <= {"place", "place of the draw", "contract", "draw on the chain"}, report
     told = json.loads(bundle.read_text())
     assert len(told["picks"]) == picks
     assert json.loads(told["manifest"])["title"] == raffle.title
     assert len(entries.read_text().splitlines()) == 1 + Purchase.objects.paid().count() == 1 + told["entries"]["count"]
 
 
-def test_a_changed_entry_or_pick_is_not_verified(selling, alice, client, tmp_path):
-    raffle = selling()
+@pytest.mark.django_db(transaction=True)
+def test_a_changed_entry_or_pick_is_not_verified(anchored, selling, alice, client, tmp_path):
+    raffle = selling(capacity=15)
     crowd(raffle, alice, [5, 5, 5])
+    advance_to(raffle, State.ANNOUNCED)
     closed(raffle)
-    advance_to(raffle, State.DRAWN)
-    bundle, entries = download(client, raffle, tmp_path)
+    advance_to(raffle, State.SETTLED)
+    bundle, entries, log = download(client, raffle, tmp_path)
+    assert verified(bundle, entries, log)["verdict"] == "CONSISTENT"
     honest = bundle.read_text()
     told = json.loads(honest)
     told["picks"][0], told["picks"][1] = told["picks"][1], told["picks"][0]
     bundle.write_text(json.dumps(told))
-    assert not verified(bundle, entries)["verified"]
+    assert verified(bundle, entries, log)["verdict"] == "NOT VERIFIED"
     bundle.write_text(honest)
     lines = entries.read_text().splitlines(keepends=True)
-    entries.write_text("".join([*lines[:-1], lines[-1].replace(",5", ",6")]))
-    assert not verified(bundle, entries)["verified"]
+    entries.write_text("".join([*lines[:-1], lines[-1].replace(",5,", ",6,")]))
+    assert verified(bundle, entries, log)["verdict"] == "NOT VERIFIED"
 
 
 def test_before_its_time_nothing_is_served(selling, alice, client):
@@ -82,12 +96,34 @@ def test_before_its_time_nothing_is_served(selling, alice, client):
         answers = [client.get(f"{URL}/{raffle.pk}/{what}") for what in ("entries.csv", "bundle")]
         return [(answer.status_code, answer.json()["code"] if answer.status_code != 200 else "") for answer in answers]
 
-    too_early = [(409, "not_frozen_yet"), (409, "not_drawn_yet")]
+    too_early = [(409, "not_frozen_yet"), (409, "not_frozen_yet")]
     assert codes() == too_early
     seated(alice, raffle, 5)
     assert codes() == too_early
     committed(raffle)
-    assert codes() == [(200, ""), (409, "not_drawn_yet")]
+    assert codes() == [(200, ""), (200, "")]
+    bundle = client.get(f"{URL}/{raffle.pk}/bundle").json()
+    assert (bundle["picks"], bundle["seed"], bundle["beacon"]["signature"]) == ([], None, None)
+
+
+def test_all_files_are_public_before_the_commitment_is_sent(anchored, selling, alice, client, monkeypatch):
+    raffle = selling()
+    crowd(raffle, alice, [2, 3])
+    advance_to(raffle, State.ANNOUNCED)
+    closed(raffle)
+    seen = []
+
+    def commit(*arguments, **terms):
+        seen.append([client.get(f"{URL}/{raffle.pk}/{what}").status_code for what in ("bundle", "entries.csv", "log")])
+        bundle = client.get(f"{URL}/{raffle.pk}/bundle").json()
+        assert bundle["place"]["committed_at"] is None
+        assert bundle["commitment"] == terms["commitment"].hex()
+        raise ChainUnavailable("not now")
+
+    monkeypatch.setattr(Chain, "prepare_commit", commit)
+    while not seen:
+        advance_draw(raffle.pk)
+    assert seen[0] == [200, 200, 200]
 
 
 def test_the_entries_are_streamed_batch_by_batch(selling, alice, client, monkeypatch, django_assert_num_queries):
@@ -100,8 +136,11 @@ def test_the_entries_are_streamed_batch_by_batch(selling, alice, client, monkeyp
         assert answer.streaming
         pieces = list(answer.streaming_content)
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    assert [[line.split(b",", 1)[1] for line in piece.splitlines()] for piece in pieces] == [
-        [b"first_ticket,count"],
+    header, *rest = pieces
+    assert [header.splitlines()[0].split(b",", 1)[1:]] + [
+        [b",".join(line.split(b",")[1:3]) for line in piece.splitlines()] for piece in rest
+    ] == [
+        [b"first_ticket,count,holder"],
         [b"1,1", b"2,2"],
         [b"4,3"],
     ]
@@ -115,8 +154,8 @@ def test_a_buyer_s_path_proves_their_entry(selling, api, people):
     draw = advance_draw(raffle.pk)
     for buyer, purchase, before in zip(buyers[1:], purchases[1:], (0, 5), strict=True):
         proof = api(buyer).get(f"{URL}/{raffle.pk}/entries/{purchase.pk}").json()
-        entry = Entry(UUID(proof["entry_id"]), proof["first_ticket"], proof["count"])
-        assert entry == (purchase.entry_id, purchase.first_ticket, purchase.quantity)
+        entry = Entry(UUID(proof["entry_id"]), proof["first_ticket"], proof["count"], bytes.fromhex(proof["holder"]))
+        assert entry[:3] == (purchase.entry_id, purchase.first_ticket, purchase.quantity)
         path = [Step(step["side"], step["sum"], bytes.fromhex(step["hash"])) for step in proof["path"]]
         root = bytes.fromhex(draw.root)
         assert check_path(entry, path, root, draw.tickets) == before == proof["tickets_before"]

@@ -7,23 +7,28 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
+from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from eth_account import Account
 
 from verification.chain import Chain, client
 from verification.chain_types import (
-    ChainError,
+    GWEI,
+    CallReverts,
     ChainRejected,
     ChainTooDear,
     ChainUnavailable,
     DrawStatus,
     Fees,
+    FundsMissing,
     SignedCall,
+    TransactionRefused,
 )
 
-from .on_chain import DevBeacon, chain_id, deploy, deployed, funded_chain, mined, new_hash, rpc, rpc_url, send
-from .servers import answer, body_of, losing_answers, serving
+from .on_chain import FAR_OFF, DevBeacon, chain_id, deploy, deployed, funded_chain, mined, new_hash, rpc, rpc_url, send
+from .servers import answer, body_of, losing_answers, lying, serving
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +41,20 @@ def contract(chain: Chain) -> str:
     return deployed(chain, DevBeacon.make())
 
 
-def announcement(chain: Chain, contract: str, nonce: int | None = None, delay_seconds: int = 30) -> SignedCall:
-    sequence = chain._read(contract, "next_sequence")
-    terms = {"sequence": sequence, "delay_seconds": delay_seconds}
-    call = chain.prepare_announce(contract, new_hash(), **terms)
+def announcement(chain: Chain, contract: str, nonce: int | None = None) -> SignedCall:
+    call = chain.prepare_announce(contract, **terms(chain, contract))
     return chain.sign(call, chain.next_nonce() if nonce is None else nonce)
+
+
+def terms(chain: Chain, contract: str) -> dict:
+    """What an announcement that the contract takes next fixes."""
+    return {
+        "raffle": uuid4(),
+        "manifest_hash": new_hash(),
+        "sequence": chain.next_sequence(contract),
+        "delay_seconds": 30,
+        "commit_by": FAR_OFF,
+    }
 
 
 @contextmanager
@@ -183,7 +197,7 @@ def test_a_chain_without_nodes_is_refused() -> None:
 
 def test_without_a_key_the_chain_can_be_read_but_not_written(contract: str) -> None:
     reader = Chain([rpc_url()], chain_id(), None)
-    assert reader.has_code(contract)
+    assert reader.code_at(contract)
     assert reader.draw_state(contract, new_hash()).status is DrawStatus.UNKNOWN
     for write in (reader.next_nonce, lambda: reader.operator, lambda: announcement(reader, contract, nonce=0)):
         with pytest.raises(ChainRejected, match="no operator's key"):
@@ -194,10 +208,10 @@ def test_the_deployed_address_has_code_once_mined(chain: Chain) -> None:
     dev = DevBeacon.make()
     contract, transaction = deploy(chain, dev.beacon, known_round=7, known_signature=dev.sign(7), first_sequence=5)
     assert mined(chain, transaction).succeeded
-    assert chain.has_code(contract)
-    assert chain.has_code(contract.lower())
-    assert not chain.has_code(Account.create().address)
-    assert chain._read(contract, "next_sequence") == 5
+    assert chain.code_at(contract)
+    assert chain.code_at(contract.lower())
+    assert not chain.code_at(Account.create().address)
+    assert chain.next_sequence(contract) == 5
 
 
 def test_a_receipt_tells_where_and_when(chain: Chain, contract: str) -> None:
@@ -217,8 +231,7 @@ def test_signing_sends_nothing(chain: Chain, contract: str) -> None:
 
 
 def test_signing_asks_nobody_and_gives_the_same_bytes_each_time(chain: Chain, contract: str) -> None:
-    sequence = chain._read(contract, "next_sequence")
-    call = chain.prepare_announce(contract, new_hash(), sequence=sequence, delay_seconds=30)
+    call = chain.prepare_announce(contract, **terms(chain, contract))
     key = chain._signer().key.hex()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(0)
@@ -232,20 +245,19 @@ def test_signing_asks_nobody_and_gives_the_same_bytes_each_time(chain: Chain, co
 
 
 def test_another_nonce_is_another_transaction(chain: Chain, contract: str) -> None:
-    sequence = chain._read(contract, "next_sequence")
-    call = chain.prepare_announce(contract, new_hash(), sequence=sequence, delay_seconds=30)
+    call = chain.prepare_announce(contract, **terms(chain, contract))
     assert chain.sign(call, 7).hash != chain.sign(call, 8).hash
 
 
 def test_a_transaction_may_be_broadcast_again_before_and_after_it_is_mined(chain: Chain, contract: str) -> None:
-    before = chain._read(contract, "next_sequence")
+    before = chain.next_sequence(contract)
     call = announcement(chain, contract)
     for _ in range(2):
         chain.broadcast(call.raw)
     first = mined(chain, call.hash)
     chain.broadcast(call.raw)
     assert chain.receipt(call.hash) == first
-    assert chain._read(contract, "next_sequence") == before + 1
+    assert chain.next_sequence(contract) == before + 1
 
 
 def test_another_transaction_with_a_used_nonce_is_rejected(chain: Chain, contract: str) -> None:
@@ -295,8 +307,56 @@ def test_a_refusal_gives_the_contract_s_reason_and_asks_no_other_node(contract: 
 def test_an_operator_without_funds_is_told_so(contract: str) -> None:
     poor = Chain([rpc_url()], chain_id(), Account.create().key.hex())
     dev = DevBeacon.make()
-    with pytest.raises(ChainError, match=r"(?i)fund|balance"):
+    with pytest.raises(FundsMissing, match=r"(?i)fund|balance") as caught:
         deploy(poor, dev.beacon, known_round=1, known_signature=dev.sign(1), first_sequence=1)
+    assert caught.value.lasting
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "insufficient funds for gas * price + value: balance 0, tx cost 42, overshot 42",
+        "Insufficient funds for gas * price + value",
+        "InsufficientFunds, Account balance 0 cannot cover",
+        "Upfront cost exceeds account balance",
+        "transaction sender doesn't have enough funds to send tx: not enough balance",
+    ],
+)
+def test_nodes_say_in_their_own_words_that_the_account_is_empty(chain: Chain, contract: str, message: str) -> None:
+    call = announcement(chain, contract)
+    with (
+        lying(
+            rpc_url(),
+            eth_sendRawTransaction=lambda _: {"error": {"code": -32000, "message": message}},
+            eth_getTransactionByHash=lambda _: None,
+        ) as url,
+        pytest.raises(FundsMissing) as caught,
+    ):
+        Chain([url], chain_id(), None).broadcast(call.raw)
+    assert caught.value.reason == message
+    mined(chain, call.hash)  # the node behind took it, and the next test begins without it
+
+
+def test_what_lasts_and_what_passes_are_told_apart(chain: Chain, contract: str) -> None:
+    with pytest.raises(CallReverts) as refused:
+        announcement(funded_chain(), contract, nonce=0)
+    assert refused.value.lasting
+    call = announcement(chain, contract)
+    for message in ("txpool is full", "replacement transaction underpriced", "nonce too low"):
+        with (
+            lying(
+                rpc_url(),
+                eth_sendRawTransaction=lambda _, message=message: {"error": {"code": -32000, "message": message}},
+                eth_getTransactionByHash=lambda _: None,
+            ) as url,
+            pytest.raises(TransactionRefused, match=message) as passing,
+        ):
+            Chain([url], chain_id(), None).broadcast(call.raw)
+        assert not passing.value.lasting
+    mined(chain, call.hash)  # the node behind took it, and the next test begins without it
+    assert not ChainUnavailable.lasting
+    assert not ChainTooDear.lasting
+    assert ChainRejected.lasting
 
 
 def test_an_address_without_the_contract_is_rejected(chain: Chain) -> None:
@@ -320,6 +380,12 @@ def test_fees_follow_the_base_fee_up_to_the_cap(chain: Chain) -> None:
         Chain([rpc_url()], chain_id(), None, max_fee=1).fees()
 
 
+def test_there_is_always_a_cap(chain: Chain) -> None:
+    assert chain.max_fee == round(settings.CHAIN_MAX_FEE_GWEI * GWEI) == 200 * GWEI
+    with pytest.raises(ValueError, match="not positive"):
+        Chain([rpc_url()], chain_id(), None, max_fee=0)
+
+
 @pytest.mark.parametrize(("former", "now"), [((800, 80), (100, 10)), ((8, 1), (1000, 100)), ((0, 0), (0, 0))])
 def test_a_replacement_pays_an_eighth_more_and_at_least_the_market(former: tuple, now: tuple) -> None:
     raised = Fees(*now).raised_over(Fees(*former))
@@ -330,9 +396,9 @@ def test_a_replacement_pays_an_eighth_more_and_at_least_the_market(former: tuple
 
 
 def test_an_event_leads_to_its_transaction(chain: Chain, contract: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    manifest_hash, sequence = new_hash(), chain.next_sequence(contract)
-    call = chain.prepare_announce(contract, manifest_hash, sequence=sequence, delay_seconds=30)
-    signed = chain.sign(call, chain.next_nonce())
+    announced = terms(chain, contract)
+    manifest_hash = announced["manifest_hash"]
+    signed = chain.sign(chain.prepare_announce(contract, **announced), chain.next_nonce())
     send(chain, signed)
     send(chain, announcement(chain, contract))
     for span in (10_000, 1):  # in one question, and block by block

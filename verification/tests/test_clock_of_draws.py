@@ -17,6 +17,8 @@ from verification.services import advance_draw, claim_award, forfeit_pick
 from .drawing import advance_to, closed, committed, crowd, put_in_state
 from .held import picks_of
 
+pytestmark = pytest.mark.usefixtures("after_claims")
+
 UNCLAIMED = Forfeit.Kind.UNCLAIMED
 
 
@@ -24,6 +26,7 @@ def test_nothing_that_is_stored_of_a_raffle_comes_from_a_process_that_is_years_a
     raffle, buyers = draft(delay_seconds=1, alternates=1), people(3)
     with years_ahead():
         raffle = publish_raffle(raffle.pk)
+        advance_to(raffle, Draw.State.ANNOUNCED)
         for buyer in buyers:
             seated(buyer, raffle)
     over(raffle)

@@ -18,11 +18,12 @@ def run(capsys, *words, **options):
 
 
 @pytest.fixture
-def drawn(selling, alice):
-    raffle = selling(title="A fine watch")
+def drawn(anchored, selling, alice):
+    raffle = selling(title="A fine watch", capacity=9)
     crowd(raffle, alice, [2, 3, 4])
+    advance_to(raffle, Draw.State.ANNOUNCED)
     closed(raffle)
-    advance_to(raffle, Draw.State.DRAWN)
+    advance_to(raffle, Draw.State.SETTLED)
     return raffle
 
 
@@ -75,21 +76,22 @@ def test_a_draft_has_no_draw(draft):
 
 def test_a_draw_of_ours_is_verified_by_id_or_slug(drawn, capsys):
     for name in (str(drawn.pk), drawn.slug):
-        assert "\nVERIFIED" in run(capsys, "verify_draw", name)
+        assert "\nCONSISTENT" in run(capsys, "verify_draw", name)
 
 
-def test_two_files_are_verified(drawn, client, tmp_path, capsys):
-    bundle, entries = download(client, drawn, tmp_path)
-    assert "\nVERIFIED" in run(capsys, "verify_draw", str(bundle), str(entries))
+def test_files_are_verified(drawn, client, tmp_path, capsys):
+    files = [str(file) for file in download(client, drawn, tmp_path)]
+    assert "\nCONSISTENT" in run(capsys, "verify_draw", *files)
+    assert "\nCONSISTENT" in run(capsys, "verify_draw", *files[:2])
 
 
 def test_a_tampered_file_is_named_and_ends_in_failure(drawn, client, tmp_path, capsys):
-    bundle, entries = download(client, drawn, tmp_path)
+    bundle, entries, log = download(client, drawn, tmp_path)
     told = json.loads(bundle.read_text())
     told["seed"] = "00" * 32
     bundle.write_text(json.dumps(told))
     with pytest.raises(CommandError, match="NOT verified") as failure:
-        call_command("verify_draw", str(bundle), str(entries))
+        call_command("verify_draw", str(bundle), str(entries), str(log))
     assert failure.value.returncode == 1
     out = capsys.readouterr().out
     assert "NOT VERIFIED" in out
@@ -103,7 +105,7 @@ def test_what_is_not_drawn_cannot_be_verified(selling):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_draw_is_verified_by_its_address(drawn, live_server, capsys):
-    assert "\nVERIFIED" in run(capsys, "verify_draw", f"{live_server.url}{URL}/{drawn.pk}/")
+    assert "\nCONSISTENT" in run(capsys, "verify_draw", f"{live_server.url}{URL}/{drawn.pk}/")
     with pytest.raises(CommandError, match="404"):
         call_command("verify_draw", f"{live_server.url}{URL}/nothing")
 

@@ -4,7 +4,7 @@ import pytest
 
 from verification.chain import Chain
 
-from .on_chain import ZERO, DevBeacon, announce, deployed, events, funded_chain, new_hash, raw_call, reverts, transact
+from .on_chain import ZERO, DevBeacon, announce, deployed, events, funded_chain, raw_call, reverts, terms_of, transact
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def test_the_role_is_handed_over_in_two_steps(chain: Chain, own: str) -> None:
     assert raw_call(own, "operator") == successor.operator
     assert raw_call(own, "proposed_operator") == ZERO
     announce(successor, own)
-    assert "not the operator" in reverts(own, "announce", new_hash(), 3, 30, sender=chain.operator)
+    assert "not the operator" in reverts(own, "announce", *terms_of(own), sender=chain.operator)
     assert "not proposed" in reverts(own, "accept_operator", sender=successor.operator)
 
 

@@ -1,6 +1,7 @@
 """Settling on the contract: the seed and the picks are the protocol's to the byte, one draw or many at a time."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from web3 import Web3
 
+from luxewin.draw_bounds import MAX_PICKS
 from verification.beacon import randomness
 from verification.chain import Chain
 from verification.chain_types import DrawState, DrawStatus
-from verification.contract import MAX_DRAWS, MAX_PICKS
+from verification.contract import MAX_DRAWS, MAX_TICKETS, artefact
 from verification.contract.encoding import encode_signature
-from verification.picks import MOST_TICKETS, pick_indices, seed
+from verification.picks import pick_indices
 
 from .on_chain import (
     INFINITY,
@@ -25,6 +27,7 @@ from .on_chain import (
     events,
     funded_chain,
     new_hash,
+    new_raffle,
     raw_call,
     reverts,
     rpc,
@@ -33,12 +36,12 @@ from .on_chain import (
 )
 
 VECTORS = json.loads((Path(__file__).parent / "data" / "draw-vectors.json").read_text())["vectors"]
-PACKED_SLOT, SEEDS_SLOT = 3, 5  # of the contract's storage, as its layout has it
+STORAGE = artefact()["layout"]["storage_layout"]
 
 
 @pytest.mark.parametrize(
     ("tickets", "wanted"),
-    [(1, 1), (2, 2), (5, 5), (64, 10), (100, 100), (256, 100), (257, 100), (1143, 10), (2**63, 3), (2**64 - 1, 100)],
+    [(1, 1), (2, 2), (5, 5), (64, 10), (100, 100), (256, 100), (257, 100), (1143, 10), (2**52, 3), (2**53 - 1, 100)],
     ids=str,
 )
 def test_seed_and_picks_equal_those_off_chain_to_the_byte(
@@ -54,7 +57,7 @@ def check(chain: Chain, contract: str, dev: DevBeacon, tickets: int, wanted: int
     signature = dev.sign(state.round)
     settle(chain, contract, manifest_hash, signature)
     emitted = settlement(contract, manifest_hash)
-    assert emitted == expected(dev, manifest_hash, state)
+    assert emitted == expected(contract, dev, manifest_hash, state)
     assert chain.draw_state(contract, manifest_hash).seed == emitted["seed"]
     assert chain.settled_picks(contract, manifest_hash) == emitted["picks"]
 
@@ -64,19 +67,34 @@ def settlement(contract: str, manifest_hash: bytes) -> dict[str, object]:
     return event
 
 
-def expected(dev: DevBeacon, manifest_hash: bytes, state: DrawState) -> dict[str, object]:
+def expected(contract: str, dev: DevBeacon, manifest_hash: bytes, state: DrawState) -> dict[str, object]:
     """What the event of a draw has to hold, as it is computed off the chain."""
     drawn = randomness(dev.sign(state.round))
     facts = {"round": state.round, "randomness": drawn, "manifest_hash": manifest_hash}
-    by_us = seed(chain_hash=dev.beacon.chain_hash, root=state.root, tickets=state.tickets, **facts)
+    (committed,) = events(contract, "Committed", manifest_hash=manifest_hash)
+    by_us = seed_of(dev.beacon.chain_hash, commitment=committed["commitment"], tickets=state.tickets, **facts)
     return facts | {"seed": by_us, "picks": pick_indices(by_us, state.tickets, state.wanted)}
+
+
+def seed_of(
+    chain_hash: bytes,
+    *,
+    round: int,  # noqa: A002 (the beacon's own word)
+    randomness: bytes,
+    manifest_hash: bytes,
+    commitment: bytes,
+    tickets: int,
+) -> bytes:
+    """The seed by section 6 of the protocol, written down once more."""
+    drawn = b"luxewin/draw/v2" + chain_hash + round.to_bytes(8) + randomness
+    return sha256(drawn + manifest_hash + commitment + tickets.to_bytes(8)).digest()
 
 
 # Small numbers of tickets, where picks repeat, and those next to powers of two, where the limit is near its bounds.
 numbers_of_tickets = st.one_of(
     st.integers(1, 120),
-    st.integers(1, MOST_TICKETS),
-    st.builds(lambda power, step: min(2**power + step, MOST_TICKETS), st.integers(1, 64), st.sampled_from([-1, 0, 1])),
+    st.integers(1, MAX_TICKETS),
+    st.builds(lambda power, step: min(2**power + step, MAX_TICKETS), st.integers(1, 53), st.sampled_from([-1, 0, 1])),
 )
 
 
@@ -89,19 +107,29 @@ def test_any_draw_equals_the_one_off_chain_to_the_byte(
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: f"{vector['tickets']} tickets")
+def test_the_seeds_of_the_worked_examples_follow_from_their_facts(vector: dict) -> None:
+    names = ("chain_hash", "randomness", "manifest_hash", "commitment")
+    facts = {name: bytes.fromhex(vector[name]) for name in names}
+    assert seed_of(**facts, round=vector["round"], tickets=vector["tickets"]).hex() == vector["seed"]
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: f"{vector['tickets']} tickets")
 def test_the_picks_of_the_worked_examples_follow_from_their_seeds(chain: Chain, contract: str, vector: dict) -> None:
     # Their randomness belongs to no signature, so that no call leads to these seeds: they are put into the storage.
-    manifest_hash = bytes.fromhex(vector["manifest_hash"])
+    manifest_hash, raffle = bytes.fromhex(vector["manifest_hash"]), new_raffle()
     wanted = min(vector["wanted"], vector["tickets"])
-    store(contract, SEEDS_SLOT, manifest_hash, bytes.fromhex(vector["seed"]))
-    store(contract, PACKED_SLOT, manifest_hash, (vector["tickets"] | wanted << 232).to_bytes(32))
+    store(contract, "raffles", manifest_hash, bytes(16) + raffle)
+    store(contract, "sealed", manifest_hash, bytes.fromhex(vector["seed"]))
+    packed = vector["tickets"] | wanted << 240 | DrawStatus.SETTLED << 248
+    store(contract, "packed", raffle + bytes(16), packed.to_bytes(32))
     state = chain.draw_state(contract, manifest_hash)
     assert (state.status, state.tickets, state.wanted) == (DrawStatus.SETTLED, vector["tickets"], wanted)
     assert chain.settled_picks(contract, manifest_hash) == vector["picks"]
 
 
-def store(contract: str, slot: int, key: bytes, value: bytes) -> None:
-    place = Web3.keccak(slot.to_bytes(32) + key).hex().removeprefix("0x")
+def store(contract: str, name: str, key: bytes, value: bytes) -> None:
+    """Puts a value into one of the contract's maps."""
+    place = Web3.keccak(STORAGE[name]["slot"].to_bytes(32) + key).hex().removeprefix("0x")
     rpc("anvil_setStorageAt", contract, "0x" + place, "0x" + value.hex())
 
 
@@ -112,13 +140,13 @@ def test_anyone_may_settle(chain: Chain, contract: str, dev: DevBeacon) -> None:
 
 
 def test_draws_of_a_round_are_settled_in_one_call_by_anyone(chain: Chain, contract: str, dev: DevBeacon) -> None:
-    terms = [(1000, 3), (1, 1), (MOST_TICKETS, 100), (7, 7)]
+    terms = [(1000, 3), (1, 1), (MAX_TICKETS, 100), (7, 7)]
     together = commit_together(chain, contract, *terms)
     round_number = chain.draw_state(contract, together[0]).round
     settle_many(funded_chain(), contract, together, dev.sign(round_number))
     for manifest_hash in together:
         state, emitted = chain.draw_state(contract, manifest_hash), settlement(contract, manifest_hash)
-        assert emitted == expected(dev, manifest_hash, state)
+        assert emitted == expected(contract, dev, manifest_hash, state)
         assert (state.status, state.seed) == (DrawStatus.SETTLED, emitted["seed"])
 
 
@@ -140,7 +168,7 @@ def test_who_settles_one_of_several_draws_first_does_not_stop_the_others(
     settle_many(chain, contract, together, signature)
     for manifest_hash in together:  # one event each: what was settled is not settled again
         state = chain.draw_state(contract, manifest_hash)
-        assert settlement(contract, manifest_hash) == expected(dev, manifest_hash, state)
+        assert settlement(contract, manifest_hash) == expected(contract, dev, manifest_hash, state)
     again = reverts(contract, "settle_many", together, encode_signature(signature))
     assert "nothing to settle" in again
 

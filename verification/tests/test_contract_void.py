@@ -6,8 +6,8 @@ import pytest
 
 from verification.chain import Chain
 from verification.chain_types import DrawStatus
-from verification.contract import VOID_AFTER, artefact
-from verification.contract.encoding import encode_public_key, encode_signature
+from verification.contract import VOID_AFTER
+from verification.contract.encoding import encode_signature
 
 from .on_chain import (
     DevBeacon,
@@ -19,12 +19,11 @@ from .on_chain import (
     funded_chain,
     mine_at,
     new_hash,
-    node,
     overdue,
-    raw_call,
     reverts,
     settle,
     settle_many,
+    terms_of,
     transact,
 )
 
@@ -106,12 +105,12 @@ def test_a_void_draw_takes_no_further_step(chain: Chain, contract: str, dev: Dev
     manifest_hash = declared(chain, contract, dev)
     transact(chain, contract, "void", manifest_hash)
     signature = encode_signature(dev.sign(chain.draw_state(contract, manifest_hash).round))
-    sequence = raw_call(contract, "next_sequence")
+    again = terms_of(contract, manifest_hash=manifest_hash)
     assert "void" in reverts(contract, "settle", manifest_hash, signature)
     assert "nothing to settle" in reverts(contract, "settle_many", [manifest_hash], signature)
     assert "void" in reverts(contract, "void", manifest_hash)
     assert "void" in reverts(contract, "declare_void", manifest_hash, sender=chain.operator)
-    assert "already announced" in reverts(contract, "announce", manifest_hash, sequence, 30, sender=chain.operator)
+    assert "already announced" in reverts(contract, "announce", *again, sender=chain.operator)
     assert "already committed" in reverts(contract, "commit", manifest_hash, new_hash(), 5, 1, sender=chain.operator)
     assert "not settled" in reverts(contract, "picks", manifest_hash)
     assert chain.draw_state(contract, manifest_hash).seed == bytes(32)
@@ -128,12 +127,3 @@ def test_a_void_draw_in_the_list_does_not_stop_the_others(chain: Chain, contract
     transact(funded_chain(), contract, "void", together[0])
     settle_many(chain, contract, together, dev.sign(round_number))
     assert [chain.draw_state(contract, each).status for each in together] == [DrawStatus.VOID, DrawStatus.SETTLED]
-
-
-def test_the_delay_of_a_void_is_at_least_a_period(chain: Chain, dev: DevBeacon) -> None:
-    factory = node().eth.contract(abi=artefact()["abi"], bytecode=artefact()["bytecode"])
-    facts = (encode_public_key(dev.beacon.public_key), dev.beacon.genesis_time, dev.beacon.period, bytes(32))
-    known = (1, encode_signature(dev.sign(1)), 1)
-    with pytest.raises(Exception, match="void delay below a period"):
-        factory.constructor(*facts, *known, dev.beacon.period - 1).estimate_gas({"from": chain.operator})
-    assert factory.constructor(*facts, *known, dev.beacon.period).estimate_gas({"from": chain.operator}) > 0

@@ -48,7 +48,9 @@ def test_a_draw_goes_from_its_promise_to_its_picks(selling, people, client):
     raffle.refresh_from_db()
     assert raffle.drawn_at > raffle.frozen_at > raffle.closed_at
     draw_steps = AuditEntry.objects.filter(subject_type="draw").order_by("id").values_list("action", flat=True)
-    assert list(draw_steps) == [f"draw.{step}" for step in ("promised", "announced", "frozen", "committed", "drawn")]
+    assert list(draw_steps) == [
+        f"draw.{step}" for step in ("promised", "announced", "frozen", "published", "committed", "drawn")
+    ]
 
 
 def test_until_the_round_appears_the_draw_waits_for_it(selling, alice, settings):

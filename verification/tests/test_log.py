@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from verification import log
 from verification.log import BLOCK, EMPTY_ROOT, Leaf, ProofError, check_inclusion
 
-VECTORS = json.loads((Path(__file__).parent / "data" / "draw-vectors-v2.json").read_text())["vectors"]
+VECTORS = json.loads((Path(__file__).parent / "data" / "draw-vectors.json").read_text())["vectors"]
 
 
 def leaves_of(vector):

@@ -30,11 +30,11 @@ from dev.bench.product.django_ready import ready
 ready()
 from verification.services import log
 place = log._place_batch
-def stops(kept):
-    count = place(kept)
+def stops(kept, after):
+    count, last = place(kept, after)
     print(count, flush=True)
     sys.stdin.read()
-    return count
+    return count, last
 log._place_batch = stops
 log.sequence(UUID(sys.argv[1]))
 """
@@ -100,7 +100,7 @@ def test_without_the_lock_two_sequencers_would_give_one_place_twice(people, on_s
     seated(second, raffle)
     stale = Log(raffle_id=raffle.pk, size=0)
     Log.objects.create(raffle_id=raffle.pk)
-    assert service._place_batch(Log.objects.get()) == 2
+    assert service._place_batch(Log.objects.get())[0] == 2
     seated(third, raffle)
     with pytest.raises(Exception, match="log_place_once"):
         service._place_batch(stale)

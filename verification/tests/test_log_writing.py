@@ -19,6 +19,8 @@ from verification.services.log import sequence, sign_head
 
 from .held import held
 
+pytestmark = pytest.mark.usefixtures("after_claims")
+
 
 def leaves(raffle):
     return [each.leaf for each in LogLeaf.objects.filter(raffle=raffle.pk).order_by("id")]

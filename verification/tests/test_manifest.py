@@ -9,12 +9,15 @@ import pytest
 import rfc8785
 
 from verification.beacon import QUICKNET
-from verification.manifest import ManifestError, build, canonical, manifest_hash, parse
+from verification.manifest import Anchor, FreeRoute, ManifestError, Prize, build, canonical, manifest_hash, parse
+
+pytestmark = pytest.mark.usefixtures("least_delays")
 
 TERMS = {
+    "operator": "LuxeWin Ltd",
     "raffle": UUID("0199a0c4-7e1d-7c3a-9d8e-5b1f0c2a7e44"),
     "title": "Datejust 41 „Wimbledon“",
-    "prizes": ["Watch", "Strap"],
+    "prizes": [Prize("Watch", 950_000, 900_000), Prize("Strap")],
     "alternates": 3,
     "ticket_price": 2500,
     "currency": "eur",
@@ -23,10 +26,19 @@ TERMS = {
     "min_tickets": 100,
     "opens_at": datetime(2026, 12, 1, 10, tzinfo=UTC),
     "closes_at": datetime(2026, 12, 24, 18, 30, tzinfo=timezone(timedelta(hours=1))),
-    "delay_seconds": 60,
+    "conditions": "Adults only.",
+    "free_route": FreeRoute("Write to us.", datetime(2026, 12, 20, tzinfo=UTC)),
+    "claim_seconds": 1_209_600,
+    "delay_seconds": 900,
+    "commit_within_seconds": 604_800,
+    "void_after_seconds": 604_800,
     "beacon": QUICKNET.as_manifest(),
+    "anchor": Anchor(1, "0x" + "ab" * 20),
+    "receipt_key": "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
     "sequence": 7,
 }
+
+PRIZE = {"position": 1, "name": "Watch", "value": None, "cash_alternative": None}
 
 
 def faults_of(text: str | bytes) -> list[str]:
@@ -47,8 +59,13 @@ def test_a_built_manifest_is_parsed_to_itself() -> None:
 def test_a_manifest_has_the_protocol_s_fields_and_no_others() -> None:
     manifest = build(**TERMS)
     assert set(manifest) == {*TERMS, "protocol"}
-    assert manifest["protocol"] == "luxewin/draw/v1"
-    assert manifest["prizes"] == [{"position": 1, "name": "Watch"}, {"position": 2, "name": "Strap"}]
+    assert manifest["protocol"] == "luxewin/draw/v2"
+    assert manifest["prizes"] == [
+        {"position": 1, "name": "Watch", "value": 950_000, "cash_alternative": 900_000},
+        {"position": 2, "name": "Strap", "value": None, "cash_alternative": None},
+    ]
+    assert manifest["free_route"] == {"instructions": "Write to us.", "until": "2026-12-20T00:00:00Z"}
+    assert manifest["anchor"] == {"chain_id": 1, "contract": "0x" + "ab" * 20}
 
 
 def test_times_are_written_in_utc_with_z() -> None:
@@ -58,7 +75,9 @@ def test_times_are_written_in_utc_with_z() -> None:
 
 def test_the_canonical_form_is_sorted_compact_and_utf_8() -> None:
     text = canonical(build(**TERMS))
-    assert text.startswith(b'{"alternates":3,"beacon":{"chain_hash":"52db9ba7')
+    # A hash of this very manifest, computed once: whoever changes a name, an order or a form sees it here.
+    assert manifest_hash(text).hex() == "c0cfb30647ecaf329223dff8ace69f401f7420313f3354ddd78a802023ee2b02"
+    assert text.startswith(b'{"alternates":3,"anchor":{"chain_id":1,"contract":"0xabab')
     assert "„Wimbledon“".encode() in text
     assert manifest_hash(text) == sha256(text).digest()
 
@@ -66,6 +85,11 @@ def test_the_canonical_form_is_sorted_compact_and_utf_8() -> None:
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ManifestError, match="no time zone"):
         build(**{**TERMS, "opens_at": datetime(2026, 12, 1)})  # noqa: DTZ001 (what is tested)
+
+
+def test_a_time_with_a_fraction_of_a_second_is_refused() -> None:
+    with pytest.raises(ManifestError, match="no whole second"):
+        build(**{**TERMS, "opens_at": datetime(2026, 12, 1, microsecond=1, tzinfo=UTC)})
 
 
 @pytest.mark.parametrize(
@@ -76,11 +100,35 @@ def test_a_time_without_a_zone_is_refused() -> None:
         ({"alternates": -1}, "alternates is not an integer of at least 0"),
         ({"ticket_price": 2**53}, "ticket_price is not an integer of at least 0"),
         ({"capacity": True}, "capacity is not an integer of at least 1"),
-        ({"currency": "euro"}, "currency is not an ISO 4217 code"),
+        ({"currency": "euro"}, "currency is not an ISO 4217 code in lower case"),
         ({"sequence": 0}, "sequence is not an integer of at least 1"),
         ({"min_tickets": 1001}, "min_tickets is more than capacity"),
-        ({"closes_at": TERMS["opens_at"]}, "closes_at is not after opens_at"),
-        ({"delay_seconds": 2}, "delay_seconds is less than the beacon's period"),
+        ({"max_per_person": 1001}, "max_per_person is more than capacity"),
+        (
+            {"prizes": [Prize("Pen")] * 3, "capacity": 2, "max_per_person": 2, "min_tickets": 2},
+            "prizes are 3, more than capacity",
+        ),
+        ({"alternates": 99}, "alternates and prizes together are more than 100, which is all that one draw can pick"),
+        (
+            {"free_route": FreeRoute("x", datetime(2026, 12, 1, 10, tzinfo=UTC))},
+            "free_route.until is not after opens_at",
+        ),
+        ({"free_route": FreeRoute("x", datetime(2026, 12, 25, tzinfo=UTC))}, "free_route.until is after closes_at"),
+        ({"free_route": FreeRoute(" ", datetime(2026, 12, 20, tzinfo=UTC))}, "free_route.instructions is not a text"),
+        ({"claim_seconds": 86_399}, "claim_seconds is not an integer from 86400 to 31536000"),
+        ({"commit_within_seconds": 31_536_001}, "commit_within_seconds is not an integer from 1 to 31536000"),
+        ({"delay_seconds": 599}, "delay_seconds is less than 600"),
+        ({"void_after_seconds": 604_799}, "void_after_seconds is less than 604800"),
+        ({"anchor": None, "delay_seconds": 599}, "delay_seconds is less than 600"),
+        ({"anchor": Anchor(1, "0xab")}, "anchor.contract is not an address in lower-case hex after 0x"),
+        ({"receipt_key": "ab"}, "receipt_key is not 32 bytes in lower-case hex"),
+        ({"operator": ""}, "operator is not a text"),
+        ({"prizes": [Prize("Watch", -1)]}, "prizes.1.value is not an integer of at least 0 or null"),
+        ({"closes_at": TERMS["opens_at"], "free_route": None}, "closes_at is not after opens_at"),
+        (
+            {"anchor": Anchor(31337, "0x" + "ab" * 20), "delay_seconds": 2},
+            "delay_seconds is less than the beacon's period",
+        ),
         ({"beacon": {**TERMS["beacon"], "public_key": "ab"}}, "beacon.public_key is not 96 bytes in lower-case hex"),
     ],
     ids=lambda value: str(value)[:40],
@@ -94,17 +142,22 @@ def test_terms_that_contradict_the_protocol_build_no_manifest(change: dict, faul
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"protocol": "luxewin/draw/v2"}, 'protocol is not "luxewin/draw/v1"'),
+        ({"protocol": "luxewin/draw/v1"}, 'protocol is not "luxewin/draw/v2"'),
         ({"raffle": "0199A0C4-7E1D-7C3A-9D8E-5B1F0C2A7E44"}, "raffle is not a UUID in lower case"),
         ({"note": "more"}, "note is not known"),
         ({"capacity": 10.5}, "capacity is not an integer of at least 1"),
         ({"capacity": "10"}, "capacity is not an integer of at least 1"),
-        ({"opens_at": "2026-12-01T10:00:00+00:00"}, "opens_at is not an RFC 3339 time in UTC, ending in Z"),
-        ({"opens_at": "2026-13-01T10:00:00Z"}, "opens_at is not an RFC 3339 time in UTC, ending in Z"),
+        ({"opens_at": "2026-12-01T10:00:00+00:00"}, "opens_at is not a UTC time of whole seconds, ending in Z"),
+        ({"opens_at": "2026-13-01T10:00:00Z"}, "opens_at is not a UTC time of whole seconds, ending in Z"),
         ({"beacon": None}, "beacon is not an object"),
         ({"prizes": ["Watch"]}, "prizes.1 is not an object"),
-        ({"prizes": [{"position": 2, "name": "Watch"}]}, "prizes.1.position is 2"),
-        ({"prizes": [{"position": 1}]}, "prizes.1.name is missing"),
+        ({"opens_at": "2026-12-01T10:00:00.5Z"}, "opens_at is not a UTC time of whole seconds, ending in Z"),
+        ({"opens_at": "2026-12-01T24:00:00Z"}, "opens_at is not a UTC time of whole seconds, ending in Z"),
+        ({"opens_at": "1969-12-01T10:00:00Z"}, "opens_at is not a UTC time of whole seconds, ending in Z"),
+        ({"currency": "EUR"}, "currency is not an ISO 4217 code in lower case"),
+        ({"anchor": {"chain_id": 1}}, "anchor.contract is missing"),
+        ({"prizes": [PRIZE | {"position": 2}]}, "prizes.1.position is 2"),
+        ({"prizes": [{name: PRIZE[name] for name in PRIZE if name != "name"}]}, "prizes.1.name is missing"),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -16,18 +16,25 @@ from verification.merkle import RECORD, EntriesError, Entry, Index, PathError, S
 VECTORS = json.loads((Path(__file__).parent / "data" / "draw-vectors.json").read_text())["vectors"]
 
 
+def holder_of(number: int) -> bytes:
+    return sha256(number.to_bytes(32)).digest()
+
+
 @st.composite
 def entries_of_a_draw(draw: st.DrawFn) -> list[Entry]:
     sizes = draw(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 400)), min_size=1, max_size=70))
     entries, ticket = [], 1
     for number, (gap, count) in enumerate(sizes, start=1):
-        entries.append(Entry(UUID(int=number), ticket + gap, count))
+        entries.append(Entry(UUID(int=number), ticket + gap, count, holder_of(number)))
         ticket += gap + count
     return entries
 
 
 def entries_of(vector: dict) -> list[Entry]:
-    return [Entry(UUID(entry_id), first_ticket, count) for entry_id, first_ticket, count in vector["entries"]]
+    return [
+        Entry(UUID(entry_id), first_ticket, count, bytes.fromhex(holder))
+        for entry_id, first_ticket, count, holder in vector["entries"]
+    ]
 
 
 def tree_of(entries: Iterable[Entry]) -> Tree:
@@ -37,8 +44,8 @@ def tree_of(entries: Iterable[Entry]) -> Tree:
 def by_the_definition(entries: list[Entry]) -> tuple[int, bytes]:
     """Sum and hash as RFC 9162 defines the shape: left, the largest power of two smaller than the whole."""
     if len(entries) == 1:
-        entry_id, first_ticket, count = entries[0]
-        return count, sha256(b"\x00" + entry_id.bytes + first_ticket.to_bytes(8) + count.to_bytes(8)).digest()
+        entry_id, first_ticket, count, holder = entries[0]
+        return count, sha256(b"\x00" + entry_id.bytes + first_ticket.to_bytes(8) + count.to_bytes(8) + holder).digest()
     left_size = 1 << (len(entries) - 1).bit_length() - 1
     left_sum, left = by_the_definition(entries[:left_size])
     right_sum, right = by_the_definition(entries[left_size:])
@@ -65,7 +72,7 @@ def test_the_shape_is_that_of_the_recursive_definition(entries: list[Entry]) -> 
 
 
 def test_the_shape_holds_for_every_size_up_to_a_hundred_and_thirty() -> None:
-    entries = [Entry(UUID(int=number), number, 1) for number in range(1, 131)]
+    entries = [Entry(UUID(int=number), number, 1, holder_of(number)) for number in range(1, 131)]
     for size in range(1, 131):
         assert tree_of(entries[:size]).root == by_the_definition(entries[:size])[1]
 
@@ -96,6 +103,8 @@ def test_a_path_with_any_change_proves_nothing(entries: list[Entry], data: st.Da
         (entry._replace(first_ticket=entry.first_ticket + 1), path, tree.root, tree.tickets),
         (entry._replace(count=entry.count + 1), path, tree.root, tree.tickets + 1),
         (entry._replace(entry_id=UUID(int=2**128 - 1)), path, tree.root, tree.tickets),
+        (entry._replace(holder=bytes(32)), path, tree.root, tree.tickets),
+        (entry._replace(holder=entry.holder[:31]), path, tree.root, tree.tickets),
         (entry, path, sha256(tree.root).digest(), tree.tickets),
         (entry, path, tree.root, tree.tickets + 1),
         (entry, [*path, Step("right", 1, bytes(32))], tree.root, tree.tickets + 1),
@@ -155,7 +164,7 @@ def test_the_index_finds_the_block_of_every_ticket_and_of_every_index(entries: l
 
 @pytest.mark.parametrize("size", [255, 256, 257, 511, 512, 513, 1000])
 def test_the_index_holds_for_every_entry_around_whole_blocks(size: int) -> None:
-    entries = [Entry(UUID(int=number), 3 * number, 1 + number % 3) for number in range(1, size + 1)]
+    entries = [Entry(UUID(int=number), 3 * number, 1 + number % 3, holder_of(number)) for number in range(1, size + 1)]
     tree = tree_of(entries)
     index = Index(tree.index(256).first_tickets, tree.index(256).nodes)
     before = 0
@@ -199,7 +208,7 @@ def test_the_digest_tells_any_change_and_how_they_come_does_not_matter(
 
 
 def test_no_entry_begins_where_none_does() -> None:
-    tree = tree_of([Entry(UUID(int=1), 5, 2), Entry(UUID(int=2), 9, 1)])
+    tree = tree_of([Entry(UUID(int=1), 5, 2, holder_of(1)), Entry(UUID(int=2), 9, 1, holder_of(2))])
     assert [tree.beginning_at(ticket) for ticket in (5, 9)] == [0, 1]
     for ticket in (0, 4, 6, 8, 10):
         with pytest.raises(LookupError):
@@ -211,21 +220,21 @@ def test_no_entry_begins_where_none_does() -> None:
     [
         Step("right", 0, bytes(32)),
         Step("right", -1, bytes(32)),
-        Step("right", 2**64 - 1, bytes(32)),
+        Step("right", 2**53 - 1, bytes(32)),
         Step("right", 1, bytes(31)),
         Step("above", 1, bytes(32)),
     ],
-    ids=["no sum", "negative sum", "sum beyond 64 bits", "short hash", "unknown side"],
+    ids=["no sum", "negative sum", "sum beyond 2^53", "short hash", "unknown side"],
 )
 def test_a_malformed_step_is_refused(step: Step) -> None:
     with pytest.raises(PathError, match="step 1"):
-        check_path(Entry(UUID(int=1), 1, 1), [step], bytes(32), 2)
+        check_path(Entry(UUID(int=1), 1, 1, holder_of(1)), [step], bytes(32), 2)
 
 
-@pytest.mark.parametrize("entry", [(0, 1), (1, 0), (2**64 - 1, 2), (-1, 1)], ids=str)
+@pytest.mark.parametrize("entry", [(0, 1), (1, 0), (2**53 - 1, 2), (-1, 1)], ids=str)
 def test_an_entry_with_impossible_numbers_is_refused_by_its_path(entry: tuple[int, int]) -> None:
     with pytest.raises(PathError, match="impossible"):
-        check_path(Entry(UUID(int=1), *entry), [], bytes(32), 1)
+        check_path(Entry(UUID(int=1), *entry, holder_of(1)), [], bytes(32), 1)
 
 
 @pytest.mark.parametrize(
@@ -237,30 +246,33 @@ def test_an_entry_with_impossible_numbers_is_refused_by_its_path(entry: tuple[in
         ([(1, 1, 5), (2, 5, 1)], 3, "begins at ticket 5, but the line above ends at 5"),
         ([(1, 9, 1), (2, 1, 1)], 3, "begins at ticket 1"),
         ([(1, 1, 1), (2, 2, 1), (1, 3, 1)], 4, "already above"),
-        ([(1, 1, 1), (2, 2**64 - 1, 2)], 3, "64 bits"),
+        ([(1, 1, 1), (2, 2**53 - 1, 2)], 3, r"2\^53"),
     ],
     ids=["empty", "no ticket", "ticket 0", "overlap", "unordered", "same id twice", "too large"],
 )
 def test_faulty_entries_are_refused_with_their_line(entries: list[tuple[int, int, int]], line: int, fault: str) -> None:
     with pytest.raises(EntriesError, match=fault) as caught:
-        tree_of(Entry(UUID(int=number), first_ticket, count) for number, first_ticket, count in entries)
+        tree_of(
+            Entry(UUID(int=number), first_ticket, count, holder_of(place))
+            for place, (number, first_ticket, count) in enumerate(entries)
+        )
     assert caught.value.line == line
 
 
 def test_what_is_not_in_the_tree_is_not_found() -> None:
-    tree = tree_of([Entry(UUID(int=1), 1, 5)])
+    tree = tree_of([Entry(UUID(int=1), 1, 5, holder_of(1))])
     for call, argument in ((tree.locate, 5), (tree.locate, -1), (tree.path, 1), (tree.path, -1), (tree.entry, 1)):
         with pytest.raises(IndexError):
             call(argument)
 
 
 def test_the_largest_tickets_fit() -> None:
-    entries = [Entry(UUID(int=1), 1, 2**64 - 2), Entry(UUID(int=2), 2**64 - 1, 1)]
+    entries = [Entry(UUID(int=1), 1, 2**53 - 2, holder_of(1)), Entry(UUID(int=2), 2**53 - 1, 1, holder_of(2))]
     tree = tree_of(entries)
-    assert tree.tickets == 2**64 - 1
+    assert tree.tickets == 2**53 - 1
     assert [check_path(entry, tree.path(place), tree.root, tree.tickets) for place, entry in enumerate(entries)] == [
         0,
-        2**64 - 2,
+        2**53 - 2,
     ]
 
 
@@ -268,3 +280,10 @@ def test_the_entries_of_a_tree_do_not_overlap() -> None:
     tree = tree_of(entries_of(VECTORS[-1]))
     entries = [tree.entry(position) for position in range(tree.count)]
     assert all(left.first_ticket + left.count <= right.first_ticket for left, right in pairwise(entries))
+
+
+def test_a_holder_that_stands_twice_is_refused_with_its_line() -> None:
+    first = Entry(UUID(int=1), 1, 1, holder_of(1))
+    with pytest.raises(EntriesError, match="line 3: the holder") as caught:
+        tree_of([first, Entry(UUID(int=2), 2, 1, first.holder)])
+    assert caught.value.line == 3

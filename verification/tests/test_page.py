@@ -23,7 +23,7 @@ from verification.manifest import canonical
 from verification.models import Draw, Forfeit
 from verification.services import draw_steps, forfeit_pick
 from verification.timeline import Timeline, in_words
-from verification.verifier import BUNDLE_BYTES_MAX
+from verification.verifier import JSON_BYTES_MAX
 
 from .drawing import advance_to, closed, committed, crowd
 
@@ -67,7 +67,28 @@ def test_the_promise_is_shown_with_its_exact_bytes(client, selling):
 
 def test_the_promise_says_when_a_draw_without_a_round_becomes_void(client, selling, settings):
     settings.DRAW_VOID_SECONDS = 7200
-    assert shown(client, selling()).count("7,200 seconds") == 2
+    assert shown(client, selling()).count("2 hours") == 2
+
+
+def test_every_promise_is_shown_in_words(client, selling):
+    until = timezone.now().replace(microsecond=0) + timedelta(hours=1)
+    raffle = selling(
+        claim_seconds=10 * 86_400,
+        commit_within_seconds=3 * 86_400,
+        conditions="Over 18s.\nNo <staff>.",
+        free_route={"instructions": "A postcard to <us>.", "until": until},
+        prizes=[{"name": "A watch", "cash_alternative": 1_234_500}, {"name": "A strap"}],
+    )
+    page = shown(client, raffle)
+    for text in (
+        "A watch (or 12,345.00 GBP in cash)</li>",
+        "A strap</li>",
+        "within 3 days of the end of the sale",
+        "Time to claim a prize</dt><dd>10 days",
+        "Over 18s.<br>No &lt;staff&gt;.",
+        f'A postcard to &lt;us&gt;. (until <time datetime="{until:%Y-%m-%dT%H:%M:%SZ}">',
+    ):
+        assert text in page
 
 
 def test_each_state_says_what_it_waits_for(client, selling, alice):
@@ -80,9 +101,13 @@ def test_each_state_says_what_it_waits_for(client, selling, alice):
     assert "The last payments are being settled" in shown(client, raffle)
     draw_steps.freeze(Draw.objects.select_related("raffle").get(pk=raffle.pk))
     page = shown(client, raffle)
-    assert "Their fingerprint is about to be published" in page
-    assert "entries.csv" in page
-    assert "bundle.json</a>" not in page
+    assert "Entries and log are about to be published" in page
+    assert "entries.csv</a>" not in page
+    draw_steps.publish(Draw.objects.select_related("raffle").get(pk=raffle.pk))
+    page = shown(client, raffle)
+    assert "Their fingerprint is about to be committed" in page
+    assert "entries.csv</a>" in page
+    assert "bundle.json</a>" in page  # public before the commitment is sent
     draw_steps.commit(Draw.objects.select_related("raffle", "contract").get(pk=raffle.pk))
     page = shown(client, raffle)
     assert "nobody can know it before" in page
@@ -120,7 +145,7 @@ def test_a_due_round_is_awaited_until_the_draw_becomes_void(client, selling, ali
     draw.state, draw.void_reason, draw.raffle.cancelled_at = State.VOID, "drand stopped.", now
     assert Timeline(draw, {}, now).waits_for.endswith("The reason: drand stopped.")
     names = [moment.name for moment in Timeline(draw, {}, now).moments()]
-    assert names == ["Promised", "Sale closed", "Entries fixed", "Committed", "Declared void", "Void"]
+    assert names == ["Promised", "Sale closed", "Entries fixed", "Committed", "Declared void", "Cancelled"]
 
 
 def test_a_void_draw_says_why(client, selling):
@@ -128,6 +153,8 @@ def test_a_void_draw_says_why(client, selling):
     advance_to(raffle, State.ANNOUNCED)
     cancel_raffle(raffle.pk, reason="The watch was stolen.")
     page = shown(client, raffle)
+    assert '<strong class="state">Cancelled</strong>' in page
+    assert "This raffle was cancelled on" in page
     assert "everyone who paid is refunded. The reason: The watch was stolen." in page
     assert "still to come" not in page
 
@@ -224,6 +251,8 @@ def test_nothing_runs_on_the_page_but_our_own_files(client, selling):
     policy = response["Content-Security-Policy"]
     assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
     assert "unsafe" not in policy
+    assert "connect-src 'self' https: http://127.0.0.1:* http://localhost:*" in policy  # nodes of the visitor's choice
+    assert "connect-src 'self';" in client.get("/verify")["Content-Security-Policy"]
     page = response.content.decode()
     assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=", page)
     assert all(link.startswith("/static/") for link in re.findall(r'(?:src|stylesheet" href)="([^"]+)"', page))
@@ -245,8 +274,10 @@ def test_modules_find_each_other_where_static_files_are_collected(settings, tmp_
 
 
 def test_the_page_reads_as_much_of_a_bundle_as_the_verifier():
-    (size,) = re.findall(r"^const BUNDLE_BYTES_MAX = ([\d *]+);$", (MODULES / "checks.js").read_text(), re.MULTILINE)
-    assert math.prod(int(factor) for factor in size.split("*")) == BUNDLE_BYTES_MAX
+    (size,) = re.findall(
+        r"^export const BUNDLE_BYTES_MAX = ([\d *]+);$", (MODULES / "bundle.js").read_text(), re.MULTILINE
+    )
+    assert math.prod(int(factor) for factor in size.split("*")) == JSON_BYTES_MAX
 
 
 def test_the_start_page_leads_to_the_draws(client):

@@ -75,8 +75,8 @@ def test_a_path_costs_five_queries_however_many_entries_there_are(
         client, purchase = api(alice), Purchase.objects.filter(raffle=raffle).latest("first_ticket")
         with django_assert_num_queries(5):  # the session, the draw, the purchase, the index, the block
             proof = client.get(f"{URL}/{raffle.pk}/entries/{purchase.pk}").json()
-        entry = Entry(UUID(proof["entry_id"]), proof["first_ticket"], proof["count"])
-        assert entry == (purchase.entry_id, purchase.first_ticket, 2)
+        entry = Entry(UUID(proof["entry_id"]), proof["first_ticket"], proof["count"], bytes.fromhex(proof["holder"]))
+        assert entry[:3] == (purchase.entry_id, purchase.first_ticket, 2)
         root = bytes.fromhex(draw.root)
         assert check_path(entry, as_steps(proof["path"]), root, draw.tickets) == proof["tickets_before"] == 2 * size - 2
 
@@ -115,7 +115,9 @@ def test_a_tampered_index_gives_no_path_and_is_told(selling, alice, api, small_b
         answer = api(alice).get(f"{URL}/{raffle.pk}/entries/{purchase.pk}")
         if answer.status_code == 200:
             proof = answer.json()
-            entry = Entry(UUID(proof["entry_id"]), proof["first_ticket"], proof["count"])
+            entry = Entry(
+                UUID(proof["entry_id"]), proof["first_ticket"], proof["count"], bytes.fromhex(proof["holder"])
+            )
             check_path(entry, as_steps(proof["path"]), bytes.fromhex(draw.root), draw.tickets)
         else:
             assert (answer.status_code, answer.json()["code"]) == (503, "proof_unavailable")
@@ -180,9 +182,9 @@ def test_batches_of_any_size_give_the_same_entries(selling, alice, client, monke
     monkeypatch.setattr(entries, "BATCH", batch)
     assert len(paid) == 10
     assert b"".join(entries.records(raffle.pk)) == b"".join(Entry(*row).record for row in paid)
-    first = "".join(f"{entry_id},{first},{count}\n" for entry_id, first, count in paid)
+    first = "".join(f"{entry_id},{first},{count},{holder.hex()}\n" for entry_id, first, count, holder in paid)
     pieces = list(entries.lines(raffle.pk))
-    assert "".join(pieces) == "entry_id,first_ticket,count\n" + first
+    assert "".join(pieces) == "entry_id,first_ticket,count,holder\n" + first
     assert len(pieces) == 1 + -(-10 // batch)
     some = range(paid[3][1], paid[7][1])
     assert b"".join(entries.records(raffle.pk, some)) == b"".join(Entry(*row).record for row in paid[3:7])

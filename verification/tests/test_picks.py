@@ -1,4 +1,4 @@
-"""The seed and the picks: equal to the published vectors, different indices, every one below the tickets."""
+"""Commitment, seed and picks: equal to the published vectors; indices are different, and below the tickets."""
 
 import json
 from hashlib import sha256
@@ -8,18 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verification.picks import pick_indices, seed
+from verification.picks import commitment, pick_indices, seed
 
 VECTORS = json.loads((Path(__file__).parent / "data" / "draw-vectors.json").read_text())["vectors"]
 
 
 def facts_of(vector: dict) -> dict:
-    hashes = {name: bytes.fromhex(vector[name]) for name in ("chain_hash", "randomness", "manifest_hash", "root")}
+    hashes = {name: bytes.fromhex(vector[name]) for name in ("chain_hash", "randomness", "manifest_hash", "commitment")}
     return {**hashes, "round": vector["round"], "tickets": vector["tickets"]}
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: f"{len(vector['entries'])} entries")
-def test_the_vectors_give_their_seed_and_picks(vector: dict) -> None:
+def test_the_vectors_give_their_commitment_seed_and_picks(vector: dict) -> None:
+    roots = {name: bytes.fromhex(vector[name]) for name in ("root", "log_root")}
+    committed = commitment(**roots, tickets=vector["tickets"], log_size=vector["log_size"])
+    assert committed.hex() == vector["commitment"]
     drawn = seed(**facts_of(vector))
     assert drawn.hex() == vector["seed"]
     assert pick_indices(drawn, vector["tickets"], vector["wanted"]) == vector["picks"]
@@ -32,7 +35,7 @@ def test_picks_are_different_and_below_the_tickets(drawn: bytes, tickets: int, w
     assert all(0 <= index < tickets for index in picks)
 
 
-@given(st.binary(min_size=32, max_size=32), st.integers(1, 2**64 - 1), st.integers(1, 20))
+@given(st.binary(min_size=32, max_size=32), st.integers(1, 2**53 - 1), st.integers(1, 20))
 def test_more_picks_begin_with_the_fewer(drawn: bytes, tickets: int, wanted: int) -> None:
     assert pick_indices(drawn, tickets, wanted + 1)[: min(tickets, wanted)] == pick_indices(drawn, tickets, wanted)
 
@@ -51,7 +54,14 @@ def test_every_fact_changes_the_seed() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"round": 0}, {"round": 2**64}, {"tickets": 0}, {"tickets": 2**64}, {"root": bytes(31)}, {"chain_hash": b""}],
+    [
+        {"round": 0},
+        {"round": 2**64},
+        {"tickets": 0},
+        {"tickets": 2**53},
+        {"commitment": bytes(31)},
+        {"chain_hash": b""},
+    ],
     ids=str,
 )
 def test_impossible_facts_have_no_seed(change: dict) -> None:
@@ -63,3 +73,14 @@ def test_impossible_facts_have_no_seed(change: dict) -> None:
 def test_impossible_picks_are_refused(arguments: tuple[bytes, int, int]) -> None:
     with pytest.raises(ValueError, match=r"seed|tickets"):
         pick_indices(*arguments)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"root": bytes(31)}, {"log_root": b""}, {"tickets": 0}, {"tickets": 2**53}, {"log_size": -1}, {"log_size": 2**53}],
+    ids=str,
+)
+def test_impossible_facts_have_no_commitment(change: dict) -> None:
+    facts = {"root": bytes(32), "tickets": 1, "log_root": bytes(32), "log_size": 1}
+    with pytest.raises(ValueError, match=r"tickets|log|not 32"):
+        commitment(**{**facts, **change})

@@ -15,7 +15,8 @@ from .drawing import put_in_state
 from .held import held
 
 State = Draw.State
-COMMITMENT = {"root": "ab" * 32, "tickets": 2, "entries": 2, "committed_at": 1_700_000_000, "round": 7}
+FILES = {"root": "ab" * 32, "tickets": 2, "entries": 2, "log_root": "ba" * 32, "log_size": 2, "commitment": "ac" * 32}
+COMMITMENT = FILES | {"committed_at": 1_700_000_000, "round": 7}
 DECISION = {"seed": "cd" * 32, "signature": "ef" * 48, "randomness": "12" * 32}
 
 
@@ -49,9 +50,22 @@ def another_raffle():
     return Raffle.objects.exclude(draw__sequence=1).get()
 
 
+TEXTS = ["root", "log_root", "commitment", *DECISION]
+
+
+def publishing(**changes):
+    in_state(State.FROZEN, **dict.fromkeys(COMMITMENT, None) | dict.fromkeys(TEXTS, ""))
+    set_draw(**FILES | changes)
+
+
 def committing(**changes):
-    in_state(State.FROZEN, **dict.fromkeys(COMMITMENT, None) | dict.fromkeys(["root", *DECISION], ""))
-    set_draw(**{"state": State.COMMITTED} | COMMITMENT | changes)
+    publishing()
+    set_draw(**{"state": State.COMMITTED, "committed_at": 1_700_000_000, "round": 7} | changes)
+
+
+def committing_at_once():
+    in_state(State.FROZEN, **dict.fromkeys(COMMITMENT, None) | dict.fromkeys(TEXTS, ""))
+    set_draw(**{"state": State.COMMITTED} | COMMITMENT)
 
 
 def drawing(**changes):
@@ -87,7 +101,8 @@ def truncate(table):
 
 
 FIXED, PICKS = "what a draw promised or decided is fixed", "picks are fixed"
-STEPS, ROOT, SEED = "takes one step after the other", "set by the step that commits", "set by the step that draws"
+STEPS, SEED = "takes one step after the other", "set by the step that draws"
+ROOT, TIME = "set at once, of frozen entries", "set by the step that commits what is public"
 BEGINS, COUNTED, KEPT = "a draw begins as a promise", "draws are counted one by one", "is never emptied"
 # One row for each column that never changes again.
 DRAW = {
@@ -100,13 +115,16 @@ DRAW = {
     "root": lambda: "11" * 32,
     "tickets": lambda: 3,
     "entries": lambda: 3,
+    "log_root": lambda: "11" * 32,
+    "log_size": lambda: 3,
+    "commitment": lambda: "11" * 32,
     "committed_at": lambda: 1,
     "round": lambda: 8,
     "seed": lambda: "11" * 32,
     "signature": lambda: "11" * 48,
     "randomness": lambda: "11" * 32,
 }
-MOVES = {"state", "claimed_until", "due_at", "trouble"}
+MOVES = {"state", "claimed_until", "due_at", "trouble", "contradiction"}
 VOIDS = {"void_after", "void_declared_at", "void_reason"}  # test_voiding_guards
 PICK = {
     "id": lambda: 4711,
@@ -140,9 +158,15 @@ RULES = {
     "announced, then drawn": (STEPS, lambda: (in_state(State.ANNOUNCED), set_draw(state=State.DRAWN))),
     "settled, then drawn": (STEPS, lambda: (in_state(State.SETTLED), set_draw(state=State.DRAWN))),
     "promised, then frozen": (STEPS, lambda: Draw.objects.filter(sequence=2).update(state=State.FROZEN)),
-    "committed without a root": (ROOT, lambda: committing(root="")),
-    "committed without a round": (ROOT, lambda: committing(round=None)),
-    "a root before its time": (ROOT, lambda: committing(state=State.FROZEN)),
+    "public without a root": (ROOT, lambda: publishing(root="")),
+    "public without a log": (ROOT, lambda: publishing(log_root="")),
+    "public without the size of the log": (ROOT, lambda: publishing(log_size=None)),
+    "public without a commitment": (ROOT, lambda: publishing(commitment="")),
+    "committed without being public": (ROOT, committing_at_once),
+    "committed without a round": (TIME, lambda: committing(round=None)),
+    "committed without a time": (TIME, lambda: committing(committed_at=None)),
+    "a time before the commitment": (TIME, lambda: committing(state=State.FROZEN)),
+    "another commitment than the public one": (FIXED, lambda: committing(commitment="11" * 32)),
     "a number of tickets before the root": (ROOT, lambda: Draw.objects.filter(sequence=2).update(tickets=2)),
     "drawn without a seed": (SEED, lambda: drawing(seed="")),
     "drawn without a signature": (SEED, lambda: drawing(signature="")),

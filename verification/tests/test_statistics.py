@@ -62,7 +62,12 @@ def seeds(name: str, draws: int, tickets: int) -> Iterator[bytes]:
     for number in range(1, draws + 1):
         randomness = sha256(f"{name}, round {number}".encode()).digest()
         yield seed(
-            chain_hash=fixed, round=number, randomness=randomness, manifest_hash=fixed, root=fixed, tickets=tickets
+            chain_hash=fixed,
+            round=number,
+            randomness=randomness,
+            manifest_hash=fixed,
+            commitment=fixed,
+            tickets=tickets,
         )
 
 
@@ -189,7 +194,7 @@ def test_a_draw_says_nothing_about_the_next() -> None:
 # Entries of different sizes, with the gaps that refunds leave
 
 SIZES = [1, 2, 1, 10, 3, 7, 1, 25, 5, 10]
-ENTRIES = [Entry(UUID(int=place + 1), 1 + 40 * place, size) for place, size in enumerate(SIZES)]
+ENTRIES = [Entry(UUID(int=place + 1), 1 + 40 * place, size, place.to_bytes(32)) for place, size in enumerate(SIZES)]
 TREE = Tree(entry.record for entry in ENTRIES)
 SHARES = {place: size / sum(SIZES) for place, size in enumerate(SIZES)}
 DRAWS = 40_000

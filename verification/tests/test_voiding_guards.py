@@ -35,7 +35,8 @@ def draw(on_sale, alice):
     seated(alice, raffle, 2)
     mark_frozen(raffle.pk)
     due = int((timezone.now() - timedelta(days=8)).timestamp())
-    facts = {"root": "ab" * 32, "tickets": 2, "entries": 1, "committed_at": due, "round": 1}
+    files = {"root": "ab" * 32, "tickets": 2, "entries": 1, "log_root": "ba" * 32, "log_size": 1}
+    facts = files | {"commitment": "ac" * 32, "committed_at": due, "round": 1}
     put_in_state(raffle, State.COMMITTED, **facts)
     tampered(
         "verification_draw",
@@ -98,7 +99,10 @@ def longer():
     tampered("verification_draw", "voids_are_declared", "UPDATE verification_draw SET void_after = 9 * 86400")
 
 
-EARLY, FIXED = "only a draw whose round is overdue", "the delay of a void and its declaration are fixed"
+EARLY, FIXED = (
+    "only an anchored draw without a commitment, or one whose round is overdue",
+    "the delay of a void and its declaration are fixed",
+)
 NOT_VOID, ENDS = "is void only some time after", "a frozen raffle is drawn, or cancelled with a void draw"
 ENTRIES = "the entries of a frozen raffle are fixed"
 SHORTCUTS = {

@@ -2,8 +2,8 @@
 
 `python -m dev.bench.product.held sell 1000000` makes a raffle with so many entries, sold out, and prints its id. `…
 again RAFFLE 3` holds its draw so many times after a warm-up, each time in a transaction that is taken back, in turn
-with the bare hashes that its tree takes; it prints the seconds of each side (waiting for the beacon's round is not
-counted), the processor's seconds of the product's, and the most memory that was resident. `… once RAFFLE` holds it for
+with the bare hashes that its tree takes; it prints the seconds of each side (asking the beacon is not in it), the
+processor's seconds of the product's, and the most memory that was resident. `… once RAFFLE` holds it for
 good. `… ask RAFFLE FOLDER` downloads the bundle and the entries file through the product's views, and asks for buyers'
 paths; it prints the rows a second, by how much the process grew meanwhile, and the milliseconds of a path. `… prove
 RAFFLE` proves leaves of its log, and prints the milliseconds of each and of bare hashes. Memory is in MB.
@@ -13,16 +13,18 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from dev.bench.product.django_ready import ready
-from dev.bench.product.drawn import sold_out
+from dev.bench.product.drawn import round_signature, sold_out
 
 PATHS = PROOFS = 50
+# How long the messages are that make a leaf and a node of the entries' tree, and of the log.
+TREE, LOG = (65, 81), (74, 65)
 
 
 def resident() -> float:
@@ -30,14 +32,13 @@ def resident() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
-def bare(entries: int) -> float:
-    """Return the seconds of the bare hashes, equal in number and length, of a tree over `entries` entries."""
-    leaf, node = bytes(33), bytes(81)
+def bare(entries: int, lengths: Sequence[int] = TREE) -> float:
+    """Return the seconds of the bare hashes of a tree over `entries` entries, or one for each entry and length."""
     started = time.perf_counter()
-    for _ in range(entries):
-        sha256(leaf).digest()
-    for _ in range(entries - 1):
-        sha256(node).digest()
+    for length in lengths:
+        data = bytes(length)
+        for _ in range(entries):
+            sha256(data).digest()
     return time.perf_counter() - started
 
 
@@ -51,10 +52,9 @@ def held(raffle_id: UUID) -> tuple[float, float]:
         draw = Draw.objects.select_related("raffle", "contract").get(pk=raffle_id)
         if draw.state != state or state == Draw.State.DRAWN:
             continue
-        if state == Draw.State.COMMITTED:
-            time.sleep(max(0.0, draw.due_at.timestamp() - time.time()) + 1)
+        signature = {"signature": round_signature(draw)} if state == Draw.State.COMMITTED else {}
         started, idle = time.perf_counter(), time.process_time()
-        step(draw)
+        step(draw, **signature)
         seconds += time.perf_counter() - started
         busy += time.process_time() - idle
     if Draw.objects.get(pk=raffle_id).state != Draw.State.DRAWN:
@@ -89,7 +89,7 @@ def again_and_again(raffle_id: UUID, rounds: int) -> dict[str, Any]:
 
 
 def asked(raffle_id: UUID, folder: Path) -> dict[str, float]:
-    """Ask for paths as a buyer, and download the two files."""
+    """Ask for paths as a buyer, and download the three files."""
     from django.test import Client
 
     from accounts.tokens import open_session
@@ -104,6 +104,8 @@ def asked(raffle_id: UUID, folder: Path) -> dict[str, float]:
     rate = Purchase.objects.filter(raffle=raffle_id).count() / (time.perf_counter() - started)
     grown = resident() - before
     (folder / "bundle.json").write_bytes(client.get(f"{here}/bundle").content)
+    with (folder / "log.csv").open("wb") as file:
+        file.writelines(client.get(f"{here}/log"))
     buyer = Purchase.objects.filter(raffle=raffle_id).select_related("buyer")[0].buyer
     headers = {"Authorization": f"Bearer {open_session(buyer, user_agent='bench').access}"}
     mine = Purchase.objects.filter(raffle=raffle_id).order_by("entry_id").values_list("pk", flat=True)[: PATHS + 5]

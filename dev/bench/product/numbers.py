@@ -4,6 +4,8 @@ Needs only the standard library: the product's side and the provider's, which ha
 """
 
 PRICE, CURRENCY = 500, "gbp"
+#: The shortest delay that a draw without a chain may have, in seconds.
+DELAY = 600
 #: How many people share the purchases of a backlog.
 PEOPLE = 1_000
 

@@ -40,7 +40,7 @@ def publish(number: int) -> "Raffle":
         opens_at=now,
         closes_at=now + timedelta(days=1 + number),
         conditions="For measurements.",
-        delay_seconds=60,
+        delay_seconds=numbers.DELAY,
         prizes=[{"name": "The watch"}],
     )
     return services.publish_raffle(raffle.pk)

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from dev.services.errors import ServiceError
 from dev.services.processes import PROJECT, ServiceDir
@@ -30,20 +31,29 @@ SAVE_SECONDS = 5
 def start(site: ServiceDir) -> dict[str, str]:
     facts_file = site.folder / "config.json"
     wallet = ["--mnemonic-random"]
-    if facts_file.exists() and facts_file.stat().st_size:
-        wallet = ["--mnemonic", json.loads(facts_file.read_text())["wallet"]["mnemonic"]]
+    if facts := _facts_in(facts_file):
+        wallet = ["--mnemonic", facts["wallet"]["mnemonic"]]
     facts_file.touch(PRIVATE_FILE)
     argv: list[str | Path] = [binary(), "--host", "127.0.0.1", "--port", str(site.port()), "--chain-id", str(CHAIN_ID)]
     argv += ["--hardfork", "prague", "--block-time", "1", "--accounts", "2", *wallet]
     argv += ["--state", site.folder / "state.json", "--state-interval", str(SAVE_SECONDS), "--config-out", facts_file]
     # It stores old states in its home folder, by default below the person's own home.
     child = site.spawn([*argv, "--quiet"], env={"HOME": str(site.folder)}, stop_signal=signal.SIGINT)
-    site.wait_for(child, lambda: _chain_id(site.port()) == CHAIN_ID)
+    # It answers before it has written all of its facts.
+    site.wait_for(child, lambda: _chain_id(site.port()) == CHAIN_ID and bool(_facts_in(facts_file)))
     return {
         "CHAIN_RPC_URL": f"http://127.0.0.1:{site.port()}",
         "CHAIN_ID": str(CHAIN_ID),
-        "CHAIN_OPERATOR_KEY": json.loads(facts_file.read_text())["private_keys"][0],
+        "CHAIN_OPERATOR_KEY": _facts_in(facts_file)["private_keys"][0],
     }
+
+
+def _facts_in(file: Path) -> dict[str, Any]:
+    """Return what the node wrote about itself; nothing where it has not, or not all of it yet."""
+    try:
+        return json.loads(file.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
 
 
 def binary() -> Path:

@@ -1,34 +1,30 @@
-// Bytes, numbers and hashes as the protocol writes them.
+// Bytes and numbers as the protocol writes them. Numbers are at most 2^53 - 1, so that a Number holds them exactly.
 
-import { sha256 as digest } from "./vendor/noble.js";
-
-export const U64_MAX = 2n ** 64n - 1n;
+export const INTEGER_MAX = Number.MAX_SAFE_INTEGER;
 
 const encoder = new TextEncoder();
-
-/** SHA-256 over the parts, joined. */
-export function sha256(...parts) {
-  return digest(parts.length === 1 ? parts[0] : joined(parts));
-}
-
-function joined(parts) {
-  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
 
 /** A text's UTF-8. */
 export const utf8 = (text) => encoder.encode(text);
 
-/** 8 bytes, big-endian, of a BigInt below 2^64. */
+/** 8 bytes, big-endian. */
 export function u64(number) {
   const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, number);
+  putU64(bytes, 0, number);
   return bytes;
+}
+
+/** Writes 8 bytes, big-endian, from `at` on. */
+export function putU64(bytes, at, number) {
+  putU32(bytes, at, Math.floor(number / 2 ** 32));
+  putU32(bytes, at + 4, number >>> 0);
+}
+
+function putU32(bytes, at, word) {
+  bytes[at] = word >>> 24;
+  bytes[at + 1] = word >>> 16;
+  bytes[at + 2] = word >>> 8;
+  bytes[at + 3] = word;
 }
 
 export function toHex(bytes) {
@@ -49,8 +45,8 @@ function digit(text, place) {
   return code <= 57 ? code - 48 : code - 87; // 0 to 9, a to f
 }
 
-/** Bytes as one big-endian number. */
-export const toNumber = (bytes) => BigInt(`0x${toHex(bytes)}`);
+/** Bytes as one big-endian number, a BigInt. */
+export const toBigInt = (bytes) => BigInt(`0x${toHex(bytes)}`);
 
 export const uuidBytes = (text) => fromHex(text.replaceAll("-", ""));
 
@@ -60,5 +56,18 @@ export function uuidText(bytes) {
 }
 
 export function equalBytes(a, b) {
-  return a.length === b.length && a.every((byte, place) => byte === b[place]);
+  if (a.length !== b.length) return false;
+  for (let place = 0; place < a.length; place += 1) if (a[place] !== b[place]) return false;
+  return true;
+}
+
+/** Parts, joined. */
+export function joined(...parts) {
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }

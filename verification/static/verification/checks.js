@@ -1,53 +1,36 @@
-// Every check of a finished draw against the protocol `luxewin/draw/v1`: the same checks, by the same names, in the
-// same order and as strict as those of verifier.py, which shares no code with this.
+// Every check of a draw's files against the protocol `luxewin/draw/v2`, in the protocol's order. It shares no code with
+// the product or with verifier.py.
 
-import { QUICKNET, firstRoundAt, randomness, verifySignature } from "./beacon.js";
-import { fromHex, sha256, toHex, toNumber, u64, utf8 } from "./bytes.js";
-import { climb, readEntries, rootText, sameRoot } from "./entries.js";
-import { Flaw, same, shown } from "./flaw.js";
-import { canonical, parseJson } from "./json.js";
-import { BUNDLE, MANIFEST, PROMISED_BEACON, conform } from "./shapes.js";
+import { beaconKind, firstRoundAt, randomness, verifySignature } from "./beacon.js";
+import { toHex } from "./bytes.js";
+import { readBundle, stageOf } from "./bundle.js";
+import { readEntries } from "./entries.js";
+import { Flaw, NotChecked, Unreadable, same, shown } from "./flaw.js";
+import * as logs from "./log.js";
+import * as manifests from "./manifest.js";
+import { readOutcomes } from "./outcomes.js";
+import * as picks from "./picks.js";
+import { PROTOCOL, unixSeconds } from "./shapes.js";
+import { rootText } from "./trees.js";
 
-const PROTOCOL = "luxewin/draw/v1";
-const BUNDLE_BYTES_MAX = 16 * 1024 * 1024;
+const EXPECTED_MAX = 1_000_000; // rows that memory is taken for at once; a bundle may name any number
+const LATER = { published: "the entries are not committed yet", committed: "the deciding round is still awaited" };
 
-/** Checks a bundle (its bytes, or a promise of them) against an entries file (chunks of bytes).
+/** Checks a bundle (its bytes, or a promise of them) against the entries and the log (chunks of bytes; the log may be
+ * null).
  *
- * Tells `tell.check({number, name, ok, detail})` of each check and `tell.progress(rows)` while the entries are read.
- * Returns `{verified, checks, notes, bundle, promise, entries}`; the last three are null where a check of theirs
- * failed.
+ * Tells `tell.check({number, name, state, detail})` of each check, with a state of "passed", "failed" or "unchecked",
+ * and `tell.progress(what, rows)` while files are read. Returns `{checks, bundle, promise, entries, log, purchases,
+ * outcomes, stage, beacon}`, null for what could not be read.
  */
-export async function verify(data, chunks, tell) {
+export async function verify(files, tell) {
   const report = new Report(tell.check);
-  const run = (...check) => report.run(...check);
-  const bundle = await run("bundle", async () => readBundle(await data));
-  await run("protocol", checkProtocol, bundle);
-  const manifest = await run("manifest JSON", readManifest, bundle);
-  await run("manifest canonical", checkCanonical, bundle, manifest);
-  await run("manifest hash", checkManifestHash, bundle);
-  const promise = await run("manifest content", checkManifestContent, manifest);
-  await run("manifest raffle", checkRaffle, bundle, promise);
-  await run("manifest beacon", checkPromisedBeacon, bundle, promise);
-  const entries = await run("entries file", () => checkEntriesFile(chunks, tell.progress));
-  await run("entries order", checkOrder, entries);
-  await run("entries unique", checkUnique, entries);
-  await run("entries limits", checkLimits, entries, promise);
-  await run("entries count", checkCount, bundle, entries);
-  await run("entries tickets", checkTickets, bundle, entries);
-  await run("entries root", checkRoot, bundle, entries);
-  await run("commitment", checkCommitment, bundle);
-  await run("beacon chain", checkChain, bundle);
-  await run("beacon round", checkRound, bundle, promise);
-  await run("beacon signature", checkSignature, bundle);
-  await run("beacon randomness", checkRandomness, bundle);
-  await run("seed", checkSeed, bundle, entries);
-  await run("picks number", checkPickCount, bundle, entries, promise);
-  await run("picks indices", checkIndices, bundle, entries);
-  await run("picks entries", checkPickEntries, bundle, entries);
-  await run("picks roles", checkRoles, bundle, promise);
-  await run("picks paths", checkPaths, bundle, entries);
-  const notes = bundle ? notesOn(bundle, entries, promise) : [];
-  return { verified: report.verified, checks: report.checks, notes, bundle, promise, entries };
+  const found = await checkPromise(report, files.bundle);
+  await checkEntries(report, found, files.entries, tell.progress);
+  await checkLog(report, found, files.log, tell.progress);
+  await checkCommitment(report, found);
+  await checkDraw(report, found);
+  return { checks: report.checks, ...found };
 }
 
 class Report {
@@ -58,24 +41,29 @@ class Report {
     this.#tell = tell;
   }
 
-  get verified() {
-    return this.checks.every((check) => check.ok);
+  /** Runs one check; its value, or null if it fails or cannot run, as when a check fails whose value it needs. */
+  async run(name, step, ...needs) {
+    if (needs.includes(null)) return this.skip(name, "it builds on a check that failed or did not run");
+    try {
+      const [value, detail] = await step(...needs);
+      this.#add(name, "passed", detail);
+      return value;
+    } catch (error) {
+      if (!(error instanceof NotChecked)) return this.#add(name, "failed", reason(error));
+      return this.#add(name, "unchecked", error.message, error instanceof Unreadable);
+    }
   }
 
-  /** Runs one check; its value, or null if it fails. It fails unrun if a check whose value it needs has failed. */
-  async run(name, step, ...needs) {
-    let [value, detail] = [null, "could not be checked, because a check that it builds on failed"];
-    if (!needs.includes(null)) {
-      try {
-        [value, detail] = await step(...needs);
-      } catch (error) {
-        detail = reason(error);
-      }
-    }
-    const check = { number: this.checks.length + 1, name, ok: value !== null, detail };
+  /** Notes that a check did not run. */
+  skip(name, why) {
+    return this.#add(name, "unchecked", why);
+  }
+
+  #add(name, state, detail, isUnreadable = false) {
+    const check = { number: this.checks.length + 1, name, state, detail, isUnreadable };
     this.checks.push(check);
     this.#tell(check);
-    return value;
+    return null;
   }
 }
 
@@ -86,60 +74,52 @@ function reason(error) {
   return `could not be judged here: ${shown(error?.message)}`;
 }
 
-// 1. Manifest
+// 1 and 7. Manifest and bundle
+
+async function checkPromise(report, data) {
+  const bundle = await report.run("bundle", async () => readBundle(await data));
+  await report.run("protocol", checkProtocol, bundle);
+  const manifest = await report.run("manifest JSON", manifests.readManifest, bundle);
+  await report.run("manifest canonical", manifests.checkCanonical, bundle, manifest);
+  await report.run("manifest hash", manifests.checkManifestHash, bundle);
+  const promise = await report.run("manifest content", manifests.checkManifestContent, manifest);
+  await report.run("manifest raffle", manifests.checkRaffle, bundle, promise);
+  const stage = await report.run("bundle stage", checkStage, bundle, promise);
+  const beacon = await report.run("beacon chain", checkBeacon, promise);
+  return { bundle, promise, stage, beacon };
+}
 
 function checkProtocol(bundle) {
   same(bundle.protocol, PROTOCOL, "the bundle's protocol");
   return [true, PROTOCOL];
 }
 
-function readManifest(bundle) {
-  const manifest = parseJson(bundle.manifest);
-  if (typeof manifest !== "object" || manifest === null || Array.isArray(manifest)) {
-    throw new Flaw("the manifest is not a JSON object");
-  }
-  return [manifest, `${utf8(bundle.manifest).length} bytes`];
+function checkStage(bundle, promise) {
+  const stage = stageOf(bundle, promise);
+  return [stage, stage];
 }
 
-function checkCanonical(bundle, manifest) {
-  const [expected, found] = [canonical(manifest), bundle.manifest];
-  if (expected !== found) {
-    let place = 0;
-    while (expected[place] === found[place]) place += 1;
-    throw new Flaw(`not in RFC 8785 form from character ${place} on`);
-  }
-  return [true, "RFC 8785"];
+function checkBeacon(promise) {
+  const kind = beaconKind(promise.beacon);
+  return [kind, kind === "quicknet" ? "this is drand quicknet" : "this is NOT drand quicknet: a development beacon?"];
 }
 
-function checkManifestHash(bundle) {
-  same(bundle.manifest_hash, toHex(sha256(utf8(bundle.manifest))), "manifest_hash");
-  return [true, bundle.manifest_hash];
-}
+// 2. Entries
 
-function checkManifestContent(manifest) {
-  conform(manifest, MANIFEST, "manifest");
-  same(manifest.protocol, PROTOCOL, "manifest.protocol");
-  const { prizes, alternates, sequence } = manifest;
-  if (!prizes.length) throw new Flaw("manifest.prizes is empty");
-  prizes.forEach((prize, n) => same(prize.position, BigInt(n + 1), `the position of prize ${n + 1}`));
-  return [manifest, `${prizes.length} prizes, ${alternates} alternates, draw number ${sequence}`];
-}
-
-function checkRaffle(bundle, promise) {
-  same(bundle.raffle, promise.raffle, "the bundle's raffle");
-  return [true, bundle.raffle];
-}
-
-function checkPromisedBeacon(bundle, promise) {
-  for (const name of Object.keys(PROMISED_BEACON)) same(bundle.beacon[name], promise.beacon[name], `beacon.${name}`);
-  return [true, "the bundle's beacon is the manifest's"];
-}
-
-// 2. Entries, and 3. the Merkle sum tree
-
-async function checkEntriesFile(chunks, progress) {
-  const entries = await readEntries(chunks, progress);
-  return [entries, `${entries.length} rows`];
+async function checkEntries(report, found, chunks, progress) {
+  const { bundle, promise } = found;
+  const read = async ({ entries: { count } }) => {
+    const all = await readEntries(chunks, Math.min(count, EXPECTED_MAX), (rows) => progress("entries", rows));
+    return [all, `${all.length} rows`];
+  };
+  const entries = await report.run("entries file", read, bundle);
+  found.entries = entries;
+  await report.run("entries order", checkOrder, entries);
+  await report.run("entries unique", checkUnique, entries);
+  await report.run("entries limits", checkLimits, entries, promise);
+  await report.run("entries count", checkCount, bundle, entries);
+  await report.run("entries tickets", checkTickets, bundle, entries);
+  await report.run("entries root", checkRoot, bundle, entries);
 }
 
 function checkOrder(entries) {
@@ -148,25 +128,27 @@ function checkOrder(entries) {
 }
 
 function checkUnique(entries) {
-  const twice = entries.duplicate();
-  if (twice !== null) throw new Flaw(`entry ${twice} is listed twice`);
-  return [true, "no entry_id twice"];
+  if (entries.twice) throw new Flaw(entries.twice);
+  return [true, "no entry_id and no holder twice"];
 }
 
 function checkLimits(entries, promise) {
-  const { tickets, largestCount } = entries;
-  if (tickets > promise.capacity) {
-    throw new Flaw(`${tickets} tickets, but the manifest's capacity is ${promise.capacity}`);
+  const { tickets, largestCount, lastTicket } = entries;
+  if (Math.max(tickets, lastTicket) > promise.capacity) {
+    throw new Flaw(`the tickets run to ${Math.max(tickets, lastTicket)}, beyond the capacity, ${promise.capacity}`);
   }
   if (largestCount > promise.max_per_person) {
     throw new Flaw(`an entry of ${largestCount} tickets, but max_per_person is ${promise.max_per_person}`);
   }
+  if (tickets < promise.min_tickets) {
+    throw new Flaw(`${tickets} tickets are fewer than the promised minimum, ${promise.min_tickets}`);
+  }
   return [true, `${tickets} of ${promise.capacity} tickets`];
 }
 
-function checkRoot(bundle, entries) {
-  same(bundle.entries.root, rootText(entries.root()), "entries.root");
-  return [true, bundle.entries.root];
+function checkCount(bundle, entries) {
+  same(entries.length, bundle.entries.count, "the number of entries in the file");
+  return [true, `${entries.length} entries`];
 }
 
 function checkTickets(bundle, entries) {
@@ -174,202 +156,137 @@ function checkTickets(bundle, entries) {
   return [true, `N = ${entries.tickets}`];
 }
 
-function checkCount(bundle, entries) {
-  same(bundle.entries.count, BigInt(entries.length), "entries.count");
-  return [true, `${entries.length} entries`];
+function checkRoot(bundle, entries) {
+  same(bundle.entries.root, rootText(entries.root()), "entries.root");
+  return [true, bundle.entries.root];
 }
 
-// 4. Beacon
+// 3. Log
+
+const LOG_CHECKS = ["log file", "log kinds", "log root", "log purchases", "log tickets", "log times", "log entries"];
+
+async function checkLog(report, found, chunks, progress) {
+  found.log = found.purchases = found.lastTicket = found.outcomes = null;
+  if (chunks === null) {
+    for (const name of [...LOG_CHECKS, "log outcomes"]) report.skip(name, "the log was not given");
+    return;
+  }
+  const { bundle, promise, entries, stage } = found;
+  const log = await report.run("log file", (known) => readLeaves(chunks, known, progress), bundle);
+  const isWhole = await report.run("log kinds", checkKinds, log);
+  const whole = isWhole && log;
+  await report.run("log root", checkLogRoot, bundle, whole);
+  const purchases = await report.run("log purchases", readPurchases, whole, promise);
+  found.lastTicket = await report.run("log tickets", checkTicketNumbers, purchases, promise);
+  await report.run("log times", checkLogTimes, whole, promise, bundle);
+  await report.run("log entries", checkMatch, purchases, entries);
+  found.outcomes = await report.run("log outcomes", checkOutcomes, whole, bundle, promise, stage);
+  Object.assign(found, { log, purchases });
+}
+
+async function readLeaves(chunks, bundle, progress) {
+  const log = await logs.readLog(chunks, bundle.log.size, Math.min(bundle.log.size, EXPECTED_MAX), (rows) => progress("log", rows));
+  return [log, `${log.length} leaves`];
+}
+
+function checkKinds(log) {
+  logs.checkKinds(log);
+  return [true, `${log.size} leaves before the commitment, ${log.length - log.size} after the draw`];
+}
+
+function checkLogRoot(bundle, log) {
+  same(bundle.log.root, toHex(log.root), "log.root");
+  return [true, bundle.log.root];
+}
+
+function readPurchases(log, promise) {
+  const purchases = logs.readPurchases(log, promise.max_per_person);
+  const { entered, withdrawnCount, withdrawnTickets } = purchases;
+  return [purchases, `${entered.length} purchases, ${withdrawnCount} withdrawn with ${withdrawnTickets} tickets`];
+}
+
+function checkTicketNumbers(purchases, promise) {
+  const last = logs.lastTicketSold(purchases, promise.capacity);
+  return [last, `tickets 1 to ${last} without gap or overlap`];
+}
+
+function checkLogTimes(log, promise, bundle) {
+  logs.checkTimes(log, promise, bundle.place.committed_at);
+  return [true, "every purchase and withdrawal was between the opening and the commitment"];
+}
+
+function checkMatch(purchases, entries) {
+  logs.checkMatch(purchases, entries);
+  return [true, "the entries are exactly those that the log enters and does not withdraw"];
+}
+
+function checkOutcomes(log, bundle, promise) {
+  const outcomes = readOutcomes(log, bundle, promise);
+  return [outcomes, `${outcomes.length} outcomes`];
+}
+
+// 4. Commitment
+
+async function checkCommitment(report, found) {
+  const { bundle, promise, stage, lastTicket, entries } = found;
+  await report.run("commitment", picks.checkCommitment, bundle);
+  if (stage === "published") report.skip("commitment time", LATER.published);
+  else await report.run("commitment time", () => checkTime(found, lastTicket, entries), committed(bundle), promise);
+}
+
+/** The bundle, or null unless it says when it was committed. */
+const committed = (bundle) => (bundle && bundle.place.committed_at !== null ? bundle : null);
+
+function checkTime({ bundle, promise }, lastTicket, entries) {
+  const { committed_at: at } = bundle.place;
+  const [opens, closes] = [promise.opens_at, promise.closes_at].map(unixSeconds);
+  const latest = closes + promise.commit_within_seconds;
+  if (at > latest) throw new Flaw(`committed at ${at}, later than promised, ${latest}`);
+  if (at >= closes) return [true, `committed at ${at}, after the sale closed at ${closes}`];
+  if (at < opens) throw new Flaw(`committed at ${at}, before the sale opened at ${opens}`);
+  const last = lastTicket ?? (entries?.lastTicket === promise.capacity ? promise.capacity : null);
+  if (last === null) throw new NotChecked("committed before the sale closed; without the log nobody sees if it was sold out");
+  if (last !== promise.capacity) throw new Flaw(`committed at ${at}, before the sale closed and before it was sold out`);
+  return [true, `committed at ${at}, sold out`];
+}
+
+// 5. Beacon, and 6. seed and picks
+
+async function checkDraw(report, found) {
+  const { bundle, promise, stage, entries } = found;
+  if (stage in LATER && !bundle.beacon.round) report.skip("beacon round", LATER[stage]);
+  else await report.run("beacon round", checkRound, committed(bundle), promise);
+  const later = ["beacon signature", "beacon randomness", "seed"];
+  later.push(...["number", "indices", "entries", "roles", "paths"].map((name) => `picks ${name}`));
+  if (stage in LATER) {
+    for (const name of later) report.skip(name, LATER[stage]);
+    return;
+  }
+  const drawn = stage === null ? null : bundle;
+  await report.run("beacon signature", checkSignature, drawn, promise);
+  await report.run("beacon randomness", checkRandomness, drawn);
+  const seed = await report.run("seed", picks.checkSeed, drawn, promise);
+  await report.run("picks number", picks.checkPickCount, drawn, promise);
+  await report.run("picks indices", picks.checkIndices, drawn, seed);
+  await report.run("picks entries", picks.checkPickEntries, drawn, entries);
+  await report.run("picks roles", picks.checkRoles, drawn, promise);
+  await report.run("picks paths", picks.checkPaths, drawn);
+}
 
 function checkRound(bundle, promise) {
-  const due = bundle.commitment.committed_at + promise.delay_seconds;
-  const expected = firstRoundAt(bundle.beacon, due);
+  const due = bundle.place.committed_at + promise.delay_seconds;
+  const expected = firstRoundAt(promise.beacon, due);
   same(bundle.beacon.round, expected, "beacon.round");
   return [true, `round ${expected} is the first at or after ${due}`];
 }
 
-/** Is this the public chain that it seems to be? (The chain hash covers a value that no bundle holds.) */
-function checkChain(bundle) {
-  const matches = Object.keys(QUICKNET).filter((name) => bundle.beacon[name] === QUICKNET[name]);
-  if (matches.length === Object.keys(QUICKNET).length) return [true, "this is drand quicknet"];
-  if (matches.includes("chain_hash") || matches.includes("public_key")) {
-    throw new Flaw(`only ${matches.join(", ")} as in drand quicknet: it passes itself off as what it is not`);
-  }
-  return [true, "this is NOT a public drand chain: a development beacon?"];
+function checkSignature({ beacon }, promise) {
+  verifySignature(promise.beacon, beacon.round, beacon.signature);
+  return [true, `BLS signature of round ${beacon.round} (by @noble/curves)`];
 }
 
-function checkSignature(bundle) {
-  verifySignature(bundle.beacon);
-  return [true, `BLS signature of round ${bundle.beacon.round} (by @noble/curves)`];
-}
-
-function checkRandomness(bundle) {
-  const expected = toHex(randomness(bundle.beacon.signature));
-  same(bundle.beacon.randomness, expected, "beacon.randomness");
+function checkRandomness({ beacon }) {
+  const expected = toHex(randomness(beacon.signature));
+  same(beacon.randomness, expected, "beacon.randomness");
   return [true, expected];
-}
-
-// 5. Seed
-
-/** Computed from the first facts (manifest, entries file, signature), not from the bundle's sums of them. */
-function drawSeed({ beacon, manifest }, entries) {
-  return sha256(
-    utf8(PROTOCOL),
-    fromHex(beacon.chain_hash),
-    u64(beacon.round),
-    randomness(beacon.signature),
-    sha256(utf8(manifest)),
-    entries.root().hash,
-    u64(entries.tickets),
-  );
-}
-
-function checkSeed(bundle, entries) {
-  same(bundle.seed, toHex(drawSeed(bundle, entries)), "seed");
-  return [true, bundle.seed];
-}
-
-// 6. Picks
-
-const DIGESTS = 2n ** 256n;
-
-/** The first `min(tickets, wanted)` distinct indices, in the order drawn. */
-export function pickedIndices(seed, tickets, wanted) {
-  const limit = DIGESTS - (DIGESTS % tickets);
-  const picked = new Set();
-  for (let i = 0n; picked.size < wanted && BigInt(picked.size) < tickets; i += 1n) {
-    const d = toNumber(sha256(seed, u64(i)));
-    if (d < limit) picked.add(d % tickets);
-  }
-  return [...picked];
-}
-
-function checkPickCount(bundle, entries, promise) {
-  const wanted = BigInt(promise.prizes.length) + promise.alternates;
-  const expected = entries.tickets < wanted ? entries.tickets : wanted;
-  same(BigInt(bundle.picks.length), expected, "the number of picks");
-  return [true, `${expected} picks`];
-}
-
-/** As many picks as the bundle has; whether these are enough is another check. */
-function checkIndices(bundle, entries) {
-  const { picks } = bundle;
-  const indices = pickedIndices(drawSeed(bundle, entries), entries.tickets, picks.length);
-  if (indices.length < picks.length) throw new Flaw(`${picks.length} picks from ${indices.length} tickets`);
-  picks.forEach((pick, n) => same(pick.index, indices[n], `the index of pick ${n + 1}`));
-  return [true, "every index follows from the seed, in this order"];
-}
-
-function checkPickEntries(bundle, entries) {
-  bundle.picks.forEach((pick, n) => {
-    if (pick.index >= entries.tickets) throw new Flaw(`the index of pick ${n + 1} is not below N`);
-    const row = entries.holding(pick.index);
-    same(pick.entry_id, row.entryId, `the entry_id of pick ${n + 1}`);
-    same(pick.first_ticket, row.firstTicket, `the first_ticket of pick ${n + 1}`);
-    same(pick.count, row.count, `the count of pick ${n + 1}`);
-    same(pick.ticket, row.firstTicket + pick.index - row.before, `the ticket of pick ${n + 1}`);
-  });
-  return [true, "each pick's ticket and entry are those of the entries file"];
-}
-
-function checkRoles(bundle, promise) {
-  const { prizes } = promise;
-  bundle.picks.forEach((pick, n) => {
-    same(pick.position, BigInt(n + 1), `the position of pick ${n + 1}`);
-    const wins = n < prizes.length;
-    same(pick.role, wins ? "winner" : "alternate", `the role of pick ${n + 1}`);
-    if (wins) checkPrize(pick.prize, prizes[n], n + 1);
-    else same(pick.prize, null, `the prize of pick ${n + 1}`);
-  });
-  return [true, `${Math.min(prizes.length, bundle.picks.length)} winners, the rest alternates`];
-}
-
-/** The protocol leaves open how a bundle names the prize: its name, its position or all of it say it. */
-function checkPrize(found, prize, number) {
-  const named = found === prize.name || found === prize.position;
-  const whole = typeof found === "object" && found !== null && Object.keys(found).sort().join() === "name,position";
-  if (!named && !(whole && found.name === prize.name && found.position === prize.position)) {
-    throw new Flaw(`the prize of pick ${number} is ${shown(found)}, expected ${shown(prize.name)}`);
-  }
-}
-
-/** By hashing up from the pick's own numbers: the entry and its place, proved without the entries file's order. */
-function checkPaths(bundle, entries) {
-  const root = entries.root();
-  bundle.picks.forEach((pick, n) => {
-    const reached = climb(pick);
-    if (!sameRoot(reached.root, root)) throw new Flaw(`the path of pick ${n + 1} does not lead to the root and N`);
-    if (pick.index < reached.before || pick.index >= reached.before + pick.count) {
-      throw new Flaw(`the path of pick ${n + 1} proves an entry that does not hold its index`);
-    }
-  });
-  return [true, "each path leads from the entry to the root"];
-}
-
-// 7. Bundle
-
-function readBundle(data) {
-  if (data.length > BUNDLE_BYTES_MAX) throw new Flaw(`larger than ${BUNDLE_BYTES_MAX} bytes`);
-  const bundle = parseJson(decoded(data));
-  conform(bundle, BUNDLE, "bundle");
-  return [bundle, `${data.length} bytes, every field of section 7 and no other`];
-}
-
-function decoded(data) {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
-  } catch {
-    throw new Flaw("not UTF-8");
-  }
-}
-
-// 8. On-chain: what these files can only name, not show
-
-const PLACE = ["chain_id", "contract", "transaction", "block"];
-
-function checkCommitment({ commitment, settlement }) {
-  if (!commitment.anchored) {
-    const given = PLACE.filter((name) => commitment[name] !== null);
-    if (given.length || settlement !== null) {
-      throw new Flaw(`not anchored, yet it names ${given.join(", ") || "a settlement"}`);
-    }
-    return [true, "not anchored on a chain; committed_at is the operator's word"];
-  }
-  const missing = PLACE.filter((name) => commitment[name] === null);
-  if (missing.length) throw new Flaw(`anchored, but without ${missing.join(", ")}`);
-  return [true, "names its place on a chain; the chain itself is NOT checked offline"];
-}
-
-/** What the checks cannot settle and a reader should know. */
-function notesOn(bundle, entries, promise) {
-  const notes = [...notesOnChain(bundle)];
-  if (Object.keys(QUICKNET).some((name) => bundle.beacon[name] !== QUICKNET[name])) {
-    notes.push("The beacon is NOT drand quicknet: whoever holds its key could have chosen the randomness.");
-  }
-  if (entries && promise && entries.tickets < promise.min_tickets) {
-    notes.push(`${entries.tickets} tickets are fewer than the promised minimum, ${promise.min_tickets}.`);
-  }
-  return notes;
-}
-
-function* notesOnChain({ commitment, settlement, entries, picks, manifest_hash, seed }) {
-  if (!commitment.anchored) {
-    yield `No chain holds this commitment: that it was published at ${utc(commitment.committed_at)} needs a witness.`;
-    return;
-  }
-  yield (
-    `NOT checked here, look it up: on chain ${commitment.chain_id}, contract ${commitment.contract}, transaction ` +
-    `${commitment.transaction} in block ${commitment.block} must commit root ${entries.root} with ${entries.tickets} ` +
-    `tickets and ${picks.length} picks, the block's timestamp must be ${commitment.committed_at}, and the contract ` +
-    `must have announced manifest hash ${manifest_hash} before that (compare with the sale's opening).`
-  );
-  yield settlement === null
-    ? "The draw has not been settled on the chain (or the bundle is older than that)."
-    : `NOT checked here, look it up: transaction ${settlement.transaction} in block ${settlement.block} must have ` +
-      `settled seed ${seed}.`;
-}
-
-function utc(seconds) {
-  const time = new Date(Number(seconds) * 1000);
-  return Number.isNaN(time.getTime()) ? `${seconds}` : `${time.toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }

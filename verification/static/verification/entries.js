@@ -1,205 +1,170 @@
-// Sections 2 and 3 of the protocol: the entries file, and the Merkle sum tree over it, built while the file is read.
+// Section 2 of the protocol: the entries file, and the sum tree of section 4 over it, built while the file is read.
 
-import { U64_MAX, equalBytes, fromHex, sha256, toHex, uuidBytes, uuidText } from "./bytes.js";
-import { Flaw, shown } from "./flaw.js";
+import { INTEGER_MAX, putU64, toHex, uuidBytes, uuidText } from "./bytes.js";
+import { ENTRIES_HEADER, readRows } from "./csv.js";
+import { Flaw } from "./flaw.js";
+import { ByteIndex, Records } from "./ids.js";
+import { ENTRY_BYTES, SumTree } from "./trees.js";
 
-const HEADER = "entry_id,first_ticket,count";
-const ROW =
-  /^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}),([1-9][0-9]{0,19}),([1-9][0-9]{0,19})(?:\r?\n)?$/;
-const LINE_MAX = 128; // the longest row has 80 bytes
-const RECORD = 32; // bytes: entry_id, u64(first_ticket), u64(count), as a leaf hashes them after its 0x00
-
-// The bytes that are hashed, written anew for each hash: 200,000 allocations less for 100,000 entries.
-const leafBytes = new Uint8Array(1 + RECORD);
-const nodeBytes = new Uint8Array(81).fill(1, 0, 1);
-const nodeView = new DataView(nodeBytes.buffer);
-
-/** The leaf over a record. */
-function leaf(record, count) {
-  leafBytes.set(record, 1);
-  return { sum: count, hash: sha256(leafBytes) };
-}
-
-/** The node over two nodes; Flaw if the sum leaves 64 bits. */
-function node(left, right) {
-  const sum = left.sum + right.sum;
-  if (sum > U64_MAX) throw new Flaw("a sum of tickets leaves 64 bits");
-  nodeView.setBigUint64(1, left.sum);
-  nodeBytes.set(left.hash, 9);
-  nodeView.setBigUint64(41, right.sum);
-  nodeBytes.set(right.hash, 49);
-  return { sum, hash: sha256(nodeBytes) };
-}
-
-function record(entryId, firstTicket, count) {
-  const bytes = new Uint8Array(RECORD);
-  const view = new DataView(bytes.buffer);
-  bytes.set(uuidBytes(entryId));
-  view.setBigUint64(16, firstTicket);
-  view.setBigUint64(24, count);
-  return bytes;
-}
-
-/** The entries: a record for each row, the tickets before each, and the tree's right edge. */
+/** The entries: a record for each row as its leaf hashes it, its numbers, and the tree over them. */
 export class Entries {
-  #records = new Uint8Array(1024 * RECORD);
-  #view = new DataView(this.#records.buffer);
-  #before = new BigUint64Array(1024);
-  #subtrees = []; // roots of the complete subtrees so far, largest first
-  length = 0;
-  tickets = 0n;
-  largestCount = 0n;
+  #records;
+  #tree = new SumTree();
+  #firsts;
+  #befores;
+  #ids;
+  #holders;
+  tickets = 0;
+  largestCount = 0;
   orderFlaw = "";
+  twice = "";
 
-  add(entryId, firstTicket, count) {
-    if (this.length === this.#before.length) this.#grow();
-    const bytes = record(entryId, firstTicket, count);
-    this.#records.set(bytes, this.length * RECORD);
-    this.#before[this.length] = this.tickets;
+  constructor(expected) {
+    this.#records = new Records(ENTRY_BYTES, expected);
+    this.#firsts = new Numbers(expected);
+    this.#befores = new Numbers(expected);
+    this.#ids = new ByteIndex(this.#records, { size: ENTRY_BYTES, offset: 0, width: 16, expected });
+    this.#holders = new ByteIndex(this.#records, { size: ENTRY_BYTES, offset: 32, width: 32, expected });
+  }
+
+  get length() {
+    return this.#records.length;
+  }
+
+  /** Takes the entry in a row, unless the row has not its form. */
+  take(row, line) {
+    const at = this.#records.next();
+    const { bytes } = this.#records;
+    row.uuid(bytes, at);
+    row.comma();
+    const first = row.decimal();
+    row.comma();
+    const count = row.decimal();
+    row.comma();
+    row.hex(32, bytes, at + 32);
+    row.end();
+    if (!row.fits) return;
+    if (!first || !count) throw new Flaw(`line ${line}: ticket numbers and counts begin at 1`);
+    putNumbers(bytes, at, first, count);
+    this.#add(at, first, count, line);
+  }
+
+  #add(at, first, count, line) {
+    if (first + count > INTEGER_MAX || this.tickets + count > INTEGER_MAX) {
+      throw new Flaw(`line ${line}: ticket numbers are not below 2^53`);
+    }
+    const last = this.length ? this.#firsts.at(this.length - 1) + this.count(this.length - 1) - 1 : 0;
+    if (first <= last && !this.orderFlaw) {
+      this.orderFlaw = `line ${line} begins at ticket ${first}, the rows before reach to ${last}`;
+    }
+    this.#firsts.push(first);
+    this.#befores.push(this.tickets);
     this.tickets += count;
     if (count > this.largestCount) this.largestCount = count;
-    this.length += 1;
-    this.#subtrees.push(leaf(bytes, count));
-    for (let whole = this.length; whole % 2 === 0; whole /= 2) {
-      const right = this.#subtrees.pop(); // two equal subtrees stand at the end: they become one
-      this.#subtrees.push(node(this.#subtrees.pop(), right));
+    this.#records.length += 1;
+    const place = this.length - 1;
+    if (this.#ids.add(place) !== -1) this.twice ||= `entry ${this.at(place).entry_id} is listed twice`;
+    if (this.#holders.add(place) !== -1) {
+      this.twice ||= `entry ${this.at(place).entry_id} has the holder of another: one could be shown to two buyers`;
     }
+    this.#tree.add(this.#records.bytes, at, count);
   }
 
-  #grow() {
-    const [records, before] = [this.#records, this.#before];
-    this.#records = new Uint8Array(2 * records.length);
-    this.#records.set(records);
-    this.#view = new DataView(this.#records.buffer);
-    this.#before = new BigUint64Array(2 * before.length);
-    this.#before.set(before);
-  }
-
-  /** The root's sum and hash. Folding from the right gives RFC 9162's shape. */
   root() {
-    return this.#subtrees.reduceRight((right, left) => node(left, right));
+    return this.#tree.root();
   }
 
-  /** The row at a place, counted from 0. */
+  /** The number of tickets of the entry at a place. */
+  count(place) {
+    const next = place + 1 < this.#befores.length ? this.#befores.at(place + 1) : this.tickets;
+    return next - this.#befores.at(place);
+  }
+
+  /** The entry at a place, counted from 0, as its leaf hashes it. */
+  record(place) {
+    return this.#records.at(place);
+  }
+
+  /** The entry at a place, as a bundle has it, and the tickets before it. */
   at(place) {
-    const start = place * RECORD;
+    const record = this.record(place);
     return {
       place,
-      before: this.#before[place],
-      entryId: uuidText(this.#records.subarray(start, start + 16)),
-      firstTicket: this.#view.getBigUint64(start + 16),
-      count: this.#view.getBigUint64(start + 24),
+      before: this.#befores.at(place),
+      entry_id: uuidText(record.subarray(0, 16)),
+      first_ticket: this.#firsts.at(place),
+      count: this.count(place),
+      holder: toHex(record.subarray(32)),
     };
   }
 
-  /** The row in which a 0-based index lies. */
+  /** The entry in which a 0-based index lies. */
   holding(index) {
+    return this.at(this.#befores.lastUpTo(index));
+  }
+
+  /** The last ticket of the last entry. */
+  get lastTicket() {
+    return this.#firsts.at(this.length - 1) + this.count(this.length - 1) - 1;
+  }
+
+  /** The entry with this ticket, or null. The file's order must have been checked. */
+  withTicket(ticket) {
+    const place = this.#firsts.lastUpTo(ticket);
+    const found = this.at(place);
+    return found.first_ticket <= ticket && ticket < found.first_ticket + found.count ? found : null;
+  }
+
+  /** The entry with this id, or null. */
+  withId(id) {
+    const place = this.#ids.find(uuidBytes(id));
+    return place === -1 ? null : this.at(place);
+  }
+}
+
+function putNumbers(bytes, at, first, count) {
+  putU64(bytes, at + 16, first);
+  putU64(bytes, at + 24, count);
+}
+
+/** Numbers below 2^53, one after the other. */
+class Numbers {
+  length = 0;
+
+  constructor(expected) {
+    this.values = new Float64Array(Math.max(16, expected));
+  }
+
+  push(value) {
+    if (this.length === this.values.length) {
+      const former = this.values;
+      this.values = new Float64Array(2 * former.length);
+      this.values.set(former);
+    }
+    this.values[this.length] = value;
+    this.length += 1;
+  }
+
+  at(place) {
+    return this.values[place];
+  }
+
+  /** The place of the last of these ascending numbers that is not above `value`; 0 if all are. */
+  lastUpTo(value) {
     let [low, high] = [0, this.length];
     while (high - low > 1) {
       const middle = (low + high) >>> 1;
-      if (this.#before[middle] <= index) low = middle;
+      if (this.values[middle] <= value) low = middle;
       else high = middle;
     }
-    return this.at(low);
-  }
-
-  /** The first row for which this holds, or null. Cost: reads every row. */
-  find(wanted) {
-    for (let place = 0; place < this.length; place += 1) {
-      const row = this.at(place);
-      if (wanted(row)) return row;
-    }
-    return null;
-  }
-
-  /** An entry id that stands twice, or null. Ids whose first halves differ differ. */
-  duplicate() {
-    const half = (place) => this.#view.getBigUint64(place * RECORD);
-    const halves = BigUint64Array.from({ length: this.length }, (_, place) => half(place)).sort();
-    const suspects = new Set(halves.filter((value, n) => n > 0 && value === halves[n - 1]));
-    const seen = new Set();
-    for (let place = 0; suspects.size && place < this.length; place += 1) {
-      if (!suspects.has(half(place))) continue;
-      const { entryId } = this.at(place);
-      if (seen.has(entryId)) return entryId;
-      seen.add(entryId);
-    }
-    return null;
+    return low;
   }
 }
 
-/** Every row of the file in `chunks` (bytes, iterable or async iterable). Flaw at the first line that is not one;
- * order is judged by another check. `progress(rows)` is told after each chunk. */
-export async function readEntries(chunks, progress) {
-  const decoder = new TextDecoder("latin1"); // one byte is one character; what is not ASCII fails the rows' form
-  const rows = new Rows();
-  let rest = "";
-  for await (const chunk of chunks) {
-    rest = rows.takeLines(rest + decoder.decode(chunk));
-    progress(rows.entries.length);
-    if (rest.length > LINE_MAX) break; // no row is as long: it is judged below, and the others need not be read
-  }
-  if (rest || rows.number === 0) rows.take(rest.slice(0, LINE_MAX));
-  if (!rows.entries.length) throw new Flaw("no entries: there was nothing to draw from");
-  return rows.entries;
+/** Every entry of the file in `chunks`; `expected` is how many there should be. Order is judged by another check. */
+export async function readEntries(chunks, expected, progress) {
+  const entries = new Entries(expected);
+  await readRows(chunks, ENTRIES_HEADER, (row, line) => entries.take(row, line), progress);
+  if (!entries.length) throw new Flaw("no entries: there was nothing to draw from");
+  return entries;
 }
-
-class Rows {
-  entries = new Entries();
-  number = 0; // lines read
-  #lastTicket = 0n;
-
-  /** Takes the lines that end in this text; returns what is left of it. */
-  takeLines(text) {
-    let start = 0;
-    for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n", start)) {
-      this.take(text.slice(start, end + 1));
-      start = end + 1;
-    }
-    return text.slice(start);
-  }
-
-  take(line) {
-    this.number += 1;
-    if (this.number > 1) this.#row(line);
-    else if (line !== `${HEADER}\n` && line !== `${HEADER}\r\n`) {
-      throw new Flaw(`line 1 is ${shown(line)}, expected the header ${HEADER}`);
-    }
-  }
-
-  #row(line) {
-    const row = ROW.exec(line);
-    if (row === null) {
-      throw new Flaw(`line ${this.number} is not a row of lower-case UUID, first ticket, count: ${shown(line)}`);
-    }
-    const [firstTicket, count] = [BigInt(row[2]), BigInt(row[3])];
-    if (firstTicket + count > U64_MAX || this.entries.tickets + count > U64_MAX) {
-      throw new Flaw(`line ${this.number}: ticket numbers leave 64 bits`);
-    }
-    if (firstTicket <= this.#lastTicket && !this.entries.orderFlaw) {
-      const reach = `the rows before reach to ${this.#lastTicket}`;
-      this.entries.orderFlaw = `line ${this.number} begins at ticket ${firstTicket}, ${reach}`;
-    }
-    this.#lastTicket = firstTicket + count - 1n;
-    this.entries.add(row[1], firstTicket, count);
-  }
-}
-
-/** The root that the path of an entry `{entry_id, first_ticket, count, path}` leads to, and the tickets before it. */
-export function climb(entry) {
-  let reached = leaf(record(entry.entry_id, entry.first_ticket, entry.count), entry.count);
-  let before = 0n;
-  for (const step of entry.path) {
-    const sibling = { sum: step.sum, hash: fromHex(step.hash) };
-    if (step.side === "left") {
-      reached = node(sibling, reached);
-      before += step.sum;
-    } else {
-      reached = node(reached, sibling);
-    }
-  }
-  return { root: reached, before };
-}
-
-export const sameRoot = (one, other) => one.sum === other.sum && equalBytes(one.hash, other.hash);
-export const rootText = (root) => toHex(root.hash);

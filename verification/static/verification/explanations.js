@@ -1,47 +1,62 @@
 // What each check means, for people: its title, and what it would mean if it failed.
 
 export const CHECKS = {
-  bundle: ["The result file is complete", "It is damaged or incomplete, so that nothing in it can be relied on."],
+  bundle: ["The result file is complete", "It is not as the rules say, so that nothing in it can be relied on."],
   protocol: ["It follows the published rules", "It claims to follow other rules than the published ones."],
-  "manifest JSON": ["The promise can be read in one way only", "The promise is damaged, or could be read in two ways."],
-  "manifest canonical": [
-    "The promise is in its one standard form",
-    "The promise was written differently than promised.",
+  "manifest JSON": ["The promise can be read in one way only", "The promise could be read in two ways."],
+  "manifest canonical": ["The promise is in its one standard form", "The promise was written otherwise than the rules say."],
+  "manifest hash": ["The promise has the fingerprint it claims", "The promise was changed after its fingerprint was taken."],
+  "manifest content": [
+    "The promise names everything it must, within the rules",
+    "Something that had to be promised is missing, odd, or beyond what the rules allow.",
   ],
-  "manifest hash": [
-    "The promise has the fingerprint it claims",
-    "The promise was changed after its fingerprint was taken.",
-  ],
-  "manifest content": ["The promise names everything it must", "Something that had to be promised is missing or odd."],
   "manifest raffle": [
     "The result and the promise are of one raffle",
     "The result belongs to another raffle than the promise.",
   ],
-  "manifest beacon": [
-    "The randomness is from the promised source",
-    "Another source of randomness was used than promised.",
-  ],
-  "entries file": [
-    "Every line of the entries can be read",
-    "The entries file is damaged, cut short or not one of ours.",
-  ],
-  "entries order": [
-    "No two entries share a ticket",
-    "Entries overlap or are out of order: a ticket could count twice.",
-  ],
-  "entries unique": ["No entry is listed twice", "An entry is listed twice."],
+  "bundle stage": ["The result goes together", "The result has parts that it cannot have yet, or lacks some it must have."],
+  "beacon chain": ["The source of randomness is named truly", "It passes itself off as the public beacon, and is not."],
+  "entries file": ["Every line of the entries can be read", "A line of the entries is not as the rules say."],
+  "entries order": ["No two entries share a ticket", "Entries overlap or are out of order: a ticket could count twice."],
+  "entries unique": ["No entry is listed twice", "An entry is listed twice, or one entry could be shown to two buyers."],
   "entries limits": [
-    "The promised limits were kept",
-    "More tickets are in than were promised, in all or for one entry.",
+    "The promised numbers of tickets were kept",
+    "More tickets than promised, in all or for one entry; or fewer than the promised minimum.",
   ],
-  "entries count": ["The number of entries is right", "Entries were added to or removed from the file."],
+  "entries count": ["The number of entries is right", "The file has more or fewer entries than the result says."],
   "entries tickets": ["The number of tickets is right", "Tickets were added to or removed from the file."],
   "entries root": [
     "The entries have the published fingerprint",
     "The entries are not those that were fixed before the draw.",
   ],
-  commitment: ["The result says where it was published", "What it says of its publication contradicts itself."],
-  "beacon chain": ["The source of randomness is named truly", "It passes itself off as the public beacon, and is not."],
+  "log file": ["Every line of the log can be read", "A line of the log is not as the rules say."],
+  "log kinds": [
+    "Nobody came in or went out after the entries were fixed",
+    "The log is shorter than was promised, or goes on selling after the entries were fixed.",
+  ],
+  "log root": ["The log has the published fingerprint", "The log is not the one that was fixed before the draw."],
+  "log purchases": [
+    "Each purchase and each withdrawal stands once in the log",
+    "The log enters or withdraws somebody twice, shows one entry to two people, or withdraws what was never entered.",
+  ],
+  "log tickets": ["The ticket numbers have no gap", "Ticket numbers were skipped or given twice."],
+  "log times": ["Every purchase was made while tickets were sold", "A purchase is dated outside the sale."],
+  "log entries": [
+    "The entries are exactly the purchases that were not withdrawn",
+    "Somebody in the log was left out of the draw, or somebody is in the draw who is not in the log.",
+  ],
+  "log outcomes": [
+    "Prizes passed on as the rules say",
+    "A prize was taken away or handed over otherwise than the rules say.",
+  ],
+  commitment: [
+    "The published fingerprint covers entries and log",
+    "The fingerprint that was published is of other entries or another log.",
+  ],
+  "commitment time": [
+    "The entries were fixed when they had to be",
+    "The entries were fixed before the sale was over, or later than promised.",
+  ],
   "beacon round": [
     "The round was not chosen by anybody",
     "Another round was used than the rules say: it may have been chosen.",
@@ -63,4 +78,10 @@ export const CHECKS = {
   "picks entries": ["Each picked ticket belongs to its entry", "A pick names a ticket or entry that was not picked."],
   "picks roles": ["Each pick has the prize it should have", "A prize was given to another pick than promised."],
   "picks paths": ["Each pick's proof leads to the fingerprint", "A pick's own proof does not hold."],
+};
+
+/** What is shown with the failures that are no check of files. */
+export const OTHERS = {
+  place: "The chain says something else than these files.",
+  receipt: "A promise that the operator signed was broken.",
 };

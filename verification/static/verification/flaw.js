@@ -1,11 +1,17 @@
-// What a check that does not hold throws, and how foreign values are shown.
+// What a check throws that does not hold or could not run, and how foreign values are shown.
 
 /** A check does not hold; the message says why. Its text is plain ASCII, whatever the files hold. */
 export class Flaw extends Error {}
 
+/** A check could not run: nothing is known against the draw. The message says why, and what could help. */
+export class NotChecked extends Error {}
+
+/** A file is not what it was given as, or not all of it: nothing is known against the draw. */
+export class Unreadable extends NotChecked {}
+
 /** `value` for people: escaped to ASCII and cut to 100 characters. */
 export function shown(value) {
-  const text = escaped(typeof value === "bigint" ? `${value}` : written(value));
+  const text = escaped(written(value));
   return text.length <= 100 ? text : `${text.slice(0, 97)}...`;
 }
 

@@ -1,26 +1,29 @@
-// Section 0 and 1 of the protocol's text: JSON read strictly, and its one canonical form.
+// JSON read strictly, as the protocol's notation asks, and the one canonical form of section 1.
 //
-// JSON.parse cannot be used: it takes the last of two fields of one name, and rounds integers beyond 2^53.
+// JSON.parse cannot be used: it takes the last of two members of one name, and rounds integers beyond 2^53.
 
-import { Flaw, shown } from "./flaw.js";
+import { INTEGER_MAX } from "./bytes.js";
+import { Flaw, Unreadable, shown } from "./flaw.js";
 
-const DEPTH_MAX = 500;
-const SAFE_INTEGER = 2n ** 53n - 1n; // RFC 8785 writes integers beyond this as rounded doubles
+const DEPTH_MAX = 100; // a bundle has 4 levels
 const SPACE = /[ \t\n\r]*/y;
 const PLAIN = /[^"\\\u0000-\u001f]*/y;
 const NUMBER = /-?(?:0|[1-9][0-9]*)/y;
-const NOT_INTEGERS = /NaN|-?Infinity/y;
+const FRACTION = /\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+/y;
+const NO_NUMBERS = /NaN|-?Infinity/y; // other readers take these for numbers
 const HEX = /[0-9a-fA-F]{4}/y;
 const ESCAPES = { '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
 const LITERALS = { true: true, false: false, null: null };
 
-/** The value of one JSON document: integers as BigInt, objects without a prototype. Flaw for duplicate names,
- * fractions, NaN, integers beyond 20 digits, lone surrogates and deep nesting: readers could take these in two ways. */
+/** The value of one JSON document; objects have no prototype. Unreadable unless it is JSON, Flaw for duplicate names,
+ * numbers that are no integers from 0 to 2^53 - 1, lone surrogates and deep nesting: what readers could take in two
+ * ways. */
 export function parseJson(text) {
   const reader = new Reader(text);
   const value = reader.value(0);
   reader.skip();
   if (reader.at !== text.length) throw reader.flaw("something follows the end");
+  if (reader.hasLoneSurrogate) throw new Flaw("a text holds a lone surrogate");
   return value;
 }
 
@@ -28,10 +31,12 @@ class Reader {
   constructor(text) {
     this.text = text;
     this.at = 0;
+    this.hasLoneSurrogate = false;
   }
 
   flaw(what) {
-    return new Flaw(`not valid JSON: ${what}, at character ${this.at}`);
+    if (this.at >= this.text.length) return new Unreadable("it ends too early: it was cut short");
+    return new Unreadable(`not valid JSON: ${what}, at character ${this.at}`);
   }
 
   /** What the sticky expression matches here, which is then behind us; null if it does not match. */
@@ -75,15 +80,17 @@ class Reader {
 
   object(depth) {
     const record = Object.create(null);
+    let twice = null; // told at the object's end: if the file ends before, it was cut, which is not the operator's doing
     if (this.follows("}")) return record;
     do {
       this.expect('"');
       const name = this.string();
-      if (name in record) throw new Flaw("an object names a field twice");
+      if (name in record) twice ??= name;
       this.expect(":");
       record[name] = this.value(depth + 1);
     } while (this.follows(","));
     this.expect("}");
+    if (twice !== null) throw new Flaw(`an object has the member ${shown(twice)} twice`);
     return record;
   }
 
@@ -109,7 +116,7 @@ class Reader {
       if (character === '"') break;
       text += this.escape();
     }
-    if (!wellFormed(text)) throw this.flaw("a lone surrogate");
+    if (!wellFormed(text)) this.hasLoneSurrogate = true;
     return text;
   }
 
@@ -126,14 +133,15 @@ class Reader {
   }
 
   integer() {
-    const odd = this.take(NOT_INTEGERS);
-    if (odd !== null) throw new Flaw(`the number ${odd} is not an integer`);
+    const word = this.take(NO_NUMBERS);
+    if (word !== null) throw new Flaw(`${word} is not an integer`);
     const digits = this.take(NUMBER);
     if (digits === null) throw this.flaw("expected a value");
-    if (/[.eE]/.test(this.text[this.at] ?? "")) throw new Flaw(`the number ${shown(digits)}... is not an integer`);
-    if (digits.length > 20 || digits === "-0")
-      throw new Flaw(`the number ${shown(digits)} is too long or oddly written`);
-    return BigInt(digits);
+    const fraction = this.take(FRACTION);
+    if (fraction !== null) throw new Flaw(`the number ${shown(digits + fraction)} is not an integer`);
+    const value = Number(digits);
+    if (digits[0] === "-" || value > INTEGER_MAX) throw new Flaw(`the number ${shown(digits)} is not from 0 to 2^53 - 1`);
+    return value;
   }
 }
 
@@ -142,19 +150,14 @@ function wellFormed(text) {
   return !/[\ud800-\udfff]/u.test(text);
 }
 
-/** RFC 8785 for what a manifest holds: strings, integers, arrays and objects; Flaw for anything else. */
+/** RFC 8785 for what a manifest holds: strings, integers, null, arrays and objects; Flaw for anything else. */
 export function canonical(value) {
   if (typeof value === "string") return JSON.stringify(value); // the same escapes as RFC 8785, section 3.2.2.2
-  if (typeof value === "bigint") {
-    if (value > SAFE_INTEGER || value < -SAFE_INTEGER) {
-      throw new Flaw(`the integer ${value} is beyond 2^53 - 1, where RFC 8785 rounds`);
-    }
-    return `${value}`;
-  }
+  if (typeof value === "number" || value === null) return `${value}`;
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value === "object" && value !== null) {
+  if (typeof value === "object") {
     const names = Object.keys(value).sort(); // by UTF-16 code units, as RFC 8785 has it
     return `{${names.map((name) => `${canonical(name)}:${canonical(value[name])}`).join(",")}}`;
   }
-  throw new Flaw(`a manifest holds strings, integers, arrays and objects, but here is ${shown(value)}`);
+  throw new Flaw(`a manifest holds strings, integers, null, arrays and objects, but here is ${shown(value)}`);
 }

@@ -1,154 +1,194 @@
-// The page of one draw: starts the worker, shows each check as it comes, and asks it about tickets.
+// The page of one draw: starts the worker, shows each check as it comes and the verdict, and asks it about tickets.
 
 import { CHECKS } from "./explanations.js";
+import { checkPlace } from "./place.js";
+import { judge } from "./verdict.js";
+import { factsOf, localTime, made, reasonsOf, verdictOf } from "./words.js";
 
 const element = (id) => document.getElementById(id);
 const count = new Intl.NumberFormat("en");
 const section = element("check");
-const committed = { raffle: section.dataset.raffle, root: section.dataset.root, tickets: section.dataset.tickets };
+const RECEIPT_FILE_MAX = 64 * 1024;
 
 let worker = null;
-let expectedRows = 0;
-let own = false; // files of the visitor's own are being checked, not this page's draw
-let report = null;
+let source = null; // what is being checked: {bundle, entries, log, rows, own}
+let summary = null;
+let place = null; // what became of asking nodes; null: none was asked
+let convictions = []; // receipts and heads that the draw breaks
+let waiting = null; // a question to ask once the files are read
 
 /** A worker of its own for each verification: starting another ends what is under way. */
 function restart() {
   worker?.terminate();
   worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   worker.onmessage = ({ data }) => SHOW[data.kind](data);
-  worker.onerror = () => verdict(false, "The check could not run in this browser.", ["Please try another browser."]);
-  report = null;
+  worker.onerror = () => showVerdict({ tone: "open", headline: "Could not be checked", lines: ["This browser could not run the check. Please try another one."] });
+  [summary, place, convictions] = [null, null, []];
 }
 
 const SHOW = {
   check: ({ check }) => showCheck(check),
-  progress: ({ rows }) => showProgress(rows),
-  report: (data) => showReport(data.report),
+  progress: ({ file, rows }) => showProgress(file, rows),
+  report: (data) => showReport(data.summary),
   answer: ({ answer }) => showAnswer(answer),
 };
 
-function start(bundle, entries, rows) {
+function start(files) {
   restart();
-  own = bundle instanceof Blob;
-  expectedRows = rows;
-  element("checks").replaceChildren();
-  element("details").hidden = false;
-  element("notes").replaceChildren();
-  element("verdict").replaceChildren();
+  source = files;
+  for (const id of ["checks", "verdict", "facts-list"]) element(id).replaceChildren();
   element("verdict").className = "";
+  for (const id of ["facts", "place"]) element(id).hidden = true;
+  element("details").hidden = false;
+  showWork("Reading the result…");
+  for (const row of document.querySelectorAll("[data-pick-check]")) row.textContent = "";
+  const { bundle, entries, log } = files;
+  worker.postMessage({ task: "verify", bundle, entries, log });
+}
+
+function showWork(text) {
   element("progress").hidden = false;
   element("bar").removeAttribute("value");
-  element("progress-text").textContent = "Reading the result…";
-  for (const row of document.querySelectorAll("[data-pick-check]")) row.textContent = "";
-  worker.postMessage({ task: "verify", bundle, entries });
+  element("progress-text").textContent = text;
 }
 
-function showProgress(rows) {
-  if (expectedRows) {
-    element("bar").max = expectedRows;
-    element("bar").value = Math.min(rows, expectedRows);
+function showProgress(file, rows) {
+  const expected = file === "entries" ? source.rows : 0;
+  if (expected) {
+    element("bar").max = expected;
+    element("bar").value = Math.min(rows, expected);
+  } else {
+    element("bar").removeAttribute("value");
   }
-  const whole = expectedRows ? ` of ${count.format(expectedRows)}` : "";
-  element("progress-text").textContent = `Reading the entries: ${count.format(rows)}${whole}`;
+  const whole = expected ? ` of ${count.format(expected)}` : "";
+  element("progress-text").textContent = `Reading the ${file}: ${count.format(rows)}${whole}`;
 }
 
-function showCheck({ number, name, ok, detail }) {
+const MARKS = { passed: "✓ passed", failed: "✗ failed", unchecked: "– not checked" };
+
+function showCheck({ name, state, detail }) {
   const [title, broken] = CHECKS[name];
-  const line = made("li", "", ok ? "passed" : "failed");
+  const line = made("li", "", state);
   line.dataset.check = name;
-  line.append(made("span", ok ? "✓ passed" : "✗ failed", "mark"), made("span", title, "what"));
-  if (!ok) line.append(made("span", broken, "broken"));
+  line.append(made("span", MARKS[state], "mark"), made("span", title, "what"));
+  if (state === "failed") line.append(made("span", broken, "broken"));
   line.append(made("span", `${name}: ${detail}`, "detail"));
   element("checks").append(line);
-  if (name !== "entries file")
-    element("progress-text").textContent = `${number} of ${Object.keys(CHECKS).length} checks done`;
+  element("progress-text").textContent = `${title}…`;
 }
 
 function showReport(found) {
-  report = found;
+  summary = found;
+  const passed = found.checks.filter((check) => check.state === "passed").length;
+  element("details-summary").textContent = `Every check, one by one (${passed} of ${found.checks.length} passed)`;
+  element("facts").hidden = found.title === undefined;
+  element("place").hidden = found.place === null;
+  const again = element("again");
+  if (again) again.textContent = "Check again";
+  judgeAgain();
+  if (waiting !== null) ask(waiting);
+}
+
+/** Shows the verdict that follows from all that is known by now. */
+function judgeAgain() {
+  const judged = judge(summary, place, convictions);
+  const words = verdictOf(judged, summary, { place, own: source.own });
+  showVerdict({ ...words, reasons: reasonsOf(judged) });
+  element("details").open = judged.verdict === "not verified";
+  element("facts-list").replaceChildren(...factsOf(summary, section.dataset.explorer));
+  if (source.own) return;
+  for (const row of document.querySelectorAll("[data-pick-check]")) markPick(row, summary, judged.verdict);
+}
+
+/** Says beside a pick that the server showed whether the recomputed result has it too. */
+function markPick(row, { picks }, verdict) {
+  const isSame = picks.some(({ position, ticket }) => `${position}` === row.dataset.position && `${ticket}` === row.dataset.ticket);
+  row.classList.toggle("differs", picks.length > 0 && !isSame);
+  row.textContent = "";
+  if (isSame && (verdict === "verified" || verdict === "consistent")) row.textContent = "✓ recomputed on your device";
+  else if (picks.length && !isSame) row.textContent = "✗ the result file names another ticket";
+}
+
+/** `tone` is a class of the verdict's colour; `lines` are paragraphs, `reasons` and `winners` lists. */
+function showVerdict({ tone, banner = "", headline, lines, reasons = [], winners = [], canRetry = false }) {
   element("progress").hidden = true;
-  const failed = found.checks.filter((check) => !check.ok);
-  const what = found.title === undefined ? "This result" : `Draw ${found.sequence}, “${found.title}”`;
-  if (found.verified) {
-    verdict(true, `Verified: all ${found.checks.length} checks hold`, [
-      `${what}: recomputed on your device, from public facts alone.`,
-    ]);
-  } else {
-    const failures = failed.length === 1 ? "1 check" : `${failed.length} checks`;
-    verdict(false, `Not verified: ${failures} failed`, [`${what}, as these files have it.`, ...meanings(failed)]);
-  }
-  element("notes").replaceChildren(...found.notes.map((note) => made("li", note)));
-  if (own) return;
-  if (found.raffle && found.raffle !== committed.raffle)
-    element("notes").append(made("li", "This result is of another raffle."));
-  for (const row of document.querySelectorAll("[data-pick-check]")) markPick(row, found);
-  element("again").textContent = "Check again";
+  const box = element("verdict");
+  box.className = tone;
+  const parts = [made("p", headline, "headline"), ...lines.map((line) => made("p", line))];
+  if (banner) parts.unshift(made("p", banner, "banner"));
+  if (winners.length) parts.push(listOf(winners, "winners"));
+  if (reasons.length) parts.push(listOf(reasons, "reasons"));
+  if (canRetry && source) parts.push(retryButton());
+  box.replaceChildren(...parts);
 }
 
-/** What the first of the failures mean. */
-function meanings(failed) {
-  const first = failed.slice(0, 3).map((check) => CHECKS[check.name][1]);
-  return failed.length > first.length ? [...first, "More is explained below."] : first;
+function listOf(texts, className) {
+  const list = made("ul", "", className);
+  list.append(...texts.map((text) => made("li", text)));
+  return list;
 }
 
-/** Says beside a pick that the server showed whether the verified result has it too. */
-function markPick(row, { picks, verified }) {
-  const same = picks?.some(
-    (pick) => `${pick.position}` === row.dataset.position && `${pick.ticket}` === row.dataset.ticket,
-  );
-  row.classList.toggle("differs", !same);
-  if (verified && same) row.textContent = "✓ recomputed on your device";
-  else if (picks && !same) row.textContent = "✗ the result file names another ticket";
+function retryButton() {
+  const button = made("button", "Retry", "retry");
+  button.type = "button";
+  // Either the nodes did not answer, or a file could not be had.
+  button.addEventListener("click", () => (place?.unchecked ? askNodes() : start(source)));
+  return button;
 }
 
-function verdict(good, headline, lines) {
-  element("progress").hidden = true;
-  element("verdict").className = good ? "good" : "bad";
-  const mark = made("span", good ? "✓ " : "✗ ");
-  mark.setAttribute("aria-hidden", "true");
-  const head = made("p", "", "headline");
-  head.append(mark, headline);
-  element("verdict").replaceChildren(head, ...lines.map((line) => made("p", line)));
-}
-
-function showAnswer({ holds, lines }) {
+function showAnswer({ tone, lines, conviction }) {
   const answer = element("answer");
-  answer.className = holds ? "good" : "bad";
-  answer.replaceChildren(...lines.map((line) => made("p", line)));
-}
-
-/** An element with this text; never markup. */
-function made(tag, text = "", className = "") {
-  const found = document.createElement(tag);
-  found.textContent = text;
-  found.className = className;
-  return found;
+  if (answer) {
+    answer.className = tone;
+    answer.replaceChildren(...lines.map((line, n) => made("p", line, n ? "" : "headline")));
+  }
+  if (!conviction || convictions.includes(conviction)) return;
+  convictions.push(conviction);
+  judgeAgain();
 }
 
 function ask(text) {
-  if (!worker) restart();
-  if (/^\s*[{[]/.test(text)) worker.postMessage({ task: "proof", text, facts: facts() });
-  else if (report?.searchable) worker.postMessage({ task: "ticket", text });
-  else showAnswer({ holds: false, lines: ["To look up a ticket number, let the check above read the entries first."] });
+  if (summary === null) {
+    waiting = text;
+    showAnswer({ tone: "open", lines: ["The files are read first…"], conviction: "" });
+    if (source === null) startThis();
+    return;
+  }
+  waiting = null;
+  worker.postMessage({ task: "ask", text });
 }
 
-/** What proofs are held against: what was just verified, else what the page says. */
-function facts() {
-  const published = own ? [] : [section.dataset.published];
-  if (report?.verified) return { ...report, recomputed: true, published };
-  return { ...committed, tickets: BigInt(committed.tickets), picks: null, recomputed: false, published };
+async function askNodes() {
+  const asked = summary;
+  showWork("Asking the nodes…");
+  const found = await checkPlace(element("nodes").value, asked.place);
+  if (asked !== summary) return; // other files are being checked by now
+  place = found;
+  judgeAgain();
+  element("verdict").scrollIntoView({ block: "center" });
 }
 
 function startOwn() {
-  const [bundle, entries] = [element("own-bundle").files[0], element("own-entries").files[0]];
-  if (bundle && entries) start(bundle, entries, 0);
-  else verdict(false, "Please choose both files", ["A result file (bundle.json) and its entries file (entries.csv)."]);
+  const [bundle, entries, log] = ["own-bundle", "own-entries", "own-log"].map((id) => element(id).files[0] ?? null);
+  if (bundle && entries) start({ bundle, entries, log, rows: 0, own: true });
+  else showVerdict({ tone: "open", headline: "Please choose the files", lines: ["A result (bundle.json) and its entries (entries.csv), and the log (log.csv) if you have it."] });
   section.scrollIntoView();
 }
 
 function startThis() {
-  start(section.dataset.bundle, section.dataset.entries, Number(section.dataset.rows));
+  const { bundle, entries, log, rows } = section.dataset;
+  start({ bundle, entries, log, rows: Number(rows), own: false });
+}
+
+async function askFile({ target }) {
+  const [file] = target.files;
+  if (!file) return;
+  if (file.size > RECEIPT_FILE_MAX) {
+    showAnswer({ tone: "warn", lines: ["This file is too large to be a receipt."], conviction: "" });
+    return;
+  }
+  element("receipt").value = await file.text();
+  ask(element("receipt").value);
 }
 
 function listen(id, event, action) {
@@ -158,13 +198,19 @@ function listen(id, event, action) {
   });
 }
 
+/** Times that the server wrote in UTC, in the visitor's own zone; theirs stay in the tooltip. */
+function localiseTimes() {
+  for (const time of document.querySelectorAll("main time[datetime]")) {
+    time.title = time.textContent;
+    time.textContent = localTime(Date.parse(time.dateTime) / 1000);
+  }
+}
+
 listen("again", "click", startThis);
 listen("own", "submit", startOwn);
-listen("mine", "submit", () => ask(element("proof").value));
-listen("proof-file", "change", async ({ target }) => {
-  if (!target.files[0]) return;
-  element("proof").value = await target.files[0].text();
-  ask(element("proof").value);
-});
+listen("mine", "submit", () => ask(element("receipt").value));
+listen("receipt-file", "change", askFile);
+listen("ask-nodes", "submit", askNodes);
+localiseTimes();
 for (const hidden of document.querySelectorAll("[data-needs-scripts]")) hidden.hidden = false;
 if (section.dataset.start === "now") startThis();

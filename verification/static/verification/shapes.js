@@ -1,77 +1,78 @@
-// What a bundle, a manifest and a buyer's proof must look like: every field, and no other.
+// What a bundle, a manifest, a receipt and a head must look like: every member, and no other.
 
-import { U64_MAX } from "./bytes.js";
 import { Flaw, shown } from "./flaw.js";
+
+export const PROTOCOL = "luxewin/draw/v2";
 
 /** A sort of value: what it is called and how it is recognised. */
 const kind = (name, fits) => ({ kind: name, fits });
 const textLike = (name, pattern) => kind(name, (value) => typeof value === "string" && pattern.test(value));
 const integerFrom = (least) =>
-  kind(`an integer from ${least}`, (value) => typeof value === "bigint" && value >= least && value <= U64_MAX);
+  kind(`an integer from ${least}`, (value) => typeof value === "number" && value >= least);
 const hexOf = (size) => textLike(`${size} bytes in lower-case hex`, new RegExp(`^[0-9a-f]{${2 * size}}$`));
+const anyOf = (...values) => kind(values.join(" or "), (value) => values.includes(value));
 /** The value may be null instead. */
 const orNull = (shape) => ({ orNull: shape });
 
-/** RFC 3339 in UTC, and a moment that the calendar has. */
-function isUtcTime(value) {
-  const match = typeof value === "string" && /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|\+00:00)$/.exec(value);
-  if (!match || match[1].startsWith("0000")) return false;
-  const time = new Date(`${match[1]}Z`);
-  return !Number.isNaN(time.getTime()) && time.toISOString().startsWith(match[1]);
+const TIME = /^(19[7-9]\d|[2-9]\d{3})-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
+
+/** `YYYY-MM-DDTHH:MM:SSZ`, and a moment that the calendar has. */
+function isTime(value) {
+  if (typeof value !== "string" || !TIME.test(value)) return false;
+  const time = new Date(value);
+  return !Number.isNaN(time.getTime()) && time.toISOString().slice(0, 19) === value.slice(0, 19);
 }
 
-// White space as other languages know it: more than trim() takes, and without the byte order mark.
-const INK = /[^\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
+/** Unix seconds of a time of the manifest. */
+export const unixSeconds = (time) => Date.parse(time) / 1000;
+
 const UUID = textLike("a lower-case UUID", /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/);
 const TEXT = kind("a string", (value) => typeof value === "string");
-const SOME_TEXT = textLike("a string that is not empty", INK);
-const BOOLEAN = kind("true or false", (value) => typeof value === "boolean");
-const ANYTHING = kind("anything", () => true);
-const COUNT = integerFrom(0n);
-const POSITIVE = integerFrom(1n);
-const UTC_TIME = kind("an RFC 3339 time in UTC", isUtcTime);
-const ADDRESS = textLike("a 20-byte address", /^(0x)?[0-9a-fA-F]{40}$/);
-const TRANSACTION = textLike("a 32-byte transaction hash", /^(0x)?[0-9a-fA-F]{64}$/);
-const PRICE_TEXT = textLike("a decimal price", /^(0|[1-9][0-9]{0,18})(\.[0-9]{1,18})?$/);
-const PRICE = kind("a price: a decimal string or an integer", (value) => PRICE_TEXT.fits(value) || COUNT.fits(value));
+const COUNT = integerFrom(0);
+const POSITIVE = integerFrom(1);
+const DATE = kind("a time like 2026-01-31T20:00:00Z", isTime);
+const ADDRESS = textLike("a contract's address: 0x and 20 bytes in lower-case hex", /^0x[0-9a-f]{40}$/);
+const TRANSACTION = textLike("a transaction's hash: 0x and 32 bytes in lower-case hex", /^0x[0-9a-f]{64}$/);
 
-export const PROMISED_BEACON = {
-  chain_hash: hexOf(32),
-  public_key: hexOf(96),
-  genesis_time: COUNT,
-  period: POSITIVE,
-  scheme: TEXT,
-};
+export const BEACON = { chain_hash: hexOf(32), public_key: hexOf(96), genesis_time: COUNT, period: POSITIVE, scheme: TEXT };
 
 export const MANIFEST = {
   protocol: TEXT,
+  operator: TEXT,
   raffle: UUID,
-  title: SOME_TEXT,
-  prizes: [{ position: POSITIVE, name: SOME_TEXT }],
+  sequence: COUNT,
+  title: TEXT,
+  prizes: [{ position: POSITIVE, name: TEXT, value: orNull(COUNT), cash_alternative: orNull(COUNT) }],
   alternates: COUNT,
-  ticket_price: PRICE,
-  currency: SOME_TEXT,
+  ticket_price: COUNT,
+  currency: textLike("three lower-case letters", /^[a-z]{3}$/),
   capacity: POSITIVE,
   max_per_person: POSITIVE,
   min_tickets: COUNT,
-  opens_at: UTC_TIME,
-  closes_at: UTC_TIME,
+  opens_at: DATE,
+  closes_at: DATE,
+  conditions: TEXT,
+  free_route: orNull({ instructions: TEXT, until: DATE }),
+  claim_seconds: COUNT,
   delay_seconds: COUNT,
-  beacon: PROMISED_BEACON,
-  sequence: COUNT,
+  commit_within_seconds: COUNT,
+  void_after_seconds: COUNT,
+  beacon: BEACON,
+  anchor: orNull({ chain_id: POSITIVE, contract: ADDRESS }),
+  receipt_key: hexOf(32),
 };
 
-const STEP = { side: textLike("left or right", /^(left|right)$/), sum: POSITIVE, hash: hexOf(32) };
+const ENTRY = { entry_id: UUID, first_ticket: POSITIVE, count: POSITIVE, holder: hexOf(32) };
+const STEP = { side: anyOf("left", "right"), sum: POSITIVE, hash: hexOf(32) };
+const MINED = { transaction: TRANSACTION, block: COUNT };
 
 const PICK = {
   position: POSITIVE,
-  role: textLike("winner or alternate", /^(winner|alternate)$/),
-  prize: ANYTHING,
+  role: anyOf("winner", "alternate"),
+  prize: orNull(POSITIVE),
   index: COUNT,
   ticket: POSITIVE,
-  entry_id: UUID,
-  first_ticket: POSITIVE,
-  count: POSITIVE,
+  ...ENTRY,
   path: [STEP],
 };
 
@@ -81,31 +82,26 @@ export const BUNDLE = {
   manifest: TEXT,
   manifest_hash: hexOf(32),
   entries: { root: hexOf(32), tickets: POSITIVE, count: POSITIVE, url: TEXT },
-  commitment: {
-    anchored: BOOLEAN,
-    committed_at: COUNT,
-    chain_id: orNull(POSITIVE),
-    contract: orNull(ADDRESS),
-    transaction: orNull(TRANSACTION),
-    block: orNull(COUNT),
-  },
-  beacon: { ...PROMISED_BEACON, round: POSITIVE, signature: hexOf(48), randomness: hexOf(32) },
-  seed: hexOf(32),
+  log: { size: COUNT, root: hexOf(32), url: TEXT },
+  commitment: hexOf(32),
+  place: { committed_at: orNull(COUNT), announce: orNull(MINED), commit: orNull(MINED) },
+  beacon: { round: orNull(POSITIVE), signature: orNull(hexOf(48)), randomness: orNull(hexOf(32)) },
+  seed: orNull(hexOf(32)),
   picks: [PICK],
-  settlement: orNull({ transaction: TRANSACTION, block: COUNT }),
+  settlement: orNull(MINED),
 };
 
-/** What a buyer gets for one of their purchases. */
-export const PROOF = {
+export const RECEIPT = {
+  protocol: TEXT,
   raffle: UUID,
-  entry_id: UUID,
-  first_ticket: POSITIVE,
-  count: POSITIVE,
-  tickets_before: COUNT,
-  root: hexOf(32),
-  tickets: POSITIVE,
-  path: [STEP],
+  manifest_hash: hexOf(32),
+  ...ENTRY,
+  nonce: orNull(hexOf(32)),
+  at: COUNT,
+  signature: hexOf(64),
 };
+
+export const HEAD = { size: COUNT, root: hexOf(32), at: COUNT, signature: hexOf(64) };
 
 /** Flaw unless `value` has exactly this shape. */
 export function conform(value, shape, where) {
@@ -129,7 +125,7 @@ function conformObject(value, shape, where) {
   const unknown = Object.keys(value).filter((name) => !Object.hasOwn(shape, name));
   if (missing.length || unknown.length) {
     throw new Flaw(
-      `${where}: missing fields [${shown(missing.join(", "))}], unknown fields [${shown(unknown.join(", "))}]`,
+      `${where}: missing members [${shown(missing.join(", "))}], unknown members [${shown(unknown.join(", "))}]`,
     );
   }
   for (const [name, inner] of Object.entries(shape)) conform(value[name], inner, `${where}.${name}`);

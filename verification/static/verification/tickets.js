@@ -1,92 +1,105 @@
-// "Were my tickets in?": from a purchase's proof, or from a ticket number or entry id once the entries are loaded.
+// "Were my tickets in?": from a receipt, a ticket number or an entry id; and what a head says of the log.
 
-import { climb, rootText } from "./entries.js";
-import { Flaw } from "./flaw.js";
-import { parseJson } from "./json.js";
-import { PROOF, conform } from "./shapes.js";
+import { Flaw, NotChecked } from "./flaw.js";
+import { fitsHolder, judgeHead, judgeReceipt, readSigned } from "./receipts.js";
 
-/** What the text of a proof shows, held against `facts {raffle, root, tickets, picks, recomputed, published}`:
- * `{holds, lines}`. */
-export function judgeProof(text, facts) {
+const TICKET = /^[1-9][0-9]{0,15}$/;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** What a visitor's text says of the draw that was found: `{outcome, tone, lines, conviction}`. `tone` is "good",
+ * "bad", "warn" or "open" (not checked); `conviction` is why a signed promise was broken, or "". */
+export function answer(text, found) {
   try {
-    const proof = readProof(text);
-    const before = checkProof(proof, facts);
-    const line = `Yes. ${span(proof.first_ticket, proof.count)} in the draw, with ${before} tickets before them.`;
-    return {
-      holds: true,
-      lines: [line, reached(facts), ...facts.published, ...picksAmong(proof.first_ticket, proof.count, facts.picks)],
-    };
+    if (/^\s*[{[]/.test(text)) return ofSigned(text, found);
+    return ofTicket(text.trim().toLowerCase(), found);
   } catch (error) {
+    if (error instanceof NotChecked) return told("not checked", "open", [`Not checked: ${error.message}.`]);
     const why = error instanceof Flaw ? error.message : "it cannot be read";
-    return { holds: false, lines: [`This proof does not hold: ${why}.`] };
+    return told("not a receipt", "warn", [`This is not a receipt of this raffle: ${why}.`]);
   }
 }
 
-function readProof(text) {
-  const found = parseJson(text.trim());
-  if (typeof found !== "object" || found === null || Array.isArray(found)) throw new Flaw("it is not a JSON object");
-  const known = Object.keys(PROOF).filter((name) => name in found);
-  const proof = Object.fromEntries(known.map((name) => [name, found[name]]));
-  conform(proof, PROOF, "proof");
-  return proof;
+const told = (outcome, tone, lines, conviction = "") => ({ outcome, tone, lines, conviction });
+
+function ofSigned(text, found) {
+  const [kind, signed] = readSigned(text);
+  if (found.bundle === null) throw new NotChecked("the result could not be read");
+  return kind === "head" ? ofHead(signed, found) : ofReceipt(signed, found);
 }
 
-/** The tickets before the entry; Flaw unless its path leads from it to the root and number of tickets of the facts. */
-function checkProof(proof, facts) {
-  if (proof.raffle !== facts.raffle) throw new Flaw("it is of another raffle");
-  if (proof.root !== facts.root || proof.tickets !== facts.tickets) {
-    throw new Flaw("it names another fingerprint of the entries than the published one");
+function ofReceipt(receipt, found) {
+  const outcome = judgeReceipt(receipt, found);
+  const { first_ticket: first, count, entry_id: id } = receipt;
+  const tickets = span(first, count);
+  const named = count === 1 ? `ticket ${first}` : `tickets ${first} to ${first + count - 1}`;
+  switch (outcome) {
+    case "in":
+      return told(outcome, "good", [`Yes. ${tickets} in the draw.`, ...picksAmong(first, count, found), ...nonceLines(receipt)]);
+    case "withdrawn":
+      return told(outcome, "warn", [
+        `No: ${named} came out again before the entries were fixed, as after a refund.`,
+        "If you were not refunded, contest it with this receipt and your bank statement.",
+      ]);
+    case "left out":
+      return told(
+        outcome,
+        "bad",
+        [`No: ${tickets} not in the draw, although the operator signed that they would be.`, "Keep this receipt: it proves it."],
+        `The operator signed a receipt for entry ${id} (${named}) and left it out.`,
+      );
+    case "contradicting":
+      return told(
+        outcome,
+        "bad",
+        [`The operator signed this receipt for the same raffle under another promise, ${receipt.manifest_hash}.`],
+        `The operator signed a receipt for this raffle under another promise, ${receipt.manifest_hash}.`,
+      );
+    default:
+      return told(outcome, "warn", [`This receipt is of another promise, ${receipt.manifest_hash}, raffle ${receipt.raffle}.`]);
   }
-  const { root, before } = climb(proof);
-  if (rootText(root) !== facts.root || root.sum !== facts.tickets) {
-    throw new Flaw("its path does not lead to the published fingerprint of the entries");
-  }
-  if (before !== proof.tickets_before) throw new Flaw("it misstates how many tickets come before");
-  return before;
 }
 
-function reached({ root, recomputed }) {
-  const whence = recomputed ? "which this page has just recomputed from all the entries" : "as published on this page";
-  return `Your proof leads to the fingerprint ${root.slice(0, 16)}…, ${whence}.`;
+function nonceLines(receipt) {
+  return fitsHolder(receipt) ? [] : ["Its nonce is not the one of its entry: it does not show that the entry is yours."];
 }
 
-/** Where a ticket number or an entry id stands in the loaded entries: `{holds, lines}`. */
-export function findTicket(text, entries, picks) {
-  const wanted = text.trim().toLowerCase();
-  const isTicket = /^[1-9][0-9]{0,19}$/.test(wanted);
-  if (!isTicket && !/^[0-9a-f-]{36}$/.test(wanted)) {
-    return {
-      holds: false,
-      lines: ["Please type a ticket number, or an entry id such as 0c5ab6a1-2a4b-4a4e-8f3e-0b5a5c3a9d01."],
-    };
+function ofHead(head, found) {
+  const outcome = judgeHead(head, found);
+  if (outcome !== "kept") {
+    return told("broken head", "bad", [`The log is not what the operator signed: ${outcome}.`], `A signed head of the log: ${outcome}.`);
   }
-  const ticket = isTicket ? BigInt(wanted) : 0n;
-  const row = entries.find(
-    isTicket
-      ? (row) => row.firstTicket <= ticket && ticket < row.firstTicket + row.count
-      : (row) => row.entryId === wanted,
-  );
+  const whole = head.size === found.log.length ? "all of them, outcomes included" : `the log has ${found.log.length} now`;
+  return told("kept head", "good", [`The log goes on from this head: its first ${head.size} leaves are those signed (${whole}).`]);
+}
+
+/** Where a ticket number or an entry id stands in the entries. */
+function ofTicket(wanted, found) {
+  if (!TICKET.test(wanted) && !UUID.test(wanted)) {
+    return told("nothing", "warn", ["Please type a ticket number or an entry id, or paste your receipt."]);
+  }
+  if (found.entries === null) throw new NotChecked("the entries could not be read");
+  const isTicket = TICKET.test(wanted);
+  const row = isTicket ? found.entries.withTicket(Number(wanted)) : found.entries.withId(wanted);
+  const what = isTicket ? `Ticket ${wanted}` : "This entry";
   if (row === null) {
-    const what = isTicket ? `Ticket ${ticket}` : "This entry";
-    return {
-      holds: false,
-      lines: [`${what} is not in the draw. A ticket that was refunded or never sold leaves a gap.`],
-    };
+    return told("not in", "warn", [`${what} is not in the draw. A ticket that was refunded or never sold leaves a gap.`]);
   }
-  const line = `Yes. ${isTicket ? `Ticket ${ticket}` : "This entry"} is in the draw: entry ${row.entryId}.`;
-  const ordinal = `entry ${row.place + 1} of ${entries.length}`;
-  const place = `${span(row.firstTicket, row.count)} ${ordinal}, with ${row.before} tickets before.`;
-  return { holds: true, lines: [line, place, ...picksAmong(row.firstTicket, row.count, picks)] };
+  const { first_ticket: first, count } = row;
+  const place = `Entry ${row.entry_id}: ${span(first, count)} entry ${row.place + 1} of ${found.entries.length}, with ${row.before} tickets before.`;
+  return told("in", "good", [`Yes. ${what} is in the draw.`, ...picksAmong(first, count, found), place]);
 }
 
 function span(first, count) {
-  return count === 1n ? `Ticket ${first} is` : `Tickets ${first} to ${first + count - 1n} (${count} tickets) are`;
+  return count === 1 ? `Ticket ${first} is` : `Tickets ${first} to ${first + count - 1} (${count} tickets) are`;
 }
 
-/** Which of the picks lie among these tickets; nothing is said before the draw. */
-function picksAmong(first, count, picks) {
-  if (!picks) return [];
-  const ours = picks.filter((pick) => first <= pick.ticket && pick.ticket < first + count);
+/** Which of the picks lie among these tickets; before the draw, that it is still to come. */
+function picksAmong(first, count, { bundle, promise, stage }) {
+  if (stage !== "drawn") return ["The draw is still to come."];
+  const ours = bundle.picks.filter((pick) => first <= pick.ticket && pick.ticket < first + count);
   if (!ours.length) return ["None of them was picked in this draw."];
-  return ours.map((pick) => `Ticket ${pick.ticket} was pick ${pick.position}: ${pick.role}.`);
+  return ours.map(({ ticket, position, prize }) => {
+    const name = prize === null ? "alternate" : `winner of ${promise?.prizes[prize - 1]?.name ?? `prize ${prize}`}`;
+    return `Ticket ${ticket} was pick ${position}: ${name}.`;
+  });
 }

@@ -1,0 +1,67 @@
+"""Mails to winners say until when they can claim: the very moment before which nobody marks a prize unclaimed."""
+
+from datetime import datetime
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Notification, Preferences
+from accounts.notifications import compose
+from verification.announcements import tell_winners
+from verification.errors import ClaimTimeRuns
+from verification.models import Draw, Forfeit
+from verification.services import forfeit_pick
+
+from .drawing import put_in_state
+from .held import held, picks_of
+
+DAY = 86_400
+PRIZES = [{"name": "A watch"}]
+
+
+@pytest.fixture
+def drawn(on_sale, alice, bob, settings):
+    """Alice won, and Bob is her alternate; prizes can be claimed for two days. The round came just now."""
+    raffle = on_sale(prizes=PRIZES, alternates=1, claim_seconds=2 * DAY)
+    picks = held(raffle, alice, bob)
+    number = raffle.draw.promised_beacon.first_round_at(int(timezone.now().timestamp()))
+    put_in_state(raffle, Draw.State.DRAWN, committed_at=1, round=number)
+    return picks
+
+
+def promised(person, kind):
+    """The deadline in the mail's context, and the mail's text."""
+    note = Notification.objects.get(user=person, kind=kind)
+    return datetime.fromisoformat(note.context["claim_until"]), compose(note).body
+
+
+def refused_until(pick, actor):
+    """The moment from which on the product takes the prize for unclaimed."""
+    with pytest.raises(ClaimTimeRuns) as refusal:
+        forfeit_pick(pick.pk, kind=Forfeit.Kind.UNCLAIMED, reason="Nobody came.", actor=actor)
+    return refusal.value.data["until"]
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "answer this mail by"), ("de", "diese Nachricht bis")])
+def test_a_winner_reads_the_moment_that_the_product_keeps(drawn, alice, mona, language, said):
+    Preferences.objects.filter(user=alice).update(language=language, time_zone="Asia/Tokyo")
+    winner = drawn[0]
+    tell_winners(Draw.objects.get(pk=winner.draw_id))
+    until, text = promised(alice, "draw_won")
+    assert until == refused_until(winner, mona)
+    draw = Draw.objects.get(pk=winner.draw_id)
+    assert until.timestamp() == draw.promised_beacon.time_of(draw.round) + 2 * DAY
+    line = next(line for line in text.splitlines() if said in line)
+    assert line.endswith("(JST):")
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "answer this mail by"), ("de", "diese Nachricht bis")])
+def test_an_alternate_who_is_called_has_the_whole_time_from_then_on(drawn, bob, mona, language, said):
+    Preferences.objects.filter(user=bob).update(language=language)
+    winner, alternate = drawn
+    forfeit_pick(winner.pk, kind=Forfeit.Kind.DISQUALIFIED, reason="Works for the organiser.", actor=mona)
+    until, text = promised(bob, "draw_stepped_up")
+    alternate = picks_of(winner.purchase.raffle)[1]
+    assert until == refused_until(alternate, mona)
+    assert until.timestamp() == pytest.approx(alternate.award.at.timestamp() + 2 * DAY, abs=1e-3)
+    assert any(said in line for line in text.splitlines())

@@ -1,0 +1,137 @@
+"""Frozen raffles that cannot be committed: declared void in public, delayed, refunded. Ours on the chain stays ours."""
+
+import time
+
+import pytest
+from django.utils import timezone
+
+from verification import clients, services
+from verification.beacon import BeaconError
+from verification.models import ChainStep, Draw
+from verification.services import declare_void
+
+from .on_chain import rpc
+
+State = Draw.State
+WHY = "The key was stolen on 3 May."
+JUNK = b"\7" * 32
+
+
+@pytest.fixture(autouse=True)
+def short(settings):
+    """A declared draw can be void two seconds later."""
+    settings.DRAW_VOID_SECONDS = 2
+
+
+def by_hand(mine, call, key=None):
+    """The operator's key, in whoever's hands, or this one sends it."""
+    wallet = key or mine.another_wallet()
+    wallet.broadcast(wallet.sign(call(wallet), wallet.next_nonce()).raw)
+    mine.blocks()
+
+
+def commit_by_hand(mine, draw, commitment, key=None):
+    mine.wait_for_next_second()
+    facts = {"manifest_hash": bytes.fromhex(draw.manifest_hash), "commitment": commitment}
+    facts |= {"tickets": draw.tickets, "wanted": min(draw.tickets, draw.wanted)}
+    by_hand(mine, lambda wallet: wallet.prepare_commit(draw.contract.address, **facts), key)
+
+
+def settle_by_hand(mine, draw):
+    manifest_hash = bytes.fromhex(draw.manifest_hash)
+    number = mine.chain.draw_state(draw.contract.address, manifest_hash).round
+    signature = signed(draw, number)
+    by_hand(mine, lambda wallet: wallet.prepare_settle(draw.contract.address, manifest_hash, signature=signature))
+
+
+def signed(draw, number):
+    """The round's signature, once it has appeared."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            return clients.client_of(draw.promised_beacon).fetch(number)
+        except BeaconError:
+            time.sleep(0.2)
+    raise AssertionError(f"round {number} does not appear")
+
+
+def no_key(mine, draw, tmp_path):
+    mine.setting(CHAIN_OPERATOR_KEY="")
+
+
+def no_key_file(mine, draw, tmp_path):
+    mine.setting(CHAIN_OPERATOR_KEY="", CHAIN_OPERATOR_KEY_FILE=str(tmp_path / "gone"))
+
+
+def no_money(mine, draw, tmp_path):
+    rpc("anvil_setBalance", mine.chain.operator, "0x0")
+
+
+def no_contract(mine, draw, tmp_path):
+    rpc("anvil_setCode", draw.contract.address, "0x")
+
+
+def junk(mine, draw, tmp_path):
+    commit_by_hand(mine, draw, JUNK)
+
+
+def junk_that_somebody_settled(mine, draw, tmp_path):
+    commit_by_hand(mine, draw, JUNK)
+    settle_by_hand(mine, draw)
+
+
+LOSSES = [no_key, no_key_file, no_money, no_contract, junk, junk_that_somebody_settled]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_what_cannot_be_committed_is_void_after_its_declaration_and_delay(unsent, mine, root, client, tmp_path, loss):
+    draw = unsent(delay_seconds=1)
+    loss(mine, draw, tmp_path)
+    for _ in range(2):
+        stuck = services.advance_draw(draw.pk)
+        assert (stuck.state, bool(stuck.trouble)) == (State.FROZEN, True)
+    if "junk" in loss.__name__:
+        shown = client.get(f"/api/v1/verification/{draw.pk}").json()
+        assert "the contract has another commitment" in shown["contradiction"]
+        assert client.get(f"/api/v1/verification/{draw.pk}/bundle").json()["commitment"] == draw.commitment
+    void_at = declare_void(draw.pk, reason=WHY, actor=root).void_at
+    draw = services.advance_draw(draw.pk)
+    assert draw.state == State.FROZEN or timezone.now() >= void_at
+    until(void_at)
+    assert services.advance_draw(draw.pk).state == State.VOID
+    draw.raffle.refresh_from_db()
+    assert (draw.raffle.status, draw.raffle.cancel_reason) == ("cancelled", WHY)
+    assert draw.raffle.cancelled_at >= void_at
+
+
+def until(moment):
+    time.sleep(max(0, (moment - timezone.now()).total_seconds()) + 0.1)
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_a_commitment_equal_to_the_frozen_one_ends_by_its_round_and_not_by_the_void(unsent, mine, root, settled):
+    draw = unsent(delay_seconds=1)
+    void_at = declare_void(draw.pk, reason=WHY, actor=root).void_at
+    commit_by_hand(mine, draw, bytes.fromhex(draw.commitment))
+    if settled:
+        settle_by_hand(mine, draw)
+    mine.setting(CHAIN_CONFIRMATIONS=5)  # it does not count yet
+    until(void_at)
+    assert services.advance_draw(draw.pk).state == State.FROZEN
+    mine.setting(CHAIN_CONFIRMATIONS=1)
+    assert mine.advance(draw.raffle, State.SETTLED).picks.exists()
+
+
+def test_a_commitment_that_a_reorganisation_took_for_good_leaves_the_same_way_out(unsent, mine, root):
+    draw = unsent(delay_seconds=1)
+    mine.advance(draw.raffle, State.COMMITTED)
+    committed = ChainStep.objects.get(step="commit", live=True).transaction.block
+    mine.reorganise(mine.chain.head() - committed + 1)
+    commit_by_hand(mine, draw, JUNK)
+    stuck = services.advance_draw(draw.pk)
+    assert (stuck.state, "another commitment" in stuck.contradiction) == (State.COMMITTED, True)
+    due = stuck.promised_beacon.time_of(stuck.round) + stuck.void_after
+    time.sleep(max(0, due - time.time()) + 0.1)
+    void_at = declare_void(draw.pk, reason=WHY, actor=root).void_at
+    until(void_at)
+    assert services.advance_draw(draw.pk).state == State.VOID
