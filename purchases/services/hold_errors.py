@@ -119,6 +119,8 @@ def not_available(raffle: Raffle, quantity: int) -> Problem:
         return errors.RaffleClosed(text, phase=raffle.phase)
     if raffle.phase != Phase.OPEN or not counter.selling:
         return errors.RaffleClosed("The sale of this raffle has ended.", phase=raffle.phase)
+    if counter.left >= quantity:
+        return Busy("The sale has only just begun. Please send this again.")
     left = ngettext("%d ticket is left", "%d tickets are left", counter.left) % counter.left
     return errors.NotEnoughLeft(f"You asked for {quantity}, but only {left}.", left=counter.left)
 

@@ -12,9 +12,9 @@ from luxewin.api.idempotency import KeyReused
 from luxewin.api.problems import Busy
 from purchases import errors, services
 from purchases.models import Payment, PersonTally, Purchase
-from purchases.services.hold_errors import MAX_AMOUNT
+from purchases.services.hold_errors import MAX_AMOUNT, not_available
 from purchases.tests.stage import HOLD_TICKETS, at_once, counts, hold, key, over, seated
-from raffles.models import MAX_PRICE, TicketCounter
+from raffles.models import MAX_PRICE, Raffle, TicketCounter
 from raffles.services import close_raffle
 
 URL = "/api/v1/purchases/create"
@@ -130,6 +130,13 @@ def test_more_than_is_left_says_how_many_are_left(alice, bob, on_sale):
     with pytest.raises(errors.NotEnoughLeft) as refusal:
         hold(bob, raffle, 4)
     assert (refusal.value.data, counts(raffle)) == ({"left": 3}, (7, 0))
+
+
+def test_whoever_asks_just_before_the_sale_opens_is_told_to_ask_again(on_sale):
+    """The raffle opened between the refusal and the search for its reason: there is room by now."""
+    raffle = Raffle.objects.with_phase().select_related("counter").get(pk=on_sale(capacity=10).pk)
+    assert isinstance(not_available(raffle, 10), Busy)
+    assert isinstance(not_available(raffle, 11), errors.NotEnoughLeft)
 
 
 def test_sold_out_tells_whether_some_may_come_free(alice, bob, on_sale):

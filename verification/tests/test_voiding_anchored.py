@@ -1,6 +1,7 @@
 """Void draws on the chain: after a declaration the contract says which came first, the round or the void."""
 
 import time
+from contextlib import suppress
 
 import pytest
 from django.utils import timezone
@@ -10,7 +11,7 @@ from purchases.models import Purchase
 from purchases.tests.stage import seated
 from verification import clients, services
 from verification.anchoring import deploy_contract
-from verification.chain_types import DrawStatus
+from verification.chain_types import CallReverts, DrawStatus
 from verification.models import ChainStep, Draw, Pick
 from verification.services import declare_void, draw_steps, voiding
 
@@ -65,7 +66,9 @@ def by_anyone(prepare):
 
 def void_by_anyone(chain, draw):
     until_block(declare_on_chain(chain, draw))
-    by_anyone(lambda other: other.prepare_void(draw.contract.address, bytes.fromhex(draw.manifest_hash)))
+    with suppress(CallReverts):  # on a busy machine the draw's own step was faster
+        by_anyone(lambda other: other.prepare_void(draw.contract.address, bytes.fromhex(draw.manifest_hash)))
+    assert on_chain(chain, draw).status == DrawStatus.VOID
 
 
 def settle_by_anyone(draw):
@@ -166,7 +169,8 @@ def test_a_void_that_was_declared_on_the_chain_alone_is_noticed_before_winners_a
     assert "draw_stuck" in {note.kind for note in mona.notifications.all()}
     assert not Pick.objects.exists()
     declared = declare_void(overdue.pk, reason=WHY, actor=root)
-    assert "the contract has the draw void; here it is from" in services.advance_draw(overdue.pk).trouble
+    later = services.advance_draw(overdue.pk)
+    assert later.state == State.VOID or "the contract has the draw void; here it is from" in later.trouble
     assert advance_to(overdue.raffle, State.VOID).void_at == declared.void_at <= timezone.now()
     assert not Notification.objects.filter(kind="draw_won").exists()
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from verification import clients, services
 from verification.beacon import BeaconError
-from verification.models import Draw
+from verification.models import ChainStep, Draw
 from verification.services import declare_void
 
 from .on_chain import rpc
@@ -125,7 +125,8 @@ def test_a_commitment_equal_to_the_frozen_one_ends_by_its_round_and_not_by_the_v
 def test_a_commitment_that_a_reorganisation_took_for_good_leaves_the_same_way_out(unsent, mine, root):
     draw = unsent(delay_seconds=1)
     mine.advance(draw.raffle, State.COMMITTED)
-    mine.reorganise(3)
+    committed = ChainStep.objects.get(step="commit", live=True).transaction.block
+    mine.reorganise(mine.chain.head() - committed + 1)
     commit_by_hand(mine, draw, JUNK)
     stuck = services.advance_draw(draw.pk)
     assert (stuck.state, "another commitment" in stuck.contradiction) == (State.COMMITTED, True)
