@@ -42,6 +42,7 @@ test: setup ## what you need between two edits: all but the slow tests, on the e
 
 test-all: setup ## every test
 	@.ci/browser
+	@.ci/pgbouncer
 	@exec $(PYTHON) -m pytest -n 4 --dist worksteal $(ARGS)
 
 bench: setup ## figures beside their yardsticks; ARGS="--only NAME,… --json FILE --full"

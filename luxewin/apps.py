@@ -12,7 +12,7 @@ class LuxewinConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks, and the probes of parts that no single app owns."""
-        from luxewin import checks  # noqa: F401 registers itself
+        from luxewin import checks, connections  # noqa: F401 register themselves
         from luxewin.clock import probe as clock
         from luxewin.database import lift_limits, restore_limits
         from luxewin.health import EVERY_SECONDS_OUTSIDE, register

@@ -19,6 +19,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register  # n
 from accounts.signing_keys import KeysUnreadable, parse
 from luxewin.environment import DEVELOPMENT, STAGING, is_open_to_all
 from luxewin.public_urls import host_fault, is_private_host, origin_fault, public_host_fault, split, url_fault
+from luxewin.server.lanes import HEALTH_AT_ONCE
 from luxewin.strength import PUBLISHED_KEYS, is_weak
 
 SET_SENDER = "Set DEFAULT_FROM_EMAIL to NAME <no-reply@example.com>, with a domain of yours."
@@ -218,6 +219,7 @@ OTHERS = {
     "LUXEWIN_STATE",
     "LUXEWIN_STAFF_PASSWORD",
     "LUXEWIN_BROWSER",
+    "LUXEWIN_PGBOUNCER",
     "LUXEWIN_SCREENSHOTS",
     "LUXEWIN_EXAMPLES",
     "LUXEWIN_RACES",
@@ -349,6 +351,20 @@ def people_can_answer(**kwargs: Any) -> list[CheckMessage]:
         found.append(
             Warning(said, hint="Set SUPPORT_EMAIL to support@example.com, a mailbox of yours.", id="luxewin.W004")
         )
+    return found
+
+
+@register(Tags.security, deploy=True)
+def threads_are_divided(**kwargs: Any) -> list[CheckMessage]:
+    """Check that no kind of requests can take the threads or the connections of all others (luxewin.server.lanes)."""
+    kinds = (settings.READS_AT_ONCE, settings.CHECKOUT_AT_ONCE, settings.SETTLEMENT_AT_ONCE, settings.STAFF_AT_ONCE)
+    found: list[CheckMessage] = []
+    if (total := sum(kinds) + HEALTH_AT_ONCE) > settings.WEB_THREADS:
+        said = f"READS_, CHECKOUT_, SETTLEMENT_, STAFF_AT_ONCE and {HEALTH_AT_ONCE} are {total}, more than WEB_THREADS."
+        found.append(Warning(said, hint="Lower them, or start `serve` with more --threads.", id="luxewin.W006"))
+    if settings.READS_AT_ONCE >= settings.DATABASE_POOL_SIZE:
+        said = "READS_AT_ONCE is not below DATABASE_POOL_SIZE: readers can take every connection."
+        found.append(Warning(said, hint="Lower it, or raise DATABASE_POOL_SIZE.", id="luxewin.W007"))
     return found
 
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from django.conf import settings
+from django.core.management.base import CommandError
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections, transaction
+from django.db.models import Model, QuerySet
 from psycopg import Connection
 from psycopg_pool import ConnectionPool, TooManyRequests
 
@@ -109,10 +112,13 @@ class BoundedConnection(Connection[Any]):
 
 
 def _patience() -> float | None:
-    from django.conf import settings
-
     seconds = settings.DATABASE_STATEMENT_SECONDS
     return seconds + GRACE_SECONDS if seconds else None
+
+
+def is_transaction_pooler(database: dict[str, Any]) -> bool:
+    """Whether the address is that of Supabase's pooler in transaction mode."""
+    return str(database.get("HOST", "")).endswith(".supabase.com") and str(database.get("PORT", "")) == "6543"
 
 
 def session_options(**seconds: int) -> str:
@@ -145,8 +151,29 @@ def statement_timeout(name: str, *, minutes: float) -> Iterator[None]:
             session.patience = former
 
 
+def in_batches[M: Model](rows: QuerySet[M], size: int = 1_000) -> Iterator[M]:
+    """Yield the rows by primary key; each batch is a statement of its own.
+
+    So memory is bounded behind any pooler, and whoever is slow holds no cursor, snapshot or connection. Rows that come
+    or change meanwhile are seen or not. Cost: one query for each `size` rows.
+    """
+    rows = rows.order_by("pk")
+    part = list(rows[:size])
+    while part:
+        yield from part
+        part = list(rows.filter(pk__gt=part[-1].pk)[:size]) if len(part) == size else []
+
+
 def lift_limits(using: str, **kwargs: Any) -> None:
-    """Lift the limits before migrations, which may take any time; a receiver of `pre_migrate`."""
+    """Lift the limits before migrations, which may take any time; a receiver of `pre_migrate`.
+
+    Raise CommandError behind a pooler that keeps no session: the limits of others would be lifted instead.
+    """
+    if settings.DATABASE_TRANSACTION_POOLER:
+        raise CommandError(
+            "Migrations need a session of their own. Run them with DATABASE_TRANSACTION_POOLER=false and DATABASE_URL"
+            " at the server itself, or at a pooler in session mode (Supabase: port 5432)."
+        )
     with connections[using].cursor() as cursor:
         cursor.execute("SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0")
 

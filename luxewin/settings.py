@@ -6,12 +6,13 @@ value that cannot be read, and outside development on one that is missing or uns
 variable.
 """
 
+import os
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from luxewin.database import BoundedConnection, check, session_options
+from luxewin.database import BoundedConnection, check, is_transaction_pooler, session_options
 from luxewin.draw_bounds import DEVELOPMENT_CHAIN
 from luxewin.environment import DEVELOPMENT, STAGING, Environment, environment_name
 
@@ -84,6 +85,17 @@ ROOT_URLCONF = "luxewin.urls"
 # Requests that each web process handles at once; `manage.py serve --threads` sets it. A call to Stripe holds a thread,
 # but no database connection.
 WEB_THREADS = env.integer("WEB_THREADS", 64, least=1, most=1_000)
+# How the threads of a process are divided, and how many requests wait for each thread; further ones are refused. The
+# sum with the four of `/health/` is to stay within WEB_THREADS, and the reads below DATABASE_POOL_SIZE.
+READS_AT_ONCE = env.integer("READS_AT_ONCE", max(WEB_THREADS // 8, 1), least=1, most=1_000)
+CHECKOUT_AT_ONCE = env.integer("CHECKOUT_AT_ONCE", max(WEB_THREADS * 5 // 8, 1), least=1, most=1_000)
+SETTLEMENT_AT_ONCE = env.integer("SETTLEMENT_AT_ONCE", max(WEB_THREADS // 8, 1), least=1, most=1_000)
+STAFF_AT_ONCE = env.integer("STAFF_AT_ONCE", max(WEB_THREADS // 16, 1), least=1, most=1_000)
+WAITING_PER_THREAD = env.integer("WAITING_PER_THREAD", 4, most=1_000)
+# Web processes of a machine; `manage.py serve --workers` sets it. Only the check of the connections reads it, and
+# MACHINES: how many machines run a server and a worker with these settings.
+WEB_PROCESSES = env.integer("WEB_PROCESSES", os.cpu_count() or 1, least=1, most=1_000)
+MACHINES = env.integer("MACHINES", 1, least=1, most=1_000)
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -107,18 +119,22 @@ TEMPLATES = [
 # connections. `luxewin.asgi` asks for the pool before the settings are read.
 DATABASE_POOL = env.flag("DATABASE_POOL", False)
 DATABASES = {"default": env.database("DATABASE_URL", "postgresql:///luxewin")}
-# Set if a pooler such as PgBouncer gives each transaction another connection: then no session state may outlast one.
-DATABASE_TRANSACTION_POOLER = env.flag("DATABASE_TRANSACTION_POOLER", False)
+# Set if a pooler such as PgBouncer gives each transaction another connection: then no session state may outlast one,
+# and time limits are the server's (luxewin.connections checks them). Supabase's is known by its address.
+DATABASE_TRANSACTION_POOLER = env.flag("DATABASE_TRANSACTION_POOLER", is_transaction_pooler(DATABASES["default"]))
 # Seconds after which the server stops a statement, a wait for a lock, and an idle transaction; 0 leaves it to the
 # server's own settings. luxewin.database.statement_timeout asks for more, by name.
 DATABASE_STATEMENT_SECONDS = env.integer("DATABASE_STATEMENT_SECONDS", 15, most=86_400)
 DATABASE_LOCK_SECONDS = env.integer("DATABASE_LOCK_SECONDS", 10, most=86_400)
 DATABASE_IDLE_SECONDS = env.integer("DATABASE_IDLE_SECONDS", 60, most=86_400)
+# Connections of one web process at most; docs/operations.md has the formula.
+DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 10, least=2, most=1_000)
 DATABASES["default"] |= {
     "CONN_MAX_AGE": 0 if DATABASE_POOL else 60,
     "CONN_HEALTH_CHECKS": True,
-    # A server-side cursor would be on another connection by its next page, with rows missing or another session's.
-    "DISABLE_SERVER_SIDE_CURSORS": DATABASE_TRANSACTION_POOLER,
+    # Behind a pooler a cursor would be on another connection by its next page, with rows missing or another session's.
+    # Nothing needs one: what can be long is read in batches, each by a statement of its own.
+    "DISABLE_SERVER_SIDE_CURSORS": True,
     "OPTIONS": DATABASES["default"].get("OPTIONS", {})
     | {"connect_timeout": 5, "application_name": "luxewin"}
     # A vanished machine is noticed after a minute instead of two hours.
@@ -138,7 +154,7 @@ if not DATABASE_TRANSACTION_POOLER and (
 if DATABASE_POOL:
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 2,
-        "max_size": env.integer("DATABASE_POOL_SIZE", 10, least=2, most=1_000),
+        "max_size": DATABASE_POOL_SIZE,
         "timeout": 5,
         # While all connections wait for a hanging database, this many requests wait for one of them, and the next is
         # refused at once: fewer than the server has threads, so that some are left for requests that need no database.
@@ -161,6 +177,8 @@ CACHES: dict[str, dict[str, Any]] = {
     # Rate limits are counted in Redis, and while it is away in a table that a migration of accounts makes.
     "ratelimits": {"BACKEND": "luxewin.api.ratelimits.CounterCache"},
 }
+# How much memory each web process may use for ready answers of public reads; 0: it keeps none.
+PUBLIC_ANSWERS_MEGABYTES = env.integer("PUBLIC_ANSWERS_MEGABYTES", 64, most=100_000)
 RATELIMIT_USE_CACHE = "ratelimits"
 RATELIMIT_ENABLE = env.flag("RATELIMIT_ENABLE", True)
 # How many proxies in front append to X-Forwarded-For; 0 means that the header is ignored.

@@ -6,6 +6,7 @@ from django.db.models import Q, QuerySet
 
 from raffles.models import MAX_PRICE, Raffle
 from raffles.phases import Phase
+from raffles.querysets import RaffleQuerySet
 
 
 class WholeNumberFilter(django_filters.NumberFilter):
@@ -20,7 +21,7 @@ class RaffleFilter(django_filters.FilterSet):
     ORDERS = ("closes_at", "-closes_at", "ticket_price", "-ticket_price", "-published_at")
 
     phase = django_filters.MultipleChoiceFilter(
-        choices=[choice for choice in Phase.choices if choice[0] != Phase.DRAFT]
+        choices=[choice for choice in Phase.choices if choice[0] != Phase.DRAFT], method="by_phase"
     )
     category = django_filters.MultipleChoiceFilter(choices=Raffle.Category.choices)
     price_min = WholeNumberFilter("ticket_price", "gte", min_value=0, max_value=MAX_PRICE)
@@ -33,6 +34,10 @@ class RaffleFilter(django_filters.FilterSet):
     class Meta:
         model = Raffle
         fields: list[str] = []
+
+    def by_phase(self, raffles: RaffleQuerySet, name: str, phases: list[str]) -> RaffleQuerySet:
+        """Keep those in any of these phases."""
+        return raffles.in_phases(phases)
 
     def by_text(self, raffles: QuerySet[Raffle], name: str, text: str) -> QuerySet[Raffle]:
         """Match title, description or a prize's name, ignoring case."""

@@ -193,7 +193,14 @@ class Raffle(Claimable):
             models.CheckConstraint(condition=Q(question="") | ~Q(answer=""), name="raffle_question_has_answer"),
         ]
         indexes = [
-            models.Index(fields=["closes_at", "id"], condition=Q(status="published"), name="raffle_published"),
+            # For each order of lists; and for phases, of which few raffles are in any but "drawn".
+            models.Index(fields=["closes_at", "id"], condition=~Q(status="draft"), name="raffle_by_closing"),
+            models.Index(fields=["ticket_price", "id"], condition=~Q(status="draft"), name="raffle_by_price"),
+            models.Index(fields=["published_at", "id"], condition=~Q(status="draft"), name="raffle_by_publication"),
+            models.Index(
+                fields=["closes_at", "id"], condition=Q(status="published", drawn_at=None), name="raffle_undrawn"
+            ),
+            models.Index(fields=["closes_at", "id"], condition=Q(status="cancelled"), name="raffle_cancelled"),
             models.Index(fields=["closes_at"], condition=Q(status="published", closed_at=None), name="raffle_to_close"),
         ]
 

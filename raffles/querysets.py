@@ -3,11 +3,51 @@
 from typing import Any, Self
 from uuid import UUID
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.validators import slug_re
-from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import F, OuterRef, Q, QuerySet
+from django.db.models.functions import JSONObject, Now
 
-from raffles.phases import PHASE
+from raffles.phases import PHASE, Phase
+
+#: What a list shows of a raffle; the names of `in_rows`.
+IN_LIST = (
+    "id",
+    "slug",
+    "title",
+    "description",
+    "category",
+    "image_url",
+    "phase",
+    "ticket_price",
+    "currency",
+    "max_per_person",
+    "min_tickets",
+    "alternates",
+    "opens_at",
+    "closes_at",
+    "claim_seconds",
+    "delay_seconds",
+    "commit_within_seconds",
+    "debit_percent",
+    "question",
+    "choices",
+    "published_at",
+    "closed_at",
+    "drawn_at",
+    "cancelled_at",
+    "cancel_reason",
+)
+COUNTED = ("capacity", "held", "sold", "postal")
+OF_A_PRIZE = ("position", "name", "description", "retail_value", "cash_alternative")
+
+
+#: What is true of all raffles in any of these phases. "published" and the like are Raffle.Status.
+IMPLIED: tuple[tuple[set[str], Q], ...] = (
+    ({Phase.UPCOMING, Phase.OPEN, Phase.CLOSING, Phase.DRAWING}, Q(status="published", drawn_at=None)),
+    ({Phase.UPCOMING, Phase.OPEN}, Q(closes_at__gt=Now())),
+    ({Phase.CANCELLED}, Q(status="cancelled")),
+)
 
 
 class RaffleQuerySet(QuerySet[Any]):
@@ -21,13 +61,27 @@ class RaffleQuerySet(QuerySet[Any]):
         """Add `phase`, by the database's clock, so that a late worker makes no difference."""
         return self.annotate(phase=PHASE)
 
-    def for_display(self) -> Self:
-        """Load all that a page of raffles shows, in two queries; conditions are long, and not among it."""
-        return self.with_phase().select_related("counter").prefetch_related("prizes")
+    def in_phases(self, phases: list[str]) -> Self:
+        """Keep those in any of these phases, of rows `with_phase`.
+
+        Adds what follows for the columns of an index, which the database cannot know.
+        """
+        implied = [columns for among, columns in IMPLIED if among.issuperset(phases)]
+        return self.filter(*implied, phase__in=phases)
+
+    def in_rows(self) -> QuerySet[Any]:
+        """Load all that a list shows as named tuples, in one query; conditions are long, and not among it."""
+        from raffles.models import Prize
+
+        prizes = Prize.objects.filter(raffle=OuterRef("pk")).values(
+            shown=JSONObject(**{name: name for name in OF_A_PRIZE})
+        )
+        rows = self.with_phase().annotate(prizes_shown=ArraySubquery(prizes))
+        return rows.values_list(*IN_LIST, "prizes_shown", *(f"counter__{name}" for name in COUNTED), named=True)
 
     def in_full(self) -> Self:
         """Load all that the page of one raffle shows, in three queries."""
-        return self.for_display().prefetch_related("additions")
+        return self.with_phase().select_related("counter").prefetch_related("prizes", "additions")
 
     def named(self, name: str) -> Self:
         """Keep the one with this id or slug; none for any other text."""

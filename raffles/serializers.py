@@ -23,6 +23,7 @@ from raffles.phases import Phase
 from raffles.slugs import is_reserved
 
 MAX_PRIZES = 50
+TIMES = ("opens_at", "closes_at", "published_at", "closed_at", "drawn_at", "cancelled_at")
 UNIT = "In the unit that Stripe uses: 500 is 5.00 GBP, 5 ISK or UGX, 500 JPY or MGA, 0.500 KWD."
 
 
@@ -111,6 +112,20 @@ class RaffleSummarySerializer(serializers.ModelSerializer):
             "cancelled_at",
             "cancel_reason",
         ]
+
+
+def summary(row: Any) -> dict[str, Any]:
+    """Return what RaffleSummarySerializer would of a row selected `in_rows`, at a fraction of the cost."""
+    capacity, sold, held = row.counter__capacity, row.counter__sold, row.counter__held
+    left = capacity - held - sold
+    # The database sorts the members of its objects.
+    prizes = [{name: prize[name] for name in PrizeSerializer.Meta.fields} for prize in row.prizes_shown]
+    made: dict[str, Any] = {"id": str(row.id), "prizes": prizes}
+    made["tickets"] = {"capacity": capacity, "sold": sold, "held": held, "left": left, "postal": row.counter__postal}
+    for name in TIMES:
+        at = getattr(row, name)
+        made[name] = at and at.isoformat().replace("+00:00", "Z")
+    return {name: made[name] if name in made else getattr(row, name) for name in RaffleSummarySerializer.Meta.fields}
 
 
 class RaffleSerializer(RaffleSummarySerializer):

@@ -1,5 +1,6 @@
 """The API of raffles."""
 
+from functools import cache
 from typing import Any
 
 from django.db.models import QuerySet
@@ -14,12 +15,19 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.permissions import has_permission_to, may, signed_in
 from luxewin.api.pagination import CursorPages
+from luxewin.api.public_reads import public_read
 from luxewin.api.ratelimits import limited
 from raffles import services
 from raffles.filters import RaffleFilter
 from raffles.models import Raffle
 from raffles.querysets import RaffleQuerySet
-from raffles.serializers import CancelSerializer, RaffleSerializer, RaffleSummarySerializer, RaffleWriteSerializer
+from raffles.serializers import (
+    CancelSerializer,
+    RaffleSerializer,
+    RaffleSummarySerializer,
+    RaffleWriteSerializer,
+    summary,
+)
 
 
 class RafflePages(CursorPages):
@@ -31,6 +39,12 @@ class RafflePages(CursorPages):
         """Return the requested order, made total by the id."""
         wanted = request.query_params.get("order", "")
         return (wanted, "id") if wanted in RaffleFilter.ORDERS else self.ordering
+
+
+@cache
+def _listed() -> QuerySet[Any]:
+    """Return what lists choose from: made once, because making it costs more than running it."""
+    return Raffle.objects.public().in_rows()
 
 
 class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
@@ -58,9 +72,8 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
 
     def get_queryset(self) -> RaffleQuerySet:
         """Include drafts for people who may change them."""
-        sees_drafts = self.action != "list" and may(self.request, "raffles.change_raffle")
-        raffles = Raffle.objects.all() if sees_drafts else Raffle.objects.public()
-        return raffles.for_display() if self.action == "list" else raffles.in_full()
+        sees_drafts = may(self.request, "raffles.change_raffle")
+        return (Raffle.objects.all() if sees_drafts else Raffle.objects.public()).in_full()
 
     def get_object(self) -> Raffle:
         """Return the raffle by id or slug; 404 for anything else."""
@@ -72,9 +85,19 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     # A text search reads every row; without one, an index gives the page.
     @extend_schema(responses=RaffleSummarySerializer(many=True))
     @limited("120/m", when=lambda request: "search" in request.query_params)
+    @public_read(filters=RaffleFilter, pages=RafflePages, defaults={"order": "closes_at"})
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List past, present and future raffles, soonest to close first."""
-        return super().list(request, *args, **kwargs)
+        raffles = _listed()
+        # The form of the filters costs as much as the query.
+        if request.query_params.keys() & RaffleFilter.base_filters.keys():
+            raffles = self.filter_queryset(raffles)
+        return self.get_paginated_response([summary(row) for row in self.paginate_queryset(raffles) or ()])
+
+    @public_read()
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Get a raffle with its conditions."""
+        return super().retrieve(request, *args, **kwargs)
 
     @extend_schema(request=RaffleWriteSerializer, responses={201: RaffleSerializer})
     def create(self, request: Request) -> Response:

@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.views.decorators.csp import csp_override
 
 from luxewin import money
+from luxewin.api.public_reads import public_page
 from luxewin.clock import database_now
 from luxewin.pages import page
 from raffles.durations import span
@@ -40,6 +41,7 @@ ENTRY_BYTES = 240  # a row of the entries file and one of the log, about
 
 
 @page()
+@public_page("page")
 def draws(request: HttpRequest) -> HttpResponse:
     """List every promise ever made, newest first."""
     everything = Draw.objects.select_related("raffle").order_by("-sequence")
@@ -50,6 +52,7 @@ def draws(request: HttpRequest) -> HttpResponse:
 
 
 @page()
+@public_page()
 @csp_override(CHECK_POLICY)
 def draw(request: HttpRequest, raffle: str) -> HttpResponse:
     """Show one draw, by its raffle's id or slug."""
@@ -60,6 +63,7 @@ def draw(request: HttpRequest, raffle: str) -> HttpResponse:
 
 
 @page()
+@public_page(media="text/plain")
 def verifier(request: HttpRequest) -> HttpResponse:
     """Serve the stand-alone verifier for download."""
     disposition = {"Content-Disposition": f'attachment; filename="{VERIFIER.name}"'}

@@ -6,7 +6,7 @@ from django.conf import settings
 
 from verification.errors import CommitmentMoves
 from verification.manifest import PROTOCOL
-from verification.models import ChainStep, Draw, Pick
+from verification.models import ChainStep, ChainTransaction, Draw, Pick
 
 Step = ChainStep.Step
 
@@ -35,6 +35,11 @@ def bundle(draw: Draw) -> dict[str, Any]:
         "picks": [_pick(pick) for pick in draw.picks.all()],
         "settlement": _block(draw, Step.SETTLE),
     }
+
+
+def is_final(draw: Draw) -> bool:
+    """Whether the bundle can never change: the draw is over, and all its blocks are too deep to be reorganised."""
+    return draw.is_over and all(step.transaction.state == ChainTransaction.State.FINAL for step in draw.steps.all())
 
 
 def _url(draw: Draw) -> str:

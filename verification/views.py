@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from luxewin.api.pagination import CursorPages
+from luxewin.api.public_reads import FOR_GOOD, FRESH, public_read
 from luxewin.api.ratelimits import limited
 from luxewin.ids import UUID_PATTERN
 from purchases.models import Purchase
@@ -36,8 +37,6 @@ from verification.serializers import (
 )
 from verification.services import prove_entry, prove_leaf
 from verification.services.log import size_of
-
-ENTRIES_FRESH = 300  # seconds; only a void ends committed entries, and it is declared long before
 
 
 class DrawPages(CursorPages):
@@ -88,13 +87,20 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
         return DrawDetailSerializer if self.action == "retrieve" else DrawSerializer
 
     @limited("300/m")
+    @public_read(pages=DrawPages)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List every promise ever made, newest first."""
         return super().list(request, *args, **kwargs)
 
+    @public_read()
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Get the draw of a raffle, with its manifest."""
+        return super().retrieve(request, *args, **kwargs)
+
     @extend_schema(responses=BundleSerializer)
     @action(detail=True)
     @limited("120/m")
+    @public_read()
     def bundle(self, request: Request, raffle: str) -> Response:
         """Get the bundle: together with entries and log, all that is needed to recompute the draw.
 
@@ -104,7 +110,7 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
         _refuse_void(draw)
         if not draw.is_published:
             raise NotFrozenYet("The entries are not published yet.", state=draw.state)
-        return Response(proof.bundle(draw))
+        return Response(proof.bundle(draw), headers={"Cache-Control": FOR_GOOD if proof.is_final(draw) else FRESH})
 
     # DRF offers `?format=` if there are two renderers; here it only chooses how an error is written.
     @extend_schema(
@@ -117,6 +123,7 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
         renderer_classes=[JSONRenderer, EntriesRenderer],
     )
     @limited("120/m")
+    @public_read("format", media="text/csv")
     def entries_csv(self, request: Request, raffle: str) -> HttpResponseBase:
         """Get the entries file: header `entry_id,first_ticket,count,holder`, ordered by first ticket.
 
@@ -129,9 +136,8 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
         response = StreamingHttpResponse(entries.lines(draw.pk), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{draw.raffle_id}.entries.csv"'
         if not draw.root:
-            response["Cache-Control"] = "no-cache"
             return response
-        response["Cache-Control"] = f"public, max-age={ENTRIES_FRESH}"
+        response["Cache-Control"] = FOR_GOOD if draw.is_over else FRESH
         response["ETag"] = f'"{draw.root}"'
         # The stubs do not know that a response may be streamed.
         unchanged = get_conditional_response(request, etag=response["ETag"], response=response)  # type: ignore[arg-type]
@@ -142,6 +148,7 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
     )
     @action(detail=True, renderer_classes=[JSONRenderer, EntriesRenderer])
     @limited("120/m")
+    @public_read("format", media="text/csv")
     def log(self, request: Request, raffle: str) -> HttpResponseBase:
         """Get the log: header `kind,entry_id,a,b,x,at`, then every leaf that has its place, in order.
 
@@ -151,7 +158,6 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
         size = size_of(draw.pk)
         response = StreamingHttpResponse(log_lines(draw.pk, size), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{draw.raffle_id}.log.csv"'
-        response["Cache-Control"] = "no-cache"
         response["ETag"] = f'"{size}"'
         # The stubs do not know that a response may be streamed.
         unchanged = get_conditional_response(request, etag=response["ETag"], response=response)  # type: ignore[arg-type]
@@ -160,6 +166,7 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
     @extend_schema(responses=HeadSerializer(many=True))
     @action(detail=True, url_path="log/heads", url_name="log-heads", pagination_class=HeadPages)
     @limited("120/m")
+    @public_read(pages=HeadPages)
     def log_heads(self, request: Request, raffle: str) -> Response:
         """List the signed heads of the log, newest first. Whoever keeps one notices if the log is rewritten."""
         draw = self.get_object()
@@ -170,6 +177,7 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
     @extend_schema(responses=InclusionSerializer, parameters=[InclusionQuerySerializer])
     @action(detail=True, url_path="log/proof", url_name="log-proof")
     @limited("120/m")
+    @public_read("leaf", "size")
     def log_proof(self, request: Request, raffle: str) -> Response:
         """Get the proof that a leaf, which a receipt promises, is in the log, and the head that it leads to.
 

@@ -43,7 +43,7 @@ def rows_of(found: QuerySet[Any], *leaving_out: str, as_hex: tuple[str, ...] = (
 
     Bytes that people can use are named in `as_hex`.
 
-    Cost: one query, and memory for a few hundred rows.
+    Cost: one query, and memory for the rows as the server sends them, which are one person's.
     """
     fields = [field for field in found.model._meta.concrete_fields if not isinstance(field, BinaryField)]  # noqa: SLF001
     names = [field.attname for field in fields if field.attname not in {"claimed_until", *leaving_out}]

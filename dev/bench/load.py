@@ -24,22 +24,41 @@ class Target:
     body: str = ""
     tokens: Sequence[str] = ()
     connections: int = CONNECTIONS
-    #: Requests answered so far.
+    #: Requests answered so far, with a success.
     answered: int = field(default=0, init=False)
+    #: Of the last run: the share of refusals, and the time (ms) within which half and 99 of 100 answers came.
+    refused: float = field(default=0.0, init=False)
+    p50: float = field(default=0.0, init=False)
+    p99: float = field(default=0.0, init=False)
 
     def rate(self, seconds: float) -> float:
         """Measure answers per second over whole seconds. Raises BenchError if a single one was no success."""
+        served = self._measure(seconds)
+        if self.refused:
+            raise BenchError(f"{self.url}: {self.refused:.0%} refused, so the rate would say nothing")
+        return served
+
+    def goodput(self, seconds: float, *, offered: float) -> float:
+        """Measure successes per second while so many requests a second are offered, as far as the connections allow."""
+        return self._measure(seconds, delay=self.connections / offered)
+
+    def _measure(self, seconds: float, *, delay: float = 0.0) -> float:
         with tempfile.TemporaryDirectory() as folder:
             arguments: list[str] = []
             if self.body:
                 Path(folder, "body").write_text(self.body)
                 Path(folder, "tokens").write_text("\n".join(self.tokens))
                 arguments = ["--", folder, f"bench-{uuid4().hex}-"]
+                if delay:
+                    arguments.append(str(round(delay * 1_000)))
             report = self._wrk(round(seconds), arguments)
-        if faults := {name: report[name] for name in ("refused", "broken", "timed_out") if report[name]}:
+        if faults := {name: report[name] for name in ("broken", "timed_out") if report[name]}:
             raise BenchError(f"{self.url}: {faults} of {report['requests']} requests, so their rate would say nothing")
-        self.answered += report["requests"]
-        return report["requests"] / report["microseconds"] * 1e6
+        served = report["requests"] - report["refused"]
+        self.answered += served
+        self.refused = report["refused"] / max(report["requests"], 1)
+        self.p50, self.p99 = report["p50"] / 1_000, report["p99"] / 1_000
+        return served / report["microseconds"] * 1e6
 
     def _wrk(self, seconds: int, arguments: list[str]) -> dict[str, int]:
         argv = [tools.wrk(), "--threads=1", f"--connections={self.connections}", f"--duration={seconds}s"]

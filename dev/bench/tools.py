@@ -1,4 +1,4 @@
-"""Tools of measurements besides the project's environment: the peer's packages, and wrk."""
+"""Tools of measurements besides the project's environment: the peer's packages, wrk and nginx."""
 
 import hashlib
 import os
@@ -38,17 +38,27 @@ def peer_python() -> Path:
 
 @cache
 def wrk() -> str:
-    """Return the path of wrk, the client that makes the load: in C, so that it disturbs the measurement little.
+    """Return the path of wrk, the client that makes the load: in C, so that it disturbs the measurement little."""
+    return _of_the_system("wrk")
 
-    Root gets it from the system's packages; other users are told how to install it.
-    """
-    if not shutil.which("wrk") and os.geteuid() == 0 and shutil.which("apt-get"):
-        print("bench: wrk is missing, installing it from the system's packages", flush=True)
+
+@cache
+def nginx() -> str:
+    """Return the path of nginx."""
+    return _of_the_system("nginx")
+
+
+def _of_the_system(name: str) -> str:
+    """Return a tool's path. Root gets it from the system's packages; other users are told how to install it."""
+    if not shutil.which(name) and os.geteuid() == 0 and shutil.which("apt-get"):
+        print(f"bench: {name} is missing, installing it from the system's packages", flush=True)
         _run(["apt-get", "update", "-qq"])
-        _run(["apt-get", "install", "-qq", "--no-install-recommends", "wrk"])
-    if found := shutil.which("wrk"):
+        _run(["apt-get", "install", "-qq", "--no-install-recommends", name])
+    if found := shutil.which(name):
         return found
-    raise BenchError("wrk is missing; install it with `apt-get install wrk` (Debian, Ubuntu) or `brew install wrk`")
+    raise BenchError(
+        f"{name} is missing; install it with `apt-get install {name}` (Debian, Ubuntu) or `brew install {name}`"
+    )
 
 
 def _run(argv: list[str], environment: dict[str, str] | None = None) -> None:

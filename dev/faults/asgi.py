@@ -2,9 +2,8 @@
 
 from dev.faults.slow_clients import with_large_answer
 from dev.faults.switches import install
-from luxewin.asgi import application
-
-__all__ = ["application"]
+from luxewin import asgi
 
 install("web")
-application.application = with_large_answer(application.application)
+asgi.front.application = with_large_answer(asgi.front.application)
+application = asgi.application

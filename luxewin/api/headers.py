@@ -43,7 +43,7 @@ PERSONAL = ("/api/v1/auth/", "/api/v1/users/", "/api/v1/purchases")
 
 
 class HeadersMiddleware:
-    """Disable browser features, forbid embedding by other sites, and keep personal responses out of every cache.
+    """Disable browser features on pages, forbid embedding by others, and keep personal responses out of every cache.
 
     Must stand below Django's CSP middleware, which leaves an existing policy alone.
     """
@@ -54,9 +54,11 @@ class HeadersMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Keep headers that a view has set itself."""
         response = self.get_response(request)
-        response.setdefault("Permissions-Policy", PERMISSIONS)
+        is_page = response.get("Content-Type", "").startswith("text/html")
+        if is_page:
+            response.setdefault("Permissions-Policy", PERMISSIONS)
         response.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        if _is_api(request) and not response.get("Content-Type", "").startswith("text/html"):
+        if _is_api(request) and not is_page:
             response.setdefault("Content-Security-Policy", NO_PAGE)
         if _is_personal(request):
             response.setdefault("Cache-Control", "no-store")

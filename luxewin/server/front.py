@@ -11,7 +11,7 @@ import io
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import IO, Any, NoReturn
@@ -25,7 +25,8 @@ from django.http import HttpResponse
 from luxewin.api.problems import CONTENT_TYPE, document
 from luxewin.api.requests import ASKED_FIRST
 from luxewin.server.connection import Connection
-from luxewin.server.spool import Budget, Spool, SpoolFullError
+from luxewin.server.lanes import Lane, Lanes, OverloadedError
+from luxewin.server.spool import MEMORY_BYTES, Budget, Spool, SpoolFullError
 from luxewin.server.wsgi_call import Answer, Application, Scope, call, environ_of
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,6 @@ CHUNK_BYTES = 65_536
 # Each has its own budget, so that slow readers of large answers do not block senders. The one for answers is no larger,
 # because refusing one costs a thread nothing, and writing an unread one costs time that others need.
 SPOOLED_BODIES, SPOOLED_ANSWERS = 2**30, 2**29
-WAITING_REQUESTS = 256
 OVERLOAD_LOG_SECONDS = 30.0
 
 
@@ -59,21 +59,26 @@ class _TooLarge:
 class Front:
     """An ASGI application made from a WSGI application.
 
-    At most `threads` requests are processed and WAITING_REQUESTS wait for a thread; further ones are answered 503 with
-    `Retry-After`. Bodies longer than `body_limit` are not read. For paths that begin with one of `ask_first`, the
-    application is asked before the body is read (ASKED_FIRST).
+    At most `threads` requests are processed at once, and of each kind as many as its lane says. Those beyond what may
+    wait are answered 503 with `Retry-After`. Bodies longer than `body_limit` are not read. For paths that begin with
+    one of `ask_first`, the application is asked before the body is read (ASKED_FIRST).
     """
 
     def __init__(
-        self, application: Application, *, threads: int, body_limit: int, ask_first: tuple[str, ...] = ()
+        self,
+        application: Application,
+        *,
+        threads: int,
+        lanes: Sequence[Lane],
+        body_limit: int,
+        ask_first: tuple[str, ...] = (),
     ) -> None:
         self.application = application
         self.body_limit = body_limit
         self.ask_first = ask_first
         self.bodies, self.answers = Budget(SPOOLED_BODIES), Budget(SPOOLED_ANSWERS)
-        self.most = threads + WAITING_REQUESTS
+        self.lanes = Lanes(threads, lanes)
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
-        self.under_way = 0
         self.refused = 0
         self.told_at = 0.0
 
@@ -87,15 +92,25 @@ class Front:
             if answer is None:
                 body = Spool(self.bodies)
                 answer = await self._answer(environ, body, receive, connection)
-            try:
-                await self._send(answer, send, connection)
-            finally:
-                answer.close()
+            await self.deliver(answer, send, connection)
         except GoneError:
             connection.abort()
         finally:
             if body is not None:
                 body.close()
+
+    async def deliver(self, answer: Answer, send: Send, connection: Connection) -> None:
+        """Send an answer and close it."""
+        start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
+        try:
+            await self.send(start, answer.body.file, answer.body.size, send, connection)
+        finally:
+            answer.close()
+
+    async def in_thread[T](self, path: str, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function in one of the threads, when it is this path's turn. Raise OverloadedError."""
+        async with self.lanes.turn(self.lanes.lane_of(path)):
+            return await asyncio.get_running_loop().run_in_executor(self.pool, function, *arguments)
 
     async def _asked_first(self, environ: dict[str, Any], connection: Connection) -> Answer | None:
         """Return the application's refusal to read the body, if it was to be asked and refuses."""
@@ -148,11 +163,10 @@ class Front:
 
     async def _work(self, environ: dict[str, Any], body: IO[bytes], connection: Connection) -> Answer:
         """Return the application's answer, or a problem if it cannot answer. Raise GoneError if the client is gone."""
-        if self.under_way >= self.most:
-            return self._overloaded(environ)
-        self.under_way += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.pool, self._call, environ, body, connection)
+            return await self.in_thread(environ["PATH_INFO"], self._call, environ, body, connection)
+        except OverloadedError:
+            return self._overloaded(environ)
         except (SpoolFullError, OSError):
             log.warning("no room for an answer in temporary files", exc_info=True)
             return self._overloaded(environ)
@@ -161,40 +175,38 @@ class Front:
         except Exception:
             log.exception("the application failed at %s", environ["PATH_INFO"])
             return self._problem(environ, 500, "server_error", "Something went wrong on our side.")
-        finally:
-            self.under_way -= 1
 
     def _call(self, environ: dict[str, Any], body: IO[bytes], connection: Connection) -> Answer:
         if connection.is_closing():
             raise GoneError  # the client left while it waited for a thread
         return call(self.application, environ, body, self.answers)
 
-    async def _send(self, answer: Answer, send: Send, connection: Connection) -> None:
-        """Send the answer. Raise GoneError if the client is gone or reads it too slowly."""
-        start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
-        body = answer.body
-        if body.is_small:
+    async def send(self, start: dict[str, Any], body: IO[bytes], size: int, send: Send, connection: Connection) -> None:
+        """Send a head and a body. Close the connection if the client is gone or reads it too slowly."""
+        if size <= MEMORY_BYTES:
             await send(start)
-            await send({"type": "http.response.body", "body": body.file.read()})
+            await send({"type": "http.response.body", "body": body.read()})
             return
         if connection.is_closing():
-            raise GoneError
+            connection.abort()
+            return
         started = asyncio.get_running_loop().time()
-        rate = max(BYTES_PER_SECOND, body.size / LONGEST_ANSWER_SECONDS)
+        rate = max(BYTES_PER_SECOND, size / LONGEST_ANSWER_SECONDS)
         sent = 0
         try:
             with connection.no_write_buffer():
                 await send(start)
-                while chunk := body.file.read(min(CHUNK_BYTES, body.size - sent)):
+                while chunk := body.read(min(CHUNK_BYTES, size - sent)):
                     sent += len(chunk)
                     async with asyncio.timeout_at(started + GRACE_SECONDS + sent / rate):
                         await send({"type": "http.response.body", "body": chunk, "more_body": True})
                         await connection.drained()
                     if connection.is_closing():
-                        raise GoneError
+                        connection.abort()
+                        return
                 await send({"type": "http.response.body", "body": b""})
-        except TimeoutError as error:
-            raise GoneError from error
+        except TimeoutError:
+            connection.abort()
 
     def _overloaded(self, environ: dict[str, Any]) -> Answer:
         self.refused += 1
@@ -210,19 +222,23 @@ class Front:
         """Return a problem document made without Django, readable for the front end's pages too."""
         request_id = uuid4().hex
         body = document(status, code, HTTPStatus(status).phrase, detail) | {"request_id": request_id}
-        response = HttpResponse(json.dumps(body), content_type=CONTENT_TYPE, status=status)
-        response["Cache-Control"] = "no-store"
-        response["X-Content-Type-Options"] = "nosniff"
-        response["X-Request-ID"] = request_id
+        headers = {
+            "Content-Type": CONTENT_TYPE,
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "X-Request-ID": request_id,
+        }
         if retry_after:
-            response["Retry-After"] = str(retry_after)
-        request = WSGIRequest(environ | {"wsgi.input": io.BytesIO()})
-        readable: Any = CorsMiddleware(lambda _: response)(request)
+            headers["Retry-After"] = str(retry_after)
         if close:
-            readable["Connection"] = "close"
+            headers["Connection"] = "close"
+        if "HTTP_ORIGIN" in environ:
+            request = WSGIRequest(environ | {"wsgi.input": io.BytesIO()})
+            readable: Any = CorsMiddleware(lambda _: HttpResponse(headers=headers))(request)
+            headers = dict(readable.items())
         answer = Answer(self.answers)
-        answer.start(f"{readable.status_code} {readable.reason_phrase}", list(readable.items()))
-        answer.body.write(readable.content)
+        answer.start(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
+        answer.body.write(json.dumps(body).encode())
         answer.finish(head_only=False)
         return answer
 

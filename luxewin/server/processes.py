@@ -185,7 +185,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 def main(arguments: list[str], application: str = APPLICATION) -> NoReturn:
     """Serve until a signal ends it. Exit with 1 and one line if the address cannot be listened on."""
     options = options_of(arguments)
-    os.environ["WEB_THREADS"] = str(options.threads)
+    os.environ |= {"WEB_THREADS": str(options.threads), "WEB_PROCESSES": str(options.workers)}
     try:
         listener = _listen(options.host, options.port)
     except OSError as error:

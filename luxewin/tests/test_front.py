@@ -4,84 +4,19 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from luxewin.api.requests import ASKED_FIRST
 from luxewin.server import front
-from luxewin.server.connection import Connection
-from luxewin.server.front import Front
 from luxewin.server.spool import MEMORY_BYTES
-
-type Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-LIMIT = 1_000
-
-
-class Wire:
-    """A connection that keeps what it is sent; `takes` bytes of a large answer and then no more."""
-
-    def __init__(self, *parts: bytes, takes: int = 10**12) -> None:
-        self.parts, self.takes = list(parts), takes
-        self.sent: list[dict[str, Any]] = []
-        self.aborted = False
-
-    async def receive(self) -> dict[str, Any]:
-        if not self.parts:
-            await asyncio.Event().wait()
-        return {"type": "http.request", "body": self.parts.pop(0), "more_body": bool(self.parts)}
-
-    async def send(self, message: dict[str, Any]) -> None:
-        self.takes -= len(message.get("body", b""))
-        if self.takes < 0:
-            await asyncio.Event().wait()
-        self.sent.append(message)
-
-    async def drained(self) -> None:
-        """All of it is taken at once."""
-
-    def abort(self) -> None:
-        self.aborted = True
-
-    def is_closing(self) -> bool:
-        return self.aborted
-
-    def no_write_buffer(self) -> Any:
-        return nullcontext()
-
-    @property
-    def status(self) -> int:
-        return self.sent[0]["status"]  # type: ignore[no-any-return]
-
-    @property
-    def headers(self) -> dict[bytes, bytes]:
-        return {name.lower(): value for name, value in self.sent[0]["headers"]}
-
-    @property
-    def body(self) -> bytes:
-        return b"".join(each.get("body", b"") for each in self.sent)
-
-
-def _scope(wire: Wire, method: str = "GET", path: bytes = b"/", **headers: Any) -> dict[str, Any]:
-    return {
-        "type": "http",
-        "http_version": "1.1",
-        "method": method,
-        "raw_path": path,
-        "query_string": b"a=%20",
-        "root_path": "",
-        "scheme": "http",
-        "client": ("203.0.113.9", 4711),
-        "server": ("127.0.0.1", 8000),
-        "headers": headers.get("headers", []),
-        "extensions": {Connection.EXTENSION: wire},
-    }
+from luxewin.tests.wires import BODY_LIMIT, Wire, Wsgi, front_of, scope_of
 
 
 def _ask(application: Wsgi, wire: Wire, *, threads: int = 2, ask_first: tuple[str, ...] = (), **scope: Any) -> Wire:
-    made = Front(application, threads=threads, body_limit=LIMIT, ask_first=ask_first)
-    asyncio.run(made(_scope(wire, **scope), wire.receive, wire.send))
+    made = front_of(application, threads=threads, ask_first=ask_first)
+    asyncio.run(made(scope_of(wire, **scope), wire.receive, wire.send))
     return wire
 
 
@@ -151,8 +86,8 @@ def _large(environ: dict[str, Any], start_response: Callable[..., Any]) -> Itera
 
 def test_a_large_answer_has_its_true_length_and_leaves_nothing_on_the_disk():
     wire = Wire()
-    made = Front(_large, threads=1, body_limit=LIMIT)
-    asyncio.run(made(_scope(wire), wire.receive, wire.send))
+    made = front_of(_large)
+    asyncio.run(made(scope_of(wire), wire.receive, wire.send))
     assert (len(wire.body), wire.headers[b"content-length"]) == (5_000_000, b"5000000")
     made.answers.take(front.SPOOLED_ANSWERS)
 
@@ -180,10 +115,19 @@ def test_a_body_that_stops_coming_is_answered_408(monkeypatch):
 ])  # fmt: skip
 def test_pages_of_the_front_end_can_read_a_refusal_and_when_to_come_again(path, origin, is_readable, settings):
     settings.CORS_ALLOWED_ORIGINS = ["https://shop.example"]
-    made = Front(_echo, threads=1, body_limit=LIMIT)
-    made.most = 0
+    may_go = threading.Event()
     wire = Wire()
-    asyncio.run(made(_scope(wire, path=path, headers=[(b"origin", origin)]), wire.receive, wire.send))
+
+    async def refuse() -> None:
+        made = front_of(_after(may_go), waiting=0)
+        first = Wire()
+        working = asyncio.create_task(made(scope_of(first), first.receive, first.send))
+        await asyncio.sleep(0)
+        await made(scope_of(wire, path=path, headers=[(b"origin", origin)]), wire.receive, wire.send)
+        may_go.set()
+        await working
+
+    asyncio.run(refuse())
     assert (wire.status, wire.headers[b"retry-after"]) == (503, b"2")
     if is_readable:
         assert wire.headers[b"access-control-allow-origin"] == origin
@@ -200,7 +144,7 @@ def test_what_is_too_long_is_not_read_and_the_application_says_so(header):
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         with pytest.raises(RequestDataTooBig):
             environ["wsgi.input"].read(10)
-        assert int(environ["CONTENT_LENGTH"]) > LIMIT
+        assert int(environ["CONTENT_LENGTH"]) > BODY_LIMIT
         start_response("413 Too Large", [])
         return []
 
@@ -225,19 +169,24 @@ def test_who_is_to_be_asked_first_decides_before_the_body_is_read(first, status)
     assert (asked, wire.parts) == (([True, False], []) if status == 200 else ([True], [b"body"]))
 
 
-def test_more_than_may_wait_are_refused_and_the_others_served(monkeypatch):
-    monkeypatch.setattr(front, "WAITING_REQUESTS", 2)
-    may_go = threading.Event()
+def _after(may_go: threading.Event) -> Wsgi:
+    """Answers once it may."""
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         assert may_go.wait(60)
         start_response("200 OK", [])
         return []
 
+    return application
+
+
+def test_more_than_may_wait_are_refused_and_the_others_served():
+    may_go = threading.Event()
+
     async def crowd() -> list[Wire]:
-        made = Front(application, threads=1, body_limit=LIMIT)
+        made = front_of(_after(may_go), waiting=2)
         wires = [Wire() for _ in range(5)]
-        tasks = [asyncio.create_task(made(_scope(wire), wire.receive, wire.send)) for wire in wires]
+        tasks = [asyncio.create_task(made(scope_of(wire), wire.receive, wire.send)) for wire in wires]
         done, _ = await asyncio.wait(tasks[3:])
         assert len(done) == 2
         may_go.set()
@@ -280,8 +229,8 @@ def _length(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iter
 
 def test_large_answers_that_nobody_takes_leave_room_for_bodies(monkeypatch):
     monkeypatch.setattr(front, "SPOOLED_ANSWERS", 200_000)
-    made = Front(_length, threads=1, body_limit=1_000_000)
+    made = front_of(_length, body_limit=1_000_000)
     made.answers.take(front.SPOOLED_ANSWERS)
     wire = Wire(b"a" * 300_000)
-    asyncio.run(made(_scope(wire, "POST", headers=[(b"content-length", b"300000")]), wire.receive, wire.send))
+    asyncio.run(made(scope_of(wire, "POST", headers=[(b"content-length", b"300000")]), wire.receive, wire.send))
     assert (wire.status, wire.body) == (200, b"300000")

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from accounts.models import User
 from accounts.notifications import notify_all
+from luxewin.database import in_batches
 from purchases.models import Purchase
 from raffles.models import TermsAddition
 
@@ -18,5 +19,5 @@ def tell_of_addition(addition_id: UUID) -> None:
     # By line, since a mail puts each text on one.
     news = {"raffle": raffle.title, "slug": raffle.slug, "lines": addition.text.split("\n")}
     taking_part = Purchase.objects.paid().filter(raffle=raffle).values("buyer")
-    people = User.objects.filter(pk__in=taking_part).order_by("pk")
-    notify_all("conditions_added", ((person, addition.pk, news) for person in people.iterator()))
+    people = in_batches(User.objects.filter(pk__in=taking_part))
+    notify_all("conditions_added", ((person, addition.pk, news) for person in people))

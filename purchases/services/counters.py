@@ -1,6 +1,6 @@
 """Tallies and ticket counters: each change is one statement, here or in the SQL function that holds tickets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -56,16 +56,23 @@ def raise_tallies(raffle: Raffle, quantities: Mapping[UUID, int]) -> bool:
 
 
 def lock_purchase(purchase_id: UUID) -> Purchase:
-    """Lock the purchase after its buyer's tally, the order used everywhere. Cost: two statements.
+    """Lock a purchase that exists after its buyer's tally, the order used everywhere. Cost: two statements."""
+    return lock_purchases([purchase_id])[0]
 
-    Its raffle is not joined: after waiting for a lock, PostgreSQL returns the newest version of the locked row, but
+
+def lock_purchases(purchase_ids: Sequence[UUID]) -> list[Purchase]:
+    """Lock purchases of one raffle by their keys, after their buyers' tallies. Cost: two statements.
+
+    Their raffle is not joined: after waiting for a lock, PostgreSQL returns the newest version of the locked row, but
     joined rows as it read them before.
     """
-    bought = Purchase.objects.filter(pk=purchase_id)
-    of_person = {"raffle__in": bought.values("raffle"), "user__in": bought.values("buyer")}
-    # Evaluated, so that it is locked before the next statement.
-    list(PersonTally.objects.select_for_update(no_key=True).filter(**of_person).values_list("pk"))
-    return Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
+    bought = Purchase.objects.filter(pk__in=purchase_ids).order_by()
+    of_people = {"raffle__in": bought.values("raffle"), "user__in": bought.values("buyer")}
+    tallies = PersonTally.objects.select_for_update(no_key=True).filter(**of_people).order_by("raffle_id", "user_id")
+    # By columns, because ordering by `raffle` would join its row and lock it too. Evaluated, so that they are locked
+    # before the next statement.
+    list(tallies.values_list("pk"))
+    return list(Purchase.objects.select_for_update(no_key=True).filter(pk__in=purchase_ids).order_by("pk"))
 
 
 def lower_tally(purchase: Purchase) -> None:

@@ -16,13 +16,14 @@ def spent_this_month(user_id: UUID) -> dict[str, int]:
     return dict(bought.values_list("currency").annotate(Sum("amount")))
 
 
-def lock_limits(user_id: UUID) -> None:
-    """Lock the person's spending limits, so that only this transaction counts purchases against them until it ends.
+def lock_limits(*people: UUID) -> None:
+    """Lock these people's spending limits, so that only this transaction counts purchases against them until it ends.
 
     Call it before tallies and purchases are locked, as `hold_tickets` does. Cost: one query.
     """
     # Evaluated, so that they are locked before the next statement.
-    list(SpendLimit.objects.select_for_update(no_key=True).filter(user=user_id).order_by("currency").values_list("pk"))
+    limits = SpendLimit.objects.select_for_update(no_key=True).filter(user__in=people)
+    list(limits.order_by("user_id", "currency").values_list("pk"))
 
 
 # A lowered limit leaves room for paid purchases first, then for the oldest unpaid ones.

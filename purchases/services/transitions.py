@@ -17,8 +17,13 @@ def move_payment(payment: Payment, status: Payment.Status, **changes: Any) -> No
 
 def record_payment(payment: Payment, *, before: str | None) -> None:
     """Audit a payment's new status, in the transaction that changed it."""
-    after = {"status": payment.status, "purchase": str(payment.purchase_id), "intent": payment.intent_id}
-    record(f"payment.{payment.status}", payment, before={"status": before} if before else {}, after=after)
+    known = {"status": before} if before else {}
+    record(f"payment.{payment.status}", payment, before=known, after=payment_facts(payment))
+
+
+def payment_facts(payment: Payment) -> dict[str, object]:
+    """Return what the audit keeps of a payment."""
+    return {"status": payment.status, "purchase": str(payment.purchase_id), "intent": payment.intent_id}
 
 
 def record_refund(refund: Refund, *, before: str | None, actor: Actor | None = None) -> None:

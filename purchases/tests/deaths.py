@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 DEATHS = (
     *(f"purchases.gateway.{call}" for call in ("create_intent", "retrieve_intent", "cancel_intent", "create_refund")),
     *(f"purchases.services.{module}.record" for module in ("settlement", "holds", "refunds")),
+    "purchases.services.settlement.record_all",
 )
 SOMETIMES_DIES = st.one_of(st.none(), st.none(), st.sampled_from(DEATHS))
 

@@ -5,9 +5,9 @@ import hmac
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -91,7 +91,7 @@ def seated(buyer: User, raffle: Raffle, quantity: int = 1) -> Purchase:
     purchase = hold(buyer, raffle, quantity)
     with transaction.atomic():
         purchase.payments.update(status="succeeded", intent_id=f"pi_{purchase.pk}")
-        _issue_tickets(purchase)
+        _issue_tickets([purchase])
     return purchase
 
 
@@ -195,3 +195,20 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(run, calls))
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """The log's own guards, which would stop what the missing locks let through, are off."""
+    guards = ("entries_are_logged", "logged_entries_are_fixed")
+    _switch("DISABLE", guards)
+    try:
+        yield
+    finally:
+        _switch("ENABLE", guards)
+
+
+def _switch(how: str, triggers: tuple[str, ...]) -> None:
+    with connection.cursor() as cursor:
+        for trigger in triggers:
+            cursor.execute(f"ALTER TABLE purchases_purchase {how} TRIGGER {trigger}")

@@ -1,14 +1,11 @@
 """Races of settling: against expiry, against a refund, against itself; each first shown to break without its guard."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
 from uuid import uuid4
 
 import pytest
 import stripe
-from django.db import connection
 
 from accounts.models import Notification
 from luxewin.audit.models import AuditEntry
@@ -29,26 +26,10 @@ from purchases.tests.stage import (
     key,
     pay,
     told_of,
+    unlogged,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@contextmanager
-def unlogged() -> Iterator[None]:
-    """The log's own guards, which would stop what the missing locks let through, are off."""
-    guards = ("entries_are_logged", "logged_entries_are_fixed")
-    _switch("DISABLE", guards)
-    try:
-        yield
-    finally:
-        _switch("ENABLE", guards)
-
-
-def _switch(how: str, triggers: tuple[str, ...]) -> None:
-    with connection.cursor() as cursor:
-        for trigger in triggers:
-            cursor.execute(f"ALTER TABLE purchases_purchase {how} TRIGGER {trigger}")
 
 
 def overdue(purchase):
@@ -162,7 +143,7 @@ def test_numbers_are_given_twice_for_one_payment_without_the_locks(alice, bob, o
     hold(bob, raffle, 5)  # or the constraint on `held` would stop it
     purchase = buy(alice, raffle, 2)
     pay(purchase.payment.client_secret).raise_for_status()
-    monkeypatch.setattr(settlement, "_end_payment", RaceBarrier(2, patience=60).at(settlement._end_payment))
+    monkeypatch.setattr(settlement, "_end_payments", RaceBarrier(2, patience=60).at(settlement._end_payments))
     with unlogged():
         at_once(*[lambda: services.settle_purchase(purchase.pk)] * 2)
     assert AuditEntry.objects.filter(action="purchase.paid").count() == 2
@@ -176,7 +157,7 @@ def test_two_who_settle_the_same_payment_give_its_numbers_once(alice, bob, on_sa
     hold(bob, raffle, 5)
     purchase = buy(alice, raffle, 2)
     pay(purchase.payment.client_secret).raise_for_status()
-    monkeypatch.setattr(settlement, "_end_payment", RaceBarrier(2).at(settlement._end_payment))
+    monkeypatch.setattr(settlement, "_end_payments", RaceBarrier(2).at(settlement._end_payments))
     settled = at_once(*[lambda: services.settle_purchase(purchase.pk)] * 2)
     assert [each.tickets for each in settled] == [{"first": 1, "last": 2, "count": 2}] * 2
     assert AuditEntry.objects.filter(action="purchase.paid").count() == 1
@@ -228,7 +209,7 @@ def test_a_refunded_purchase_has_its_tickets_again_without_the_locks(
     purchase = buy(alice, raffle, 2)
     pay(purchase.payment.client_secret).raise_for_status()
     with unlogged():
-        refund_beside_a_late_settling(purchase, DelayedCall(monkeypatch, settlement, "_end_payment", patience=60))
+        refund_beside_a_late_settling(purchase, DelayedCall(monkeypatch, settlement, "_end_payments", patience=60))
     # In the draw, with the money back.
     assert (state(purchase), Refund.objects.get().status) == ("paid", "succeeded")
     with pytest.raises(AssertionError, match="payments that were not returned"):
@@ -240,7 +221,7 @@ def test_settling_and_refunding_at_once_end_in_a_refund(alice, bob, on_sale, mon
     hold(bob, raffle, 5)
     purchase = buy(alice, raffle, 2)
     pay(purchase.payment.client_secret).raise_for_status()
-    refund_beside_a_late_settling(purchase, DelayedCall(monkeypatch, settlement, "_end_payment", patience=1))
+    refund_beside_a_late_settling(purchase, DelayedCall(monkeypatch, settlement, "_end_payments", patience=1))
     assert (state(purchase), Refund.objects.get().status) == ("refunded", "succeeded")
     assert counts(raffle) == (5, 2)
     check_books()

@@ -263,7 +263,7 @@ def _answer(status, intent_id):
 
 
 def test_two_debits_pass_a_lower_limit_where_nobody_locks_it(alice, raffles, monkeypatch):
-    monkeypatch.setattr(settlement, "lock_limits", lambda user_id: None)
+    monkeypatch.setattr(settlement, "lock_limits", lambda *people: None)
     assert two_debits_end_after_a_lower_limit(alice, raffles, monkeypatch) == 2
 
 

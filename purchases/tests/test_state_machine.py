@@ -56,7 +56,7 @@ def believes_itself(intent_id: str) -> gateway.Intent:
 # A fault each, of a kind that has cost ticket shops money.
 FAULTS = {
     "a sale does not release what was held": ("purchases.services.settlement.count_sale", keeps_held),
-    "a payment is settled as often as somebody asks": ("purchases.services.settlement._end_payment", lambda *_: None),
+    "a payment is settled as often as somebody asks": ("purchases.services.settlement._end_payments", lambda *_: None),
     "a hold ends without Stripe's word": ("purchases.gateway.cancel_intent", believes_itself),
     "tickets that come free stay on the person's tally": ("purchases.services.holds.lower_tally", lambda _: None),
 }

@@ -144,3 +144,16 @@ def test_no_connection_of_the_pool_is_held_while_stripe_is_called_not_even_for_a
     services.purchase_tickets(buyer=alice, raffle_id=raffle.pk, quantity=2, key=key("first"))
     # The customer, the intent.
     assert held == [False, False]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nor_while_a_payment_is_settled_or_its_hold_ended(alice, on_sale, settings, monkeypatch):
+    raffle, held, real = on_sale(), [], CurlClient._curl
+    paid, left = (services.purchase_tickets(buyer=alice, raffle_id=raffle.pk, quantity=1, key=key(k)) for k in "ab")
+    pay(str(paid.client_secret)).raise_for_status()
+    monkeypatch.setattr(CurlClient, "_curl", lambda self: held.append(connection.connection is not None) or real(self))
+    settings.DATABASE_POOL = True
+    assert services.settle_purchase(paid.pk).status == "paid"
+    services.cancel_purchase(left.pk)
+    assert held
+    assert not any(held)

@@ -137,6 +137,11 @@ class Draw(Claimable):
         return self.state in (self.State.DRAWN, self.State.SETTLED)
 
     @property
+    def is_over(self) -> bool:
+        """Whether nothing can change its entries and picks any more: settled, or drawn without a chain."""
+        return self.state == self.State.SETTLED or (self.state == self.State.DRAWN and not self.is_anchored)
+
+    @property
     def is_published(self) -> bool:
         """Whether entries, log and bundle are public: from before the commitment is sent."""
         return bool(self.root)

@@ -15,6 +15,8 @@ from verification.services import draw_steps
 
 from .on_chain import ETHER, latest_time, mine_at, rpc
 
+SHORT_LEAD = 10  # seconds; a test that mines more blocks than that looks at no date
+
 
 @dataclass(frozen=True)
 class Mine:
@@ -33,14 +35,18 @@ class Mine:
         rpc("evm_setAutomine", True)
         anchoring.deploy_contract()
         rpc("evm_setAutomine", False)
+        # Each block is dated a second after its parent at least: many of an earlier test's lead ahead of our clock.
+        time.sleep(max(0, latest_time() - time.time()))
         chain = clients.chain()
         assert chain is not None
         return cls(settings, chain, account.key.hex())
 
     def blocks(self, count: int = 1) -> None:
-        """So many more, the first with all that waits and pays enough."""
+        """So many more, the first with all that waits and pays enough; a lead on our clock of seconds is waited for."""
         for _ in range(count):
             rpc("evm_mine")
+        if (lead := latest_time() - time.time()) < SHORT_LEAD:
+            time.sleep(max(0, lead))
 
     def reorganise(self, depth: int) -> None:
         """The newest blocks never were: as many others, empty ones, are in their place."""

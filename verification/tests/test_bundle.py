@@ -1,24 +1,25 @@
 """What is served of a draw proves it to anyone, by code that shares nothing with the code that made it."""
 
 import json
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from luxewin.api.public_reads import FOR_GOOD, FRESH
 from purchases.models import Purchase
 from purchases.services import request_refund
 from purchases.tests.stage import hold, seated
 from raffles.services import cancel_raffle
-from verification import entries
+from verification import entries, proof
 from verification.chain import Chain
 from verification.chain_types import ChainUnavailable
 from verification.merkle import Entry, Step, check_path
-from verification.models import ChainTransaction, Draw
+from verification.models import ChainStep, ChainTransaction, Draw
 from verification.services import advance_draw, draw_steps
 
-from .drawing import URL, advance_to, closed, committed, crowd, download, verified
+from .drawing import URL, advance_to, closed, committed, crowd, download, put_in_state, verified
 from .on_chain import rpc_url
 
 State = Draw.State
@@ -219,14 +220,41 @@ def test_committed_entries_are_sent_once(selling, alice, client):
     draw_steps.announce(Draw.objects.select_related("raffle", "contract").get())
     draw_steps.freeze(Draw.objects.select_related("raffle").get())
     frozen = client.get(address)
-    assert (frozen.status_code, frozen.get("ETag"), frozen["Cache-Control"]) == (200, None, "no-cache")
+    assert (frozen.status_code, frozen.get("ETag"), frozen["Cache-Control"]) == (200, None, FRESH)
     draw_steps.commit(Draw.objects.select_related("raffle", "contract").get())
     draw = Draw.objects.get()
     first = client.get(address)
-    assert (first["ETag"], first["Cache-Control"]) == (f'"{draw.root}"', "public, max-age=300")
+    assert (first["ETag"], first["Cache-Control"]) == (f'"{draw.root}"', FRESH)
     again = client.get(address, headers={"if-none-match": first["ETag"]})
     assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
     assert client.get(address, headers={"if-none-match": '"another"'}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("state", "is_anchored", "depth", "entries_for_good", "bundle_for_good"),
+    [
+        ("committed", False, "final", False, False),
+        ("drawn", False, "final", True, True),
+        ("drawn", True, "final", False, False),
+        ("settled", True, "done", True, False),
+        ("settled", True, "final", True, True),
+    ],
+)
+def test_what_can_never_change_is_kept_for_good(state, is_anchored, depth, entries_for_good, bundle_for_good):
+    draw = Draw(raffle_id=uuid4(), state=state, contract_id=1 if is_anchored else None)
+    step = ChainStep(transaction=ChainTransaction(state=depth))
+    draw._prefetched_objects_cache = {"steps": [step] if is_anchored else []}
+    assert (draw.is_over, proof.is_final(draw)) == (entries_for_good, bundle_for_good)
+
+
+def test_the_files_of_a_draw_that_is_over_are_kept_for_good(selling, alice, client):
+    raffle = selling()
+    crowd(raffle, alice, [1, 2])
+    closed(raffle)
+    put_in_state(raffle, "drawn", root="a" * 64)
+    for what in ("entries.csv", "bundle"):
+        assert client.get(f"{URL}/{raffle.pk}/{what}")["Cache-Control"] == FOR_GOOD
+    assert client.get(f"{URL}/{raffle.pk}/log")["Cache-Control"] == FRESH
 
 
 def test_of_a_void_draw_nothing_is_said_to_come(selling, alice, client, api):

@@ -10,7 +10,7 @@ from accounts.notifications import compose
 from accounts.signing_keys import new_key
 from purchases import services as purchases
 from purchases.models import Purchase
-from purchases.services.settlement import tell_buyer
+from purchases.services.settlement import tell_buyers
 from purchases.tests.stage import bought, seated
 from purchases.tests.test_postal import enter
 from raffles import services as raffles
@@ -184,7 +184,7 @@ def test_mails_of_purchases_and_letters_carry_the_receipt_on_one_line_and_their_
     Preferences.objects.update_or_create(user=alice, defaults={"language": language})
     raffle = on_sale()
     paid, letter = seated(alice, raffle), enter(sam, raffle, alice)
-    tell_buyer(str(paid.pk))
+    tell_buyers([str(paid.pk)])
     purchases.postal.tell_entrants([str(letter.pk)])
     for kind, purchase in (("purchase_paid", paid), ("free_entry", letter)):
         told = Notification.objects.get(kind=kind)

@@ -65,6 +65,7 @@ def fill(raffle_id: Any, first: int, size: int, *, paid: bool) -> None:
                 purchase_id=numbers.identifier(each),
                 status=status,
                 intent_id=numbers.intent_id(each),
+                customer=numbers.customer_id(numbers.person_of(each)),
                 client_secret=f"{numbers.intent_id(each)}_secret_bench",
             )
             for each in part

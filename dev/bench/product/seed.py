@@ -18,7 +18,7 @@ from dev.bench.product.django_ready import ready
 if TYPE_CHECKING:
     from raffles.models import Raffle
 
-SETTLE_SECONDS = 60
+SETTLE_SECONDS = 240  # on a machine that is otherwise busy
 
 
 def publish(number: int) -> "Raffle":

@@ -34,7 +34,7 @@ def test_a_page_may_end_before_an_object(product: stripe.StripeClient, customer:
 
 def test_what_was_created_between_two_moments_is_listed(product: stripe.StripeClient) -> None:
     early = paid(product)
-    product.v1.refunds.create({"payment_intent": early.id})
+    former = product.v1.refunds.create({"payment_intent": early.id})
     time.sleep(1.1)  # moments are whole seconds
     late = paid(product)
     refund = product.v1.refunds.create({"payment_intent": late.id})
@@ -43,7 +43,7 @@ def test_what_was_created_between_two_moments_is_listed(product: stripe.StripeCl
     assert early.id in {each.id for each in stripe.PaymentIntent.list(created={"lt": late.created}).data}
     assert stripe.PaymentIntent.list(created={"gt": early.created, "lte": late.created}).data == intents
     assert stripe.PaymentIntent.list(created=late.created).data == intents
-    assert [each.id for each in stripe.Refund.list(created={"gt": early.created}).data] == [refund.id]
+    assert [each.id for each in stripe.Refund.list(created={"gt": former.created}).data] == [refund.id]
     assert [each.id for each in stripe.Charge.list(created={"gte": late.created}).data] == [refund.charge]
     events = stripe.Event.list(created={"gte": late.created}, limit=2)
     assert {event.data.object["object"] for event in events.auto_paging_iter()} == {

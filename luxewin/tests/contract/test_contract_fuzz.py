@@ -29,7 +29,7 @@ from luxewin.tests.contract.sample_data import BODIES, IDS, NEEDED, QUERIES, ROL
 from luxewin.tests.owasp.surface import document
 
 # Random requests over all operations; the boundaries come on top, about 40 for each.
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "1400"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "700"))
 # Of fewer random requests to an operation, all may well be refused.
 ENOUGH = 25
 # How often somebody else, whoever that is, sends the same request too.

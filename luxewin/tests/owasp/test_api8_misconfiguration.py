@@ -87,7 +87,7 @@ def _breaking(client: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     def broken(*arguments: Any, **named: Any) -> None:
         raise RuntimeError("postgres://luxewin:hunter2@db.internal/luxewin")
 
-    monkeypatch.setattr(RaffleViewSet, "get_queryset", broken)
+    monkeypatch.setattr(RaffleViewSet, "paginate_queryset", broken)
     return client.get("/api/v1/raffles/list")
 
 

@@ -13,9 +13,9 @@ from luxewin import clock
 from luxewin.tasks.cluster import Worker, WorkerError
 
 log = logging.getLogger(__name__)
-# Checks that call outside parties, which no command runs by itself.
 CLOCK_SECONDS = 5.0  # between two checks of a wrong clock
-OUTSIDE_CHECKS = ["stripe"]
+# Checks that call outside parties or the database, which no command runs by itself.
+OUTSIDE_CHECKS = ["stripe", "connections"]
 
 
 class Command(BaseCommand):
