@@ -44,8 +44,9 @@ _PEOPLE = (
     "accounts.view_authenticator",
     "accounts.view_preferences",
     "accounts.view_notification",
+    "accounts.view_notification_words",
 )
-# For messages that were given up: see their kind and status, and send them again.
+# See which messages there are and what became of them, and send them again; not what they said.
 _MESSAGES = ("accounts.view_notification", "accounts.resend_notification")
 _PRIVACY = ("accounts.view_export", "accounts.view_deletion", "accounts.view_retentionrule")
 # For requests that people make in writing.

@@ -308,7 +308,7 @@ DRAW_VOID_SECONDS = env.integer("DRAW_VOID_SECONDS", 604_800, least=1, most=31_5
 _mail = env.mail("EMAIL_URL", "smtp://127.0.0.1:25")
 MAILERS: dict[str, dict[str, Any]] = {
     "default": {
-        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "BACKEND": "accounts.mail.SmtpBackend",
         "OPTIONS": {
             "host": _mail["EMAIL_HOST"],
             "port": _mail["EMAIL_PORT"],
