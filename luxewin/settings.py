@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "luxewin.audit",
     "luxewin.tasks",
     "accounts",
+    "luxewin.webhooks",
     "raffles",
     "purchases",
     "verification",
@@ -324,6 +325,9 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "LuxeWin <no-reply@luxewin.e
 # Support's address in mails and pages; answers to mails go there.
 SUPPORT_EMAIL = env.text("SUPPORT_EMAIL", "" if _guarded else "support@luxewin.example")
 
+# Networks of our own that webhook endpoints may be in although they are private; unset, none may.
+WEBHOOK_PRIVATE_NETWORKS = env.networks("WEBHOOK_PRIVATE_NETWORKS")
+
 # --- The API ---------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
@@ -352,6 +356,19 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "WEBHOOKS": [
+        f"luxewin.webhooks.documentation.{name}"
+        for name in (
+            "PURCHASE_PAID",
+            "PURCHASE_REFUNDED",
+            "RAFFLE_PUBLISHED",
+            "RAFFLE_CLOSED",
+            "RAFFLE_CANCELLED",
+            "RAFFLE_DRAWN",
+            "WINNER_CLAIMED",
+            "DISPUTE_OPENED",
+        )
+    ],
     "PREPROCESSING_HOOKS": ["luxewin.api.schema.one_path_for_each_action"],
     "ENUM_NAME_OVERRIDES": {
         "PurchaseStatus": "purchases.models.Purchase.Status",
