@@ -51,6 +51,7 @@ _MESSAGES = ("accounts.view_notification", "accounts.resend_notification")
 _PRIVACY = ("accounts.view_export", "accounts.view_deletion", "accounts.view_retentionrule")
 # For requests that people make in writing.
 _REQUESTS = ("accounts.start_export", "accounts.start_deletion")
+_WEBHOOKS = ("webhooks.view_endpoint", "webhooks.view_delivery")
 _AUDIT = ("audit.view_auditentry", "audit.view_seal")
 _TASKS = (
     "django_q.view_success",
@@ -113,10 +114,12 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_TASKS,
         *_REQUESTS,
         *_MESSAGES,
+        *_WEBHOOKS,
+        "webhooks.replay_delivery",
         "purchases.add_postalentry",
         "accounts.add_safeguards",
     ),
-    AUDITORS: (*_RAFFLES, *_DRAWS, *_PURCHASES, *_SKILL, *_PEOPLE, *_PRIVACY, *_AUDIT, *_TASKS, *_STRIPE),
+    AUDITORS: (*_RAFFLES, *_DRAWS, *_PURCHASES, *_SKILL, *_PEOPLE, *_PRIVACY, *_AUDIT, *_TASKS, *_STRIPE, *_WEBHOOKS),
 }
 
 
