@@ -286,3 +286,19 @@ class SpendLimitReached(Problem):
 
     code = "spend_limit_reached"
     title = "Monthly spending limit reached"
+
+
+class MessageUnderWay(Problem):
+    """A message that is queued or on its way cannot be sent again."""
+
+    status = 409
+    code = "message_under_way"
+    title = "Being sent already"
+
+
+class MessageGone(Problem):
+    """A message whose contents retention or an erasure removed cannot be sent again."""
+
+    status = 409
+    code = "message_gone"
+    title = "Not kept any more"

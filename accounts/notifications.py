@@ -7,13 +7,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.db.models import Q
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
 from accounts.eligibility import allows_marketing, eligibilities_of
 from accounts.links import change_token, export_links, keeping_links, reset_links, unsubscribe_token, verification_links
+from accounts.mail import Mail
 from accounts.models import Notification, Preferences, User
 from accounts.notification_types import OPTIONAL, event_of
 from luxewin.lines import one_line
@@ -88,13 +88,14 @@ def _silent(kind: str, users: list[User]) -> set[UUID]:
     return gone | ({user.pk for user in users} - may_be_marketed_to)
 
 
-def compose(notification: Notification) -> EmailMessage:
+def compose(notification: Notification) -> Mail:
     """Return the mail in the person's language and time zone: the template's first line is the subject.
 
     It greets by name, which is free text, only at a verified address. All context texts are put on one line: a mail
     with a line break in its subject could never be sent. It ends with support's address, where answers go too. The
-    Message-ID is the same on every try. An optional mail says how to unsubscribe, also by a header for mail programs
-    (RFC 8058).
+    Message-ID is the same on every try; if staff have it sent again it is another, because mail servers drop a second
+    mail of the same. An optional mail says how to unsubscribe, also by a header for mail programs (RFC 8058). The mail
+    knows what must not be stored with its words: tokens, and what apps above added.
     """
     user = notification.user
     to = notification.context.get("to", user.email)
@@ -104,14 +105,20 @@ def compose(notification: Notification) -> EmailMessage:
         "site": settings.FRONTEND_URL or settings.PUBLIC_URL,
         "backend": settings.PUBLIC_URL,
     }
-    headers = {"Message-ID": f"<{notification.id}@{settings.DEFAULT_FROM_EMAIL.rpartition('@')[2].rstrip('>')}>"}
+    name = f"{notification.id}.{notification.resends}" if notification.resends else str(notification.id)
+    headers = {"Message-ID": f"<{name}@{settings.DEFAULT_FROM_EMAIL.rpartition('@')[2].rstrip('>')}>"}
+    unstored: list[str] = []
     if make_token := TOKENS.get(notification.kind):
         context["token"] = make_token(notification)
+        unstored.append(context["token"])
     if add := ADDED.get(notification.kind):
-        context |= add(notification)
+        added = add(notification)
+        context |= added
+        unstored += added.values()
     if (event := event_of(notification.kind)) in OPTIONAL:
         link = f"{settings.PUBLIC_URL}/unsubscribe?token={unsubscribe_token(user, event, 'email')}"
         context["unsubscribe"] = link
+        unstored.append(link)
         headers |= {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
     preferences = getattr(user, "preferences", None) or Preferences()
     with translation.override(preferences.language), timezone.override(ZoneInfo(preferences.time_zone)):
@@ -124,7 +131,9 @@ def compose(notification: Notification) -> EmailMessage:
     subject, _, body = text.partition("\n")
     support = [settings.SUPPORT_EMAIL] if settings.SUPPORT_EMAIL else []
     signed = "\n".join([body.strip(), "", "-- ", " · ".join(["LuxeWin", *support]), ""])
-    return EmailMessage(marked(subject.strip()), signed, to=[to], reply_to=support, headers=headers)
+    mail = Mail(marked(subject.strip()), signed, to=[to], reply_to=support, headers=headers)
+    mail.unstored = [each for each in unstored if each]
+    return mail
 
 
 def _on_lines(value: Any) -> Any:

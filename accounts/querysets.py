@@ -47,11 +47,6 @@ class SessionQuerySet(QuerySet[Any]):
 class NotificationQuerySet(QuerySet[Any]):
     """Messages."""
 
-    def waiting(self) -> Self:
-        """Keep messages that are neither sent nor given up."""
-        return self.filter(status=self.model.Status.WAITING)
-
-    def send_again(self) -> int:
-        """Make messages that were given up wait again, with all attempts left; return how many."""
-        failed = self.filter(status=self.model.Status.FAILED)
-        return failed.update(status=self.model.Status.WAITING, attempts=0, claimed_until=None)
+    def open(self) -> Self:
+        """Keep messages that are to be sent, or on their way without an answer yet."""
+        return self.filter(status__in=self.model.OPEN)

@@ -44,12 +44,14 @@ _PEOPLE = (
     "accounts.view_authenticator",
     "accounts.view_preferences",
     "accounts.view_notification",
+    "accounts.view_notification_words",
 )
-# For messages that were given up: see their kind and status, and send them again.
+# See which messages there are and what became of them, and send them again; not what they said.
 _MESSAGES = ("accounts.view_notification", "accounts.resend_notification")
 _PRIVACY = ("accounts.view_export", "accounts.view_deletion", "accounts.view_retentionrule")
 # For requests that people make in writing.
 _REQUESTS = ("accounts.start_export", "accounts.start_deletion")
+_WEBHOOKS = ("webhooks.view_endpoint", "webhooks.view_delivery")
 _AUDIT = ("audit.view_auditentry", "audit.view_seal")
 _TASKS = (
     "django_q.view_success",
@@ -112,10 +114,12 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_TASKS,
         *_REQUESTS,
         *_MESSAGES,
+        *_WEBHOOKS,
+        "webhooks.replay_delivery",
         "purchases.add_postalentry",
         "accounts.add_safeguards",
     ),
-    AUDITORS: (*_RAFFLES, *_DRAWS, *_PURCHASES, *_SKILL, *_PEOPLE, *_PRIVACY, *_AUDIT, *_TASKS, *_STRIPE),
+    AUDITORS: (*_RAFFLES, *_DRAWS, *_PURCHASES, *_SKILL, *_PEOPLE, *_PRIVACY, *_AUDIT, *_TASKS, *_STRIPE, *_WEBHOOKS),
 }
 
 

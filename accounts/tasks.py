@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from accounts import services
 from accounts.alerts import alert_staff
+from accounts.mail import Mail
 from accounts.models import Deletion, Export, LinkRequest, Notification, RetentionRule
 from accounts.notifications import compose, is_wanted
 from accounts.services import answer_link_request
@@ -29,35 +30,45 @@ EXPORT_PATIENCE = timedelta(hours=1)
 @sweep(every=1)
 def deliver_waiting_notifications() -> int:
     """Enqueue new messages, and those that failed or whose worker died, once their pause is over."""
-    return enqueue_due(Notification.objects.waiting(), deliver_notification, lease=LEASE)
+    return enqueue_due(Notification.objects.open(), deliver_notification, lease=LEASE)
 
 
 def deliver_notification(notification_id: str) -> None:
     """Send one notification, unless it is no longer wanted.
 
-    Each attempt is counted before the mail is written and the mail server called. A worker killed between sending and
-    recording it sends the same Message-ID again: mail is at least once. After any failure the next try waits twice as
-    long as the one before, up to an hour, MAX_ATTEMPTS times.
+    Each attempt is counted, and the message is on its way, before the mail is written and the mail server called. A
+    worker killed between sending and recording it sends the same Message-ID again: mail is at least once. After any
+    failure the next try waits twice as long as the one before, up to an hour, MAX_ATTEMPTS times.
     """
-    rows = Notification.objects.waiting().filter(pk=notification_id)
-    if not rows.update(attempts=F("attempts") + 1, claimed_until=Now() + LEASE):
+    rows = Notification.objects.open().filter(pk=notification_id)
+    if not rows.update(status=Notification.Status.SENT, attempts=F("attempts") + 1, claimed_until=Now() + LEASE):
         return
     notification = Notification.objects.select_related("user__preferences").get(pk=notification_id)
     if not is_wanted(notification):
-        rows.update(status=Notification.Status.DROPPED, error="", claimed_until=None)
+        rows.update(status=Notification.Status.SUPPRESSED, error="", claimed_until=None)
         return
+    mail = None
     try:
-        compose(notification).send()
+        mail = compose(notification)
+        mail.send()
     except (OSError, SMTPException) as error:
         log.error("mail server refused notification %s (attempt %s): %s", notification_id, notification.attempts, error)  # noqa: TRY400
-        _put_off(notification, error)
+        _put_off(notification, mail, error)
     except Exception as error:
         about = (notification_id, notification.kind, notification.attempts)
         log.exception("notification %s (%s, attempt %s) cannot be sent", *about)
-        _put_off(notification, error)
+        _put_off(notification, mail, error)
         _alert(notification, error)
     else:
-        rows.update(status=Notification.Status.SENT, sent_at=Now(), error="", claimed_until=None)
+        answer = mail.answer.replace("\0", "")[:200]
+        rows.update(
+            status=Notification.Status.ACCEPTED,
+            sent_at=Now(),
+            answer=answer,
+            error="",
+            claimed_until=None,
+            **mail.as_stored(),
+        )
 
 
 def _alert(notification: Notification, error: Exception) -> None:
@@ -68,13 +79,14 @@ def _alert(notification: Notification, error: Exception) -> None:
         alert_staff("mail_failed", about=about, told=notification.kind, id=str(notification.pk), reason=reason)
 
 
-def _put_off(notification: Notification, error: Exception) -> None:
+def _put_off(notification: Notification, mail: Mail | None, error: Exception) -> None:
     pause = min(timedelta(seconds=5 * 2**notification.attempts), timedelta(hours=1))
     given_up = notification.attempts >= Notification.MAX_ATTEMPTS
-    status = Notification.Status.FAILED if given_up else Notification.Status.WAITING
+    status = Notification.Status.FAILED if given_up else Notification.Status.QUEUED
     said = f"{type(error).__name__}: {error}".replace("\0", "")[:200]
-    Notification.objects.waiting().filter(pk=notification.pk).update(
-        status=status, error=said, claimed_until=Now() + pause
+    written = mail.as_stored() if mail else {}
+    Notification.objects.open().filter(pk=notification.pk).update(
+        status=status, error=said, claimed_until=Now() + pause, **written
     )
     if given_up:
         _alert(notification, error)

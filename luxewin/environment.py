@@ -4,6 +4,7 @@ An unset or empty variable has its default. An unreadable one has its default as
 starts (`luxewin.checks`).
 """
 
+import ipaddress
 import math
 import os
 import pwd
@@ -117,6 +118,16 @@ class Environment:
             self.faults.append(f"{name} is {value[:40]!r}: set {what} from {least} to {most}.")
             return default
         return number if number % 1 else int(value.partition(".")[0])
+
+    def networks(self, name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+        """Read a comma-separated list of networks, such as 10.1.0.0/16 or fd00:1::/64."""
+        found = []
+        for word in self.words(name):
+            try:
+                found.append(ipaddress.ip_network(word))
+            except ValueError:
+                self.faults.append(f"{name} has {word[:40]!r}: set networks such as 10.1.0.0/16.")
+        return found
 
     def words(self, name: str) -> list[str]:
         """Read a comma-separated list; blanks around the commas and empty entries are dropped."""

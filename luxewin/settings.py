@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "luxewin.audit",
     "luxewin.tasks",
     "accounts",
+    "luxewin.webhooks",
     "raffles",
     "purchases",
     "verification",
@@ -308,7 +309,7 @@ DRAW_VOID_SECONDS = env.integer("DRAW_VOID_SECONDS", 604_800, least=1, most=31_5
 _mail = env.mail("EMAIL_URL", "smtp://127.0.0.1:25")
 MAILERS: dict[str, dict[str, Any]] = {
     "default": {
-        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "BACKEND": "accounts.mail.SmtpBackend",
         "OPTIONS": {
             "host": _mail["EMAIL_HOST"],
             "port": _mail["EMAIL_PORT"],
@@ -323,6 +324,9 @@ MAILERS: dict[str, dict[str, Any]] = {
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "LuxeWin <no-reply@luxewin.example>")
 # Support's address in mails and pages; answers to mails go there.
 SUPPORT_EMAIL = env.text("SUPPORT_EMAIL", "" if _guarded else "support@luxewin.example")
+
+# Networks of our own that webhook endpoints may be in although they are private; unset, none may.
+WEBHOOK_PRIVATE_NETWORKS = env.networks("WEBHOOK_PRIVATE_NETWORKS")
 
 # --- The API ---------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -352,6 +356,19 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "WEBHOOKS": [
+        f"luxewin.webhooks.documentation.{name}"
+        for name in (
+            "PURCHASE_PAID",
+            "PURCHASE_REFUNDED",
+            "RAFFLE_PUBLISHED",
+            "RAFFLE_CLOSED",
+            "RAFFLE_CANCELLED",
+            "RAFFLE_DRAWN",
+            "WINNER_CLAIMED",
+            "DISPUTE_OPENED",
+        )
+    ],
     "PREPROCESSING_HOOKS": ["luxewin.api.schema.one_path_for_each_action"],
     "ENUM_NAME_OVERRIDES": {
         "PurchaseStatus": "purchases.models.Purchase.Status",

@@ -15,6 +15,8 @@ from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import Actor, record
 from luxewin.clock import database_now
 from luxewin.lines import one_line
+from luxewin.webhooks import services as webhooks
+from luxewin.webhooks.events import EventType
 from raffles import questions, terms
 from raffles.errors import TermsFixed, WrongPhase
 from raffles.models import MAX_ADDITION, Prize, Raffle, TermsAddition, TicketCounter
@@ -114,6 +116,7 @@ def publish_raffle(raffle_id: UUID, *, actor: Actor | None = None) -> Raffle:
         raffle.save(update_fields=["status", "published_at"])
         TicketCounter.objects.create(raffle=raffle, capacity=raffle.capacity, selling=False)
         raffle_published.send(Raffle, raffle=raffle, actor=actor)
+        _emit(EventType.RAFFLE_PUBLISHED, raffle)
         record("raffle.published", raffle, actor=actor, before={"status": "draft"}, after={"status": "published"})
     return raffle
 
@@ -185,6 +188,7 @@ def _cancel(raffle: Raffle, reason: str, actor: Actor | None) -> None:
     raffle.save(update_fields=["status", "cancelled_at", "cancel_reason"])
     TicketCounter.objects.filter(pk=raffle.pk).update(selling=False)
     raffle_cancelled.send(Raffle, raffle=raffle, actor=actor)
+    _emit(EventType.RAFFLE_CANCELLED, raffle, reason=raffle.cancel_reason)
     after = {"status": raffle.status, "reason": reason}
     record("raffle.cancelled", raffle, actor=actor, before={"status": before}, after=after)
 
@@ -199,6 +203,7 @@ def close_raffle(raffle_id: UUID) -> bool:
         Raffle.objects.filter(pk=raffle.pk).update(closed_at=Now(), claimed_until=None)
         raffle.refresh_from_db()
         raffle_closed.send(Raffle, raffle=raffle, actor=None)
+        _emit(EventType.RAFFLE_CLOSED, raffle)
         record("raffle.closed", raffle, after={"closed_at": str(raffle.closed_at)})
     return True
 
@@ -210,7 +215,12 @@ def mark_frozen(raffle_id: UUID) -> None:
 
 def mark_drawn(raffle_id: UUID) -> None:
     """Record that the winners are final; called by the draw inside its own transaction."""
-    Raffle.objects.filter(pk=raffle_id, drawn_at=None).update(drawn_at=Now())
+    if Raffle.objects.filter(pk=raffle_id, drawn_at=None).update(drawn_at=Now()):
+        _emit(EventType.RAFFLE_DRAWN, Raffle.objects.only("slug").get(pk=raffle_id))
+
+
+def _emit(event_type: EventType, raffle: Raffle, **facts: str) -> None:
+    webhooks.emit(event_type, [(raffle.pk, {"raffle": raffle.pk, "slug": raffle.slug} | facts)])
 
 
 def _locked(raffle_id: UUID) -> Raffle:

@@ -1,17 +1,19 @@
 """Messages to people in the back office."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import admin
-from django.db import transaction
-from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import ngettext
+from django.utils.html import format_html, format_html_join
 
+from accounts import services
+from accounts.admin_actions import reasoned
 from accounts.back_office.filters import known
-from accounts.models import Notification
+from accounts.models import Notification, User
 from accounts.permissions import signed_in
 from luxewin.admin import ReadOnlyAdmin
-from luxewin.audit.services import record_all
+from luxewin.audit.models import AuditEntry
 
 
 def _kinds() -> list[str]:
@@ -19,29 +21,68 @@ def _kinds() -> list[str]:
     return sorted(template.stem for template in (settings.BASE_DIR / "templates" / "mail").glob("*.txt"))
 
 
+def _send_again(message: Notification, reason: str, actor: User) -> str:
+    services.send_again(message.pk, reason=reason, actor=actor)
+    return f"{message} is queued again."
+
+
+def _label(message: Notification) -> str:
+    return f"{message.kind} of {message.created_at:%Y-%m-%d %H:%M} to {message.user.email} ({message.status})"
+
+
 @admin.register(Notification)
 class NotificationAdmin(ReadOnlyAdmin):
-    """Messages, their recipients, and whether the mail server accepted them."""
+    """Messages, their recipients, what became of each, and for some staff their words."""
 
-    list_display = ["created_at", "kind", "user", "status", "attempts", "sent_at", "error"]
-    list_filter = ["status", ("kind", known(_kinds))]
+    list_display = ["created_at", "kind", "channel", "user", "status", "attempts", "sent_at", "error"]
+    list_filter = ["status", "channel", ("kind", known(_kinds))]
     search_fields = ["user__email"]
     list_select_related = ["user"]
-    # Hidden, because the context of some kinds holds a sign-in link.
-    exclude = ["context"]
+    # Not the context: the words are what the person read.
+    fields = (
+        *("created_at", "kind", "channel", "user", "status", "attempts", "sent_at", "answer", "error"),
+        *("resends", "history"),
+    )
     ordering = ["-created_at"]
-    actions = ["send_again"]
+    actions = [
+        reasoned(
+            "send_again",
+            "Send again",
+            _send_again,
+            permission="resend",
+            label=_label,
+            reaches="The audit log keeps it.",
+            means="The message is written anew, with fresh links, and sent to the address that it is for now.",
+        )
+    ]
 
-    @admin.action(description="Send failed messages again", permissions=["resend"])
-    def send_again(self, request: HttpRequest, selected: QuerySet[Notification]) -> None:
-        """Send again, after the cause of the failure was fixed."""
-        failed = list(selected.filter(status=Notification.Status.FAILED))
-        with transaction.atomic():
-            sent = Notification.objects.filter(pk__in=[each.pk for each in failed]).send_again()
-            changes = [(each, {"kind": each.kind}) for each in failed]
-            record_all("notification.sent_again", changes, actor=signed_in(request))
-        told = ngettext("%d failed message will be sent again.", "%d failed messages will be sent again.", sent) % sent
-        self.message_user(request, told)
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Show the words to those who may read them."""
+        fields = [str(field) for field in self.fields or ()]
+        if signed_in(request).has_perm("accounts.view_notification_words"):
+            fields += ["recipient", "subject", "words"]
+        return fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Let none be edited."""
+        return self.get_fields(request, obj)
+
+    @admin.display(description="text")
+    def words(self, message: Notification) -> Any:
+        """Return the text as it was written last, without its links' tokens."""
+        if message.contents_removed_at:
+            return f"Removed on {message.contents_removed_at:%Y-%m-%d}."
+        return format_html("<pre>{}</pre>", message.text) if message.text else "Not written yet."
+
+    @admin.display(description="history")
+    def history(self, message: Notification) -> Any:
+        """Return what staff did with the message, and why. Cost: one indexed query."""
+        rows = AuditEntry.objects.filter(subject_type="notification", subject_id=str(message.pk)).order_by("id")
+        told = (
+            (f"{row.at:%Y-%m-%d %H:%M}", row.action, row.before.get("status", ""), row.after.get("reason", ""))
+            for row in rows
+        )
+        return format_html_join("\n", "<div>{} UTC: {} ({}): {}</div>", told) or "-"
 
     def has_resend_permission(self, request: HttpRequest) -> bool:
         """Whether the person may send again: support and raffle managers."""

@@ -1,6 +1,6 @@
 """Messages to people, and requests that wait for a mailed link."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models.functions import Now
@@ -43,36 +43,70 @@ class EmailChange(models.Model):
 
 
 class Notification(Claimable):
-    """A message to a person: written with the change it reports, delivered by a worker."""
+    """A message to a person over one channel: written with the change it reports, delivered by a worker.
+
+    Its words are kept as they were last written for sending, without what opens anything or must be found by an
+    erasure. Retention and erasure empty CONTENTS and set `contents_removed_at`; that it was sent stays.
+    """
+
+    class Channel(models.TextChoices):
+        EMAIL = "email", "E-mail"
 
     class Status(models.TextChoices):
-        WAITING = "waiting", "Waiting"  # to be sent, or being tried again
-        SENT = "sent", "Sent"  # the mail server took it
+        QUEUED = "queued", "Queued"  # to be sent, or being tried again
+        SENT = "sent", "On its way"  # handed over, and the answer is not known yet; tried again if it never is
+        ACCEPTED = "accepted", "Accepted"  # the mail server took it
         FAILED = "failed", "Failed"  # given up after MAX_ATTEMPTS, for an operator to check
-        DROPPED = "dropped", "Not sent"  # no longer wanted when its turn came
+        SUPPRESSED = "suppressed", "Not sent"  # no longer wanted when its turn came
 
     MAX_ATTEMPTS: ClassVar[int] = 12
+    OPEN: ClassVar[list[str]] = ["queued", "sent"]
+    CONTENTS: ClassVar[dict[str, Any]] = {
+        "context": {},
+        "recipient": "",
+        "subject": "",
+        "text": "",
+        "answer": "",
+        "error": "",
+    }
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="notifications")
     kind = models.CharField("message", max_length=40, help_text="For example purchase_paid or draw_won.")
+    channel = models.CharField(max_length=8, choices=Channel.choices, default=Channel.EMAIL, db_default=Channel.EMAIL)
     context = models.JSONField(default=dict)
-    # One message per kind and subject, however often its task runs.
-    dedupe_key = models.CharField(max_length=120, unique=True)
-    status = models.CharField(max_length=8, choices=Status.choices, default=Status.WAITING)
+    # Of the kind, its subject and the person: one message a channel, however often its task runs.
+    dedupe_key = models.CharField(max_length=120)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     attempts = models.PositiveSmallIntegerField(default=0)
+    resends = models.PositiveSmallIntegerField(
+        "sent again", default=0, db_default=0, help_text="How often staff had it sent again."
+    )
+    recipient = models.CharField("sent to", max_length=254, blank=True, db_default="")
+    subject = models.CharField(max_length=400, blank=True, db_default="")
+    text = models.TextField(blank=True, db_default="")
+    answer = models.CharField(max_length=200, blank=True, db_default="", help_text="Of the mail server that took it.")
     error = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     sent_at = models.DateTimeField(null=True)
+    contents_removed_at = models.DateTimeField(null=True, editable=False)
 
     objects = NotificationQuerySet.as_manager()
 
     class Meta:
         verbose_name = "message"
-        permissions = [("resend_notification", "Can send failed messages again")]
+        permissions = [
+            ("resend_notification", "Can send messages again"),
+            ("view_notification_words", "Can read the words of messages"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["dedupe_key", "channel"], name="notification_once_a_channel"),
+        ]
         indexes = [
             models.Index(
-                fields=["claimed_until"], condition=models.Q(status="waiting"), name="accounts_notification_waiting"
+                fields=["claimed_until"],
+                condition=models.Q(status__in=["queued", "sent"]),
+                name="accounts_notification_open",
             )
         ]
 

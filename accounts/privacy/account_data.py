@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib.sessions.models import Session as BackOfficeSession
 from django.db import transaction
 from django.db.models import Model, ProtectedError, Q, QuerySet
+from django.db.models.functions import Now
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_q.models import Failure, Success
 
@@ -135,10 +136,14 @@ def _erase_account(user: User) -> None:
     for gone in GONE:
         gone._default_manager.filter(user=user).delete()  # noqa: SLF001
     told = Notification.objects.filter(user=user)
-    told.waiting().delete()
+    told.open().delete()
     # The record of the message and its time stays: it proves that winners were notified.
-    told.update(context={}, error="")
+    _remove_contents(told)
     TermsAcceptance.objects.filter(user=user).update(address=None)
+
+
+def _remove_contents(messages: QuerySet[Notification]) -> int:
+    return messages.update(**Notification.CONTENTS, contents_removed_at=Now())
 
 
 def _register_rules() -> None:
@@ -155,12 +160,10 @@ def _register_rules() -> None:
         "message_contents",
         "contents of messages; that they were sent stays on record",
         floor_days=30,
-        due=lambda before: (
-            Notification.objects.filter(created_at__lt=before)
-            .exclude(status=Notification.Status.WAITING)
-            .exclude(context={}, error="")
+        due=lambda before: Notification.objects.filter(created_at__lt=before, contents_removed_at=None).exclude(
+            status__in=Notification.OPEN
         ),
-        remove=lambda batch: batch.update(context={}, error=""),
+        remove=_remove_contents,
     )
     retention.register(
         "unverified_accounts",

@@ -19,6 +19,7 @@ from accounts.services.exports import check_export_link, latest_export, make_exp
 from accounts.services.identities import log_in_with_supabase, unlink_identity
 from accounts.services.links import answer_link_request, request_link
 from accounts.services.mailboxes import give_mailbox
+from accounts.services.messages import send_again
 from accounts.services.passwords import (
     change_password,
     change_password_in_back_office,
@@ -87,6 +88,7 @@ __all__ = [
     "request_link",
     "reset_password",
     "reset_second_factor",
+    "send_again",
     "set_country_rule",
     "set_password_for",
     "set_rights",

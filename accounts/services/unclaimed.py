@@ -70,7 +70,7 @@ def _set_aside(user: User) -> None:
 
     Erasing takes time, which would reveal to the person registering the address that an account existed.
     """
-    Notification.objects.filter(user=user).waiting().delete()
+    Notification.objects.filter(user=user).open().delete()
     user.email, user.is_active = address_of_nobody(), False
     user.set_unusable_password()
     user.save()

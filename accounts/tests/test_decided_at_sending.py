@@ -42,7 +42,7 @@ def consenting(alice):
 def test_marketing_that_was_written_before_is_not_sent_after(change, consenting):
     told = written(consenting, "raffle_new", **MARKETING)
     CHANGES[change](consenting)
-    assert status_after_sending(told) == "dropped"
+    assert status_after_sending(told) == "suppressed"
 
 
 @pytest.mark.parametrize("change", ["excluded", "paused"])
@@ -55,18 +55,18 @@ def test_no_marketing_is_written_to_who_keeps_themselves_from_buying(change, con
 def test_what_was_switched_off_meanwhile_is_not_sent(alice):
     told = written(alice, "draw_lost", raffle="A fine watch", raffle_id="1")
     update_preferences(alice, notifications={"draws": {"email": False}})
-    assert status_after_sending(told) == "dropped"
+    assert status_after_sending(told) == "suppressed"
 
 
 @pytest.mark.parametrize("kind", ["reset_password", "verify_email"])
 def test_no_link_goes_to_an_account_that_was_closed_meanwhile(kind, alice):
     told = written(alice, kind)
     User.objects.filter(pk=alice.pk).update(is_active=False)
-    assert status_after_sending(told) == "dropped"
+    assert status_after_sending(told) == "suppressed"
 
 
 def test_what_is_about_tickets_and_the_account_is_told_in_a_pause_too(alice):
     told = written(alice, "draw_lost", raffle="A fine watch", raffle_id="1")
     pause_buying(alice, hours=24, actor=alice)
-    assert status_after_sending(told) == "sent"
-    assert status_after_sending(Notification.objects.get(kind="paused")) == "sent"
+    assert status_after_sending(told) == "accepted"
+    assert status_after_sending(Notification.objects.get(kind="paused")) == "accepted"

@@ -69,7 +69,7 @@ def test_sessions_go_so_long_after_their_end(alice):
 
 
 def test_what_stood_in_messages_goes_and_that_they_were_sent_stays(alice):
-    for number, (status, days) in enumerate([("sent", 366), ("failed", 366), ("sent", 364), ("waiting", 366)]):
+    for number, (status, days) in enumerate([("accepted", 366), ("failed", 366), ("accepted", 364), ("queued", 366)]):
         facts = {"status": status, "created_at": _ago(days), "context": {"raffle": "R"}, "error": "no such mailbox"}
         Notification.objects.create(user=alice, kind="draw_lost", dedupe_key=str(number), **facts)
     assert services.apply_rule("message_contents") == 2
@@ -237,7 +237,7 @@ def test_below_the_floor_no_rule_is_set_and_none_counts(alice, mona):
     with pytest.raises(InvalidInput):
         services.change_rule("message_contents", keep_days=29, why="w", actor=mona)
     RetentionRule.objects.filter(pk="message_contents").update(keep_days=0)
-    fresh = {"status": "sent", "created_at": _ago(29), "context": {"raffle": "R"}}
+    fresh = {"status": "accepted", "created_at": _ago(29), "context": {"raffle": "R"}}
     Notification.objects.create(user=alice, kind="draw_lost", dedupe_key="1", **fresh)
     assert services.apply_rule("message_contents") == 0
 

@@ -212,7 +212,7 @@ class DrawBooks:
         for row in self.told:
             mails = self._mails_of(row)
             # A worker that died between sending and noting sends the same Message-ID again.
-            if row.status != "sent" or not 1 <= mails <= row.attempts:
+            if row.status != "accepted" or not 1 <= mails <= row.attempts:
                 yield f"{row.email} got {mails} mails of {row.kind}, in {row.attempts} attempts; it is {row.status}"
 
     def _mails_of(self, row: Any) -> int:

@@ -38,7 +38,7 @@ def right() -> DrawBooks:
     for step, (topics, words) in events.items():
         chain.events[step, MANIFEST].append(Event(f"0x{step}", topics, words))
         chain.calls[step, MANIFEST] += 1
-    sent = {"status": "sent", "attempts": 1}
+    sent = {"status": "accepted", "attempts": 1}
     told = [
         SimpleNamespace(kind="draw_won", email="alice", prize="Watch", **sent),
         SimpleNamespace(kind="draw_alternate", email="bob", prize=None, **sent),

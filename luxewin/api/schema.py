@@ -48,6 +48,8 @@ class ProblemSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         responses = super()._get_response_bodies(direction)
+        if direction == "request":  # of a webhook, which others answer
+            return responses
         return responses | {str(status.value): self._refusal(status).ref for status in sorted(self._refusals())}
 
     def _refusals(self) -> set[HTTPStatus]:

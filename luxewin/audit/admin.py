@@ -38,6 +38,8 @@ KINDS = (
     "session",
     "terms",
     "user",
+    "webhook_delivery",
+    "webhook_endpoint",
 )
 
 

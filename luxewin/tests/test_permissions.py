@@ -138,6 +138,8 @@ PEOPLE = {"support", "auditors"}
 MONEY = {"finance", "support", "auditors"}
 STAFF = {"managers", "finance", "support", "auditors"}
 LISTS = {
+    "webhooks.Endpoint": {"support", "auditors"},
+    "webhooks.Delivery": {"support", "auditors"},
     "accounts.Authenticator": PEOPLE,
     "accounts.CountryRule": {"managers", *PEOPLE},
     "accounts.Identity": PEOPLE,

@@ -5,6 +5,8 @@ import logging
 from django.db.models.functions import Now
 
 from luxewin.audit.services import record
+from luxewin.webhooks import services as webhooks
+from luxewin.webhooks.events import EventType
 from purchases import gateway
 from purchases.models import Dispute, Payment, Purchase, Refund
 from purchases.services.locking import atomic_with_lock_timeout
@@ -47,6 +49,10 @@ def note_dispute(dispute_id: str) -> None:
         Purchase.objects.filter(pk=purchase.pk, disputed_at=None).update(disputed_at=Now())
         after = {"dispute": said.id, "status": said.status, "reason": said.reason, "amount": said.amount}
         record("purchase.disputed", purchase, before={"status": before.status} if before else {}, after=after)
+        if before is None:
+            names = {"dispute": said.id, "purchase": purchase.pk, "raffle": purchase.raffle_id}
+            facts = {"amount": said.amount, "currency": said.currency, "reason": said.reason}
+            webhooks.emit(EventType.DISPUTE_OPENED, [(said.id, names | {"buyer": purchase.buyer_id} | facts)])
         note_change((About.DISPUTE, said.id), (About.INTENT, str(payment.intent_id)))
         if said.status in Dispute.CLOSED:
             held_up = Refund.objects.filter(payment=payment, status__in=[Refund.Status.WAITING, Refund.Status.FAILED])

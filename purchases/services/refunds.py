@@ -10,6 +10,8 @@ from django.db.models.functions import Now
 
 from accounts.notifications import notify
 from luxewin.audit.services import Actor, record, record_all
+from luxewin.webhooks import services as webhooks
+from luxewin.webhooks.events import EventType
 from purchases import gateway
 from purchases.errors import NotRefundable, ProviderFailed, ProviderRefused
 from purchases.models import Payment, Purchase, Refund
@@ -351,6 +353,10 @@ def _went_back(purchase: Purchase, refund: Refund) -> None:
     context = {"raffle": purchase.raffle.title, "amount": refund.amount, "currency": purchase.currency}
     context |= for_mails(refund.reason, purchase.raffle)
     notify(purchase.buyer, "purchase_refunded", about=refund.pk, **context)
+    names = {"purchase": purchase.pk, "raffle": purchase.raffle_id, "buyer": purchase.buyer_id, "refund": refund.pk}
+    webhooks.emit(
+        EventType.PURCHASE_REFUNDED, [(refund.pk, names | {"amount": refund.amount, "currency": purchase.currency})]
+    )
 
 
 def _came_back(purchase: Purchase, refund: Refund) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -15,6 +16,8 @@ from accounts.eligibility import Eligibility, eligibilities_of, eligibility_of, 
 from accounts.notifications import notify
 from luxewin.audit.services import record, record_all
 from luxewin.tasks.queue import enqueue
+from luxewin.webhooks import services as webhooks
+from luxewin.webhooks.events import EventType
 from purchases import gateway, reasons
 from purchases.errors import ProviderRefused, ProviderUnavailable
 from purchases.gateway import Intent
@@ -325,7 +328,7 @@ def _hold_again_for_late_payment(purchase: Purchase, eligibility: Eligibility) -
 def _issue_tickets(purchases: Sequence[Purchase]) -> None:
     """Issue numbers for held tickets of one raffle, to locked purchases of one status in their order.
 
-    The counter comes late, as all buyers of the raffle wait once it is locked. Cost: four statements.
+    The counter comes late, as all buyers of the raffle wait once it is locked. Cost: five statements.
     """
     before = purchases[0].status
     enqueue(tell_buyers, [str(each.pk) for each in purchases])
@@ -337,6 +340,15 @@ def _issue_tickets(purchases: Sequence[Purchase]) -> None:
         cursor.execute(ISSUE, [[each.pk for each in purchases], [each.first_ticket for each in purchases]])
     paid = ((each, {"status": each.status} | (each.tickets or {})) for each in purchases)
     record_all("purchase.paid", paid, before={"status": before})
+    webhooks.emit(EventType.PURCHASE_PAID, ((each.pk, _told(each)) for each in purchases))
+
+
+def _told(purchase: Purchase) -> dict[str, Any]:
+    """Return what other systems are told of a paid purchase."""
+    names = {"purchase": purchase.pk, "raffle": purchase.raffle_id, "buyer": purchase.buyer_id}
+    first = purchase.first_ticket or 0
+    tickets = {"first_ticket": first, "last_ticket": first + purchase.quantity - 1, "quantity": purchase.quantity}
+    return names | tickets | {"amount": purchase.amount, "currency": purchase.currency}
 
 
 def tell_buyers(purchase_ids: Sequence[str]) -> None:

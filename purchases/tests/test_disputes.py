@@ -6,6 +6,9 @@ import pytest
 import stripe
 
 from luxewin.audit.models import AuditEntry
+from luxewin.webhooks import services as webhooks
+from luxewin.webhooks.events import DisputeOpened
+from luxewin.webhooks.models import Event
 from purchases import services
 from purchases.errors import NotRefundable
 from purchases.models import Dispute, Purchase, Refund, StripeNotice
@@ -43,6 +46,19 @@ def disputed(own_stripe, alice, on_sale, hear):
     hear()
     purchase.refresh_from_db()
     return purchase
+
+
+def test_other_systems_are_told_of_a_dispute_once(own_stripe, alice, mona, on_sale, hear):
+    listening = {"url": "https://hooks.example/", "description": "", "event_types": ["dispute.opened"]}
+    webhooks.create_endpoint(**listening, actor=mona)
+    purchase = bought(alice, on_sale())
+    own_stripe("disputes", payment_intent=purchase.payment.intent_id)
+    hear()
+    services.note_dispute(Dispute.objects.get().pk)
+    event = Event.objects.get()
+    assert DisputeOpened(data=event.data).is_valid()
+    assert set(event.data) == set(DisputeOpened().fields)
+    assert (event.data["purchase"], event.data["amount"]) == (str(purchase.pk), purchase.amount)
 
 
 def answer(dispute, text):

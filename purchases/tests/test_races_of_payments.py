@@ -182,7 +182,7 @@ def test_a_webhook_and_the_buyer_settle_once_and_one_mail_is_sent(api, alice, on
     assert at_once(webhook_and_worker, verify) == [200, "paid"]
     run_tasks()
     assert AuditEntry.objects.filter(action="purchase.paid").count() == 1
-    assert Notification.objects.filter(kind="purchase_paid").values_list("status", flat=True).get() == "sent"
+    assert Notification.objects.filter(kind="purchase_paid").values_list("status", flat=True).get() == "accepted"
     check_books()
     check_money()
 

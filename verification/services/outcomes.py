@@ -7,6 +7,8 @@ from django.db.models.functions import Now
 from accounts.models import User
 from luxewin.audit.services import record
 from luxewin.clock import database_now
+from luxewin.webhooks import services as webhooks
+from luxewin.webhooks.events import EventType
 from raffles.models import Prize
 from verification import announcements
 from verification.errors import AlreadyClaimed, AlreadyForfeited, ClaimTimeRuns, HoldsNoPrize, NotDrawnYet
@@ -102,6 +104,8 @@ def claim_award(pick_id: int, *, actor: User) -> Award:
         record_outcome(pick, Kind.CLAIMED, prize=award.prize.position)
         after = {"outcome": Outcome.CLAIMED, "prize": award.prize.name}
         record("pick.claimed", pick, actor=actor, before={"outcome": before, "prize": award.prize.name}, after=after)
+        told = {"raffle": pick.draw_id, "position": pick.position, "ticket": pick.ticket, "purchase": pick.purchase_id}
+        webhooks.emit(EventType.WINNER_CLAIMED, [(pick.pk, told | {"prize": award.prize.name})])
     return award
 
 

@@ -127,5 +127,5 @@ def test_a_prize_and_a_title_with_odd_characters_from_before_reach_winner_and_bu
     closed(raffle)
     advance_to(raffle, State.DRAWN)
     run_tasks()
-    assert set(Notification.objects.values_list("status", flat=True)) == {Notification.Status.SENT}
+    assert set(Notification.objects.values_list("status", flat=True)) == {Notification.Status.ACCEPTED}
     assert {"You won: A watch of gold", "The draw of A title here"} <= {message.subject for message in mail.outbox}

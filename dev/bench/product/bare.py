@@ -37,7 +37,7 @@ AUDIT = """
 """
 NOTIFY = """
     INSERT INTO accounts_notification (id, user_id, kind, context, dedupe_key, status, attempts, error)
-    VALUES (%s, %s, %s, %s, %s, 'waiting', 0, '') ON CONFLICT DO NOTHING
+    VALUES (%s, %s, %s, %s, %s, 'queued', 0, '') ON CONFLICT DO NOTHING
 """
 NOTE_CHANGE = """
     INSERT INTO purchases_stalemirror (object_id, about, noted_at, due_at, tries, error)

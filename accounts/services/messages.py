@@ -1,0 +1,30 @@
+"""Messages that staff have sent again."""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.errors import MessageGone, MessageUnderWay
+from accounts.models import Notification
+from luxewin.audit.services import Actor, record
+
+
+def send_again(notification_id: UUID, *, reason: str, actor: Actor) -> Notification:
+    """Queue a message anew, with all attempts left; it is written anew, with fresh links, in the person's language.
+
+    Whether it is wanted is checked before sending, as for any other. Raise MessageUnderWay while it is queued or on its
+    way, MessageGone once its contents were removed.
+    """
+    with transaction.atomic():
+        message = Notification.objects.select_for_update(no_key=True).get(pk=notification_id)
+        if message.status in Notification.OPEN:
+            raise MessageUnderWay("It is being sent already.")
+        if message.contents_removed_at:
+            raise MessageGone("What it said is not kept any more.")
+        before, message.status = message.status, Notification.Status.QUEUED
+        message.attempts, message.claimed_until = 0, None
+        message.resends += 1
+        message.save(update_fields=["status", "attempts", "claimed_until", "resends"])
+        after = {"status": message.status, "kind": message.kind, "reason": reason}
+        record("notification.sent_again", message, actor=actor, before={"status": before}, after=after)
+    return message
