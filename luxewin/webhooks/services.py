@@ -73,12 +73,12 @@ def emit(event_type: EventType, facts: Iterable[tuple[Any, dict[str, Any]]]) -> 
     else two for all of them.
     """
     rows = [(uuid7(), f"{event_type}:{about}", json.dumps(data, default=str)) for about, data in facts]
-    ids, keys, data = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
-    if rows:
-        with connection.cursor() as cursor:
-            cursor.execute(IS_WANTED, [event_type.value])
-            if cursor.fetchone() is None:
-                return
+    if not rows:
+        return
+    ids, keys, data = (list(column) for column in zip(*rows, strict=True))
+    with connection.cursor() as cursor:
+        cursor.execute(IS_WANTED, [event_type.value])
+        if cursor.fetchone() is not None:  # a row without columns
             cursor.execute(EMIT, {"type": event_type.value, "ids": ids, "keys": keys, "data": data})
 
 
