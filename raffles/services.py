@@ -213,6 +213,11 @@ def mark_drawn(raffle_id: UUID) -> None:
     Raffle.objects.filter(pk=raffle_id, drawn_at=None).update(drawn_at=Now())
 
 
+def mark_undrawn(raffle_id: UUID) -> None:
+    """Record that the draw is to be decided again; called by the draw inside its own transaction."""
+    Raffle.objects.filter(pk=raffle_id).update(drawn_at=None)
+
+
 def _locked(raffle_id: UUID) -> Raffle:
     return Raffle.objects.select_for_update(no_key=True).get(pk=raffle_id)
 
