@@ -223,6 +223,11 @@ def _emit(event_type: EventType, raffle: Raffle, **facts: str) -> None:
     webhooks.emit(event_type, [(raffle.pk, {"raffle": raffle.pk, "slug": raffle.slug} | facts)])
 
 
+def mark_undrawn(raffle_id: UUID) -> None:
+    """Record that the draw is to be decided again; called by the draw inside its own transaction."""
+    Raffle.objects.filter(pk=raffle_id).update(drawn_at=None)
+
+
 def _locked(raffle_id: UUID) -> Raffle:
     return Raffle.objects.select_for_update(no_key=True).get(pk=raffle_id)
 

@@ -86,7 +86,7 @@ class PickInline(admin.TabularInline):
     @admin.display(description="actions")
     def deeds(self, pick: Pick) -> Any:
         """Links to the pages that confirm an action first."""
-        if not pick.draw.is_drawn or hasattr(pick, "forfeit"):
+        if not pick.draw.is_over or hasattr(pick, "forfeit"):
             return "-"
         if hasattr(pick, "award") and pick.award.claimed_at:
             return "-"

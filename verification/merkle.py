@@ -68,14 +68,16 @@ class PathError(ValueError):
 class Tree:
     """Entries ordered by first ticket, without overlap, each with at least one ticket, a unique id and holder.
 
-    Built from their records, in pieces of any number. Raises EntriesError at the first entry that breaks this, or if
-    there is none. Positions are 0-based.
+    Built from their records, in pieces of any number, each hashed as it arrives. Raises EntriesError at the first entry
+    that breaks this, or if there is none. Positions are 0-based.
     """
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._records = b"".join(pieces)
+        hashed = [(piece, _leaves(piece)) for piece in pieces]
+        self._records = b"".join(piece for piece, _ in hashed)
+        self._levels = [b"".join(leaves for _, leaves in hashed)]
+        del hashed
         self._before = _checked(self._records)  # tickets before each position, and finally all tickets
-        self._levels = [_leaves(self._records)]
         while len(self._levels[-1]) > _PLACE:
             self._levels.append(_parents(self._levels[-1]))
 

@@ -15,11 +15,11 @@ class DrawQuerySet(QuerySet[Any]):
     """Draws; the methods chain."""
 
     def for_display(self) -> Self:
-        """Read all that is shown of draws, in three queries, with their picks' paths, which only bundles need."""
+        """Read all that is shown of draws, in four queries, with their picks' paths, which only bundles need."""
         return self._with_picks()
 
     def without_paths(self) -> Self:
-        """Read all that pages and lists show of draws, in three queries."""
+        """Read all that pages and lists show of draws, in four queries."""
         return self._with_picks("path")
 
     def _with_picks(self, *deferred: str) -> Self:
@@ -28,7 +28,7 @@ class DrawQuerySet(QuerySet[Any]):
         shown = ("prize", "purchase__buyer__preferences", "forfeit", "award__prize")
         picks = Prefetch("picks", Pick.objects.select_related(*shown).defer(*deferred))
         steps = Prefetch("steps", ChainStep.objects.filter(live=True).select_related("transaction"))
-        return self.select_related("raffle", "contract").prefetch_related(picks, steps)
+        return self.select_related("raffle", "contract").prefetch_related(picks, steps, "undone_decisions")
 
     def of_raffle(self, named: str) -> Self:
         """Filter the draw of a raffle, by its id or slug."""

@@ -9,7 +9,7 @@ from accounts.models import Preferences
 from accounts.names import initials
 from luxewin.api.fields import Digest
 from purchases.serializers import RaffleNameSerializer
-from verification.models import ChainStep, Draw, LogHead, Outcome, Pick, held_prize, outcome_of
+from verification.models import ChainStep, Draw, LogHead, Outcome, Pick, UndoneDecision, held_prize, outcome_of
 from verification.services.log import logged_reason
 
 MOST = 2**53 - 1
@@ -92,6 +92,14 @@ class PickSerializer(serializers.ModelSerializer):
         return initials(person.display_name)
 
 
+class UndoneDecisionSerializer(serializers.ModelSerializer):
+    """A decision that a reorganisation of the chain undid before anybody was told of it; nothing of it counts."""
+
+    class Meta:
+        model = UndoneDecision
+        fields = ["committed_at", "round", "signature", "seed", "picks", "at"]
+
+
 class DrawSerializer(serializers.ModelSerializer):
     """A draw and how far it is."""
 
@@ -101,6 +109,7 @@ class DrawSerializer(serializers.ModelSerializer):
     contract = serializers.CharField(source="contract.address", default=None, allow_null=True)
     transactions = StepSerializer(many=True, source="steps")
     picks = PickSerializer(many=True)
+    undone_decisions = UndoneDecisionSerializer(many=True)
     unawarded_prizes = serializers.SerializerMethodField(
         help_text="The prizes that no pick has, once the draw was held."
     )
@@ -139,6 +148,7 @@ class DrawSerializer(serializers.ModelSerializer):
             "void_at",
             "void_reason",
             "contradiction",
+            "undone_decisions",
         ]
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))

@@ -30,6 +30,7 @@ SLOW = 15  # seconds from the commit to the round: time to break something in be
 AWAY_SECONDS = 6
 TOGETHER_COUNT = 3
 ANNOUNCING = "draw.announce."
+LOGGING = "draw.log."
 
 
 _turns = itertools.count()
@@ -55,6 +56,19 @@ def _killed(step: str, trial: DrawTrial) -> None:
                 lead = partial(_publish_alone_and_sell, trial, raffle, step)
             if trial.kill_at(step, scope, lead, [raffle]):
                 break
+
+
+def _hung(step: str, trial: DrawTrial) -> None:
+    """Stop the process at the step, with what it has locked, until others have taken the draw to its end."""
+    for _ in range(trial.times):
+        for _ in range(TRIES):
+            raffle = trial.draft()
+            if trial.kill_at(step, "hang", partial(_publish_and_sell, trial, raffle), [raffle]):
+                break
+        try:
+            trial.reaches(raffle, "settled")
+        finally:
+            trial.stage.switches.resume(step)
 
 
 def _publish_and_sell(trial: DrawTrial, raffle: str) -> None:
@@ -245,4 +259,15 @@ OUTAGES = (
         "forgotten",
     ),
 )
-DRAWS = KILLS + OUTAGES
+HANGS = tuple(
+    Scenario(
+        f"{step.name}.hung",
+        f"SIGSTOP of the {step.process}: {step.summary}",
+        partial(_hung, step.name),
+        DrawTrial,
+        "hangs",
+    )
+    for step in STEPS
+    if step.name.startswith(LOGGING)
+)
+DRAWS = KILLS + HANGS + OUTAGES

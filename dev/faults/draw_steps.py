@@ -76,7 +76,7 @@ STEPS = (
         _has_placed,
     ),
     _step("log.signed", "after", f"{SERVICES}.log._sign", "log: a head is signed, not yet committed", LOGGING),
-    _step("log.committed", "after", f"{SERVICES}.log.sign_head", "log: after the transaction of a head", LOGGING),
+    _step("log.committed", "after", "verification.tasks.sign_head", "log: after the transaction of a head", LOGGING),
     _step("freeze.noting", "after", "raffles.services.mark_frozen", "freeze: inside the transaction"),
     _step("freeze.committed", "before", f"{SERVICES}.draw_steps.entries_tree", "freeze: after the transaction"),
     _step("commit.built", "before", ANCHORS["commit"][0], "commit: the tree is built, nothing signed"),

@@ -1,4 +1,4 @@
-"""Switches: a file for each step which, while it exists, has the next process there killed by SIGKILL."""
+"""Switches: a file for each step which, while it exists, has the next process there killed, or stopped for good."""
 
 import functools
 import inspect
@@ -8,6 +8,7 @@ import pkgutil
 import signal
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -19,8 +20,9 @@ from dev.faults.purchase_steps import STEPS, Process, Step
 FOLDER = "LUXEWIN_FAULTS"
 TRIPPED = "tripped"
 
-# Only the process that took the step, or all of the server or the worker, as when a machine dies.
-type Scope = Literal["process", "group"]
+# SIGKILL of only the process that took the step, or of all of the server or the worker, as when a machine dies; or
+# SIGSTOP of the process, until `resume`.
+type Scope = Literal["process", "group", "hang"]
 
 
 class Switches:
@@ -31,7 +33,7 @@ class Switches:
         (folder / TRIPPED).mkdir(parents=True, exist_ok=True)
 
     def arm(self, step: str, scope: Scope, *, passes: int = 0, about: Collection[str] = ()) -> None:
-        """Have the next process at the step killed, after `passes` passes.
+        """Have the next process at the step killed or stopped, after `passes` passes.
 
         With `about`, only a process that takes it for one of these raffles.
         """
@@ -40,7 +42,7 @@ class Switches:
         draft.rename(self.folder / step)
 
     def disarm(self, step: str) -> None:
-        """Stop killing at the step."""
+        """Let processes pass the step."""
         (self.folder / step).unlink(missing_ok=True)
 
     def is_armed(self, step: str) -> bool:
@@ -48,9 +50,15 @@ class Switches:
         return (self.folder / step).exists()
 
     def tripped(self, step: str) -> list[float]:
-        """List when processes were killed at the step (Unix times), oldest first."""
+        """List when processes were killed or stopped at the step (Unix times), oldest first."""
         files = (self.folder / TRIPPED).glob(f"{step}@*")
-        return sorted(int(file.name.partition("@")[2]) / 1e9 for file in files)
+        return sorted(int(file.name.split("@")[1]) / 1e9 for file in files)
+
+    def resume(self, step: str) -> None:
+        """Let processes that hang at the step go on."""
+        for file in (self.folder / TRIPPED).glob(f"{step}@*"):
+            with suppress(ProcessLookupError):
+                os.kill(int(file.name.rpartition("@")[2]), signal.SIGCONT)
 
 
 # Calls under way in this process, the innermost last: the target of a step's `within`, and the key it was called with.
@@ -109,12 +117,12 @@ def _hit(folder: Path, step: Step, takes: Any, arguments: tuple[Any, ...], resul
         order = json.loads(switch.read_text())
         if not _is_meant(step, order["about"], arguments, result) or next(takes) <= order["passes"]:
             return
-        switch.rename(folder / TRIPPED / f"{step.name}@{time.time_ns()}")
+        switch.rename(folder / TRIPPED / f"{step.name}@{time.time_ns()}@{os.getpid()}")
     except FileNotFoundError:
         return  # not armed, or another process was faster
     if order["scope"] == "group":
         os.killpg(os.getpgrp(), signal.SIGKILL)
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGSTOP if order["scope"] == "hang" else signal.SIGKILL)
 
 
 def _is_meant(step: Step, about: Collection[str], arguments: tuple[Any, ...], result: Any) -> bool:

@@ -1,7 +1,7 @@
 """Draws, their chain transactions, and the outcomes of their picks."""
 
 from verification.models.chain import ChainAccount, ChainAttempt, ChainStep, ChainTransaction
-from verification.models.draws import Contract, Draw, DrawSequence, EntriesIndex, Pick, UntoldDraw
+from verification.models.draws import Contract, Draw, DrawSequence, EntriesIndex, Pick, UndoneDecision, UntoldDraw
 from verification.models.log import Log, LogBlock, LogHead, LogLeaf
 from verification.models.outcomes import Award, Forfeit, Outcome, claim_ends, held_prize, outcome_of
 
@@ -22,6 +22,7 @@ __all__ = [
     "LogLeaf",
     "Outcome",
     "Pick",
+    "UndoneDecision",
     "UntoldDraw",
     "claim_ends",
     "held_prize",

@@ -207,6 +207,28 @@ class Pick(models.Model):
         return "alternate" if self.prize_id is None else "winner"
 
 
+class UndoneDecision(models.Model):
+    """A decision of an anchored draw that a reorganisation undid before anybody was told of it. Anyone can read it.
+
+    The chain moved the commitment, and with it the round that decides. The trigger undone_decisions_are_fixed
+    (verification/sql) keeps it what the draw had decided.
+    """
+
+    draw = models.ForeignKey(Draw, models.PROTECT, related_name="undone_decisions")
+    committed_at = models.PositiveBigIntegerField(help_text="When the commitment had been made, in Unix seconds.")
+    round = models.PositiveBigIntegerField("beacon round")
+    signature = models.CharField(max_length=96)
+    seed = models.CharField(max_length=64)
+    picks = models.JSONField(help_text="Position and ticket of each former pick, none of which counts.")
+    at = models.DateTimeField("undone at", db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"decision of {self.draw_id} by round {self.round}, undone"
+
+
 class UntoldDraw(Claimable):
     """A held draw whose entrants without a prize are still to be told; deleted once all of them were."""
 

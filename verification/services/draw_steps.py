@@ -177,12 +177,14 @@ def publish(draw: Draw) -> None:
 
     Raises StepStuck if the entries make no tree, or are not those that the log enters and does not withdraw.
     """
+    building = entries_tree(draw)
+    log_size, log_root = finish_log(draw.pk)
+    differing = unlogged(draw.pk, log_size)
     try:
-        tree = entries_tree(draw)
+        tree = building.result()
     except EntriesError as error:
         raise StepStuck(f"the entries make no tree: {error}") from error
-    log_size, log_root = finish_log(draw.pk)
-    if differing := unlogged(draw.pk, log_size):
+    if differing:
         raise StepStuck(f"the log enters other entries than those that are paid; {differing} differ")
     committed = picks.commitment(root=tree.root, tickets=tree.tickets, log_root=log_root, log_size=log_size)
     facts: dict[str, Any] = {"root": tree.root.hex(), "tickets": tree.tickets, "entries": tree.count}

@@ -113,8 +113,8 @@ def _locked(pick_id: int) -> Pick:
     """Lock the draw and read the pick, whose outcome depends on the draw's other picks. Raises NotDrawnYet."""
     draw_id = Pick.objects.values_list("draw_id", flat=True).get(pk=pick_id)
     draw = Draw.objects.select_for_update(no_key=True, of=("self",)).select_related("raffle").get(pk=draw_id)
-    if not draw.is_drawn:
-        raise NotDrawnYet("The draw was not held yet.", state=draw.state)
+    if not draw.is_over:
+        raise NotDrawnYet("The draw is not over yet.", state=draw.state)
     pick = Pick.objects.select_related("forfeit", "award__prize", "prize", "purchase__buyer").get(pk=pick_id)
     pick.draw = draw
     return pick

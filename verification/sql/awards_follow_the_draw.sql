@@ -1,4 +1,5 @@
--- Prizes go to the picks in their order; an award changes only by being claimed or forfeited.
+-- Prizes go to the picks in their order; an award changes only by being claimed or forfeited, and is deleted only with the
+-- decision that made it, if the chain undid that.
 CREATE OR REPLACE FUNCTION awards_follow_the_draw() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
@@ -16,6 +17,11 @@ BEGIN
            AND (NEW.claimed_at IS NULL) = EXISTS (SELECT FROM verification_forfeit WHERE pick_id = NEW.pick_id)
            AND (NEW.lost_at IS NULL) = (NEW.claimed_at IS NOT NULL)
         THEN RETURN NEW; END IF;
+    ELSIF OLD.claimed_at IS NULL AND OLD.lost_at IS NULL AND EXISTS (
+        SELECT FROM verification_pick pick JOIN verification_draw draw ON draw.raffle_id = pick.draw_id
+        WHERE pick.id = OLD.pick_id AND draw.state = 'committed' AND draw.seed = '')
+    THEN
+        RETURN OLD;
     END IF;
     RAISE EXCEPTION 'a prize goes to its winner, then to the next alternate; once claimed or lost it stays so'
         USING ERRCODE = 'integrity_constraint_violation';

@@ -1,11 +1,12 @@
--- The states of a draw go forward, one at a time.
+-- The states of a draw go forward, one at a time; only a decision that the chain undid goes back to its commitment, as
+-- draw_promises_are_fixed allows.
 CREATE OR REPLACE FUNCTION draws_go_forward() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     wrong text;
 BEGIN
     IF OLD.state <> NEW.state AND 'void' NOT IN (OLD.state, NEW.state) AND (OLD.state, NEW.state) NOT IN (
         ('promised', 'announced'), ('announced', 'frozen'), ('frozen', 'committed'), ('committed', 'drawn'),
-        ('drawn', 'settled'))
+        ('drawn', 'settled'), ('drawn', 'committed'))
     THEN
         wrong := 'a draw takes one step after the other, and none back';
     ELSIF (OLD.root = '' AND NEW.root <> '' AND NOT (OLD.state = 'frozen' AND NEW.state = 'frozen'))
@@ -19,6 +20,7 @@ BEGIN
     THEN
         wrong := 'time and round are set by the step that commits what is public';
     ELSIF (OLD.seed = '' AND NEW.seed <> '') <> (OLD.state = 'committed' AND NEW.state = 'drawn')
+       OR (OLD.seed <> '' AND NEW.seed = '') <> (OLD.state = 'drawn' AND NEW.state = 'committed')
        OR (NEW.seed = '') <> (NEW.signature = '') OR (NEW.seed = '') <> (NEW.randomness = '')
     THEN
         wrong := 'signature, randomness and seed are set by the step that draws';

@@ -1,8 +1,10 @@
--- A frozen raffle is drawn when its draw is, and cancelled when its draw is void.
+-- A frozen raffle is drawn when its draw is, until the chain undoes that, and cancelled when its draw is void.
 CREATE OR REPLACE FUNCTION frozen_raffles_end_with_their_draw() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (OLD.frozen_at IS NULL OR NEW.frozen_at IS NOT DISTINCT FROM OLD.frozen_at)
-       AND (OLD.drawn_at IS NULL OR NEW.drawn_at IS NOT DISTINCT FROM OLD.drawn_at)
+       AND (OLD.drawn_at IS NULL OR NEW.drawn_at IS NOT DISTINCT FROM OLD.drawn_at
+            OR (NEW.drawn_at IS NULL
+                AND EXISTS (SELECT FROM verification_draw WHERE raffle_id = NEW.id AND state = 'committed')))
        AND (NEW.status <> 'cancelled' OR OLD.status = 'cancelled' OR OLD.frozen_at IS NULL
             OR (NEW.drawn_at IS NULL
                 AND EXISTS (SELECT FROM verification_draw WHERE raffle_id = NEW.id AND state = 'void')))

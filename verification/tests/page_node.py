@@ -19,24 +19,25 @@ STATIC = CHECK_FILES.parents[1] / "static" / "verification"
 
 @dataclass(frozen=True)
 class Case:
-    """Files to check, texts to ask about (receipts, heads, ticket numbers), and nodes to ask for the place."""
+    """Files to check, texts to ask about (receipts, heads, tickets), nodes to ask for the place, a beacon to trust."""
 
     bundle: bytes
     entries: bytes
     log: bytes | None
     texts: tuple[str, ...] = ()
     nodes: str | None = None
+    beacon: str | None = None
 
     @classmethod
-    def of(cls, draw: Draw, *texts: Any, nodes: str | None = None) -> Self:
+    def of(cls, draw: Draw, *texts: Any, nodes: str | None = None, beacon: str | None = None) -> Self:
         """A draw's own files; texts that are no strings are written as JSON."""
         written = tuple(text if isinstance(text, str) else json.dumps(text) for text in texts)
-        return cls(*draw.files, written, nodes)
+        return cls(*draw.files, written, nodes, beacon)
 
     def as_json(self) -> dict[str, Any]:
         files = {"bundle": self.bundle, "entries": self.entries, "log": self.log}
         coded = {name: None if file is None else base64.b64encode(file).decode() for name, file in files.items()}
-        return coded | {"texts": list(self.texts), "nodes": self.nodes}
+        return coded | {"texts": list(self.texts), "nodes": self.nodes, "beacon": self.beacon}
 
 
 def by_the_page(cases: Sequence[Case]) -> list[dict[str, Any]]:

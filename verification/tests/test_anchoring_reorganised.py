@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
+from accounts.models import Notification
 from luxewin.audit.models import AuditEntry
 from luxewin.clock import database_now
 from purchases.tests.stage import seated
@@ -12,12 +13,12 @@ from verification import services
 from verification.chain import Chain
 from verification.chain_types import DrawStatus
 from verification.errors import StepWaits
-from verification.models import ChainAttempt, ChainStep, ChainTransaction, Draw, Pick
+from verification.models import ChainAttempt, ChainStep, ChainTransaction, Draw, Pick, UndoneDecision
 from verification.services import draw_steps
 
-from .drawing import closed
+from .drawing import closed, unguarded
 from .mining import decided, stepped, wait_for
-from .on_chain import mine_at
+from .on_chain import latest_time, mine_at
 from .test_anchoring_sending import long_ago, unreachable
 
 State, Fate = Draw.State, ChainTransaction.State
@@ -133,24 +134,58 @@ def test_a_round_that_moves_while_a_worker_decides_is_not_decided_by_the_former(
     assert draw.promised_beacon.verify(draw.round, bytes.fromhex(draw.signature))
 
 
-def test_a_decided_draw_never_changes_and_staff_are_told(frozen, mine, mona):
-    raffle = frozen(delay_seconds=1)
+def moved_after_it_was_decided(mine, raffle):
+    """The draw is decided, and then its commitment is in a block dated some rounds later. Return it as decided."""
     mine.commit(raffle)
     drawn = decided(raffle)
-    picks = list(Pick.objects.values())
     mine.reorganise(2)
     services.advance_draw(raffle.pk)
-    mine_at(drawn.committed_at + 3)
+    mine_at(max(latest_time(), drawn.committed_at) + 3)
     mine.blocks()
-    for _ in range(2):
-        draw = services.advance_draw(raffle.pk)
-    assert on_chain(mine).committed_at > drawn.committed_at
-    assert draw.trouble.startswith("a reorganisation moved the commitment")
-    assert draw.trouble.endswith("an operator must look")
-    facts = ("state", "committed_at", "round", "seed", "signature")
-    assert [getattr(draw, each) for each in facts] == [getattr(drawn, each) for each in facts]
-    assert list(Pick.objects.values()) == picks
-    assert [note.kind for note in mona.notifications.all()] == ["draw_stuck"]
+    return drawn
+
+
+def test_a_decided_draw_follows_a_commitment_that_moved_and_shows_what_it_had_decided(frozen, mine, client, mona):
+    raffle = frozen(delay_seconds=1)
+    drawn = moved_after_it_was_decided(mine, raffle)
+    picks = list(Pick.objects.values("position", "ticket"))
+    undone = services.advance_draw(raffle.pk)
+    while undone.state == State.DRAWN and undone.seed == drawn.seed:
+        undone = services.advance_draw(raffle.pk)
+    state = on_chain(mine)
+    draw = mine.advance(raffle, State.SETTLED)
+    assert (draw.committed_at, draw.round) == (state.committed_at, state.round)
+    assert draw.round > drawn.round
+    assert draw.seed != drawn.seed
+    assert draw.promised_beacon.verify(draw.round, bytes.fromhex(draw.signature))
+    assert on_chain(mine).seed.hex() == draw.seed
+    assert [pick.award.prize for pick in draw.picks.exclude(prize=None)] == list(draw.raffle.prizes.all())
+    raffle.refresh_from_db()
+    assert raffle.drawn_at
+    (shown,) = client.get(f"/api/v1/verification/{raffle.pk}").json()["undone_decisions"]
+    assert (shown["round"], shown["seed"], shown["picks"]) == (drawn.round, drawn.seed, picks)
+    page = client.get(f"/verify/{raffle.slug}").content.decode()
+    assert f"had been computed from round {drawn.round}: ticket {picks[0]['ticket']}" in page
+    audited = AuditEntry.objects.get(action="draw.decision_undone")
+    assert (audited.before["seed"], audited.before["picks"]) == (drawn.seed, picks)
+    # Only the result that counts was told to anybody.
+    assert "draw_stuck" not in {note.kind for note in mona.notifications.all()}
+    assert Notification.objects.filter(kind="draw_won").exists()
+
+
+def test_a_decided_draw_whose_commitment_moves_within_its_round_keeps_its_picks(frozen, mine, settings):
+    """The rounds are so long that both dates lead to the same one."""
+    raffle = frozen(delay_seconds=1)
+    drawn = moved_after_it_was_decided(mine, raffle)
+    moved = on_chain(mine).committed_at
+    with unguarded("verification_draw"):  # as if both led to this round
+        Draw.objects.update(round=on_chain(mine).round)
+    with pytest.raises(StepWaits, match=f"from {drawn.committed_at} to {moved}"):
+        draw_steps.follow_commit(Draw.objects.select_related("raffle", "contract").get())
+    after = Draw.objects.get()
+    assert (after.state, after.committed_at, after.seed) == (State.DRAWN, moved, drawn.seed)
+    assert Pick.objects.exists()
+    assert not UndoneDecision.objects.exists()
 
 
 def test_a_settlement_that_was_reorganised_away_is_sent_again(frozen, mine):
@@ -234,12 +269,51 @@ def test_the_database_lets_only_the_moment_follow_and_only_undecided(frozen, min
     assert Draw.objects.update(committed_at=1, round=1) == 1
 
 
-def test_the_database_keeps_the_moment_of_a_decided_draw(frozen, mine):
+def undo(draw, **otherwise):
+    """What `follow_commit` writes of a decided draw, but for some of it."""
+    sent = taking("commit")
+    facts = {name: getattr(draw, name) for name in ("committed_at", "round", "signature", "seed")}
+    picks = list(draw.picks.values("position", "ticket"))
+    if otherwise.pop("shown", True):
+        UndoneDecision.objects.create(draw=draw, picks=otherwise.pop("picks", picks), **facts)
+    number = draw.promised_beacon.first_round_at(sent.block_time + draw.terms["delay_seconds"])
+    values = {"state": State.COMMITTED, "committed_at": sent.block_time, "round": number}
+    values |= {"signature": "", "randomness": "", "seed": ""} | otherwise
+    Draw.objects.filter(pk=draw.pk).update(**values)
+
+
+UNDOES_NOTHING = {
+    "another moment than the chain's": {"committed_at": 1, "round": 1},
+    "another round than the moment's": {"round": 5},
+    "without showing it": {"shown": False},
+    "with other picks": {"picks": [{"position": 1, "ticket": 99}]},
+    "keeping the seed": {"seed": "22" * 32},
+    "settled at once": {"state": State.SETTLED},
+}
+
+
+@pytest.mark.parametrize("otherwise", UNDOES_NOTHING.values(), ids=UNDOES_NOTHING.keys())
+def test_the_database_undoes_a_decision_only_as_the_chain_moved_it(frozen, mine, otherwise):
     raffle = frozen(delay_seconds=1)
     mine.commit(raffle)
-    decided(raffle)
+    draw = decided(raffle)
     with pytest.raises(IntegrityError, match="is fixed"), transaction.atomic():
         Draw.objects.update(committed_at=1)
+    with pytest.raises(IntegrityError, match="fixed"), transaction.atomic():
+        undo(draw)  # the chain has it where it was
+    with pytest.raises(IntegrityError, match="fixed"), transaction.atomic():
+        draw.picks.all()._raw_delete(draw.picks.db)
+    # As after a reorganisation.
+    ChainTransaction.objects.filter(pk=taking("commit").pk).update(block_time=draw.committed_at + 5)
+    for state in (Fate.MINED, Fate.DONE):
+        ChainTransaction.objects.filter(pk=taking("commit").pk).update(state=state)
+        with pytest.raises(IntegrityError, match="fixed"), transaction.atomic():
+            undo(draw, **(otherwise if state == Fate.DONE else {}))
+    undo(draw)
+    with pytest.raises(IntegrityError, match="fixed"), transaction.atomic():
+        UndoneDecision.objects.update(round=1)
+    with pytest.raises(IntegrityError, match="fixed"), transaction.atomic():
+        UndoneDecision.objects.all().delete()
 
 
 @pytest.mark.parametrize("state", [State.ANNOUNCED, State.FROZEN])

@@ -55,7 +55,7 @@ def orphan(picks):
 
 
 FIXED, ORDER = "forfeits are fixed", "a prize goes to its winner"
-CLOSED = "only a pick of a held draw"
+CLOSED = "only a pick of a draw that is over"
 RULES = {
     "another reason": (FIXED, lambda on: Forfeit.objects.update(reason="Another.")),
     "no forfeit any more": (FIXED, lambda on: Forfeit.objects.filter(pick=on[1]).delete()),

@@ -415,6 +415,66 @@ def test_a_question_starts_the_check_that_answers_it(browser: Browser) -> None:
         assert page.evaluate(VERDICT) == "partly"
 
 
+# A head, and a source of randomness, that the visitor has
+
+
+def test_outcomes_are_the_operators_word_until_a_head_signs_them(browser: Browser) -> None:
+    drawn = watch_draw()
+    draw = drawn.with_outcomes(drawn.forfeit(1, 1), drawn.claim(3, 1, after=7200))
+    word, signed = "(the operator's word)", "(signed in the head that you gave)"
+    with PageServer(draw) as server:
+        for name in ("wide-light", "phone-dark"):
+            page = checked(browser, server, **VIEWS[name])
+            page.evaluate(OPEN_ALL)
+            assert page.text("#facts-list").count(word) == 2
+            assert asked(page, draw.head(len(draw.log) - 1)).startswith("good: The log goes on from this head")
+            assert (page.text("#facts-list").count(word), page.text("#facts-list").count(signed)) == (1, 1)
+            assert asked(page, draw.head()).startswith("good: ")
+            assert (page.text("#facts-list").count(word), page.text("#facts-list").count(signed)) == (0, 2)
+            # A smaller head takes nothing back, and one that does not hold signs nothing.
+            asked(page, draw.head(3))
+            assert page.text("#facts-list").count(signed) == 2
+            assert page.evaluate(FAINT) == []
+            page.screenshot(PICTURES / f"head-{name}.png")
+            page.click("#again")
+            page.wait_for(f"{DONE} && document.querySelector('#facts-list').textContent.includes(\"{word}\")")
+            assert asked(page, draw.head() | {"root": "00" * 32}).startswith("warn: ")
+            assert page.text("#facts-list").count(word) == 2
+            quiet(page, server)
+            page.close()
+
+
+def test_a_foreign_source_of_randomness_can_be_named(browser: Browser, tmp_path: Path) -> None:
+    draw = development_draw(chain_id=1)
+    promised = json.loads(draw.bundle["manifest"])["beacon"]
+    file = tmp_path / "beacon.json"
+    file.write_text(json.dumps(promised))
+    with PageServer(draw) as server:
+        for name in ("wide-light", "phone-dark"):
+            page = checked(browser, server, **VIEWS[name])
+            assert "it is not drand quicknet" in page.text("#verdict .reasons")
+            page.evaluate("document.querySelector('#source').open = true")
+            page.fill("#beacon", "quicknet")
+            page.click("#name-source button")
+            page.wait_for("document.querySelector('#beacon-answer').textContent.startsWith('This is no source')")
+            assert "it is not drand quicknet" in page.text("#verdict .reasons")
+            page.screenshot(PICTURES / f"source-{name}.png")
+            page.fill("#beacon", json.dumps(promised | {"period": promised["period"] + 1}))
+            page.click("#name-source button")
+            page.wait_for(f"{VERDICT} === 'bad'")
+            assert "The source of randomness is not the one that you named." in page.text("#verdict .reasons")
+            page.choose("#beacon-file", file)
+            page.wait_for(f"{VERDICT} === 'partly'")
+            assert "drand" not in page.text("#verdict .reasons")
+            assert page.text("#beacon-answer") == ""
+            assert page.evaluate(FAINT) == []
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            quiet(page, server)
+            page.close()
+    with PageServer(watch_draw()) as server:
+        assert checked(browser, server).evaluate("document.querySelector('#source').checkVisibility()") is False
+
+
 # Keyboards, no scripts, modules
 
 

@@ -100,6 +100,48 @@ def test_without_the_log_the_gap_is_named() -> None:
     assert "commitment time" in states(report, "unchecked")  # its last tickets were withdrawn: was it sold out?
 
 
+# The source of randomness that the visitor names
+
+
+def judged_with(draw: Draw, beacon: Any) -> dict[str, Any]:
+    """What the page says, which is what the verifier says of `--beacon`."""
+    named = json.dumps(beacon)
+    case = Case.of(draw, beacon=named)
+    given = verifier.Given(log=io.BytesIO(case.log), beacon=named.encode())
+    by_the_verifier = verifier.verify(case.bundle, io.BytesIO(case.entries), given).verdict
+    [report] = by_the_page([case])
+    if not report["named"]["unread"]:
+        assert VERDICTS[report["verdict"]] == by_the_verifier
+    return report
+
+
+def test_a_foreign_source_is_a_gap_until_the_visitor_names_it() -> None:
+    draw = development_draw()
+    [unnamed] = by_the_page([Case.of(draw)])
+    named = judged_with(draw, json.loads(draw.bundle["manifest"])["beacon"])
+    assert unnamed["verdict"] == named["verdict"] == "consistent"
+    [gap] = set(unnamed["gaps"]) - set(named["gaps"])
+    assert gap.startswith("The source of randomness")
+
+
+@pytest.mark.parametrize("name", ["chain_hash", "public_key", "genesis_time", "period", "scheme"])
+def test_a_named_source_that_differs_in_one_member_is_not_the_promised_one(name: str) -> None:
+    draw = development_draw()
+    promised = json.loads(draw.bundle["manifest"])["beacon"]
+    other = promised[name] + 1 if isinstance(promised[name], int) else "cd" * (len(promised[name]) // 2)
+    report = judged_with(draw, promised | {name: other})
+    assert (report["verdict"], [check["name"] for check in report["failed"]]) == ("not verified", ["source"])
+    assert report["failed"][0]["detail"].startswith(name)
+
+
+@pytest.mark.parametrize("text", ["5", {}, {"chain_hash": "ab"}, [QUICKNET], "x" * 5000], ids=str)
+def test_what_is_no_source_changes_nothing(text: Any) -> None:
+    report = judged_with(development_draw(), text)
+    assert report["named"]["unread"]
+    assert report["verdict"] == "consistent"
+    assert any(gap.startswith("The source of randomness") for gap in report["gaps"])
+
+
 # Each rule broken by itself, and all that follows from it made anew
 
 

@@ -1,13 +1,14 @@
 """A buyer's path: made from the index of the draw and one block of entries, and never a wrong one."""
 
+import threading
 from uuid import UUID
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from purchases.models import Purchase
 from purchases.services import request_refund
-from verification import entries, services
+from verification import entries, merkle, services
 from verification.errors import ProofUnavailable
 from verification.merkle import Entry, Step, check_path
 from verification.models import Draw, EntriesIndex, Pick
@@ -40,7 +41,7 @@ def test_every_entry_s_path_is_that_of_the_tree(selling, alice, small_blocks, si
     raffle = selling(capacity=1_000)
     with_gaps(raffle, alice, size)
     draw = committed(raffle)
-    tree, prover = entries_tree(draw), Prover(draw)
+    tree, prover = entries_tree(draw).result(), Prover(draw)
     assert len(draw.index.first_tickets) == -(-tree.count // 4) * 8
     for position in range(tree.count):
         entry, before = tree.entry(position), tree.tickets_before(position)
@@ -54,12 +55,47 @@ def test_every_entry_s_path_is_that_of_the_tree(selling, alice, small_blocks, si
             assert as_steps(proof.path) == tree.path(position)
 
 
+def test_what_was_read_is_hashed_while_the_rest_is_read(selling, alice, monkeypatch):
+    raffle = selling()
+    crowd(raffle, alice, [1, 2, 3])
+    monkeypatch.setattr(entries, "BATCH", 2)
+    hashed, leaves, read = threading.Event(), merkle._leaves, entries.records
+
+    def seen(piece):
+        hashed.set()
+        return leaves(piece)
+
+    def slowly(raffle_id):
+        first, *rest = read(raffle_id)
+        yield first
+        assert hashed.wait(60), "nothing is hashed until all is read"
+        yield from rest
+
+    monkeypatch.setattr(merkle, "_leaves", seen)
+    monkeypatch.setattr(kept, "records", slowly)
+    assert entries_tree(raffle.draw).result().tickets == 6
+
+
+def test_a_database_that_fails_meanwhile_leaves_no_thread_behind(selling, monkeypatch):
+    def fails(raffle_id):
+        yield Entry(UUID(int=1), 1, 1, bytes(32)).record
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(kept, "records", fails)
+    before = set(threading.enumerate())
+    with pytest.raises(OperationalError, match="gone"):
+        entries_tree(selling().draw)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
+        assert not thread.is_alive()
+
+
 @pytest.mark.parametrize("size", [kept.BLOCK - 1, kept.BLOCK, kept.BLOCK + 1])
 def test_the_first_and_last_entries_around_a_whole_block_are_proven(selling, alice, size):
     raffle = selling(capacity=10_000)
     crowd(raffle, alice, [1 + number % 5 for number in range(size)])
     draw = committed(raffle)
-    tree, prover = entries_tree(draw), Prover(draw)
+    tree, prover = entries_tree(draw).result(), Prover(draw)
     for position in {0, 1, kept.BLOCK - 2, kept.BLOCK - 1, size - 1} & set(range(size)):
         proof = prover.of_ticket(tree.entry(position).first_ticket)
         assert (proof.entry, as_steps(proof.path)) == (tree.entry(position), tree.path(position))
@@ -165,7 +201,7 @@ def test_the_paths_of_picks_are_those_of_the_tree(selling, alice, small_blocks):
     with_gaps(raffle, alice, 40)
     committed(raffle)
     draw = advance_to(raffle, State.DRAWN)
-    tree = entries_tree(draw)
+    tree = entries_tree(draw).result()
     assert Pick.objects.count() == 20
     for pick in Pick.objects.select_related("purchase"):
         position = tree.locate(pick.index)

@@ -7,7 +7,7 @@ import pytest
 from accounts.models import Notification
 from verification.chain import Chain
 from verification.chain_types import DrawStatus
-from verification.models import ChainTransaction, Draw
+from verification.models import ChainTransaction, Draw, UndoneDecision
 from verification.services import declare_void
 
 from .mining import decided
@@ -62,16 +62,33 @@ def test_a_commitment_is_sent_again_and_an_undecided_draw_follows(frozen, mine):
     assert (after.committed_at, after.round) == (state.committed_at, state.round) != (before.committed_at, before.round)
 
 
-def test_a_decided_draw_whose_commitment_moves_stops_in_public_before_winners_are_told(frozen, mine, client, mona):
+def test_a_decided_draw_follows_before_winners_are_told(frozen, mine):
     raffle = frozen(delay_seconds=1)
     mine.commit(raffle)
     drawn = decided(raffle)
     undone(mine, "commit")
+    after = repaired(mine)
+    state = on_chain(mine)
+    assert (after.committed_at, after.round) == (state.committed_at, state.round) != (drawn.committed_at, drawn.round)
+    assert (after.state, after.seed, after.contradiction) == (State.COMMITTED, "", "")
+    assert UndoneDecision.objects.get().seed == drawn.seed
+    assert not Notification.objects.exists()
+    assert mine.advance(raffle, State.SETTLED).seed == on_chain(mine).seed.hex() != drawn.seed
+
+
+def test_a_settled_draw_whose_commitment_moves_stops_in_public_and_staff_are_told(frozen, mine, client, mona):
+    raffle = frozen(delay_seconds=1)
+    mine.commit(raffle)
+    decided(raffle)
+    settled = mine.advance(raffle, State.SETTLED)
+    picks = list(settled.picks.values())
+    undone(mine, "commit")
     stopped = repaired(mine)
-    assert (stopped.state, stopped.round, stopped.seed) == (State.DRAWN, drawn.round, drawn.seed)
+    assert (stopped.state, stopped.round, stopped.seed) == (State.SETTLED, settled.round, settled.seed)
+    assert list(stopped.picks.values()) == picks
     shown = client.get(f"/api/v1/verification/{raffle.pk}").json()
-    assert "a reorganisation moved the commitment" in shown["contradiction"]
-    assert {note.kind for note in Notification.objects.all()} == {"draw_stuck"}
+    assert "and people were told" in shown["contradiction"]
+    assert "draw_stuck" in {note.kind for note in mona.notifications.all()}
 
 
 def test_a_settlement_is_sent_again(frozen, mine):

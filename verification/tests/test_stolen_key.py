@@ -12,6 +12,7 @@ from verification.anchoring import deploy_contract
 from verification.chain import Chain
 from verification.models import Draw
 
+from .drawing import closed
 from .on_chain import ETHER, raw_call, rpc, transact_by
 from .test_ways_out import JUNK, by_hand, commit_by_hand
 
@@ -100,6 +101,10 @@ def test_a_junk_commitment_before_the_freeze_stops_the_draw_and_the_raffle_is_ca
     draw = Draw.objects.select_related("contract").get(pk=draw.pk)
     draw.tickets = 9
     commit_by_hand(mine, draw, JUNK)
+    closed(raffle)
+    stopped = services.advance_draw(raffle.pk)
+    assert stopped.state == State.ANNOUNCED
+    assert "the contract has a commitment" in client.get(f"/api/v1/verification/{raffle.pk}").json()["contradiction"]
     cancel_raffle(raffle.pk, reason="Somebody signs with our key.")
     assert Draw.objects.get().state == State.VOID
     assert client.get(f"/api/v1/raffles/{raffle.pk}").json()["cancel_reason"] == "Somebody signs with our key."

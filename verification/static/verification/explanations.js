@@ -83,5 +83,6 @@ export const CHECKS = {
 /** What is shown with the failures that are no check of files. */
 export const OTHERS = {
   place: "The chain says something else than these files.",
+  source: "The source of randomness is not the one that you named.",
   receipt: "A promise that the operator signed was broken.",
 };

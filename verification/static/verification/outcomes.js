@@ -9,7 +9,7 @@ import { sha256 } from "./sha256.js";
 const UNCLAIMED = toHex(sha256(utf8("unclaimed")));
 const ZEROS = "00".repeat(32);
 
-/** What became of each pick: `{position, kind: "forfeited" | "claimed", prize, unclaimed, at}` in the log's order.
+/** What became of each pick: `{place, position, kind: "forfeited" | "claimed", prize, unclaimed, at}` in the log's order.
  * Flaw at the first leaf that the rules do not allow. */
 export function readOutcomes(log, bundle, promise) {
   const prizes = new Prizes(bundle, promise);
@@ -51,7 +51,7 @@ class Prizes {
     this.#done.add(position);
     if (kind === KIND.CLAIMED) checkClaim(place, prize, x);
     else this.#forfeit(place, { position, prize, at, x });
-    return { position, prize, at, kind: kind === KIND.CLAIMED ? "claimed" : "forfeited", unclaimed: x === UNCLAIMED };
+    return { place, position, prize, at, kind: kind === KIND.CLAIMED ? "claimed" : "forfeited", unclaimed: x === UNCLAIMED };
   }
 
   #forfeit(place, { position, prize, at, x }) {

@@ -1,6 +1,7 @@
 // The page of one draw: starts the worker, shows each check as it comes and the verdict, and asks it about tickets.
 
 import { CHECKS } from "./explanations.js";
+import { checkNamed } from "./named.js";
 import { checkPlace } from "./place.js";
 import { judge } from "./verdict.js";
 import { factsOf, localTime, made, reasonsOf, verdictOf } from "./words.js";
@@ -15,6 +16,8 @@ let source = null; // what is being checked: {bundle, entries, log, rows, own}
 let summary = null;
 let place = null; // what became of asking nodes; null: none was asked
 let convictions = []; // receipts and heads that the draw breaks
+let named = null; // what became of the beacon that the visitor named; null: none was
+let signedLeaves = 0; // of the log, by the largest head that was given and holds
 let waiting = null; // a question to ask once the files are read
 
 /** A worker of its own for each verification: starting another ends what is under way. */
@@ -23,7 +26,7 @@ function restart() {
   worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   worker.onmessage = ({ data }) => SHOW[data.kind](data);
   worker.onerror = () => showVerdict({ tone: "open", headline: "Could not be checked", lines: ["This browser could not run the check. Please try another one."] });
-  [summary, place, convictions] = [null, null, []];
+  [summary, place, convictions, named, signedLeaves] = [null, null, [], null, 0];
 }
 
 const SHOW = {
@@ -38,7 +41,7 @@ function start(files) {
   source = files;
   for (const id of ["checks", "verdict", "facts-list"]) element(id).replaceChildren();
   element("verdict").className = "";
-  for (const id of ["facts", "place"]) element(id).hidden = true;
+  for (const id of ["facts", "place", "source"]) element(id).hidden = true;
   element("details").hidden = false;
   showWork("Reading the result…");
   for (const row of document.querySelectorAll("[data-pick-check]")) row.textContent = "";
@@ -83,6 +86,7 @@ function showReport(found) {
   element("details-summary").textContent = `Every check, one by one (${passed} of ${found.checks.length} passed)`;
   element("facts").hidden = found.title === undefined;
   element("place").hidden = found.place === null;
+  element("source").hidden = found.beacon !== "foreign";
   const again = element("again");
   if (again) again.textContent = "Check again";
   judgeAgain();
@@ -91,11 +95,11 @@ function showReport(found) {
 
 /** Shows the verdict that follows from all that is known by now. */
 function judgeAgain() {
-  const judged = judge(summary, place, convictions);
+  const judged = judge(summary, place, convictions, named);
   const words = verdictOf(judged, summary, { place, own: source.own });
   showVerdict({ ...words, reasons: reasonsOf(judged) });
   element("details").open = judged.verdict === "not verified";
-  element("facts-list").replaceChildren(...factsOf(summary, section.dataset.explorer));
+  element("facts-list").replaceChildren(...factsOf(summary, section.dataset.explorer, signedLeaves));
   if (source.own) return;
   for (const row of document.querySelectorAll("[data-pick-check]")) markPick(row, summary, judged.verdict);
 }
@@ -136,15 +140,18 @@ function retryButton() {
   return button;
 }
 
-function showAnswer({ tone, lines, conviction }) {
+function showAnswer({ tone, lines, conviction, signedLeaves: signed = 0 }) {
   const answer = element("answer");
   if (answer) {
     answer.className = tone;
     answer.replaceChildren(...lines.map((line, n) => made("p", line, n ? "" : "headline")));
   }
-  if (!conviction || convictions.includes(conviction)) return;
-  convictions.push(conviction);
-  judgeAgain();
+  const isNew = Boolean(conviction) && !convictions.includes(conviction);
+  if (isNew) convictions.push(conviction);
+  if (isNew || signed > signedLeaves) {
+    signedLeaves = Math.max(signed, signedLeaves);
+    judgeAgain();
+  }
 }
 
 function ask(text) {
@@ -168,6 +175,14 @@ async function askNodes() {
   element("verdict").scrollIntoView({ block: "center" });
 }
 
+/** Holds the beacon that the visitor trusts against the one that the draw promises. */
+function nameSource() {
+  named = checkNamed(element("beacon").value, summary.promisedBeacon);
+  element("beacon-answer").textContent = named.unread ? `This is no source of randomness: ${named.unread}.` : "";
+  judgeAgain();
+  if (!named.unread) element("verdict").scrollIntoView({ block: "center" });
+}
+
 function startOwn() {
   const [bundle, entries, log] = ["own-bundle", "own-entries", "own-log"].map((id) => element(id).files[0] ?? null);
   if (bundle && entries) start({ bundle, entries, log, rows: 0, own: true });
@@ -178,6 +193,14 @@ function startOwn() {
 function startThis() {
   const { bundle, entries, log, rows } = section.dataset;
   start({ bundle, entries, log, rows: Number(rows), own: false });
+}
+
+async function readSource({ target }) {
+  const [file] = target.files;
+  if (!file) return;
+  // Whatever is beyond that is no beacon, and refused as too long.
+  element("beacon").value = await file.slice(0, RECEIPT_FILE_MAX).text();
+  nameSource();
 }
 
 async function askFile({ target }) {
@@ -211,6 +234,8 @@ listen("own", "submit", startOwn);
 listen("mine", "submit", () => ask(element("receipt").value));
 listen("receipt-file", "change", askFile);
 listen("ask-nodes", "submit", askNodes);
+listen("name-source", "submit", nameSource);
+listen("beacon-file", "change", readSource);
 localiseTimes();
 for (const hidden of document.querySelectorAll("[data-needs-scripts]")) hidden.hidden = false;
 if (section.dataset.start === "now") startThis();

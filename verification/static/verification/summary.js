@@ -12,6 +12,7 @@ export function summarise(found, hasLog) {
     checks,
     stage,
     beacon,
+    promisedBeacon: promise?.beacon ?? null,
     hasLog,
     isSearchable: found.entries !== null,
     chainId: promise?.anchor?.chain_id ?? null,

@@ -7,7 +7,8 @@ const TICKET = /^[1-9][0-9]{0,15}$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** What a visitor's text says of the draw that was found: `{outcome, tone, lines, conviction}`. `tone` is "good",
- * "bad", "warn" or "open" (not checked); `conviction` is why a signed promise was broken, or "". */
+ * "bad", "warn" or "open" (not checked); `conviction` is why a signed promise was broken, or "";
+ * `signedLeaves` is how many leaves of the log the head signs that was given, 0 without one. */
 export function answer(text, found) {
   try {
     if (/^\s*[{[]/.test(text)) return ofSigned(text, found);
@@ -19,7 +20,7 @@ export function answer(text, found) {
   }
 }
 
-const told = (outcome, tone, lines, conviction = "") => ({ outcome, tone, lines, conviction });
+const told = (outcome, tone, lines, conviction = "", signedLeaves = 0) => ({ outcome, tone, lines, conviction, signedLeaves });
 
 function ofSigned(text, found) {
   const [kind, signed] = readSigned(text);
@@ -69,7 +70,8 @@ function ofHead(head, found) {
     return told("broken head", "bad", [`The log is not what the operator signed: ${outcome}.`], `A signed head of the log: ${outcome}.`);
   }
   const whole = head.size === found.log.length ? "all of them, outcomes included" : `the log has ${found.log.length} now`;
-  return told("kept head", "good", [`The log goes on from this head: its first ${head.size} leaves are those signed (${whole}).`]);
+  const line = `The log goes on from this head: its first ${head.size} leaves are those signed (${whole}).`;
+  return told("kept head", "good", [line], "", head.size);
 }
 
 /** Where a ticket number or an entry id stands in the entries. */

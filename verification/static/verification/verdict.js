@@ -3,17 +3,19 @@
 import { DEVELOPMENT_CHAIN } from "./manifest.js";
 
 /** `{verdict, failed, unread, gaps, isDevelopment}` of a summary (see summary.js), of what became of asking nodes for the
- * place (see place.js; null: none was asked), and of receipts and heads that convict the operator.
+ * place (see place.js; null: none was asked), of receipts and heads that convict the operator, and of the beacon that the
+ * visitor named (see named.js; null: none).
  *
  * The verdict is "verified", "consistent", "not verified" or "unread": a file could not be read, which says nothing
  * against the draw. `gaps` are lines on what was not checked.
  */
-export function judge(summary, place = null, convictions = []) {
+export function judge(summary, place = null, convictions = [], named = null) {
   const failed = summary.checks.filter((check) => check.state === "failed");
   if (place !== null) failed.push(...place.flaws.map((detail) => ({ name: "place", state: "failed", detail })));
   failed.push(...convictions.map((detail) => ({ name: "receipt", state: "failed", detail })));
+  if (named !== null) failed.push(...named.flaws.map((detail) => ({ name: "source", state: "failed", detail })));
   const unread = summary.checks.filter((check) => check.isUnreadable);
-  const gaps = [...gapsOf(summary, place)];
+  const gaps = [...gapsOf(summary, place, named)];
   return { verdict: verdictOf(failed, unread, gaps, summary), failed, unread, gaps, isDevelopment: isDevelopment(summary) };
 }
 
@@ -25,7 +27,7 @@ function verdictOf(failed, unread, gaps, summary) {
 
 const isDevelopment = (summary) => summary.chainId === DEVELOPMENT_CHAIN;
 
-function* gapsOf(summary, place) {
+function* gapsOf(summary, place, named) {
   if (!summary.hasLog) {
     yield "The log: it was not given. Whether anybody was left out of the entries was not checked.";
   }
@@ -35,7 +37,7 @@ function* gapsOf(summary, place) {
   if (summary.stage === "committed") {
     yield "The draw: its round is still awaited. Everything up to now fits together.";
   }
-  if (summary.beacon === "foreign") {
+  if (summary.beacon === "foreign" && (named === null || named.unread)) {
     yield "The source of randomness: it is not drand quicknet. Whoever holds its key could have chosen the result.";
   }
   yield* placeGaps(summary, place);

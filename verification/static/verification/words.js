@@ -90,8 +90,9 @@ export function reasonsOf({ verdict, failed, unread, gaps }) {
 
 const FILES = { bundle: "The result", "entries file": "The entries", "log file": "The log" };
 
-/** Terms and descriptions of what the verdict is about. */
-export function factsOf(summary, explorer) {
+/** Terms and descriptions of what the verdict is about. Outcomes among the log's first `signedLeaves` are signed in a
+ * head that the visitor gave; others are the operator's word. */
+export function factsOf(summary, explorer, signedLeaves) {
   if (summary.title === undefined) return [];
   const at = explorer || EXPLORERS[summary.chainId] || "";
   const rows = [
@@ -102,7 +103,7 @@ export function factsOf(summary, explorer) {
     ["Wait between commitment and draw", `${count.format(summary.delay)} seconds`],
     ["Tickets", ticketsOf(summary)],
     ["Committed", summary.committedAt ? localTime(summary.committedAt) : "not yet"],
-    ...summary.picks.map((pick) => [`Pick ${pick.position}`, pickOf(pick)]),
+    ...summary.picks.map((pick) => [`Pick ${pick.position}`, pickOf(pick, signedLeaves)]),
     ...transactionsOf(summary, at),
     ["Fingerprint of the promise", code(summary.manifestHash)],
     ["Fingerprint of entries and log", code(summary.commitment)],
@@ -141,14 +142,15 @@ function ticketsOf({ tickets, entries, withdrawnTickets }) {
   return `${count.format(tickets)}, in ${count.format(entries)} entries${withdrawn}`;
 }
 
-function pickOf({ ticket, role, prize, outcome }) {
-  const became = outcome === null ? "" : ` – by the operator's log: ${outcomeOf(outcome)}`;
+function pickOf({ ticket, role, prize, outcome }, signedLeaves) {
+  const became = outcome === null ? "" : ` – ${outcomeOf(outcome, signedLeaves)}`;
   return `ticket ${ticket}, ${role === "winner" ? prize : "alternate"}${became}`;
 }
 
-function outcomeOf({ kind, prize, unclaimed, at }) {
+function outcomeOf({ place, kind, prize, unclaimed, at }, signedLeaves) {
   const what = { claimed: `prize ${prize} handed over`, forfeited: unclaimed ? "nobody came" : "forfeited" }[kind];
-  return `${what}, ${localTime(at)}`;
+  const proof = place < signedLeaves ? "signed in the head that you gave" : "the operator's word";
+  return `${what}, ${localTime(at)} (${proof})`;
 }
 
 function transactionsOf({ transactions }, explorer) {
