@@ -1,4 +1,4 @@
-"""Switches: a file for each step which, while it exists, has the next process there killed by SIGKILL."""
+"""Switches: a file for each step which, while it exists, has the next process there killed or stopped."""
 
 import functools
 import inspect
@@ -19,8 +19,9 @@ from dev.faults.purchase_steps import STEPS, Process, Step
 FOLDER = "LUXEWIN_FAULTS"
 TRIPPED = "tripped"
 
-# Only the process that took the step, or all of the server or the worker, as when a machine dies.
-type Scope = Literal["process", "group"]
+# Only the process that took the step, or all of the server or the worker, as when a machine dies; or the process does
+# not die, but hangs with all that it holds (SIGSTOP).
+type Scope = Literal["process", "group", "stop"]
 
 
 class Switches:
@@ -114,7 +115,7 @@ def _hit(folder: Path, step: Step, takes: Any, arguments: tuple[Any, ...], resul
         return  # not armed, or another process was faster
     if order["scope"] == "group":
         os.killpg(os.getpgrp(), signal.SIGKILL)
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGSTOP if order["scope"] == "stop" else signal.SIGKILL)
 
 
 def _is_meant(step: Step, about: Collection[str], arguments: tuple[Any, ...], result: Any) -> bool:
