@@ -1,9 +1,10 @@
 """Database connections: their time limits, how a dead one is detected, and what an error says about the database."""
 
 import select
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -149,6 +150,25 @@ def statement_timeout(name: str, *, minutes: float) -> Iterator[None]:
             yield
         finally:
             session.patience = former
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Begin no statement once so many seconds are over: it fails as one does that took too long (STOPPED).
+
+    So many statements, each within its own limit, do not add up. The last one may still take that limit; commits and
+    what asks no database are not stopped. Does not cost a statement.
+    """
+    end = monotonic() + seconds
+
+    def refuse_late(execute: Callable[..., Any], *arguments: Any) -> Any:
+        if monotonic() >= end:
+            text = f"not begun, because {seconds} s were over"
+            raise OperationalError(text) from psycopg.errors.QueryCanceled(text)
+        return execute(*arguments)
+
+    with connection.execute_wrapper(refuse_late):
+        yield
 
 
 def in_batches[M: Model](rows: QuerySet[M], size: int = 1_000) -> Iterator[M]:

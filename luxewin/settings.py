@@ -128,6 +128,8 @@ DATABASE_TRANSACTION_POOLER = env.flag("DATABASE_TRANSACTION_POOLER", is_transac
 DATABASE_STATEMENT_SECONDS = env.integer("DATABASE_STATEMENT_SECONDS", 15, most=86_400)
 DATABASE_LOCK_SECONDS = env.integer("DATABASE_LOCK_SECONDS", 10, most=86_400)
 DATABASE_IDLE_SECONDS = env.integer("DATABASE_IDLE_SECONDS", 60, most=86_400)
+# Seconds after which a request of the back office, which may make many statements, begins no further one.
+STAFF_REQUEST_SECONDS = env.integer("STAFF_REQUEST_SECONDS", 30, least=1, most=86_400)
 # Connections of one web process at most; docs/operations.md has the formula.
 DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 10, least=2, most=1_000)
 DATABASES["default"] |= {

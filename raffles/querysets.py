@@ -10,7 +10,7 @@ from django.db.models.functions import JSONObject, Now
 
 from raffles.phases import PHASE, Phase
 
-#: What a list shows of a raffle; the names of `in_rows`.
+#: What a list shows of a raffle, beside its prizes and counter; the names of `in_rows`.
 IN_LIST = (
     "id",
     "slug",

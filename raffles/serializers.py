@@ -20,6 +20,7 @@ from raffles.models import (
     TermsAddition,
 )
 from raffles.phases import Phase
+from raffles.querysets import IN_LIST
 from raffles.slugs import is_reserved
 
 MAX_PRIZES = 50
@@ -81,37 +82,7 @@ class RaffleSummarySerializer(serializers.ModelSerializer):
     class Meta:
         model = Raffle
         # Never `answer`.
-        fields = [
-            "id",
-            "slug",
-            "title",
-            "description",
-            "category",
-            "image_url",
-            "phase",
-            "ticket_price",
-            "currency",
-            *(
-                "max_per_person",
-                "min_tickets",
-                "alternates",
-                "opens_at",
-                "closes_at",
-                "claim_seconds",
-                "delay_seconds",
-                "commit_within_seconds",
-                "debit_percent",
-                "question",
-                "choices",
-                "tickets",
-                "prizes",
-            ),
-            "published_at",
-            "closed_at",
-            "drawn_at",
-            "cancelled_at",
-            "cancel_reason",
-        ]
+        fields = [*IN_LIST, "tickets", "prizes"]
 
 
 def summary(row: Any) -> dict[str, Any]:

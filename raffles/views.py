@@ -30,21 +30,22 @@ from raffles.serializers import (
 )
 
 
+@cache
+def _listed() -> QuerySet[Any]:
+    """Return what lists choose from: made once, because making it costs more than running it."""
+    return Raffle.objects.public().in_rows()
+
+
 class RafflePages(CursorPages):
     """Soonest to close first, unless `order` says otherwise."""
 
     ordering = ("closes_at", "id")  # type: ignore[assignment]
+    shared = staticmethod(_listed)
 
     def get_ordering(self, request: Request, queryset: QuerySet[Raffle], view: Any) -> tuple[str, ...]:
         """Return the requested order, made total by the id."""
         wanted = request.query_params.get("order", "")
         return (wanted, "id") if wanted in RaffleFilter.ORDERS else self.ordering
-
-
-@cache
-def _listed() -> QuerySet[Any]:
-    """Return what lists choose from: made once, because making it costs more than running it."""
-    return Raffle.objects.public().in_rows()
 
 
 class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):

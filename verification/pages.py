@@ -24,7 +24,7 @@ from luxewin.pages import page
 from raffles.durations import span
 from verification.beacon import QUICKNET, QUICKNET_RELAYS
 from verification.models import ChainStep, Draw
-from verification.serializers import PickSerializer
+from verification.serializers import pick_shown
 from verification.timeline import Timeline
 
 VERIFIER = Path(__file__).parent / "verifier.py"
@@ -56,7 +56,7 @@ def draws(request: HttpRequest) -> HttpResponse:
 @csp_override(CHECK_POLICY)
 def draw(request: HttpRequest, raffle: str) -> HttpResponse:
     """Show one draw, by its raffle's id or slug."""
-    found = Draw.objects.without_paths().of_raffle(raffle).first() if slug_re.fullmatch(raffle) else None
+    found = Draw.objects.for_page().of_raffle(raffle).first() if slug_re.fullmatch(raffle) else None
     if found is None:
         return render(request, "verification/missing.html", status=404)
     return render(request, "verification/draw.html", _everything(found))
@@ -70,7 +70,7 @@ def verifier(request: HttpRequest) -> HttpResponse:
     return HttpResponse(VERIFIER.read_bytes(), content_type="text/plain; charset=utf-8", headers=disposition)
 
 
-def _everything(draw: Draw) -> dict[str, Any]:
+def _everything(draw: Any) -> dict[str, Any]:
     promise = json.loads(draw.manifest)
     steps = {taken.step: taken for taken in draw.steps.all()}
     return {
@@ -80,7 +80,7 @@ def _everything(draw: Draw) -> dict[str, Any]:
         "manifest_pretty": json.dumps(promise, indent=2, ensure_ascii=False),
         "timeline": Timeline(draw, steps, database_now()),
         "beacon": _beacon(draw),
-        "picks": PickSerializer(draw.picks.all(), many=True).data,
+        "picks": [pick_shown(each) for each in draw.picks_shown],
         "chain": _chain(draw, steps),
         "check": _check(draw),
         "modules": MODULES,

@@ -4,31 +4,110 @@ from datetime import timedelta
 from typing import Any, Self
 from uuid import UUID
 
-from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Func, Prefetch, Q, QuerySet
-from django.db.models.functions import Greatest, Now
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import (
+    DateTimeField,
+    DurationField,
+    ExpressionWrapper,
+    F,
+    Func,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+)
+from django.db.models.functions import Greatest, JSONObject, Now
 
 # Longer than every pause between two tries, and than the period of any beacon.
 LONGEST_PAUSE = timedelta(minutes=10)
+
+#: What is shown of a draw as it is stored; the names of `in_rows`.
+SHOWN = (
+    "sequence",
+    "state",
+    "manifest_hash",
+    "root",
+    "tickets",
+    "entries",
+    "log_root",
+    "log_size",
+    "commitment",
+    "committed_at",
+    "round",
+    "signature",
+    "randomness",
+    "seed",
+    "void_after",
+    "void_declared_at",
+    "void_reason",
+    "contradiction",
+)
+BESIDE = (
+    "manifest",
+    "raffle_id",
+    "raffle__slug",
+    "raffle__title",
+    "contract_id",
+    "contract__chain_id",
+    "contract__address",
+    "steps_shown",
+    "picks_shown",
+    "undone_shown",
+)
+#: All that is shown of a pick depends on, by the names of `picks_shown`.
+OF_A_PICK = {
+    "position": "position",
+    "index": "index",
+    "ticket": "ticket",
+    "prize": "prize__name",
+    "entry_id": "purchase__entry_id",
+    "display_name": "purchase__buyer__display_name",
+    "named": "purchase__buyer__preferences__winner_name",
+    "forfeited": "forfeit__kind",
+    "reason": "forfeit__reason",
+    "award": "award__id",
+    "claimed_at": "award__claimed_at",
+    "lost_at": "award__lost_at",
+    "awarded": "award__prize__name",
+    "awarded_position": "award__prize__position",
+}
+OF_AN_UNDONE_DECISION = {name: name for name in ("committed_at", "round", "signature", "seed", "picks", "at")}
+OF_A_STEP = {
+    "step": "step",
+    "hash": "transaction__hash",
+    "block": "transaction__block",
+    "block_time": "transaction__block_time",
+}
 
 
 class DrawQuerySet(QuerySet[Any]):
     """Draws; the methods chain."""
 
     def for_display(self) -> Self:
-        """Read all that is shown of draws, in four queries, with their picks' paths, which only bundles need."""
-        return self._with_picks()
+        """Read all that bundles show of draws, in three queries."""
+        from verification.models import Pick
 
-    def without_paths(self) -> Self:
-        """Read all that pages and lists show of draws, in four queries."""
-        return self._with_picks("path")
+        picks = Prefetch("picks", Pick.objects.select_related("prize", "purchase"))
+        return self._with_steps().prefetch_related(picks)
 
-    def _with_picks(self, *deferred: str) -> Self:
-        from verification.models import ChainStep, Pick
+    def for_page(self) -> Self:
+        """Read all that the page of a draw shows, in three queries, with `picks_shown` as `in_rows` has them."""
+        return self._with_steps().prefetch_related("undone_decisions").annotate(picks_shown=_picks())
 
-        shown = ("prize", "purchase__buyer__preferences", "forfeit", "award__prize")
-        picks = Prefetch("picks", Pick.objects.select_related(*shown).defer(*deferred))
+    def in_rows(self) -> QuerySet[Any]:
+        """Load all that the API shows of draws as named tuples, in one query."""
+        from verification.models import ChainStep, UndoneDecision
+
+        steps = ChainStep.objects.filter(draw=OuterRef("pk"), live=True).values(shown=JSONObject(**OF_A_STEP))
+        undone = UndoneDecision.objects.filter(draw=OuterRef("pk")).values(shown=JSONObject(**OF_AN_UNDONE_DECISION))
+        rows = self.annotate(steps_shown=ArraySubquery(steps), picks_shown=_picks(), undone_shown=ArraySubquery(undone))
+        return rows.values_list(*SHOWN, *BESIDE, named=True)
+
+    def _with_steps(self) -> Self:
+        from verification.models import ChainStep
+
         steps = Prefetch("steps", ChainStep.objects.filter(live=True).select_related("transaction"))
-        return self.select_related("raffle", "contract").prefetch_related(picks, steps, "undone_decisions")
+        return self.select_related("raffle", "contract").prefetch_related(steps)
 
     def of_raffle(self, named: str) -> Self:
         """Filter the draw of a raffle, by its id or slug."""
@@ -57,3 +136,9 @@ class DrawQuerySet(QuerySet[Any]):
         awaited = Greatest(Now(), ExpressionWrapper(committed, DateTimeField()), declared)
         is_due = Q(due_at__lte=Now()) | Q(due_at__gt=awaited + LONGEST_PAUSE)
         return self.filter(waits_for_work & is_due)
+
+
+def _picks() -> ArraySubquery:
+    from verification.models import Pick
+
+    return ArraySubquery(Pick.objects.filter(draw=OuterRef("pk")).values(shown=JSONObject(**OF_A_PICK)))

@@ -1,6 +1,9 @@
 """Serializers of verification."""
 
 import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -9,44 +12,37 @@ from accounts.models import Preferences
 from accounts.names import initials
 from luxewin.api.fields import Digest
 from purchases.serializers import RaffleNameSerializer
-from verification.models import ChainStep, Draw, LogHead, Outcome, Pick, UndoneDecision, held_prize, outcome_of
+from verification.models import ChainStep, Draw, LogHead, Outcome, Pick, UndoneDecision, derived_outcome
+from verification.querysets import OF_A_STEP, OF_AN_UNDONE_DECISION, SHOWN
 from verification.services.log import logged_reason
 
 MOST = 2**53 - 1
 
 
-class StepSerializer(serializers.ModelSerializer):
+class StepSerializer(serializers.Serializer):
     """A step recorded on the chain."""
 
-    hash = serializers.CharField(source="transaction.hash")
-    block = serializers.IntegerField(source="transaction.block", allow_null=True)
-    block_time = serializers.IntegerField(source="transaction.block_time", allow_null=True, help_text="Unix seconds.")
-
-    class Meta:
-        model = ChainStep
-        fields = ["step", "hash", "block", "block_time"]
+    step = serializers.ChoiceField(choices=ChainStep.Step.choices)
+    hash = serializers.CharField()
+    block = serializers.IntegerField(allow_null=True)
+    block_time = serializers.IntegerField(allow_null=True, help_text="Unix seconds.")
 
 
 class PickSerializer(serializers.ModelSerializer):
     """A pick as drawn, and its outcome; the holder of a prize is named as they chose."""
 
     role = serializers.ChoiceField(choices=["winner", "alternate"], help_text="In the draw.")
-    prize = serializers.CharField(
-        source="prize.name", allow_null=True, default=None, help_text="What it won in the draw."
-    )
-    outcome = serializers.SerializerMethodField(help_text="The status today.")
-    awarded_prize = serializers.SerializerMethodField(help_text="The prize that it has today.")
-    reason = serializers.CharField(
-        source="forfeit.reason",
+    prize = serializers.CharField(allow_null=True, help_text="What it won in the draw.")
+    outcome = serializers.ChoiceField(choices=Outcome.choices, read_only=True, help_text="The status today.")
+    awarded_prize = serializers.CharField(allow_null=True, read_only=True, help_text="The prize that it has today.")
+    reason = serializers.CharField(allow_null=True, help_text="Why it was disqualified, or is counted as unclaimed.")
+    logged_reason = serializers.CharField(
         allow_null=True,
-        default=None,
-        help_text="Why it was disqualified, or is counted as unclaimed.",
+        read_only=True,
+        help_text="The text whose SHA-256 is `x` of its leaf of kind 3: the reason, or `unclaimed` where nobody came.",
     )
-    logged_reason = serializers.SerializerMethodField(
-        help_text="The text whose SHA-256 is `x` of its leaf of kind 3: the reason, or `unclaimed` where nobody came."
-    )
-    entry_id = serializers.UUIDField(source="purchase.entry_id")
-    name = serializers.SerializerMethodField()
+    entry_id = serializers.UUIDField()
+    name = serializers.CharField(read_only=True)
 
     class Meta:
         model = Pick
@@ -64,54 +60,29 @@ class PickSerializer(serializers.ModelSerializer):
             "logged_reason",
         ]
 
-    @extend_schema_field(serializers.ChoiceField(choices=Outcome.choices))
-    def get_outcome(self, pick: Pick) -> str:
-        """Return an Outcome."""
-        return outcome_of(pick)
-
-    @extend_schema_field(serializers.CharField(allow_null=True))
-    def get_awarded_prize(self, pick: Pick) -> str | None:
-        """Return the prize's name."""
-        prize = held_prize(pick)
-        return prize.name if prize else None
-
-    @extend_schema_field(serializers.CharField(allow_null=True))
-    def get_logged_reason(self, pick: Pick) -> str | None:
-        """Return the text; null unless it was forfeited."""
-        return logged_reason(pick.forfeit) if hasattr(pick, "forfeit") else None
-
-    @extend_schema_field(serializers.CharField())
-    def get_name(self, pick: Pick) -> str:
-        """Return the full name, initials, or nothing; only the holder of a prize is named."""
-        person = pick.purchase.buyer
-        choice = person.preferences.winner_name if hasattr(person, "preferences") else Preferences.WinnerName.ANONYMOUS
-        if held_prize(pick) is None or choice == Preferences.WinnerName.ANONYMOUS:
-            return ""
-        if choice == Preferences.WinnerName.FULL:
-            return person.display_name
-        return initials(person.display_name)
-
 
 class UndoneDecisionSerializer(serializers.ModelSerializer):
     """A decision that a reorganisation of the chain undid before anybody was told of it; nothing of it counts."""
 
     class Meta:
         model = UndoneDecision
-        fields = ["committed_at", "round", "signature", "seed", "picks", "at"]
+        fields = [*OF_AN_UNDONE_DECISION]
 
 
 class DrawSerializer(serializers.ModelSerializer):
-    """A draw and how far it is."""
+    """A draw and how far it is, as `draw_shown` makes it."""
 
     raffle = RaffleNameSerializer()
-    anchored = serializers.BooleanField(source="is_anchored")
-    chain_id = serializers.IntegerField(source="contract.chain_id", default=None, allow_null=True)
-    contract = serializers.CharField(source="contract.address", default=None, allow_null=True)
-    transactions = StepSerializer(many=True, source="steps")
+    anchored = serializers.BooleanField()
+    chain_id = serializers.IntegerField(allow_null=True)
+    contract = serializers.CharField(allow_null=True)
+    transactions = StepSerializer(many=True)
     picks = PickSerializer(many=True)
     undone_decisions = UndoneDecisionSerializer(many=True)
-    unawarded_prizes = serializers.SerializerMethodField(
-        help_text="The prizes that no pick has, once the draw was held."
+    unawarded_prizes = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="The prizes that no pick has, once the draw was held.",
     )
     void_at = serializers.DateTimeField(
         allow_null=True,
@@ -123,41 +94,16 @@ class DrawSerializer(serializers.ModelSerializer):
         model = Draw
         fields = [
             "raffle",
-            "sequence",
-            "state",
-            "manifest_hash",
-            "root",
-            "tickets",
-            "entries",
-            "log_root",
-            "log_size",
-            "commitment",
-            "committed_at",
-            "round",
-            "signature",
-            "randomness",
-            "seed",
+            *SHOWN,
             "anchored",
             "chain_id",
             "contract",
             "transactions",
             "picks",
             "unawarded_prizes",
-            "void_after",
-            "void_declared_at",
             "void_at",
-            "void_reason",
-            "contradiction",
             "undone_decisions",
         ]
-
-    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
-    def get_unawarded_prizes(self, draw: Draw) -> list[str]:
-        """Return prize names in order, from the manifest, which needs no query."""
-        if not draw.is_drawn:
-            return []
-        held = {prize.position for pick in draw.picks.all() if (prize := held_prize(pick))}
-        return [prize["name"] for prize in json.loads(draw.manifest)["prizes"] if prize["position"] not in held]
 
 
 class DrawDetailSerializer(DrawSerializer):
@@ -165,6 +111,68 @@ class DrawDetailSerializer(DrawSerializer):
 
     class Meta(DrawSerializer.Meta):
         fields = [*DrawSerializer.Meta.fields, "manifest"]
+
+
+def pick_shown(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return a pick as PickSerializer describes it, made of `picks_shown`."""
+    forfeited = facts["forfeited"]
+    holds = facts["award"] is not None and facts["lost_at"] is None
+    derived = {
+        "role": "alternate" if facts["prize"] is None else "winner",
+        "outcome": derived_outcome(
+            is_alternate=facts["prize"] is None,
+            forfeited=forfeited,
+            is_called=facts["award"] is not None,
+            is_claimed=facts["claimed_at"] is not None,
+        ).value,
+        "awarded_prize": facts["awarded"] if holds else None,
+        "logged_reason": None if forfeited is None else logged_reason(forfeited, facts["reason"]),
+        "name": _name(facts) if holds else "",
+    }
+    return {name: derived[name] if name in derived else facts[name] for name in PickSerializer.Meta.fields}
+
+
+def undone_shown(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return an undone decision as UndoneDecisionSerializer describes it, made of `undone_shown`."""
+    at = _text(datetime.fromisoformat(facts["at"]))
+    return {name: at if name == "at" else facts[name] for name in OF_AN_UNDONE_DECISION}
+
+
+def _name(facts: dict[str, Any]) -> str:
+    """Return the name of a prize's holder in full, by initials, or not at all."""
+    if facts["named"] == Preferences.WinnerName.FULL:
+        return str(facts["display_name"])
+    return initials(facts["display_name"]) if facts["named"] == Preferences.WinnerName.INITIALS else ""
+
+
+def draw_shown(row: Any, fields: Sequence[str]) -> dict[str, Any]:
+    """Return a draw as DrawSerializer describes it, made of a row selected `in_rows`."""
+    made = {
+        "raffle": {"id": str(row.raffle_id), "slug": row.raffle__slug, "title": row.raffle__title},
+        "anchored": row.contract_id is not None,
+        "chain_id": row.contract__chain_id,
+        "contract": row.contract__address,
+        # The database sorts the members of its objects.
+        "transactions": [{name: step[name] for name in OF_A_STEP} for step in row.steps_shown],
+        "picks": [pick_shown(each) for each in row.picks_shown],
+        "unawarded_prizes": _unawarded(row),
+        "undone_decisions": [undone_shown(each) for each in row.undone_shown],
+        "void_declared_at": _text(row.void_declared_at),
+        "void_at": _text(row.void_declared_at and row.void_declared_at + timedelta(seconds=row.void_after)),
+    }
+    return {name: made[name] if name in made else getattr(row, name) for name in fields}
+
+
+def _unawarded(row: Any) -> list[str]:
+    """Return names of prizes in order, from the manifest."""
+    if row.state not in Draw.HELD:
+        return []
+    held = {each["awarded_position"] for each in row.picks_shown if each["lost_at"] is None}
+    return [prize["name"] for prize in json.loads(row.manifest)["prizes"] if prize["position"] not in held]
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat().replace("+00:00", "Z") if moment else None
 
 
 class HeadSerializer(serializers.ModelSerializer):

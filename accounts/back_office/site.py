@@ -7,7 +7,10 @@ from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import SimpleTemplateResponse
 from django.urls import path
+
+from luxewin.database import time_limit
 
 
 class BackOffice(admin.AdminSite):
@@ -61,14 +64,17 @@ class BackOffice(admin.AdminSite):
         return OwnPasswordPage.as_view(extra_context=context)(request)
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        """Make the signed-in person the actor of audit rows that signals write."""
+        """Make the signed-in person the actor of audit rows that signals write, and stop what takes too long."""
 
         @wraps(view)
         def named(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             from luxewin.audit.services import acting
 
-            with acting(request.user if request.user.is_authenticated else None):
-                return view(request, *args, **kwargs)
+            actor = request.user if request.user.is_authenticated else None
+            with acting(actor), time_limit(settings.STAFF_REQUEST_SECONDS):
+                response = view(request, *args, **kwargs)
+                # Lists are read while they are rendered, which Django would do later.
+                return response.render() if isinstance(response, SimpleTemplateResponse) else response
 
         return super().admin_view(named, cacheable)
 

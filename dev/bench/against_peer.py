@@ -57,7 +57,7 @@ def peer(ground: Ground) -> Peer:
 def list_vs_peer(ground: Ground) -> Figure:
     """GET raffles/list, a page of 20 of 200 open raffles, by anyone."""
     shop.raffle(ground)
-    return _compare(
+    return compare(
         ground, Target(f"{ground.stack.url}/api/v1/raffles/list"), Target(f"{peer(ground).url}/api/v1/raffles/list")
     )
 
@@ -66,7 +66,7 @@ def list_vs_peer(ground: Ground) -> Figure:
 def detail_vs_peer(ground: Ground) -> Figure:
     """GET raffles/{id}, by anyone."""
     ours, theirs = f"{ground.stack.url}/api/v1/raffles/{shop.raffle(ground)}", peer(ground)
-    return _compare(ground, Target(ours), Target(f"{theirs.url}/api/v1/raffles/{theirs.raffle}"))
+    return compare(ground, Target(ours), Target(f"{theirs.url}/api/v1/raffles/{theirs.raffle}"))
 
 
 @measurement(unit="holds/s")
@@ -96,7 +96,7 @@ def _hold(ground: Ground, url: str) -> Figure:
         (yardstick, theirs.database, HELD_BY_PEER, theirs.raffle),
     )
     before = [number(database, query, key) for _, database, query, key in books]
-    figure = _compare(ground, product, yardstick)
+    figure = compare(ground, product, yardstick)
     for held, (target, database, query, key) in zip(before, books, strict=True):
         written = number(database, query, key) - held
         if written < target.answered:
@@ -104,5 +104,7 @@ def _hold(ground: Ground, url: str) -> Figure:
     return figure
 
 
-def _compare(ground: Ground, product: Target, yardstick: Target) -> Figure:
-    return Figure(*ground.alternate(product.rate, yardstick.rate, rounds=ROUNDS, seconds=SECONDS))
+def compare(ground: Ground, product: Target, yardstick: Target) -> Figure:
+    """Measure two addresses in turn."""
+    samples = ground.alternate(product.rate, yardstick.rate, rounds=ROUNDS, seconds=SECONDS)
+    return Figure(*samples, note=f"{product.latency}; yardstick {yardstick.latency}")

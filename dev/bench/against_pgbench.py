@@ -51,7 +51,8 @@ def hold_vs_pgbench(ground: Ground) -> Figure:
     product = shop.purchases(ground, shop.instant_server(ground), raffle)
     pgbench = Pgbench(database, ground.run_product("dev.bench.product.hold_script", raffle, str(shop.buyers(ground))))
     before = number(database, shop.HELD, raffle)
-    figure = Figure(*ground.alternate(product.rate, pgbench.rate, rounds=ROUNDS, seconds=SECONDS))
+    samples = ground.alternate(product.rate, pgbench.rate, rounds=ROUNDS, seconds=SECONDS)
+    figure = Figure(*samples, note=product.latency)
     written = number(database, shop.HELD, raffle) - before
     if written < product.answered + pgbench.done:
         raise BenchError(f"{product.answered} + {pgbench.done} holds were answered, but the database has {written}")

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from uuid import uuid4
 
 from dev.bench import tools
@@ -26,10 +27,16 @@ class Target:
     connections: int = CONNECTIONS
     #: Requests answered so far, with a success.
     answered: int = field(default=0, init=False)
-    #: Of the last run: the share of refusals, and the time (ms) within which half and 99 of 100 answers came.
+    #: Of the last run: the share of refusals.
     refused: float = field(default=0.0, init=False)
-    p50: float = field(default=0.0, init=False)
-    p99: float = field(default=0.0, init=False)
+    #: The times (ms) within which half and 99 of 100 answers came, of each run.
+    _p50: list[float] = field(default_factory=list, init=False)
+    _p99: list[float] = field(default_factory=list, init=False)
+
+    @property
+    def latency(self) -> str:
+        """The medians of p50 and p99 over all runs, for people."""
+        return f"p50 {median(self._p50):.1f} ms, p99 {median(self._p99):.1f} ms"
 
     def rate(self, seconds: float) -> float:
         """Measure answers per second over whole seconds. Raises BenchError if a single one was no success."""
@@ -57,7 +64,8 @@ class Target:
         served = report["requests"] - report["refused"]
         self.answered += served
         self.refused = report["refused"] / max(report["requests"], 1)
-        self.p50, self.p99 = report["p50"] / 1_000, report["p99"] / 1_000
+        self._p50.append(report["p50"] / 1_000)
+        self._p99.append(report["p99"] / 1_000)
         return served / report["microseconds"] * 1e6
 
     def _wrk(self, seconds: int, arguments: list[str]) -> dict[str, int]:

@@ -35,7 +35,5 @@ def overload(ground: Ground) -> Figure:
     held = number(ground.database(), shop.HELD, raffle) - before
     if held < calm.answered + crowd.answered:
         raise BenchError(f"{calm.answered + crowd.answered} purchases were answered, but the database holds {held}")
-    times = ", ".join(
-        f"{name} p50 {each.p50:.0f} ms, p99 {each.p99:.0f} ms" for name, each in (("calm", calm), ("rush", crowd))
-    )
+    times = f"calm {calm.latency}, rush {crowd.latency}"
     return Figure(*samples, note=f"{crowd.refused:.0%} of the rush refused; {times} (refusals included)")

@@ -7,14 +7,13 @@ from pathlib import Path
 import httpx
 
 from dev.bench import shop, tools
-from dev.bench.against_peer import peer
+from dev.bench.against_peer import compare, peer
 from dev.bench.ground import Ground
 from dev.bench.load import Target
 from dev.bench.registry import Figure, measurement
 from dev.launch import PROJECT
 from dev.services.processes import free_port
 
-ROUNDS, SECONDS = 5, 3
 LIST = "/api/v1/raffles/list"
 NGINX = """
 user root;
@@ -46,7 +45,7 @@ def list_fresh_vs_peer(ground: Ground) -> Figure:
     """GET raffles/list as in list_vs_peer, but each answer is made anew (PUBLIC_ANSWERS_MEGABYTES=0)."""
     shop.raffle(ground)
     product, yardstick = Target(uncached(ground) + LIST), Target(peer(ground).url + LIST)
-    return Figure(*ground.alternate(product.rate, yardstick.rate, rounds=ROUNDS, seconds=SECONDS))
+    return compare(ground, product, yardstick)
 
 
 @measurement(unit="requests/s")
@@ -58,7 +57,7 @@ def list_through_proxy(ground: Ground) -> Figure:
     shop.raffle(ground)
     proxy, files = _nginx(ground, httpx.get(ground.stack.url + LIST).content)
     product, yardstick = Target(proxy + LIST), Target(f"{files}/list.json")
-    return Figure(*ground.alternate(product.rate, yardstick.rate, rounds=ROUNDS, seconds=SECONDS))
+    return compare(ground, product, yardstick)
 
 
 def _nginx(ground: Ground, file: bytes) -> tuple[str, str]:

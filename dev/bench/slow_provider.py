@@ -66,4 +66,5 @@ def create_slow_provider(ground: Ground) -> Figure:
         raise BenchError(f"the server used {connections.highest} database connections, not {MOST_CONNECTIONS} at most")
     if (held := number(database, shop.HELD, raffle)) < slow.answered:
         raise BenchError(f"{slow.answered} purchases were answered, but the database holds {held}")
-    return Figure(*samples, note=f"{connections.highest} database connections at most, with the slow provider")
+    note = f"{connections.highest} database connections at most, with the slow provider"
+    return Figure(*samples, note=f"{note}; slow {slow.latency}, instant {instant.latency}")

@@ -63,7 +63,7 @@ def _hung(step: str, trial: DrawTrial) -> None:
     for _ in range(trial.times):
         for _ in range(TRIES):
             raffle = trial.draft()
-            if trial.kill_at(step, "hang", partial(_publish_and_sell, trial, raffle), [raffle]):
+            if trial.kill_at(step, "stop", partial(_publish_and_sell, trial, raffle), [raffle]):
                 break
         try:
             trial.reaches(raffle, "settled")

@@ -13,6 +13,11 @@ def always(_arguments: tuple[Any, ...], _result: Any) -> bool:
     return True
 
 
+def several(arguments: tuple[Any, ...], _result: Any) -> bool:
+    """Count calls about more than one."""
+    return len(arguments[0]) > 1
+
+
 @dataclass(frozen=True)
 class Step:
     """A moment in the product's code: before or after a call of one of the `targets`, in one kind of process.
@@ -119,6 +124,29 @@ STEPS = (
         "after",
         ("purchases.tasks.sync_object",),
         "after the news is struck out, before the task is acknowledged",
+    ),
+    Step(
+        "settle.together_asked",
+        "worker",
+        "after",
+        (f"{SERVICES}.settlement._ask",),
+        "after Stripe's answers about a batch, before the transaction",
+        when=several,
+    ),
+    Step(
+        "settle.together_issued",
+        "worker",
+        "after",
+        (f"{SERVICES}.settlement._issue_tickets",),
+        "inside the transaction that gives the numbers of a batch",
+        when=several,
+    ),
+    Step(
+        "settle.together_committed",
+        "worker",
+        "after",
+        (f"{SERVICES}.pending_syncs.settle_together",),
+        "after the commit of a batch, before the news of it is struck out",
     ),
     Step(
         "expire.cancelled",

@@ -3,10 +3,12 @@
 import os
 import signal
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
+
+import psycopg
 
 from dev.demo.shop import LateError, wait_until
 from dev.faults.buyers import Buyer, Habit
@@ -14,7 +16,7 @@ from dev.faults.cluster import KINDS, processes_of
 from dev.faults.keeper import HOLD_SECONDS, LONG_HOLD_SECONDS, WORKERS
 from dev.faults.purchase_steps import STEPS
 from dev.faults.scenario import Scenario
-from dev.faults.stage import Trial, restart
+from dev.faults.stage import RECOVERY_SECONDS, Trial, restart
 from dev.faults.switches import Scope
 
 SCOPES: tuple[Scope, Scope] = ("process", "group")
@@ -42,19 +44,60 @@ def _killed_at_the_first_purchase(step: str, trial: Trial) -> None:
 
 def _killed_within_a_long_hold(steps: tuple[str, ...], habit: Habit, trial: Trial) -> None:
     """Kill within a hold that outlives the dead process's claim, so that its end is not what resumes the purchase."""
-    stack = trial.stage.stack
-    stack.send_away("server")
-    stack.bring_back("server", HOLD_SECONDS=str(LONG_HOLD_SECONDS))
-    try:
+    with _long_holds(trial):
         for number in range(trial.times):
             for step in steps:
                 trial.stage.wait_for_server()
                 trial.kill_at(step, SCOPES[number % 2], more=partial(trial.shop, 1, habit))
         trial.everyone_is_served()
+
+
+@contextmanager
+def _long_holds(trial: Trial) -> Iterator[None]:
+    """Restart the server with LONG_HOLD_SECONDS, and afterwards as it was."""
+    stack = trial.stage.stack
+    stack.send_away("server")
+    stack.bring_back("server", HOLD_SECONDS=str(LONG_HOLD_SECONDS))
+    trial.stage.wait_for_server()
+    try:
+        yield
     finally:
         stack.send_away("server")
         stack.bring_back("server")
     trial.stage.wait_for_server()
+
+
+def _hit_in_a_batch(step: str, scopes: Sequence[Scope], trial: Trial) -> None:
+    """Kill or stop while payments are settled together, of which news came while the worker was away.
+
+    They are held for longer than that takes, or each would be expired by itself.
+    """
+    stack = trial.stage.stack
+    trial.shop(1, Habit.WAITS)  # before, its draw is to be announced, which takes the worker
+    trial.everyone_is_served()
+    with _long_holds(trial):
+        for number in range(trial.times):
+            stack.send_away("worker")
+            trial.shop(CROWD, Habit.LEAVES)
+            trial.everyone_is_served()
+            wait_until("the news", lambda: _news(trial) >= CROWD, seconds=PAID_SECONDS, every=0.5)
+            returning = iter([partial(stack.bring_back, "worker")])
+            trial.kill_at(step, scopes[number % len(scopes)], more=partial(_next, returning))
+            wait_until("all to be paid", lambda: set(trial.statuses()) == {"paid"}, seconds=RECOVERY_SECONDS, every=1)
+
+
+def _next(calls: Iterator[Callable[[], object]]) -> None:
+    """Make the next call, if there is one left."""
+    for call in calls:
+        call()
+        return
+
+
+def _news(trial: Trial) -> int:
+    """Count the notices of payments that wait."""
+    with psycopg.connect(trial.stage.stack.environment["DATABASE_URL"]) as database:
+        found = database.execute("SELECT count(*) FROM purchases_stripenotice WHERE about = 'payment_intent'")
+        return int(found.fetchall()[0][0])
 
 
 def _killed_while_refunding(step: str, trial: Trial) -> None:
@@ -189,6 +232,8 @@ def _habit_at(step: str) -> Habit:
 def _player(step: str) -> Callable[[Trial], None]:
     if step == BETWEEN_BATCHES:
         return _killed_between_batches
+    if step.startswith("settle.together_"):
+        return partial(_hit_in_a_batch, step, SCOPES)
     if step.startswith("refund."):
         return partial(_killed_while_refunding, step)
     if step == "create.customer_made":
@@ -235,6 +280,14 @@ SERVICES = (
         "settle.long_hold",
         "SIGKILL of the worker process that settles a payment; the hold outlives its claim",
         partial(_killed_within_a_long_hold, ("settle.counted",), Habit.LEAVES),
+    ),
+    *(
+        Scenario(
+            f"settle.together_{step}.stopped",
+            f"SIGSTOP of the worker process that settles a batch: {where}",
+            partial(_hit_in_a_batch, f"settle.together_{step}", ("stop",)),
+        )
+        for step, where in (("asked", "before the transaction"), ("issued", "inside the transaction"))
     ),
     Scenario(
         "postgres.fast",

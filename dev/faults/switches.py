@@ -1,4 +1,4 @@
-"""Switches: a file for each step which, while it exists, has the next process there killed, or stopped for good."""
+"""Switches: a file for each step which, while it exists, has the next process there killed or stopped."""
 
 import functools
 import inspect
@@ -21,8 +21,8 @@ FOLDER = "LUXEWIN_FAULTS"
 TRIPPED = "tripped"
 
 # SIGKILL of only the process that took the step, or of all of the server or the worker, as when a machine dies; or
-# SIGSTOP of the process, until `resume`.
-type Scope = Literal["process", "group", "hang"]
+# SIGSTOP: the process hangs with all that it holds, until `resume`.
+type Scope = Literal["process", "group", "stop"]
 
 
 class Switches:
@@ -122,7 +122,7 @@ def _hit(folder: Path, step: Step, takes: Any, arguments: tuple[Any, ...], resul
         return  # not armed, or another process was faster
     if order["scope"] == "group":
         os.killpg(os.getpgrp(), signal.SIGKILL)
-    os.kill(os.getpid(), signal.SIGSTOP if order["scope"] == "hang" else signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGSTOP if order["scope"] == "stop" else signal.SIGKILL)
 
 
 def _is_meant(step: Step, about: Collection[str], arguments: tuple[Any, ...], result: Any) -> bool:

@@ -3,19 +3,23 @@
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q
+from django.db.models import Model, Q, QuerySet
 from django.utils.timezone import is_naive
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
+from luxewin.api.prepared import Prepared
 from luxewin.api.problems import InvalidInput
+
+PREPARED = 64  # first pages, by list, order and size
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,9 @@ class CursorPages(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = 100
     ordering = "-id"
+    #: Return the query for named tuples that a list chooses from, the same object each time, if there is one: then the
+    #: statement of its first page is made only once.
+    shared: Callable[[], QuerySet[Any]] | None = None
 
     def get_page_size(self, request: Request) -> int:
         """Return the requested size; raise InvalidInput for anything but a number from 1 to `max_page_size`."""
@@ -63,10 +70,12 @@ class CursorPages(CursorPagination):
         self.order: tuple[str, ...] = self.get_ordering(request, queryset, view)
         start = self._start(request, queryset.model)
         order = tuple(map(_opposite, self.order)) if start.backwards else self.order
-        if start.key is not None:
-            queryset = queryset.filter(_behind(order, start.key))
         # One extra row shows whether there is another page.
-        found = list(queryset.order_by(*order)[: size + 1])
+        if start.key is None and self.shared is not None and queryset is self.shared():
+            found = _first_page(queryset, order, size + 1).rows()
+        else:
+            behind = queryset if start.key is None else queryset.filter(_behind(order, start.key))
+            found = list(behind.order_by(*order)[: size + 1])
         self.page, more = found[:size], len(found) > size
         if start.backwards:
             self.page.reverse()
@@ -102,6 +111,11 @@ class CursorPages(CursorPagination):
             return _decode(encoded, model, self.order)
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError, ValidationError) as error:
             raise InvalidInput.of("cursor", "invalid", "This cursor is not of this list in this order.") from error
+
+
+@lru_cache(PREPARED)
+def _first_page(queryset: QuerySet[Any], order: tuple[str, ...], size: int) -> Prepared:
+    return Prepared(queryset.order_by(*order)[:size])
 
 
 def _opposite(field: str) -> str:

@@ -15,6 +15,8 @@ import io
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from secrets import token_hex
@@ -37,6 +39,8 @@ PATIENCE_SECONDS = 1.0
 PAUSE_SECONDS = 1.0
 #: How often to look for an answer that another process makes.
 LOOK_SECONDS = 0.02
+#: How many requests of a process wait for Redis at once; the others make their answers without asking it.
+LOOKS_AT_ONCE = 8
 #: How long an answer that cannot be held is known as such.
 UNKEPT_SECONDS = 10.0
 
@@ -56,6 +60,9 @@ class PublicAnswers:
         self.front, self.most_bytes = front, most_bytes
         self.shared = Shared()
         self.bytes = 0
+        # Not the front's threads: a Redis that hangs is not to keep a reader's turn.
+        self._pool = ThreadPoolExecutor(LOOKS_AT_ONCE, thread_name_prefix="redis")
+        self._looking = 0
         self._held: OrderedDict[Key, Held] = OrderedDict()
         self._making: dict[Key, Making] = {}
         #: Until when answers are known to be none that can be kept.
@@ -126,7 +133,10 @@ class PublicAnswers:
         try:
             made = await self._another_s(key, token)
             if made is None:
-                made = await self.front.in_thread(key.target.path, self._build, key, request_of(key, scope), token)
+                try:
+                    made = await self.front.in_thread(key.target.path, self._build, request_of(key, scope))
+                finally:
+                    await self._in_redis(self.shared.give, key.name, token, made if isinstance(made, Held) else None)
         except OverloadedError:
             return None
         except Exception:
@@ -146,26 +156,31 @@ class PublicAnswers:
         """Wait for the answer that another process has or makes; None if this one is to make it."""
         began = now = time.monotonic()
         while now < began + LEASE_SECONDS:
-            taken = await self.front.in_thread(key.target.path, self.shared.take, key.name, token)
+            taken = await self._in_redis(self.shared.take, key.name, token)
             if isinstance(taken, tuple):
                 dumped, left = taken
                 return Held.load(dumped, now - FRESH_SECONDS + left)
-            if taken:
+            if taken is not False:
                 return None
             await asyncio.sleep(LOOK_SECONDS)
             now = time.monotonic()
         return None
 
-    def _build(self, key: Key, environ: dict[str, Any], token: str) -> Held | Answer:
-        """Have Django answer, in a thread, and give the answer to the other processes."""
-        made_at = time.monotonic()
-        held: Held | None = None
+    async def _in_redis[T](self, function: Callable[..., T], *arguments: Any) -> T | None:
+        """Have a thread ask Redis; return None at once if LOOKS_AT_ONCE do. Costs a hung Redis's time-out at most."""
+        if self._looking >= LOOKS_AT_ONCE:
+            return None
+        self._looking += 1
         try:
-            answer = call(self.front.application, environ, io.BytesIO(), self.front.answers)
-            held = held_of(answer, made_at)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
         finally:
-            self.shared.give(key.name, token, held)
-        return held or answer
+            self._looking -= 1
+
+    def _build(self, environ: dict[str, Any]) -> Held | Answer:
+        """Have Django answer, in a thread."""
+        made_at = time.monotonic()
+        answer = call(self.front.application, environ, io.BytesIO(), self.front.answers)
+        return held_of(answer, made_at) or answer
 
     def _keep(self, key: Key, held: Held) -> None:
         self._drop(key)

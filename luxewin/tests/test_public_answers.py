@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -296,6 +297,30 @@ def test_a_hung_redis_is_asked_once_in_a_while(answers, backend, clock, monkeypa
     assert len(asked) == 2
 
 
+def test_who_waits_for_redis_keeps_no_reader_s_turn(backend, monkeypatch):
+    monkeypatch.setattr(public_answers, "LOOKS_AT_ONCE", 1)
+    asked: list[str] = []
+    is_asked, may_go = threading.Event(), threading.Event()
+
+    def hang(self: Shared, name: str, token: str) -> bool:
+        asked.append(name)
+        is_asked.set()
+        return may_go.wait(60)
+
+    monkeypatch.setattr(Shared, "take", hang)
+    application = PublicAnswers(front_of(backend, threads=1, waiting=0), most_bytes=10**7)
+
+    async def meanwhile() -> list[Wire]:
+        waiting = asyncio.create_task(_get(application, query=b"price_min=1"))
+        await asyncio.to_thread(is_asked.wait, 60)
+        other = await asyncio.wait_for(_get(application, query=b"price_min=2"), 30)
+        may_go.set()
+        return [other, await waiting]
+
+    assert [wire.status for wire in asyncio.run(meanwhile())] == [200, 200]
+    assert len(asked) == 1  # the other did not even ask: its turn to ask was taken
+
+
 # --- nobody gets anybody's -------------------------------------------------------------------------------------------
 
 FORGED = [
@@ -566,6 +591,38 @@ def test_a_garbage_tag_gets_a_plain_answer(said, answers, backend):
     _ask(answers)
     assert _ask(answers, (b"if-none-match", said)).status == 200
     assert len(backend.seen) == 1
+
+
+def _calls(application: PublicAnswers, *headers: tuple[bytes, bytes]) -> int:
+    """How many functions one request calls."""
+    counted = 0
+
+    def note(frame: Any, event: str, argument: Any) -> None:
+        nonlocal counted
+        counted += event in {"call", "c_call"}
+
+    async def one() -> None:
+        sys.setprofile(note)
+        try:
+            await _get(application, *headers)
+        finally:
+            sys.setprofile(None)
+
+    asyncio.run(one())
+    return counted
+
+
+def test_ten_thousand_forged_tags_cost_no_more_than_plain_requests(answers, backend, clock):
+    _ask(answers)
+    plain, before = _calls(answers), answers.bytes
+    for forged in (b'"forged"', b", ".join(b'"%d"' % number for number in range(5_000))):
+        assert _calls(answers, (b"if-none-match", forged)) <= plain + 2  # the strip, and what holds the tags up
+
+    async def many() -> set[int]:
+        return {(await _get(answers, (b"if-none-match", b'W/"%032x"' % number))).status for number in range(10_000)}
+
+    assert asyncio.run(many()) == {200}
+    assert (len(backend.seen), len(answers._held), answers.bytes) == (1, 1, before)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from purchases.gateway.calls import (
     retrieve_intent,
     retrieve_refund,
 )
-from purchases.gateway.client import MISSING, TIMEOUT_SECONDS, configure, ping
+from purchases.gateway.client import MISSING, TIMEOUT_SECONDS, configure, ping, release_connection
 from purchases.gateway.customer_erasure import erase_customer, forget_customer, update_customer
 from purchases.gateway.endpoints import (
     Endpoint,
@@ -74,6 +74,7 @@ __all__ = [
     "refundable",
     "refunds_between",
     "register_webhook",
+    "release_connection",
     "retrieve_dispute",
     "retrieve_intent",
     "retrieve_refund",

@@ -26,14 +26,15 @@ def configure() -> None:
     stripe.api_version = settings.STRIPE_API_VERSION
     stripe.max_network_retries = 2
     stripe.default_http_client = CurlClient(
-        connect_seconds=2, total_seconds=TIMEOUT_SECONDS, most=AT_ONCE, before=_release_connection
+        connect_seconds=2, total_seconds=TIMEOUT_SECONDS, most=AT_ONCE, before=release_connection
     )
 
 
-def _release_connection() -> None:
-    """Return this thread's pooled connection before each request, so that a slow Stripe holds none.
+def release_connection() -> None:
+    """Return this thread's pooled connection, so that a slow Stripe holds none, unless a transaction is open.
 
-    Done here, not by the callers, because dj-stripe reads the database between its requests.
+    Done before each request, because dj-stripe reads the database between its requests. Whoever has other threads make
+    requests calls it first.
     """
     if settings.DATABASE_POOL and not connection.in_atomic_block:
         connection.close()

@@ -15,7 +15,7 @@ from purchases.errors import ProviderRefused
 from purchases.models import Payment, StripeNotice
 from purchases.services.disputes import note_dispute
 from purchases.services.refunds import note_refund
-from purchases.services.settlement import settle_intent, settle_together
+from purchases.services.settlement import apply_intent, settle_intent, settle_together
 
 log = logging.getLogger(__name__)
 # A look that takes longer than this is lost.
@@ -81,10 +81,12 @@ def sync_object(object_id: str) -> None:
     notice = StripeNotice.objects.filter(pk=object_id).first()
     if notice is None:
         return
-    if notice.about == StripeNotice.About.INTENT:
-        _settle_beside(object_id)
+    answered = _settle_beside(object_id) if notice.about == StripeNotice.About.INTENT else {}
     try:
-        LOOKS[notice.about](object_id)
+        if object_id not in answered:
+            LOOKS[notice.about](object_id)
+        elif left := answered[object_id]:
+            apply_intent(*left)
     except ProviderRefused as error:
         if error.data.get("provider_code") != gateway.MISSING:
             raise
@@ -96,22 +98,24 @@ def sync_object(object_id: str) -> None:
         same.update(claimed_until=Now() + BANK_LEASE)
 
 
-def _settle_beside(intent_id: str) -> None:
+def _settle_beside(intent_id: str) -> dict[str, tuple[Payment, gateway.Intent] | None]:
     """Settle the payment together with others of its raffle of which news waits, if there are any.
 
-    If that fails, nothing has changed: each is settled by its own task. Cost without others: one statement.
+    Return what `settle_together` does. If that fails, nothing has changed: each is settled by its own task. Cost
+    without others: one statement.
     """
     with connection.cursor() as cursor:
         wanted: dict[str, Any] = {"intent": intent_id, "lease": LEASE, "looked_at": LOOKED_AT, "most": BATCH - 1}
         cursor.execute(TAKE_BESIDE, wanted)
         taken = cursor.fetchall()
     if not taken:
-        return
+        return {}
     others = [each for each, _ in taken]
     try:
-        settle_together([intent_id, *others])
+        answered = settle_together([intent_id, *others])
     except (Busy, DatabaseError) as error:
         log.warning("%s payments cannot be settled together, each is settled by itself: %s", len(others) + 1, error)
-        return
+        return {}
     with connection.cursor() as cursor:
         cursor.execute(DROP_SETTLED, [others, [noted_at for _, noted_at in taken]])
+    return answered

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 from rest_framework.utils.encoders import JSONEncoder
 
@@ -50,3 +51,23 @@ def test_a_row_is_part_of_what_the_raffle_s_own_address_gives(all_kinds):
         whole = client_of().get(f"/api/v1/raffles/{row['id']}").json()
         assert whole.items() >= row.items()
         assert set(whole) == set(RaffleSerializer.Meta.fields)
+
+
+def test_the_statement_of_a_first_page_is_made_once_and_run_each_time(all_kinds, on_sale, monkeypatch):
+    def titles():
+        return {row["title"] for row in client_of().get("/api/v1/raffles/list?page_size=7").json()["results"]}
+
+    made, real = [], SQLCompiler.as_sql
+
+    def as_sql(self, *arguments, **named):
+        made.append(self.query.model)
+        return real(self, *arguments, **named)
+
+    monkeypatch.setattr(SQLCompiler, "as_sql", as_sql)
+    before = titles()
+    assert len(before) == len(all_kinds)
+    assert Raffle in made
+    on_sale(title="a new one")
+    made.clear()
+    assert titles() == before | {"a new one"}
+    assert Raffle not in made

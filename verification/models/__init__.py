@@ -3,7 +3,7 @@
 from verification.models.chain import ChainAccount, ChainAttempt, ChainStep, ChainTransaction
 from verification.models.draws import Contract, Draw, DrawSequence, EntriesIndex, Pick, UndoneDecision, UntoldDraw
 from verification.models.log import Log, LogBlock, LogHead, LogLeaf
-from verification.models.outcomes import Award, Forfeit, Outcome, claim_ends, held_prize, outcome_of
+from verification.models.outcomes import Award, Forfeit, Outcome, claim_ends, derived_outcome, held_prize, outcome_of
 
 __all__ = [
     "Award",
@@ -25,6 +25,7 @@ __all__ = [
     "UndoneDecision",
     "UntoldDraw",
     "claim_ends",
+    "derived_outcome",
     "held_prize",
     "outcome_of",
 ]

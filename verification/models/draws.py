@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -72,6 +72,8 @@ class Draw(Claimable):
         SETTLED = "settled", "Settled"  # the contract computed the same picks
         VOID = "void", "Void"  # cancelled before the freeze, or the round never appeared: no picks
 
+    HELD: ClassVar = (State.DRAWN, State.SETTLED)
+
     raffle = models.OneToOneField(Raffle, models.PROTECT, primary_key=True, related_name="draw")
     sequence = models.PositiveIntegerField("draw number", unique=True)
     manifest = models.TextField(help_text="The rules of the draw as canonical JSON (RFC 8785).")
@@ -134,7 +136,7 @@ class Draw(Claimable):
     @property
     def is_drawn(self) -> bool:
         """Whether its picks are fixed."""
-        return self.state in (self.State.DRAWN, self.State.SETTLED)
+        return self.state in self.HELD
 
     @property
     def is_over(self) -> bool:

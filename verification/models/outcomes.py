@@ -69,13 +69,23 @@ class Outcome(models.TextChoices):
 
 def outcome_of(pick: Pick) -> Outcome:
     """Return the pick's outcome. Cost: none if its forfeit and award were read with it."""
-    if hasattr(pick, "forfeit"):
-        return Outcome(pick.forfeit.kind)
-    if not hasattr(pick, "award"):
-        return Outcome(pick.role)
-    if pick.award.claimed_at:
+    return derived_outcome(
+        is_alternate=pick.prize_id is None,
+        forfeited=pick.forfeit.kind if hasattr(pick, "forfeit") else None,
+        is_called=hasattr(pick, "award"),
+        is_claimed=hasattr(pick, "award") and pick.award.claimed_at is not None,
+    )
+
+
+def derived_outcome(*, is_alternate: bool, forfeited: str | None, is_called: bool, is_claimed: bool) -> Outcome:
+    """Return the outcome of a pick: `forfeited` is the kind of its forfeit, `is_called` whether it ever had a prize."""
+    if forfeited is not None:
+        return Outcome(forfeited)
+    if not is_called:
+        return Outcome.ALTERNATE if is_alternate else Outcome.WINNER
+    if is_claimed:
         return Outcome.CLAIMED
-    return Outcome.STEPPED_UP if pick.prize_id is None else Outcome.WINNER
+    return Outcome.STEPPED_UP if is_alternate else Outcome.WINNER
 
 
 def held_prize(pick: Pick) -> Prize | None:

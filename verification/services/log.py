@@ -204,9 +204,9 @@ def record_outcome(pick: Pick, kind: Kind, *, prize: int, reason: str | None = N
     )
 
 
-def logged_reason(forfeit: Forfeit) -> str:
-    """Return the public reason whose hash the log has: the written one, or UNCLAIMED where nobody came."""
-    return UNCLAIMED if forfeit.kind == Forfeit.Kind.UNCLAIMED else forfeit.reason
+def logged_reason(kind: str, reason: str) -> str:
+    """Return a forfeit's public reason whose hash the log has: the written one, or UNCLAIMED where nobody came."""
+    return UNCLAIMED if kind == Forfeit.Kind.UNCLAIMED else reason
 
 
 def size_of(raffle_id: UUID) -> int:

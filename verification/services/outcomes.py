@@ -54,7 +54,7 @@ def forfeit_pick(pick_id: int, *, kind: Forfeit.Kind, reason: str, actor: User) 
             before={"outcome": before, "prize": prize and prize.name},
             after={"outcome": kind, "prize": None, "reason": reason},
         )
-        record_outcome(pick, Kind.FORFEITED, prize=prize.position if prize else 0, reason=logged_reason(forfeit))
+        record_outcome(pick, Kind.FORFEITED, prize=prize.position if prize else 0, reason=logged_reason(kind, reason))
         announcements.tell_forfeited(forfeit, prize)
         if prize:
             _pass_on(pick, actor)
