@@ -79,10 +79,10 @@ def test_the_lurker_s_account_is_pseudonymised_by_the_worker(way, lurker, regist
 
 
 def test_mails_of_the_lurker_that_wait_are_not_sent(lurker, registration):
-    assert Notification.objects.filter(user=lurker).waiting().exists()
+    assert Notification.objects.filter(user=lurker).open().exists()
     client_of().post(REGISTER, registration(email=lurker.email))
-    assert not Notification.objects.filter(user=lurker).waiting().exists()
-    assert [told.kind for told in Notification.objects.waiting()] == ["verify_email"]
+    assert not Notification.objects.filter(user=lurker).open().exists()
+    assert [told.kind for told in Notification.objects.open()] == ["verify_email"]
 
 
 def test_a_lurker_who_asks_to_be_forgotten_keeps_nobody_out(lurker, registration):

@@ -153,7 +153,7 @@ RULES = {
     "no pick 1": (PICKS, lambda: Pick.objects.filter(position=1)._raw_delete("default")),
     "a further pick": (PICKS, further_pick),
     "a pick before the draw": (PICKS, lambda: further_pick(draw=another_raffle().draw)),
-    "drawn, then committed": (STEPS, lambda: set_draw(state=State.COMMITTED)),
+    "drawn, then committed": (SEED, lambda: set_draw(state=State.COMMITTED)),
     "drawn, then promised": (STEPS, lambda: set_draw(state=State.PROMISED)),
     "announced, then drawn": (STEPS, lambda: (in_state(State.ANNOUNCED), set_draw(state=State.DRAWN))),
     "settled, then drawn": (STEPS, lambda: (in_state(State.SETTLED), set_draw(state=State.DRAWN))),
