@@ -51,9 +51,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(measurements: Sequence[Measurement], file: Path | None, size: Size) -> int:
-    """Run the measurements; show and write the figures even if a later one fails."""
+    """Run the measurements; show and write the figures of all that could be made, and name the others."""
     figures: dict[Measurement, Figure] = {}
-    failure: Exception | None = None
+    failures: list[str] = []
     # Other work disturbs both sides, but not equally: readers of the figures should know of it.
     print(f"{os.cpu_count()} cores, load average before the start {os.getloadavg()[0]:.1f} (should be near 0)")
     try:
@@ -61,21 +61,25 @@ def _run(measurements: Sequence[Measurement], file: Path | None, size: Size) -> 
             for each in measurements:
                 started = time.monotonic()
                 print(f"{each.name}: {each.summary}", flush=True)
-                with progress(each.name):
-                    figures[each] = each.run(ground)
+                try:
+                    with progress(each.name):
+                        figures[each] = each.run(ground)
+                except BenchError as error:
+                    failures.append(f"{each.name}: {error}")
+                    continue
                 print(f"{each.name}: {figures[each].ratio:.2f}, took {time.monotonic() - started:.0f} s", flush=True)
-    except (BenchError, ServiceError) as error:
-        failure = error
+    except ServiceError as error:
+        failures.append(str(error))
     except KeyboardInterrupt:
-        failure = BenchError("interrupted")
+        failures.append("interrupted")
     if figures:
         print(f"\n{table(figures)}\n{EXPLANATION}")
     if file:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(as_json(figures), indent=2) + "\n")
-    if failure:
+    for failure in failures:
         print(f"bench: {failure}", file=sys.stderr)
-    return FAILED if failure else 0
+    return FAILED if failures else 0
 
 
 def as_json(figures: dict[Measurement, Figure]) -> dict[str, dict[str, float | str]]:

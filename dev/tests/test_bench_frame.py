@@ -1,5 +1,6 @@
 """The frame of `make bench`: what it is told on its command line, and what it says and writes of figures. No speeds."""
 
+import json
 import time
 from collections.abc import Callable
 from datetime import date
@@ -10,13 +11,14 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
+from dev.bench import __main__ as command
 from dev.bench import tools
-from dev.bench.__main__ import MISUSED, as_json, main, table
+from dev.bench.__main__ import FAILED, MISUSED, as_json, main, table
 from dev.bench.against_pgbench import Pgbench
 from dev.bench.backlogs import GROWTH_MB, in_flat_memory
 from dev.bench.ground import Ground, Size
 from dev.bench.product import hold_script, numbers, provider
-from dev.bench.registry import BenchError, Figure, chosen, known
+from dev.bench.registry import BenchError, Figure, Measurement, chosen, known
 from dev.bench.slow_provider import USED, Connections
 from purchases.models import Purchase
 from raffles.models import Raffle, TicketCounter
@@ -70,6 +72,18 @@ def test_the_smallest_run_takes_one_sample_of_each_side(tmp_path) -> None:
         with Ground(tmp_path, size=size) as ground:
             assert ground.alternate(side("ours"), side("theirs"), rounds=3, seconds=5)[0][0] == 2.0
         assert len(taken) == expected
+
+
+def test_a_measurement_that_fails_is_named_and_hides_no_other(tmp_path, monkeypatch, capsys) -> None:
+    def fails(_ground: Ground) -> Figure:
+        raise BenchError("too slow")
+
+    made = [Measurement("bad", "s", fails), Measurement("good", "s", lambda _: Figure([1.0], [2.0]))]
+    monkeypatch.setattr(command, "STATE", tmp_path)
+    monkeypatch.setattr(command, "chosen", lambda *_, **__: made)
+    assert main(["--json", str(tmp_path / "figures.json")]) == FAILED
+    assert list(json.loads((tmp_path / "figures.json").read_text())) == ["good"]
+    assert capsys.readouterr().err == "bench: bad: too slow\n"
 
 
 def test_nothing_by_nothing_is_no_fault_of_the_frame() -> None:
