@@ -71,6 +71,7 @@ OF_A_PICK = {
     "awarded": "award__prize__name",
     "awarded_position": "award__prize__position",
 }
+#: The same of a decision that a reorganisation undid, and of a step on the chain.
 OF_AN_UNDONE_DECISION = {name: name for name in ("committed_at", "round", "signature", "seed", "picks", "at")}
 OF_A_STEP = {
     "step": "step",

@@ -19,7 +19,7 @@ MOST_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: a status, the beginning of the content, or why there is neither."""
+    """What came back: a status, the beginning of the content, and why the endpoint did not take it, if it did not."""
 
     status: int | None
     content: str
@@ -28,7 +28,7 @@ class Answer:
     @property
     def is_success(self) -> bool:
         """Whether the endpoint took it."""
-        return not self.error and self.status is not None and 200 <= self.status < 300
+        return not self.error
 
 
 class Client:

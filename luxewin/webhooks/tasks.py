@@ -18,7 +18,7 @@ from luxewin.audit.services import record
 from luxewin.clock import database_now
 from luxewin.tasks.sweeps import enqueue_due, sweep
 from luxewin.webhooks.client import Answer, Client
-from luxewin.webhooks.models import Delivery, Endpoint, Event
+from luxewin.webhooks.models import Delivery, DeliveryQuerySet, Endpoint, Event
 from luxewin.webhooks.services import secrets_of
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ def _attempt(endpoint: Endpoint, delivery: Delivery, client: Client) -> timedelt
     log.warning("event %s was not taken by %s: %s", delivery.event_id, endpoint.pk, said["error"])
     is_last = delivery.attempts > len(PAUSES) or answer.status == GONE
     if is_last:
-        _give_up(endpoint, delivery, answer, said)
+        _give_up(delivery, rows, said)
     else:
         rows.update(status=Delivery.Status.QUEUED, due_at=Now() + PAUSES[delivery.attempts - 1], **said)
     Endpoint.objects.filter(pk=endpoint.pk).update(failures=F("failures") + 1)
@@ -104,14 +104,15 @@ def _attempt(endpoint: Endpoint, delivery: Delivery, client: Client) -> timedelt
     return min(timedelta(seconds=2 ** min(endpoint.failures, 10)), LONGEST_REST)
 
 
-def _give_up(asked: Endpoint, delivery: Delivery, answer: Answer, said: Mapping[str, object]) -> None:
-    """Give up a delivery; if the endpoint took nothing since its first attempt, disable it. Staff are told."""
+def _give_up(delivery: Delivery, rows: DeliveryQuerySet, said: Mapping[str, object]) -> None:
+    """Give up a delivery, if `rows` still has it; staff are told.
+
+    If its endpoint took nothing since the first attempt, or is gone, it is disabled: what waits for it stays queued.
+    """
     with transaction.atomic():
-        endpoint = Endpoint.objects.select_for_update(no_key=True).get(pk=asked.pk)
-        rows = Delivery.objects.filter(pk=delivery.pk, status=Delivery.Status.SENT, attempts=delivery.attempts)
-        # A delivery that waits for its endpoint to be enabled is not lost: it stays queued.
+        endpoint = Endpoint.objects.select_for_update(no_key=True).get(pk=delivery.endpoint_id)
         first_attempt_at = delivery.first_attempt_at or delivery.event.created_at
-        is_dead = answer.status == GONE or (
+        is_dead = said["response_status"] == GONE or (
             endpoint.last_success_at is None or endpoint.last_success_at < first_attempt_at
         )
         if not rows.update(status=Delivery.Status.FAILED, **said):
