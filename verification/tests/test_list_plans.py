@@ -32,15 +32,15 @@ def a_million(on_sale, alice) -> Iterator[None]:
     (pick,) = held(on_sale(description="", conditions="Adults only."), alice)
     award = Award.objects.get()
     with million(pick.draw.raffle, *TABLES) as cursor:
-        draw = {"raffle_id": OF_N, "sequence": "n + 100", "manifest_hash": "lpad(to_hex(n), 64, '0')"}
+        draw = {"raffle_id": OF_N, "sequence": "sample.sequence + n", "manifest_hash": "lpad(to_hex(n), 64, '0')"}
         copy(cursor, pick.draw, MILLION, draw)
         purchase = dict.fromkeys(("id", "entry_id"), OF_N)
         purchase |= {"idempotency_key": "n::text", "first_ticket": "n", "raffle_id": OF_N}
         copy(cursor, pick.purchase, PICKS, purchase)
         of_draw = f"lpad(to_hex({MILLION} - n / 100), 32, '0')::uuid"
-        named = {"id": "n + 100", "draw_id": of_draw, "position": "n % 100 + 1", "purchase_id": OF_N, "ticket": "n"}
+        named = {"id": "sample.id + n", "draw_id": of_draw, "position": "n % 100 + 1", "purchase_id": OF_N, "ticket": "n"}
         copy(cursor, pick, PICKS, named)
-        copy(cursor, award, PICKS, {"id": "n + 100", "pick_id": "n + 100", "prize_id": OF_N})
+        copy(cursor, award, PICKS, {"id": "sample.id + n", "pick_id": "sample.pick_id + n", "prize_id": OF_N})
         cursor.execute(f"ANALYZE {', '.join(TABLES)}")
         yield
 
