@@ -4,7 +4,7 @@ import math
 import os
 import signal
 import time
-from functools import partial
+from collections.abc import Callable
 
 import psutil
 import pytest
@@ -38,19 +38,25 @@ def a_task_goes_through(seconds: float = 120) -> bool:
     return eventually(lambda: Success.objects.count() > before, seconds)
 
 
-def works(worker: RunningWorker, seconds: float = 120) -> bool:
+def works(worker: RunningWorker) -> bool:
     """Whether heartbeats go through this very worker: the first that is noted from now on may have run before."""
+    return eventually(beating(worker), 120)
+
+
+def beating(worker: RunningWorker) -> Callable[[], bool]:
+    """Tells whether enough heartbeats were noted since this call."""
     seen = set(Heartbeat.objects.filter(name=worker.heartbeat).values_list("at", flat=True))
 
     def several() -> bool:
         seen.update(Heartbeat.objects.filter(name=worker.heartbeat).values_list("at", flat=True))
         return len(seen) > 2
 
-    return eventually(several, seconds)
+    return several
 
 
 def ended_or_works(worker: RunningWorker) -> bool:
-    return worker.code() is not None or works(worker, 60)
+    several = beating(worker)
+    return eventually(lambda: worker.code() is not None or several())
 
 
 def is_gone(processes: list[psutil.Process]) -> bool:
@@ -67,7 +73,7 @@ def test_no_killed_or_stopped_process_freezes_a_worker(number):
         for kind in KINDS:
             families[kind][kind].send_signal(number)
         for kind, worker in workers.items():
-            assert eventually(partial(ended_or_works, worker)), f"frozen since the {kind} was hit"
+            assert ended_or_works(worker), f"frozen since the {kind} was hit"
             if (code := worker.code()) is not None:
                 assert code == (-signal.SIGKILL if kind == "main" else ENDED)
                 assert is_gone(list(families[kind].values())), f"somebody outlived the worker whose {kind} was hit"
