@@ -3,6 +3,7 @@
 import hmac
 import json
 from base64 import urlsafe_b64encode
+from functools import cache
 from typing import Any
 
 import jwt
@@ -42,6 +43,12 @@ FOREIGN = Ed25519PrivateKey.generate()
 FOREIGN_JWK = {"kty": "OKP", "crv": "Ed25519", "x": _encoded(FOREIGN.public_key().public_bytes_raw())}
 
 
+@cache
+def _others_keys() -> tuple[ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey]:
+    """Keys of other algorithms; an RSA key takes 100 ms to find."""
+    return ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)
+
+
 def _forgeries(token: str) -> dict[str, str]:
     """Everything that has been tried against verifiers, made from a good token of the same person and type."""
     claims, ours = jwt.decode(token, options={"verify_signature": False}), ring().signing()
@@ -50,7 +57,7 @@ def _forgeries(token: str) -> dict[str, str]:
     pem = ours.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     jwk = json.dumps(ours.jwk()).encode()
     head, body, signature = token.split(".")
-    curve, big = ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)
+    curve, big = _others_keys()
     return {
         "alg none": f"{_encoded({'alg': 'none', 'kid': kid})}.{body}.",
         "alg None": f"{_encoded({'alg': 'None', 'kid': kid})}.{body}.",

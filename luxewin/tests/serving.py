@@ -11,6 +11,8 @@ import httpx
 import psutil
 from django.conf import settings
 
+from luxewin.tests.asking import HTTP
+
 PATIENCE = 120.0  # for a start on a busy machine
 
 
@@ -36,7 +38,7 @@ def impatient(port: int, workers: int) -> list[str]:
 def is_live(port: int) -> bool:
     """Whether it answers."""
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/health/live", timeout=10).is_success
+        return HTTP.get(f"http://127.0.0.1:{port}/health/live", timeout=10).is_success
     except httpx.HTTPError:
         return False
 

@@ -22,7 +22,7 @@ from dev.services.processes import free_port
 from luxewin import clock
 from luxewin.models import WrongClock
 from luxewin.tests import shifting
-from luxewin.tests.asking import assert_problem
+from luxewin.tests.asking import HTTP, assert_problem
 from purchases.tests.stage import over
 from raffles.models import Raffle
 
@@ -198,7 +198,7 @@ def test_a_web_process_an_hour_off_says_so_and_serves_nobody(seconds, on_sale):
 
 def _get(port, path):
     try:
-        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=30)
+        return HTTP.get(f"http://127.0.0.1:{port}{path}")
     except httpx.TransportError:
         return None
 

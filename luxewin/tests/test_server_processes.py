@@ -17,6 +17,7 @@ from django.conf import settings
 
 from dev.services.processes import free_port
 from dev.stack import server_command
+from luxewin.tests.asking import HTTP
 from luxewin.tests.serving import PATIENCE, children, impatient, is_live, serving, wait_for
 
 WORKERS = 2
@@ -34,7 +35,7 @@ class Load:
     def _ask(self) -> None:
         while not self.over.is_set():
             try:
-                self.outcomes[str(httpx.get(self.url, timeout=PATIENCE).status_code)] += 1
+                self.outcomes[str(HTTP.get(self.url, timeout=PATIENCE).status_code)] += 1
             except httpx.HTTPError as error:
                 self.outcomes[type(error).__name__] += 1
 
@@ -131,7 +132,7 @@ def _asking(port: int, seconds: float, folder: Path) -> Iterator[list[int]]:
 
 def _try(url: str) -> int:
     try:
-        return httpx.get(url, timeout=PATIENCE).status_code
+        return HTTP.get(url, timeout=PATIENCE).status_code
     except httpx.HTTPError:
         return 0
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from djstripe.models import WebhookEndpoint
 
 from dev.services import running
+from luxewin.tests.asking import HTTP
 from purchases import gateway, services
 from purchases.models import StripeWatch
 from purchases.services.reconciliation import missed
@@ -40,7 +41,7 @@ def trouble(second_stripe: str, monkeypatch: pytest.MonkeyPatch) -> Callable[...
     monkeypatch.setattr(stripe, "api_base", second_stripe)
 
     def order(path: str, **fault: Any) -> None:
-        httpx.post(f"{second_stripe}/_config/faults", json={"path": path, **fault}).raise_for_status()
+        HTTP.post(f"{second_stripe}/_config/faults", json={"path": path, **fault}).raise_for_status()
 
     return order
 
@@ -52,7 +53,7 @@ def own_stripe(second_stripe: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     `own_stripe("payment_intents/pi_1/finish")` asks `/_config/…` of it: here a debit's outcome.
     """
     monkeypatch.setattr(stripe, "api_base", second_stripe)
-    with httpx.Client(base_url=f"{second_stripe}/_config/") as config:
+    with httpx.Client(base_url=f"{second_stripe}/_config/", verify=False) as config:
 
         def ask(where: str, /, **content: Any) -> Any:
             return config.post(where, json=content).raise_for_status().json()

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import stripe
 from django.apps import apps
 from django.db import transaction
@@ -20,6 +19,7 @@ from luxewin.api.idempotency import IdempotencyKey
 from luxewin.api.problems import Problem
 from luxewin.tasks import sweeps
 from luxewin.tasks.models import Claimable
+from luxewin.tests.asking import HTTP
 from luxewin.tests.watching import Watch
 from purchases import gateway, services
 from purchases.models import Payment, Purchase, Refund
@@ -339,7 +339,7 @@ class Buying(RuleBasedStateMachine):
 
     def _finish(self, entry: Entry, number: int) -> None:
         url = f"{stripe.api_base}/_config/payment_intents/{self._intent_id(entry, number)}/finish"
-        httpx.post(url, json={}, verify=False).raise_for_status()
+        HTTP.post(url, json={}).raise_for_status()
 
     def _learn(self, entry: Entry) -> None:
         """A client is told the secret of the intent that can be paid."""
@@ -376,7 +376,7 @@ class Buying(RuleBasedStateMachine):
         if limit > 1 and self.first_event:
             params["ending_before"] = self.first_event[0]["id"]
         url = f"{stripe.api_base}/v1/events"
-        listed = httpx.get(url, params=params, auth=(str(stripe.api_key), ""), verify=False).raise_for_status().json()
+        listed = HTTP.get(url, params=params, auth=(str(stripe.api_key), "")).raise_for_status().json()
         return [each for each in reversed(listed["data"]) if limit == 1 or each["type"] in gateway.EVENTS]
 
     @staticmethod

@@ -3,7 +3,6 @@
 from contextlib import contextmanager
 from datetime import timedelta
 
-import httpx
 import pytest
 import stripe
 from django.conf import settings
@@ -13,6 +12,7 @@ from django_q.models import OrmQ
 from djstripe.models import Charge, Customer, Dispute, Event, PaymentIntent, Refund
 
 from luxewin.tasks.queue import enqueue
+from luxewin.tests.asking import HTTP
 from purchases import gateway, services, tasks
 from purchases.models import Purchase, StaleMirror, StripeNotice
 from purchases.services import stripe_sync
@@ -28,10 +28,10 @@ def fault():
     faults = f"{stripe.api_base}/_config/faults"
 
     def order(path, **what):
-        httpx.post(faults, json={"path": path, **what}).raise_for_status()
+        HTTP.post(faults, json={"path": path, **what}).raise_for_status()
 
     yield order
-    httpx.delete(faults).raise_for_status()
+    HTTP.delete(faults).raise_for_status()
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,6 @@ import json
 import time
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 import stripe
 from django_q.models import OrmQ
@@ -14,6 +13,7 @@ from djstripe.models import Charge, PaymentIntent, WebhookEndpoint, WebhookEvent
 
 from accounts.models import Notification
 from luxewin.audit.models import AuditEntry
+from luxewin.tests.asking import HTTP
 from purchases import gateway, services
 from purchases.models import Purchase
 from purchases.tests.stage import DECLINED, THREE_D_SECURE, at_once, authenticate, buy, counts, pay
@@ -139,7 +139,7 @@ def deliver(client):
     stripe.WebhookEndpoint.delete(endpoint.id)
 
     def post(kind, about, *, secret=""):
-        listed = httpx.get(f"{stripe.api_base}/v1/events?limit=100", auth=(stripe.api_key, "")).json()["data"]
+        listed = HTTP.get(f"{stripe.api_base}/v1/events?limit=100", auth=(stripe.api_key, "")).json()["data"]
         event = next(each for each in listed if each["type"] == kind and each["data"]["object"]["id"] == about)
         body, now = json.dumps(event | {"api_version": endpoint.api_version}), int(time.time())
         signed = hmac.new((secret or endpoint.secret).encode(), f"{now}.{body}".encode(), hashlib.sha256).hexdigest()

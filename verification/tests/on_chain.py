@@ -10,13 +10,13 @@ from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 from eth_account import Account
 from py_arkworks_bls12381 import G1Point, G2Point, Scalar
 from web3 import Web3
 from web3.contract import Contract
 
+from luxewin.tests.asking import HTTP
 from verification.beacon import DST, Beacon
 from verification.chain import Chain
 from verification.chain_types import GWEI, Fees, Receipt, SignedCall
@@ -57,7 +57,7 @@ def chain_id() -> int:
 
 
 def rpc(method: str, *parameters: object) -> object:
-    answer = httpx.post(rpc_url(), json={"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).json()
+    answer = HTTP.post(rpc_url(), json={"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).json()
     assert "error" not in answer, answer
     return answer["result"]
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx
+from luxewin.tests.asking import HTTP
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def losing_answers(node: str, method: str) -> Iterator[str]:
 
     def serve(request: BaseHTTPRequestHandler) -> None:
         question = body_of(request)
-        got = httpx.post(node, content=question, headers={"Content-Type": "application/json"}).content
+        got = HTTP.post(node, content=question, headers={"Content-Type": "application/json"}).content
         if method.encode() in question:
             request.close_connection = True
         else:
@@ -71,7 +71,7 @@ def lying(node: str, **lies: Callable[[Any], Any]) -> Iterator[str]:
 
     def serve(request: BaseHTTPRequestHandler) -> None:
         question = body_of(request)
-        got = httpx.post(node, content=question, headers={"Content-Type": "application/json"}).json()
+        got = HTTP.post(node, content=question, headers={"Content-Type": "application/json"}).json()
         lie = lies.get(json.loads(question)["method"])
         if lie:
             told = lie(got.pop("result", None))

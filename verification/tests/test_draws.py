@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 
-import httpx
 import pytest
 from django.utils import timezone
 from django_q.models import OrmQ
 
 from accounts.models import Notification
 from luxewin.audit.models import AuditEntry
+from luxewin.tests.asking import HTTP
 from purchases.models import Purchase
 from purchases.services import expire_purchase, request_refund
 from purchases.tests.stage import at_once, hold, seated
@@ -268,7 +268,7 @@ def lying_relay(good: str) -> Iterator[str]:
 
     def serve(request: BaseHTTPRequestHandler) -> None:
         chain, _, number = request.path.strip("/").partition("/public/")
-        false = httpx.get(f"{good}/{chain}/public/{int(number) - 1}").json() | {"round": int(number)}
+        false = HTTP.get(f"{good}/{chain}/public/{int(number) - 1}").json() | {"round": int(number)}
         answer(request, json.dumps(false).encode())
 
     with serving(serve) as url:
