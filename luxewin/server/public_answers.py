@@ -17,7 +17,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from secrets import token_hex
 from typing import Any
@@ -50,7 +50,7 @@ class Making:
     """An answer in the making."""
 
     task: "asyncio.Task[Held | Answer | None]"
-    began: float = field(default_factory=time.monotonic)
+    began: float
 
 
 class PublicAnswers:
@@ -123,7 +123,7 @@ class PublicAnswers:
         """Return the answer in the making, and whether this request begins it."""
         if making := self._making.get(key):
             return making, False
-        making = self._making[key] = Making(asyncio.create_task(self._make(key, scope)))
+        making = self._making[key] = Making(asyncio.create_task(self._make(key, scope)), time.monotonic())
         making.task.add_done_callback(lambda _: self._making.pop(key, None))
         return making, True
 
