@@ -80,7 +80,7 @@ class Front:
         self.lanes = Lanes(threads, lanes)
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
         self.refused = 0
-        self.told_at = 0.0
+        self.told_at = float("-inf")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request of a `Connection`."""

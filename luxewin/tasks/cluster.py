@@ -46,7 +46,7 @@ class Worker:
         self.name = f"{socket.gethostname()[-50:]}:{os.getpid()}"
         self.signs = SignsOfLife()
         self._main = os.getpid()
-        self._noted_at = 0.0
+        self._noted_at = float("-inf")
         self._is_stopping = False
         beats = f"{QUEUE}@{self.name}"
         self._cluster = Cluster(DatabaseClockBroker(beats=beats, pulse=self._sentinel_goes_round))
