@@ -8,6 +8,7 @@ import psycopg
 
 from dev.bench import shop
 from dev.bench.ground import Ground, number
+from dev.bench.load import CONNECTIONS
 from dev.bench.registry import BenchError, Figure, measurement
 
 ROUNDS, SECONDS = 3, 5
@@ -54,12 +55,13 @@ def create_slow_provider(ground: Ground) -> Figure:
 
     The product is to do at least 150 a second. A database of its own, so that only this server's connections count.
     """
+    buying = CONNECTIONS if ground.is_smallest else BUYING
     database = ground.spare_database("slow_provider")
     environment = {"DATABASE_URL": database, "STRIPE_API_BASE": shop.provider(ground, DELAY)}
     raffle = ground.run_product("dev.bench.product.seed", "raffle", environment={"DATABASE_URL": database})
     server = ground.another_server("server-slow-provider", environment)
-    slow = shop.purchases(ground, server, raffle, database, connections=BUYING)
-    instant = shop.purchases(ground, shop.instant_server(ground), shop.raffle(ground), connections=BUYING)
+    slow = shop.purchases(ground, server, raffle, database, connections=buying)
+    instant = shop.purchases(ground, shop.instant_server(ground), shop.raffle(ground), connections=buying)
     with Connections(database) as connections:
         samples = ground.alternate(slow.rate, instant.rate, rounds=ROUNDS, seconds=SECONDS)
     if connections.highest > MOST_CONNECTIONS:
