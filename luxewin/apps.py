@@ -12,7 +12,7 @@ class LuxewinConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks, and the probes of parts that no single app owns."""
-        from luxewin import checks, connections  # noqa: F401 register themselves
+        from luxewin import checks, connections, schema  # noqa: F401 register themselves
         from luxewin.clock import probe as clock
         from luxewin.database import lift_limits, restore_limits
         from luxewin.health import EVERY_SECONDS_OUTSIDE, register
@@ -22,6 +22,7 @@ class LuxewinConfig(AppConfig):
         pre_migrate.connect(lift_limits, dispatch_uid="luxewin.limits")
         post_migrate.connect(restore_limits, dispatch_uid="luxewin.limits")
         register("database", database, required=True)
+        register("schema", schema.probe, required=True)
         register("clock", clock, required=True)
         register("clocks", WrongClock.probe)
         register("cache", cache)
