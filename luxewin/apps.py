@@ -11,11 +11,11 @@ class LuxewinConfig(AppConfig):
     verbose_name = "LuxeWin"
 
     def ready(self) -> None:
-        """Register the checks, and the probes of parts that no single app owns."""
+        """Register checks, gauges, and the probes of parts that no single app owns."""
         from luxewin import checks, connections, schema  # noqa: F401 register themselves
         from luxewin.clock import probe as clock
         from luxewin.database import lift_limits, restore_limits
-        from luxewin.health import EVERY_SECONDS_OUTSIDE, register
+        from luxewin.health import EVERY_SECONDS_OUTSIDE, metrics, register  # noqa: F401 registers itself
         from luxewin.health.parts import cache, database, mail
         from luxewin.models import WrongClock
 
