@@ -14,6 +14,10 @@ def by_state() -> dict[str, int]:
     return {state: counted.get(state, 0) for state in Draw.State.values}
 
 
-register("draws", "Draws that are not over, by state.", by_state, "state")
-register("draws_due_seconds", "How long a draw's next step has been due.", lambda: age_of_oldest(DUE, "due_at"))
-register("draws_in_trouble", "Draws whose last step failed.", lambda: Draw.objects.open().exclude(trouble="").count())
+register("draws", "Draws that are not over, by state.", by_state, label="state")
+register(
+    "draws_due_seconds", "How long a draw's next step has been due.", lambda: age_of_oldest(DUE, "due_at"), most=900
+)
+register(
+    "draws_in_trouble", "Draws whose last step failed.", lambda: Draw.objects.open().exclude(trouble="").count(), most=0
+)

@@ -9,4 +9,4 @@ def parts_up() -> dict[str, int]:
     return {part.name: int(part.state == "ok") for part in examine()}
 
 
-register("part_up", "Whether a part works, as the answering process found it.", parts_up, "part")
+register("part_up", "Whether a part works, as the answering process found it.", parts_up, label="part")

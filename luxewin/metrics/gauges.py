@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 
 from django.db import DatabaseError, models
 from django.db.models.functions import Extract, Now
@@ -15,12 +16,13 @@ type Values = float | Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """A gauge with one value, or one for each value of `label`."""
+    """A gauge with one value, or one for each value of `label`; `most` is the largest that is as it should be."""
 
     name: str
     text: str
     read: Callable[[], Values]
-    label: str
+    label: str = ""
+    most: float = inf
 
     def family(self) -> GaugeMetricFamily:
         """Read it. Raise DatabaseError."""
@@ -37,9 +39,12 @@ class Gauge:
 GAUGES: list[Gauge] = []
 
 
-def register(name: str, text: str, read: Callable[[], Values], label: str = "") -> None:
-    """Add `luxewin_NAME`. `read` costs a query of an index at most; it is called at each scrape."""
-    GAUGES.append(Gauge(name, text, read, label))
+def register(name: str, text: str, read: Callable[[], Values], *, label: str = "", most: float = inf) -> None:
+    """Add `luxewin_NAME`. `read` costs a query of an index at most; it is called at each scrape.
+
+    Beyond `most`, `manage.py doctor` names it; `deploy/prometheus/alerts.yml` has the same bound.
+    """
+    GAUGES.append(Gauge(name, text, read, label, most))
 
 
 def age_of_oldest(rows: models.QuerySet[models.Model], field: str) -> float:

@@ -9,8 +9,8 @@ from luxewin.tasks.models import QUEUE, Heartbeat, StartedTask
 DUE = OrmQ.objects.filter(key=QUEUE, lock__lte=Now())
 
 register("tasks_due", "Tasks that wait for a worker.", DUE.count)
-register("tasks_due_seconds", "How long the oldest of them has been due.", lambda: age_of_oldest(DUE, "lock"))
-register("tasks_stopped", "Tasks that are not run any more.", lambda: len(StartedTask.objects.stopped()))
+register("tasks_due_seconds", "How long the oldest of them has been due.", lambda: age_of_oldest(DUE, "lock"), most=120)
+register("tasks_stopped", "Tasks that are not run any more.", lambda: len(StartedTask.objects.stopped()), most=0)
 register(
     "workers_alive",
     "Workers through which a task went within half a minute.",

@@ -80,7 +80,7 @@ def test_a_gauge_that_cannot_be_read_hides_no_other(token, monkeypatch):
     def broken() -> float:
         raise DatabaseError("a statement timed out")
 
-    monkeypatch.setattr(gauges, "GAUGES", [gauges.Gauge("broken", "Broken.", broken, ""), *gauges.GAUGES])
+    monkeypatch.setattr(gauges, "GAUGES", [gauges.Gauge("broken", "Broken.", broken), *gauges.GAUGES])
     found = _read()
     assert found["luxewin_unread_gauges"] == 1
     assert "luxewin_holds" in found
