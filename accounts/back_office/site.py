@@ -8,9 +8,11 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import SimpleTemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 
 from luxewin.database import time_limit
+from luxewin.desk import by_work, concerns_of
+from luxewin.health.probes import examine
 
 
 class BackOffice(admin.AdminSite):
@@ -46,6 +48,17 @@ class BackOffice(admin.AdminSite):
     def has_second_factor(self, request: HttpRequest) -> bool:
         """Whether a second factor that still exists was given in this browser; django-otp's middleware knows."""
         return request.user.is_verified()  # type: ignore[union-attr]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Show the desk: what waits for this person, and the menu."""
+        waiting = list(concerns_of(request, self))
+        down = [part for part in examine() if part.state == "down"]
+        return super().index(request, {"waiting": waiting, "down": down, **(extra_context or {})})
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
+        """Return the menu by kinds of work; the page of one app has its own models."""
+        apps = super().get_app_list(request, app_label)
+        return apps if app_label else by_work(apps, reverse("admin:index"))
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the sign-in; a person signed in without a second factor is sent to the page that sets it up."""
