@@ -11,7 +11,7 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register receivers, sweeps and gauges, and grant roles their permissions after each migration."""
-        from accounts import metrics, permission_audit, tasks  # noqa: F401 register themselves
+        from accounts import finders, metrics, permission_audit, tasks  # noqa: F401 register themselves
         from accounts.privacy import account_data
         from accounts.roles import grant_roles_after_the_last
 

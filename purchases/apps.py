@@ -13,7 +13,7 @@ class PurchasesConfig(AppConfig):
         from accounts import spending_limits
         from accounts.notifications import ADDED
         from luxewin.health import EVERY_SECONDS_OUTSIDE, register
-        from purchases import checks, gateway, metrics, privacy, receipts, receivers, services, tasks  # noqa: F401 register themselves
+        from purchases import checks, finders, gateway, metrics, privacy, receipts, receivers, services, tasks  # noqa: F401 register themselves
 
         gateway.configure()
         gateway.keep_payers_out()

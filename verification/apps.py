@@ -13,7 +13,7 @@ class VerificationConfig(AppConfig):
         from accounts.signing_keys import PINS
         from luxewin.health import EVERY_SECONDS_OUTSIDE, register
         from purchases import receipts
-        from verification import checks, clients, metrics, privacy, receipt_keys, receivers, tasks  # noqa: F401 register themselves
+        from verification import checks, clients, finders, metrics, privacy, receipt_keys, receivers, tasks  # noqa: F401 register themselves
         from verification.services import receipt_of
         from verification.services.receipts import COLUMNS
 

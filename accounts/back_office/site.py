@@ -1,6 +1,6 @@
 """Access to the back office: staff and, with settings.STAFF_SECOND_FACTOR, only with a second factor."""
 
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from django.conf import settings
@@ -92,12 +92,17 @@ class BackOffice(admin.AdminSite):
         return super().admin_view(named, cacheable)
 
     def get_urls(self) -> list[Any]:
-        """Add the health details, and the second-factor page, which opens before the rest of the site."""
+        """Add search, health, and the second-factor page, which opens before the rest of the site."""
+        from accounts.back_office.search import search
         from accounts.back_office.second_factor import SecondFactorPage
         from accounts.back_office.signing_in import SignInForm
         from luxewin.health.views import details
 
         self.login_form = SignInForm
         page = SecondFactorPage.as_view(site=self)
-        health = path("health/", self.admin_view(details), name="health")
-        return [path("second-factor/", page, name="second_factor"), health, *super().get_urls()]
+        own = [
+            path("second-factor/", page, name="second_factor"),
+            path("health/", self.admin_view(details), name="health"),
+            path("search/", self.admin_view(partial(search, site=self)), name="search"),
+        ]
+        return [*own, *super().get_urls()]
