@@ -10,8 +10,8 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        """Register receivers and sweeps, and grant roles their permissions after each migration."""
-        from accounts import permission_audit, tasks  # noqa: F401 register their receivers and sweeps
+        """Register receivers, sweeps and gauges, and grant roles their permissions after each migration."""
+        from accounts import finders, metrics, permission_audit, tasks  # noqa: F401 register themselves
         from accounts.privacy import account_data
         from accounts.roles import grant_roles_after_the_last
 

@@ -11,17 +11,18 @@ class LuxewinConfig(AppConfig):
     verbose_name = "LuxeWin"
 
     def ready(self) -> None:
-        """Register the checks, and the probes of parts that no single app owns."""
-        from luxewin import checks, connections  # noqa: F401 register themselves
+        """Register checks, gauges, and the probes of parts that no single app owns."""
+        from luxewin import checks, connections, schema  # noqa: F401 register themselves
         from luxewin.clock import probe as clock
         from luxewin.database import lift_limits, restore_limits
-        from luxewin.health import EVERY_SECONDS_OUTSIDE, register
+        from luxewin.health import EVERY_SECONDS_OUTSIDE, metrics, register  # noqa: F401 registers itself
         from luxewin.health.parts import cache, database, mail
         from luxewin.models import WrongClock
 
         pre_migrate.connect(lift_limits, dispatch_uid="luxewin.limits")
         post_migrate.connect(restore_limits, dispatch_uid="luxewin.limits")
         register("database", database, required=True)
+        register("schema", schema.probe, required=True)
         register("clock", clock, required=True)
         register("clocks", WrongClock.probe)
         register("cache", cache)

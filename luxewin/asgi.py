@@ -14,6 +14,7 @@ django = get_wsgi_application()
 # Imported here, because they need the loaded apps.
 from luxewin import health  # noqa: E402
 from luxewin.checks import refuse_unsafe_settings  # noqa: E402
+from luxewin.schema import refuse_older_schema  # noqa: E402
 from luxewin.server.front import Front  # noqa: E402
 from luxewin.server.lanes import lanes_of_product  # noqa: E402
 from luxewin.server.public_answers import PublicAnswers  # noqa: E402
@@ -34,4 +35,5 @@ front = Front(
 most_bytes = settings.PUBLIC_ANSWERS_MEGABYTES * 1_000_000
 application = PublicAnswers(front, most_bytes=most_bytes) if most_bytes else front
 refuse_unsafe_settings()
+refuse_older_schema()
 health.start()

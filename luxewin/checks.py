@@ -210,6 +210,14 @@ _RULES: list[_Rule] = [
         "TRUSTED_PROXIES is negative, or WORKERS is below 1.",
         "Set TRUSTED_PROXIES to the number of proxies in front, WORKERS to 1 or more.",
     ),
+    (
+        "E039",
+        lambda: (
+            bool(settings.METRICS_TOKEN) and (len(settings.METRICS_TOKEN) < 32 or is_weak(settings.METRICS_TOKEN, 20))
+        ),
+        "METRICS_TOKEN can be guessed.",
+        "Set METRICS_TOKEN to 32 or more random characters, or unset it.",
+    ),
 ]
 # Stand-ins and test keys, which staging may use.
 STAGING_ALLOWS = {"E008", "E016", "E034"}

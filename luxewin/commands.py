@@ -12,7 +12,7 @@ from luxewin.progress import progress
 
 # These write nothing, start processes that check themselves, or are an operator's manual actions.
 BY_ANY_CLOCK = frozenset(
-    {"help", "version", "check", "diffsettings", "makemigrations", "showmigrations", "sqlmigrate", "sqlflush"}
+    {"help", "version", "check", "doctor", "diffsettings", "makemigrations", "showmigrations", "sqlmigrate", "sqlflush"}
     | {"collectstatic", "compilemessages", "makemessages", "findstatic", "spectacular", "generateschema"}
     | {"rotate_keys", "serve", "worker", "runserver", "shell", "dbshell", "inspectdb", "dumpdata"}
     | {"verify_draw", "verify_audit", "test", "testserver", "qinfo", "qmonitor", "qmemory"}

@@ -4,10 +4,12 @@ import logging
 import os
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError
+from pythonjsonlogger.json import JsonFormatter
 
 from luxewin.database import causes
 
@@ -28,10 +30,32 @@ class BoundedFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return slightly more than HEAD + TAIL characters at most."""
-        text = super().format(record)
-        if len(text) <= HEAD + TAIL:
-            return text
-        return f"{text[:HEAD]}\n… {len(text) - HEAD - TAIL} characters left out …\n{text[-TAIL:]}"
+        return _bounded(super().format(record))
+
+
+class BoundedJsonFormatter(JsonFormatter):
+    """Format an entry as one line of JSON, for who collects logs; message and traceback are cut as above."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            ["levelname", "name", "request_id", "message"],
+            rename_fields={"levelname": "level", "name": "logger", "exc_info": "traceback"},
+        )
+
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        """Add the time by RFC 3339, and leave out what `extra` gave for the log itself."""
+        log_data["time"] = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        super().add_fields(log_data, record, message_dict)
+        for name in {"cause", "request", "status_code", "server_time"} & log_data.keys():
+            del log_data[name]
+        for name in {"message", "traceback"} & log_data.keys():
+            log_data[name] = _bounded(str(log_data[name]))
+
+
+def _bounded(text: str) -> str:
+    if len(text) <= HEAD + TAIL:
+        return text
+    return f"{text[:HEAD]}\n… {len(text) - HEAD - TAIL} characters left out …\n{text[-TAIL:]}"
 
 
 @dataclass(slots=True)

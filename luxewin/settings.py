@@ -30,6 +30,8 @@ ALLOWED_HOSTS = env.words("ALLOWED_HOSTS") or ([] if _guarded else ["127.0.0.1",
 # them.
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 FRONTEND_URL = env.text("FRONTEND_URL").rstrip("/")
+# Whoever bears it may read /metrics; without one nobody can.
+METRICS_TOKEN = env.secret("METRICS_TOKEN")
 # Origins whose pages may send cookies: the front end's, and those configured.
 CSRF_TRUSTED_ORIGINS = [*env.words("CSRF_TRUSTED_ORIGINS"), *([FRONTEND_URL] if FRONTEND_URL else [])]
 
@@ -65,6 +67,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "luxewin.metrics.requests.MetricsMiddleware",
     "luxewin.api.requests.RequestContextMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "luxewin.api.https.HttpsOnlyMiddleware",
@@ -399,7 +402,7 @@ SECURE_CSP: dict[str, str | list[str]] = {
     **({"upgrade-insecure-requests": ""} if _tls else {}),
 }
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", _tls)
-SECURE_REDIRECT_EXEMPT = [r"^health/"]
+SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 31_536_000 if _tls else 0, most=315_360_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _tls
@@ -450,13 +453,14 @@ LOGGING = {
             "()": "luxewin.logs.BoundedFormatter",
             "format": "{asctime} {levelname} {name} [{request_id}] {message}",
             "style": "{",
-        }
+        },
+        "json": {"()": "luxewin.logs.BoundedJsonFormatter"},
     },
     "handlers": {
         "console": {
             "()": "luxewin.logs.OncePerCauseHandler",
             "interval": env.decimal("LOG_REPEAT_SECONDS", 60.0, most=86_400),
-            "formatter": "line",
+            "formatter": env.one_of("LOG_FORMAT", "line", {"line", "json"}),
             "filters": ["request"],
         }
     },

@@ -9,6 +9,7 @@ from accounts.urls import ROUTES as ACCOUNTS
 from luxewin.api.documentation import DocumentView, RedocView, SwaggerView
 from luxewin.api.router import NamedActionRouter
 from luxewin.health import views as health
+from luxewin.metrics.views import metrics
 from luxewin.pages import page
 from purchases.urls import ROUTES as PURCHASES
 from purchases.urls import urlpatterns as purchase_urls
@@ -40,6 +41,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
+    path("metrics", metrics, name="metrics"),
     path("api/v1/", include(router.urls)),
     path("api/v1/", include(purchase_urls)),
     path("api/v1/schema", DocumentView.as_view(), name="schema"),

@@ -9,11 +9,11 @@ class PurchasesConfig(AppConfig):
     name = "purchases"
 
     def ready(self) -> None:
-        """Set up the Stripe client, listen to its events and to raffles, register sweeps, checks and the probe."""
+        """Set up the Stripe client, listen to its events and to raffles; register sweeps, checks, gauges, the probe."""
         from accounts import spending_limits
         from accounts.notifications import ADDED
         from luxewin.health import EVERY_SECONDS_OUTSIDE, register
-        from purchases import checks, gateway, privacy, receipts, receivers, services, tasks  # noqa: F401 register themselves
+        from purchases import checks, finders, gateway, metrics, privacy, receipts, receivers, services, tasks  # noqa: F401 register themselves
 
         gateway.configure()
         gateway.keep_payers_out()

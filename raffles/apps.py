@@ -9,5 +9,5 @@ class RafflesConfig(AppConfig):
     name = "raffles"
 
     def ready(self) -> None:
-        """Register the sweeps."""
-        from raffles import tasks  # noqa: F401 registers its sweeps
+        """Register the sweeps, and how raffles are found."""
+        from raffles import finders, tasks  # noqa: F401 register themselves

@@ -5,11 +5,8 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-import regex
-from anyascii import anyascii
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
-from django.utils.text import slugify
 
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import Actor, record
@@ -21,9 +18,7 @@ from raffles import questions, terms
 from raffles.errors import TermsFixed, WrongPhase
 from raffles.models import MAX_ADDITION, Prize, Raffle, TermsAddition, TicketCounter
 from raffles.signals import conditions_added, raffle_cancelled, raffle_closed, raffle_published
-from raffles.slugs import is_reserved
-
-SYMBOLS = regex.compile(r"\p{S}+")
+from raffles.slugs import is_reserved, slug_of
 
 
 def create_raffle(*, prizes: Sequence[dict[str, Any]], actor: Actor | None = None, **values: Any) -> Raffle:
@@ -250,8 +245,7 @@ def _replace_prizes(raffle: Raffle, prizes: Sequence[dict[str, Any]]) -> None:
 
 def _free_slug(title: str) -> str:
     """Return an unused slug, in Latin letters whatever the title's script. Cost: one query."""
-    # Without symbols and emoji, which would be spelt out.
-    base = slugify(anyascii(SYMBOLS.sub(" ", title)))[:70].strip("-_") or "raffle"
+    base = slug_of(title) or "raffle"
     taken = set(Raffle.objects.filter(slug__startswith=base).values_list("slug", flat=True))
     return next(
         slug

@@ -20,6 +20,7 @@ from django.utils.safestring import mark_safe
 from accounts.permissions import signed_in
 from luxewin.admin import ReadOnlyAdmin
 from luxewin.api.problems import Problem
+from luxewin.desk import concern
 from verification import services
 from verification.anchoring.balance import ETHER
 from verification.models import ChainAccount, ChainStep, Contract, Draw, Forfeit, Pick, held_prize, outcome_of
@@ -166,12 +167,15 @@ class ForfeitForm(forms.Form):
             self.initial["kind"] = Forfeit.Kind.DISQUALIFIED
 
 
+concern("draw with a problem", "draws with a problem", "verification.draw", trouble__isempty="0")
+
+
 @admin.register(Draw)
 class DrawAdmin(ReadOnlyAdmin):
     """Draws by sequence; `trouble` says why a draw waits."""
 
     list_display = ["sequence", "raffle", "state", "tickets", "entries", "round", "trouble"]
-    list_filter = ["state"]
+    list_filter = ["state", ("trouble", admin.EmptyFieldListFilter)]
     search_fields = ["raffle__title", "manifest_hash__exact", "root__exact"]
     list_select_related = ["raffle"]
     fieldsets = [

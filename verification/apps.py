@@ -9,11 +9,11 @@ class VerificationConfig(AppConfig):
     name = "verification"
 
     def ready(self) -> None:
-        """Listen to raffles; register sweeps, probes, receipts and their keys."""
+        """Listen to raffles; register sweeps, probes, gauges, receipts and their keys."""
         from accounts.signing_keys import PINS
         from luxewin.health import EVERY_SECONDS_OUTSIDE, register
         from purchases import receipts
-        from verification import checks, clients, privacy, receipt_keys, receivers, tasks  # noqa: F401 register themselves
+        from verification import checks, clients, finders, metrics, privacy, receipt_keys, receivers, tasks  # noqa: F401 register themselves
         from verification.services import receipt_of
         from verification.services.receipts import COLUMNS
 

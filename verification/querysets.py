@@ -117,17 +117,17 @@ class DrawQuerySet(QuerySet[Any]):
         except ValueError:
             return self.filter(raffle__slug=named)
 
+    def open(self) -> Self:
+        """Filter draws that are not over: without a chain they are once they are drawn."""
+        state = self.model.State
+        return self.filter(Q(state=state.DRAWN, contract__isnull=False) | ~Q(state__in=[*self.model.HELD, state.VOID]))
+
     def unfinished(self) -> Self:
         """Filter draws with a step that is left and due.
 
         A due time further away than anything that a draw waits for must be wrong, and counts as due.
         """
-        state = self.model.State
-        waits_for_work = (
-            Q(state=state.ANNOUNCED, raffle__closed_at__isnull=False)
-            | Q(state__in=[state.PROMISED, state.FROZEN, state.COMMITTED])
-            | Q(state=state.DRAWN, contract__isnull=False)
-        )
+        sold = ~Q(state=self.model.State.ANNOUNCED) | Q(raffle__closed_at__isnull=False)
         committed = Func(F("committed_at") + F("raffle__delay_seconds"), function="to_timestamp")
         void_delay = Func(F("void_after"), template="make_interval(secs => %(expressions)s)")
         declared = ExpressionWrapper(
@@ -136,7 +136,7 @@ class DrawQuerySet(QuerySet[Any]):
         # Without a commitment or a declaration these are null, which GREATEST ignores.
         awaited = Greatest(Now(), ExpressionWrapper(committed, DateTimeField()), declared)
         is_due = Q(due_at__lte=Now()) | Q(due_at__gt=awaited + LONGEST_PAUSE)
-        return self.filter(waits_for_work & is_due)
+        return self.open().filter(sold & is_due)
 
 
 def _picks() -> ArraySubquery:

@@ -14,6 +14,7 @@ from accounts.models import Notification, User
 from accounts.permissions import signed_in
 from luxewin.admin import ReadOnlyAdmin
 from luxewin.audit.models import AuditEntry
+from luxewin.desk import concern
 
 
 def _kinds() -> list[str]:
@@ -28,6 +29,11 @@ def _send_again(message: Notification, reason: str, actor: User) -> str:
 
 def _label(message: Notification) -> str:
     return f"{message.kind} of {message.created_at:%Y-%m-%d %H:%M} to {message.user.email} ({message.status})"
+
+
+concern(
+    "message that could not be sent", "messages that could not be sent", "accounts.notification", status__exact="failed"
+)
 
 
 @admin.register(Notification)

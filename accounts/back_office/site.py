@@ -1,6 +1,6 @@
 """Access to the back office: staff and, with settings.STAFF_SECOND_FACTOR, only with a second factor."""
 
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from django.conf import settings
@@ -8,9 +8,11 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import SimpleTemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 
 from luxewin.database import time_limit
+from luxewin.desk import by_work, concerns_of
+from luxewin.health.probes import examine
 
 
 class BackOffice(admin.AdminSite):
@@ -47,6 +49,17 @@ class BackOffice(admin.AdminSite):
         """Whether a second factor that still exists was given in this browser; django-otp's middleware knows."""
         return request.user.is_verified()  # type: ignore[union-attr]
 
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Show the desk: what waits for this person, and the menu."""
+        waiting = list(concerns_of(request, self))
+        down = [part for part in examine() if part.state == "down"]
+        return super().index(request, {"waiting": waiting, "down": down, **(extra_context or {})})
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
+        """Return the menu by kinds of work; the page of one app has its own models."""
+        apps = super().get_app_list(request, app_label)
+        return apps if app_label else by_work(apps, reverse("admin:index"))
+
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the sign-in; a person signed in without a second factor is sent to the page that sets it up."""
         from accounts.services.codes import authenticator_of
@@ -79,12 +92,17 @@ class BackOffice(admin.AdminSite):
         return super().admin_view(named, cacheable)
 
     def get_urls(self) -> list[Any]:
-        """Add the health details, and the second-factor page, which opens before the rest of the site."""
+        """Add search, health, and the second-factor page, which opens before the rest of the site."""
+        from accounts.back_office.search import search
         from accounts.back_office.second_factor import SecondFactorPage
         from accounts.back_office.signing_in import SignInForm
         from luxewin.health.views import details
 
         self.login_form = SignInForm
         page = SecondFactorPage.as_view(site=self)
-        health = path("health/", self.admin_view(details), name="health")
-        return [path("second-factor/", page, name="second_factor"), health, *super().get_urls()]
+        own = [
+            path("second-factor/", page, name="second_factor"),
+            path("health/", self.admin_view(details), name="health"),
+            path("search/", self.admin_view(partial(search, site=self)), name="search"),
+        ]
+        return [*own, *super().get_urls()]

@@ -34,6 +34,11 @@ def current_request() -> RequestContext:
     return _context.get()
 
 
+def enter_request(context: RequestContext) -> None:
+    """Have this thread work for a request that is over; an empty context ends that."""
+    _context.set(context)
+
+
 def client_address(request: HttpRequest) -> str:
     """Return the client's IP address.
 

@@ -10,5 +10,5 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit"
 
     def ready(self) -> None:
-        """Register the sweeps."""
-        from luxewin.audit import tasks  # noqa: F401 registers its sweeps
+        """Register sweeps and gauges."""
+        from luxewin.audit import metrics, tasks  # noqa: F401 register themselves

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from luxewin import __version__
 from luxewin.health.probes import Health, examine
 
 
@@ -29,7 +30,7 @@ def ready(request: HttpRequest) -> JsonResponse:
     status = _status(parts)
     named = {part.name: {"state": part.state, "age": _rounded(part.age)} for part in parts}
     code = 503 if status in {"down", "starting"} else 200
-    return JsonResponse({"status": status, "parts": named}, status=code)
+    return JsonResponse({"status": status, "version": __version__, "parts": named}, status=code)
 
 
 @never_cache
@@ -37,7 +38,7 @@ def ready(request: HttpRequest) -> JsonResponse:
 def details(request: HttpRequest) -> HttpResponse:
     """Show the same page with reasons, for the back office."""
     parts = examine()
-    context: dict[str, Any] = {"title": "Health", "status": _status(parts), "parts": parts}
+    context: dict[str, Any] = {"title": "Health", "status": _status(parts), "version": __version__, "parts": parts}
     return render(request, "admin/health.html", admin.site.each_context(request) | context)
 
 

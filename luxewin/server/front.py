@@ -24,6 +24,7 @@ from django.http import HttpResponse
 
 from luxewin.api.problems import CONTENT_TYPE, document
 from luxewin.api.requests import ASKED_FIRST
+from luxewin.metrics.requests import REFUSED
 from luxewin.server.connection import Connection
 from luxewin.server.lanes import Lane, Lanes, OverloadedError
 from luxewin.server.spool import MEMORY_BYTES, Budget, Spool, SpoolFullError
@@ -209,6 +210,7 @@ class Front:
             connection.abort()
 
     def _overloaded(self, environ: dict[str, Any]) -> Answer:
+        REFUSED.labels(self.lanes.lane_of(environ["PATH_INFO"]).name).inc()
         self.refused += 1
         if time.monotonic() - self.told_at > OVERLOAD_LOG_SECONDS:
             log.warning("overloaded: %d request(s) refused since this was last said", self.refused)

@@ -34,7 +34,7 @@ class Lane:
 def lanes_of_product(*, reads: int, checkout: int, settlement: int, staff: int, waiting: int) -> list[Lane]:
     """Return the lanes of LuxeWin, most important first; `waiting` is how many may wait for each that has a thread."""
     lanes = [
-        ("health", ("/health/",), HEALTH_AT_ONCE),
+        ("health", ("/health/", "/metrics"), HEALTH_AT_ONCE),
         ("settlement", ("/api/v1/webhooks/", "/api/v1/purchases/verify"), settlement),
         ("checkout", ("/api/v1/purchases", "/api/v1/auth/", "/api/v1/users/"), checkout),
         ("staff", ("/admin/",), staff),

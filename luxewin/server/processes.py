@@ -15,9 +15,11 @@ import errno
 import logging
 import os
 import resource
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, NoReturn
@@ -40,6 +42,7 @@ KEEP_ALIVE_SECONDS = 15
 BACKLOG = 2_048
 SEND_BYTES = 262_144
 OPEN_FILES = 16_384
+COUNTS = "PROMETHEUS_MULTIPROC_DIR"
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (no file of a guessable name is made there)
 
 
@@ -138,6 +141,7 @@ class Parent(Arbiter):  # type: ignore[misc]
 
     def halt(self, reason: str | None = None, exit_status: int = 0) -> NoReturn:
         """Exit with 1 if a child had to be killed."""
+        shutil.rmtree(os.environ[COUNTS], ignore_errors=True)
         try:
             super().halt(reason, exit_status)
         except SystemExit as end:
@@ -160,6 +164,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": STOP_SECONDS,
             "control_socket_disable": True,
             "proc_name": "luxewin",
+            "child_exit": _forget_gauges,
             "chdir": str(PROJECT),
             **({"worker_tmp_dir": str(SHARED_MEMORY)} if SHARED_MEMORY.is_dir() else {}),
         }
@@ -192,8 +197,19 @@ def main(arguments: list[str], application: str = APPLICATION) -> NoReturn:
         why = "something listens there already" if error.errno == errno.EADDRINUSE else error.strerror
         sys.exit(f"cannot listen at {options.host} port {options.port}: {why}")
     _allow_open_files()
+    # The children add up what they count; the first import of prometheus_client looks for this.
+    os.environ[COUNTS] = tempfile.mkdtemp(
+        prefix="luxewin-counts-", dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
+    )
     Parent(Server(application, listener, options.workers)).run()
     sys.exit(1)
+
+
+def _forget_gauges(parent: Parent, child: Child) -> None:
+    """Have the gauges of a child end with it; what it counted stays."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(child.pid)
 
 
 def options_of(arguments: list[str]) -> argparse.Namespace:

@@ -23,6 +23,7 @@ from secrets import token_hex
 from typing import Any
 
 from luxewin.api.public_reads import FRESH_SECONDS, STALE_SECONDS
+from luxewin.metrics.requests import READY
 from luxewin.server.connection import Connection
 from luxewin.server.front import Front, Receive, Send
 from luxewin.server.held_answers import LEASE_SECONDS, Held, Shared, held_of
@@ -201,7 +202,9 @@ class PublicAnswers:
         is_unchanged = asked is not None and (form.etag in asked or asked.strip() == b"*")
         # Copied, because the list goes to uvicorn.
         head = [*(form.unchanged if is_unchanged else form.head), (b"X-Request-ID", request_id(headers))]
-        if time.monotonic() > held.good_until:
+        is_stale = time.monotonic() > held.good_until
+        READY.labels("stale" if is_stale else "fresh").inc()
+        if is_stale:
             head.append((b"Age", b"%d" % (time.monotonic() - held.made_at)))
         status = HTTPStatus.NOT_MODIFIED if is_unchanged else HTTPStatus.OK
         start = {"type": "http.response.start", "status": int(status), "headers": head}

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from luxewin.admin import ReadOnlyAdmin
+from luxewin.desk import concern
 from luxewin.tasks.models import Heartbeat, StartedTask
 
 
@@ -53,6 +54,7 @@ class StartedTaskAdmin(ReadOnlyAdmin):
     ordering = ["-started_at"]
 
 
+concern("task that failed", "tasks that failed", "django_q.failure")
 admin.site.register(Heartbeat, HeartbeatAdmin)
 admin.site.register(StartedTask, StartedTaskAdmin)
 for model, model_admin in ((Success, TaskAdmin), (Failure, TaskAdmin), (OrmQ, QueueAdmin), (Schedule, ScheduleAdmin)):

@@ -10,9 +10,10 @@ class TasksConfig(AppConfig):
     verbose_name = "Background work"
 
     def ready(self) -> None:
-        """Register the system check and the worker's health probe."""
+        """Register the system check, the gauges and the worker's health probe; carry ids of requests to workers."""
         from luxewin.health import register
-        from luxewin.tasks import checks  # noqa: F401 registers itself
+        from luxewin.tasks import checks, metrics, origin  # noqa: F401 register themselves
         from luxewin.tasks.models import Heartbeat
 
+        origin.connect()
         register("worker", Heartbeat.probe)

@@ -53,9 +53,14 @@ class Heartbeat(models.Model):
         cls.objects.filter(at__lt=Now() - timedelta(days=1)).delete()
 
     @classmethod
+    def alive(cls) -> models.QuerySet["Heartbeat"]:
+        """Filter workers through which a task went lately."""
+        return cls.objects.filter(at__gte=Now() - SILENCE)
+
+    @classmethod
     def probe(cls) -> None:
         """Raise RuntimeError unless all tasks go through some worker in time. Cost: three queries."""
-        if not cls.objects.filter(at__gte=Now() - SILENCE).exists():
+        if not cls.alive().exists():
             raise RuntimeError(
                 f"no task went through a worker for {SILENCE.seconds} s: start `manage.py worker`, or read its log"
             )

@@ -1,8 +1,10 @@
 """How the tests of the API's surface ask, and what they hold every refusal to."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 from django.apps import apps
@@ -19,6 +21,14 @@ OURS = ("accounts", "audit", "raffles", "purchases", "verification", "djstripe",
 
 # For servers of this machine. httpx's own functions read every certificate anew, which takes 20 ms each time.
 HTTP = httpx.Client(verify=False, timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
+
+
+def database_url(port: int | None = None) -> str:
+    """The tests' own database, for processes that a test starts; at another port, where something stands between."""
+    url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
+    if port:
+        url = url._replace(netloc=f"{url.netloc.rpartition(':')[0]}:{port}")
+    return urlunsplit(url)
 
 
 def client_of(user: User | None = None) -> APIClient:

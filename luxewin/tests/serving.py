@@ -11,16 +11,17 @@ import httpx
 import psutil
 from django.conf import settings
 
-from luxewin.tests.asking import HTTP
+from luxewin.tests.asking import HTTP, database_url
 
 PATIENCE = 120.0  # for a start on a busy machine
 
 
 @contextmanager
 def serving(port: int, command: Sequence[str], **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A server that answers at the port; stopped at the end, if it still runs."""
+    """A server on the tests' database that answers at the port; stopped at the end, if it still runs."""
     # Its limits are counted in the same Redis as those of the tests beside it.
-    variables = os.environ | {"DATABASE_POOL_SIZE": "2", "RATELIMIT_ENABLE": "false"} | environment
+    variables = os.environ | {"DATABASE_URL": database_url(), "DATABASE_POOL_SIZE": "2", "RATELIMIT_ENABLE": "false"}
+    variables |= environment
     with subprocess.Popen(command, env=variables, cwd=settings.BASE_DIR) as server:
         try:
             wait_for(lambda: is_live(port))

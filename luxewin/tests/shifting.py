@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
-from urllib.parse import quote
 
 import psutil
 import pytest
 from django.conf import settings
-from django.db import connection
+
+from luxewin.tests.asking import database_url
 
 SOURCE = Path(__file__).resolve().parents[2] / ".ci/clock/shift.c"
 
@@ -35,10 +35,8 @@ def library() -> Path:
 
 def environment(seconds: float) -> dict[str, str]:
     """For a process on this test's database whose clock is so far ahead."""
-    values = settings.DATABASES["default"]
-    login = f"{quote(values['USER'])}:{quote(values['PASSWORD'])}@{values['HOST']}:{values['PORT']}"
-    database = {"DATABASE_URL": f"postgres://{login}/{connection.settings_dict['NAME']}"}
-    return os.environ | database | {"LD_PRELOAD": str(library()), "SHIFT_SECONDS": f"{seconds:.0f}"}
+    shifted = {"LD_PRELOAD": str(library()), "SHIFT_SECONDS": f"{seconds:.0f}"}
+    return os.environ | {"DATABASE_URL": database_url()} | shifted
 
 
 @contextmanager

@@ -2,15 +2,12 @@
 
 import http.client
 import json
-import os
 import socket
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.conf import settings
-from django.db import connections
 
 from dev.services.processes import free_port
 from dev.stack import server_command
@@ -25,8 +22,7 @@ SMALL = b'{"refresh": "x"}'
 def port(django_db_setup: None) -> Iterator[int]:
     """Where the product is served, as `make run` serves it, on the tests' database."""
     port = free_port()
-    database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connections['default'].settings_dict['NAME']}")
-    with serving(port, server_command(port, 1), DATABASE_URL=urlunsplit(database)):
+    with serving(port, server_command(port, 1)):
         yield port
 
 

@@ -1,10 +1,12 @@
 """The log names each cause once in an interval and counts the rest, so that an outage cannot fill a disk with it."""
 
 import io
+import json
 import logging
 import logging.config
 import os
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 
 import pytest
 from django.conf import settings
@@ -151,3 +153,27 @@ def test_many_causes_are_forgotten_before_they_fill_the_memory(written, handler,
     for number in range(100):
         logging.getLogger("shop").warning("anything", extra={"cause": number})
     assert len(handler._causes) <= 10
+
+
+def test_as_json_each_entry_is_one_object_a_line(written, handler):
+    handler.setFormatter(logs.BoundedJsonFormatter())
+    _fail(7)
+    logging.getLogger("shop").info("two\nlines, “quoted” and %s", {"a": 1}, extra={"cause": "x", "raffle": "abc"})
+    failed, told = map(json.loads, written())
+    assert (failed["level"], failed["logger"], failed["request_id"]) == ("ERROR", "shop", "-")
+    assert failed["message"] == "the till of purchase 7 does not answer"
+    assert failed["traceback"].endswith("ConnectionRefusedError: [Errno 111] nobody listens, attempt 7")
+    assert datetime.fromisoformat(failed["time"]).utcoffset() == timedelta(0)
+    assert {name: told[name] for name in ("level", "message", "raffle")} == {
+        "level": "INFO",
+        "message": "two\nlines, “quoted” and {'a': 1}",
+        "raffle": "abc",
+    }
+    assert set(told) == {"time", "level", "logger", "request_id", "message", "raffle"}
+
+
+def test_as_json_what_is_very_long_is_cut_too(written, handler):
+    handler.setFormatter(logs.BoundedJsonFormatter())
+    logging.getLogger("shop").info("x" * 100_000)
+    (line,) = written()
+    assert len(json.loads(line)["message"]) < logs.HEAD + logs.TAIL + 100

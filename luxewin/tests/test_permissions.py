@@ -30,6 +30,7 @@ class Row(NamedTuple):
 
 
 ANYONE = " ".join(["200"] * 9)
+NOBODY = " ".join(["404"] * 9)
 # A refusal of the input, which only those hear who were let through to it.
 INPUT = " ".join(["400"] * 9)
 SIGNED_IN = "401 200 200 200 200 200 200 200 200"
@@ -62,6 +63,7 @@ TABLE = [
     Row("get", "/verify/{open}", ANYONE),
     Row("get", "/health/live", ANYONE),
     Row("get", "/health/ready", ANYONE),
+    Row("get", "/metrics", NOBODY),
     Row("get", "/api/v1/schema", ANYONE),
     Row("get", "/api/v1/docs", ANYONE),
     Row("get", "/api/v1/redoc", ANYONE),

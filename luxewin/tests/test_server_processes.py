@@ -55,7 +55,7 @@ def load(port: int) -> Iterator[Counter[str]]:
 
 
 @pytest.fixture
-def port() -> int:
+def port(django_db_setup: None) -> int:
     return free_port()
 
 

@@ -155,6 +155,8 @@ UNSAFE = [
     ("E034", "https", "BEACON_URLS", ["http://api.drand.sh"]),
     ("E035", "TRUSTED_PROXIES", "TRUSTED_PROXIES", -1),
     ("E035", "WORKERS", "WORKERS", 0),
+    ("E039", "METRICS_TOKEN", "METRICS_TOKEN", "short"),
+    ("E039", "METRICS_TOKEN", "METRICS_TOKEN", "a" * 40),
 ]
 
 

@@ -15,7 +15,7 @@ BUSY_SECONDS = 10.0  # what an answer may take on a machine that runs other test
 
 
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
+def port(django_db_setup: None) -> Iterator[int]:
     port = free_port()
     with serving(port, impatient(port, workers=1)):
         yield port

@@ -14,10 +14,12 @@ from django.utils import timezone
 from django_q.brokers import get_broker
 from django_q.models import OrmQ, Success
 from django_q.signing import SignedPackage
+from django_q.tasks import async_task
 
 from accounts.models import Notification
 from accounts.notifications import notify
 from accounts.tasks import deliver_notification
+from luxewin.api.requests import RequestContext, current_request, enter_request
 from luxewin.tasks import sweeps
 from luxewin.tasks.checks import broker_shares_the_database
 from luxewin.tasks.models import LATE, LONGEST_TASK, QUEUE, SILENCE, TIMED_OUT, Heartbeat, StartedTask
@@ -242,3 +244,20 @@ def test_a_worker_runs_tasks_and_sweeps_and_ends_within_seconds_of_sigterm(alice
         assert worker.wait() == 0
         assert not psutil.wait_procs(family, 30)[1]
     assert Success.objects.filter(func="accounts.tasks.deliver_notification").count() == 1
+
+
+def note_request_id() -> str:
+    """What a task is logged and audited under."""
+    return current_request().request_id
+
+
+@pytest.mark.django_db
+def test_a_task_works_under_the_id_of_the_request_that_enqueued_it():
+    enter_request(RequestContext("of-a-request"))
+    try:
+        asked = async_task(note_request_id, sync=True)
+    finally:
+        enter_request(RequestContext())
+    later = async_task(note_request_id, sync=True)
+    assert (Success.objects.get(pk=asked).result, Success.objects.get(pk=later).result) == ("of-a-request", "")
+    assert current_request() == RequestContext()

@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
-from urllib.parse import quote
 
 import psutil
 from django.conf import settings
-from django.db import connection
 
 from dev.faults.cluster import processes_of
+from luxewin.tests.asking import database_url
 
 # One worker process, so that it is the one that waits for the next task and holds the lock of the queue.
 WORKERS = 1
@@ -98,11 +97,8 @@ def events(folder: Path, kind: str) -> list[list[str]]:
 @contextmanager
 def running_workers(count: int, port: int | None = None, **variables: str) -> Iterator[list[RunningWorker]]:
     """Starts some, which reach the database at this port; kills what is left of them."""
-    values = settings.DATABASES["default"]
-    login = f"{quote(values['USER'])}:{quote(values['PASSWORD'])}@{values['HOST']}:{port or values['PORT']}"
-    url = f"postgres://{login}/{connection.settings_dict['NAME']}"
-    environment = os.environ | {"DATABASE_URL": url, "WORKERS": str(WORKERS), "PYTHONPATH": str(settings.BASE_DIR)}
-    environment |= {"DJANGO_SETTINGS_MODULE": "luxewin.settings"} | variables
+    environment = os.environ | {"DATABASE_URL": database_url(port), "WORKERS": str(WORKERS)}
+    environment |= {"DJANGO_SETTINGS_MODULE": "luxewin.settings", "PYTHONPATH": str(settings.BASE_DIR)} | variables
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         command = [sys.executable, "-c", PROGRAM, name, str(count), str(os.getpid())]

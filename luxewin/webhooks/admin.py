@@ -14,6 +14,7 @@ from accounts.back_office.filters import known
 from accounts.models import User
 from accounts.permissions import signed_in
 from luxewin.admin import ReadOnlyAdmin
+from luxewin.desk import concern
 from luxewin.webhooks import services
 from luxewin.webhooks.events import EventType
 from luxewin.webhooks.models import Delivery, Endpoint
@@ -51,6 +52,11 @@ def _switch_off(endpoint: Endpoint, reason: str, actor: User) -> str:
 def _replay(delivery: Delivery, reason: str, actor: User) -> str:
     services.replay(delivery.pk, reason=reason, actor=actor)
     return f"{delivery} is queued again."
+
+
+concern(
+    "webhook disabled after failures", "webhooks disabled after failures", "webhooks.endpoint", status__exact="disabled"
+)
 
 
 @admin.register(Endpoint)

@@ -10,7 +10,7 @@ class WebhooksConfig(AppConfig):
     verbose_name = "Webhooks to other systems"
 
     def ready(self) -> None:
-        """Register the sweep and the rule of retention."""
-        from luxewin.webhooks import privacy, tasks  # noqa: F401 registers its sweep
+        """Register the sweep, the gauges and the rule of retention."""
+        from luxewin.webhooks import metrics, privacy, tasks  # noqa: F401 register themselves
 
         privacy.register()

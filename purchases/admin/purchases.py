@@ -15,6 +15,7 @@ from accounts.models import User
 from accounts.permissions import signed_in
 from luxewin.admin import ReadOnlyAdmin
 from luxewin.api.problems import Problem
+from luxewin.desk import concern
 from purchases import services
 from purchases.admin.labels import link, numbers, price, price_of, purchase_label
 from purchases.models import Dispute, Payment, Purchase, Reconciliation, Refund, SettledDifference
@@ -138,6 +139,12 @@ def _resolve(purchase: Purchase, reason: str, actor: User) -> str:
     refunds = services.resolve_review(purchase.pk, reason=reason, actor=actor)
     sent = price(sum(refund.amount for refund in refunds), purchase.currency)
     return f"Rejected, {sent} is being refunded: {purchase_label(purchase)}."
+
+
+concern("purchase in review", "purchases in review", "purchases.purchase", attention="review")
+concern("purchase flagged", "purchases flagged", "purchases.purchase", attention="flagged")
+concern("purchase disputed", "purchases disputed", "purchases.purchase", attention="disputed")
+concern("refund that failed", "refunds that failed", "purchases.refund", status__exact="failed")
 
 
 @admin.register(Purchase)

@@ -11,6 +11,7 @@ from djstripe.models import Charge, Customer, Dispute, Event, PaymentIntent, Ref
 
 from accounts.back_office.filters import known
 from luxewin.admin import ReadOnlyAdmin
+from luxewin.desk import concern
 from purchases import services
 from purchases.admin.labels import price
 from purchases.errors import ProviderUnavailable
@@ -98,6 +99,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
     fields = ["created", "remote_ip", "valid", "processed", "event", "exception", "traceback"]
     list_select_related = ["event"]
     ordering = ["-id"]
+
+
+concern("Stripe event that failed", "Stripe events that failed", "purchases.unstoredevent")
 
 
 @admin.register(UnstoredEvent)

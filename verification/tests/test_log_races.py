@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection
 
+from luxewin.tests.asking import database_url
 from purchases import services as purchases
 from purchases.tests.stage import at_once, hold, seated
 from verification import log, tasks
@@ -44,7 +44,7 @@ log.sequence(UUID(sys.argv[1]))
 def stopped_sequencer(raffle) -> Iterator[subprocess.Popen]:
     """A process in the midst of its transaction, with the lock of the log."""
     command = [sys.executable, "-c", STOPS, str(raffle.pk)]
-    environment = os.environ | {"DATABASE_URL": _address()}
+    environment = os.environ | {"DATABASE_URL": database_url()}
     pipe = subprocess.PIPE
     with subprocess.Popen(
         command, stdin=pipe, stdout=pipe, text=True, cwd=settings.BASE_DIR, env=environment
@@ -146,7 +146,7 @@ def test_a_head_never_goes_a_minute_beyond_a_settlement_that_is_not_committed(al
     raffle = on_sale()
     seated(alice, raffle)
     held = hold(bob, raffle)
-    with psycopg.connect(_address(), autocommit=True) as other, other.transaction():
+    with psycopg.connect(database_url(), autocommit=True) as other, other.transaction():
         began = int(other.execute("SELECT floor(extract(epoch FROM clock_timestamp()))").fetchone()[0])
         other.execute(
             "UPDATE purchases_purchase SET status = 'paid', first_ticket = 2, paid_at = now() WHERE id = %s", [held.pk]
@@ -157,7 +157,3 @@ def test_a_head_never_goes_a_minute_beyond_a_settlement_that_is_not_committed(al
         monkeypatch.setattr(service, "CLOCK", service.CLOCK.replace("clock_timestamp()", "clock_timestamp() + '1 h'"))
         assert sign_head(raffle.pk).at == latest
     assert LogLeaf.objects.count() == 2
-
-
-def _address() -> str:
-    return urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}"))

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, connections
 
 from luxewin import clock
+from luxewin.schema import refuse_older_schema
 from luxewin.tasks.cluster import Worker, WorkerError
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,8 @@ class Command(BaseCommand):
     help = "Runs background work: closing, freezing, drawing, notifying, expiring holds."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run, also while the database is away; work starts once it is back."""
+        """Run, also while the database is away; work starts once it is back. Exit by 1 on an older schema."""
+        refuse_older_schema()
         _await_the_right_clock()
         worker = Worker()
         try:
