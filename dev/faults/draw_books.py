@@ -75,7 +75,7 @@ DONE = """
 """
 UNTOLD = """
     SELECT count(*) FROM accounts_notification
-    WHERE context ->> 'raffle_id' = ANY(%s) AND kind LIKE 'draw%%' AND status <> 'sent'
+    WHERE context ->> 'raffle_id' = ANY(%s) AND kind LIKE 'draw%%' AND status <> 'accepted'
 """
 
 
