@@ -92,6 +92,12 @@ def await_commit(draw: Draw) -> None:
         raise _waits(Step.COMMIT, sent)
 
 
+def commit_counts(draw: Draw) -> bool:
+    """Whether the transaction that commits the draw was in a block, deep enough, when it was last looked at."""
+    sent = _live(draw, Step.COMMIT)
+    return sent is not None and sent.state in ChainTransaction.COUNTS
+
+
 def anchor_commit(draw: Draw) -> int | None:
     """Commit the published entries and log on the chain; return the block's time in Unix seconds.
 
