@@ -123,13 +123,10 @@ _AFTER: dict[str, tuple[set[str], Callable[[Draw], object]]] = {
 
 def reconcile_transaction(transaction_id: int) -> None:
     """Update a transaction to what the chain says, and repair the draws whose step it took."""
-    chain = clients.chain()
-    if chain is None:
-        return
     row = ChainTransaction.objects.filter(pk=transaction_id)
     sent = row.select_related("account").get()
     try:
-        sent = anchoring.track(chain, sent)
+        sent = anchoring.track(clients.following_chain(), sent)
         _repair(sent)
     except ChainError as error:
         log.warning("transaction %s: %s", sent.hash, error)

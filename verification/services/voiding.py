@@ -105,7 +105,7 @@ def settle_before_void(draw: Draw, signature: bytes) -> bool:
     declarable = _due_and_declarable(draw)[1]
     if draw.contract is None or (draw.void_declared_at is None and database_now() < declarable):
         return True
-    state = clients.required_chain().draw_state(draw.contract.address, bytes.fromhex(draw.manifest_hash))
+    state = clients.reading_chain().draw_state(draw.contract.address, bytes.fromhex(draw.manifest_hash))
     if state.status == DrawStatus.VOID:
         _follow_void(draw)
         return False

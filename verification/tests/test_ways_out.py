@@ -127,6 +127,18 @@ def test_a_commitment_equal_to_the_frozen_one_ends_by_its_round_and_not_by_the_v
     assert mine.advance(draw.raffle, State.SETTLED).picks.exists()
 
 
+@pytest.mark.parametrize("loss", [no_key, no_key_file])
+def test_without_the_key_a_draw_goes_on_by_what_others_send(unsent, mine, tmp_path, loss):
+    draw = unsent(delay_seconds=1)
+    loss(mine, draw, tmp_path)
+    commit_by_hand(mine, draw, bytes.fromhex(draw.commitment))
+    mine.advance(draw.raffle, State.COMMITTED)
+    settle_by_hand(mine, draw)
+    assert mine.advance(draw.raffle, State.SETTLED).picks.exists()
+    for sent in ChainTransaction.objects.all():
+        services.reconcile_transaction(sent.pk)
+
+
 @pytest.fixture
 def shallow(settings, monkeypatch):
     """A chain without the `finalized` tag, on which three blocks are final."""
