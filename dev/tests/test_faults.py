@@ -29,6 +29,7 @@ from dev.tests.test_end_to_end import OTHERS
 from purchases.models import Purchase
 from purchases.tests.stage import bought
 from raffles.models import Raffle, TicketCounter
+from verification.models import UntoldDraw
 from verification.tests.drawing import put_in_state
 
 # One in a web process, one in a worker, one of an answer that is lost; `make faults` plays all.
@@ -171,6 +172,8 @@ def test_a_draw_is_done_once_its_mails_were_accepted(
     assert undone([str(raffle.pk)], database) == 1
     Notification.objects.filter(pk=told.pk).update(status=Notification.Status.ACCEPTED)
     assert undone([str(raffle.pk)], database) == 0
+    UntoldDraw.objects.create(draw=raffle.draw)
+    assert undone([str(raffle.pk)], database) == 1
 
 
 def test_leaves_are_placed_only_by_a_batch_that_has_some() -> None:
