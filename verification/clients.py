@@ -7,7 +7,7 @@ from django.conf import settings
 
 from verification.beacon import QUICKNET, QUICKNET_RELAYS, Beacon, BeaconClient
 from verification.chain_types import GWEI, ChainUnavailable
-from verification.operator_key import KeySource
+from verification.operator_key import KeyFault, KeySource
 
 if TYPE_CHECKING:
     from verification.chain import Chain
@@ -42,8 +42,7 @@ def chain() -> "Chain | None":
     # web3 takes more than a second to load, and most processes never use the chain.
     from verification.chain import Chain
 
-    max_fee = round(settings.CHAIN_MAX_FEE_GWEI * GWEI)
-    return Chain(settings.CHAIN_RPC_URLS, settings.CHAIN_ID, operator_key().read(), max_fee=max_fee)
+    return Chain(settings.CHAIN_RPC_URLS, settings.CHAIN_ID, operator_key().read(), max_fee=_max_fee())
 
 
 def required_chain() -> "Chain":
@@ -58,7 +57,18 @@ def reading_chain() -> "Chain":
     """Return the configured chain without the operator's key, which may be lost. Raises ChainUnavailable."""
     if not settings.CHAIN_RPC_URLS:
         raise ChainUnavailable("CHAIN_RPC_URL is not set, and this draw is promised on a chain")
-    return _reader(tuple(settings.CHAIN_RPC_URLS), settings.CHAIN_ID)
+    return _reader(tuple(settings.CHAIN_RPC_URLS), settings.CHAIN_ID, _max_fee())
+
+
+def following_chain() -> "Chain":
+    """Return the configured chain to follow what is on it: without the operator's key where that cannot be read.
+
+    A draw goes on by what others send, whoever has the key. Raises ChainUnavailable.
+    """
+    try:
+        return required_chain()
+    except KeyFault:
+        return reading_chain()
 
 
 def operator_key() -> KeySource:
@@ -75,11 +85,16 @@ def ping_chain() -> None:
 
 
 @cache
-def _reader(rpc_urls: tuple[str, ...], chain_id: int) -> "Chain":
+def _reader(rpc_urls: tuple[str, ...], chain_id: int, max_fee: int) -> "Chain":
     """Return a chain that cannot sign; cached, because it remembers which node failed."""
     from verification.chain import Chain
 
-    return Chain(rpc_urls, chain_id, None)
+    return Chain(rpc_urls, chain_id, None, max_fee=max_fee)
+
+
+def _max_fee() -> int:
+    """Return the highest price of a unit of gas, in wei."""
+    return round(settings.CHAIN_MAX_FEE_GWEI * GWEI)
 
 
 def ping_beacon() -> None:

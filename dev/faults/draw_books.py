@@ -23,11 +23,11 @@ VERIFIER_SECONDS = 60
 CONSISTENT = 3
 #: How the mails of each kind begin; in braces the prize.
 SUBJECTS = {
-    "draw_won": "You won",
-    "draw_alternate": "You are an alternate: ",
-    "draw_lost": "The draw of ",
-    "draw_disqualified": "Your ticket was disqualified: ",
-    "draw_stepped_up": "You won after all: {}",
+    "draw_won": ("You won: ", "You won 2 prizes: "),
+    "draw_alternate": ("You are an alternate: ",),
+    "draw_lost": ("The draw of ",),
+    "draw_disqualified": ("Your ticket was disqualified: ",),
+    "draw_stepped_up": ("You won after all: {}",),
 }
 DRAW = """
     SELECT state, sequence, manifest_hash, commitment, tickets, committed_at, round, randomness, seed, trouble
@@ -74,8 +74,10 @@ DONE = """
     )
 """
 UNTOLD = """
-    SELECT count(*) FROM accounts_notification
-    WHERE context ->> 'raffle_id' = ANY(%s) AND kind LIKE 'draw%%' AND status <> 'sent'
+    SELECT (
+        SELECT count(*) FROM accounts_notification
+        WHERE context ->> 'raffle_id' = ANY(%(raffles)s) AND kind LIKE 'draw%%' AND status <> 'accepted'
+    ) + (SELECT count(*) FROM verification_untolddraw WHERE draw_id = ANY(%(raffles)s::uuid[]))
 """
 
 
@@ -216,9 +218,9 @@ class DrawBooks:
                 yield f"{row.email} got {mails} mails of {row.kind}, in {row.attempts} attempts; it is {row.status}"
 
     def _mails_of(self, row: Any) -> int:
-        place, subject = f"/verify/{self.raffle}", SUBJECTS[row.kind].format(row.prize)
+        place, subjects = f"/verify/{self.raffle}", tuple(each.format(row.prize) for each in SUBJECTS[row.kind])
         mine = [each for each in self.mails if row.email in each["to"] and place in each["text"]]
-        return sum(each["subject"].startswith(subject) for each in mine)
+        return sum(each["subject"].startswith(subjects) for each in mine)
 
     def _log_wrong(self) -> Iterator[str]:
         found = self.log
@@ -246,11 +248,11 @@ class DrawBooks:
 
 
 def undone(raffles: Sequence[str], database: str) -> int:
-    """Count these draws that are not settled; if all are, their mails that were not sent."""
+    """Count these draws that are not settled; if all are, their mails that are not sent, and those not all written."""
     with psycopg.connect(database, connect_timeout=5) as connection:
         states = [state for (state,) in connection.execute(STATES, [list(raffles)])]
         open_ones = len(raffles) - states.count("settled")
-        (untold,) = connection.execute(UNTOLD, [list(raffles)]).fetchone() or (0,)
+        (untold,) = connection.execute(UNTOLD, {"raffles": list(raffles)}).fetchone() or (0,)
     return open_ones or untold
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 
 from dev.demo.office import BackOffice
-from dev.demo.shop import wait_until
-from dev.faults.draw_stage import TRIP_SECONDS, DrawTrial
+from dev.demo.shop import LateError, wait_until
+from dev.faults.draw_stage import BUYERS, TRIP_SECONDS, DrawTrial
 from dev.faults.draw_steps import BETWEEN_BATCHES, PASSING_ON, STEPS, TOGETHER
 from dev.faults.keeper import DRAW_DELAY_SECONDS
 from dev.faults.scenario import Scenario
@@ -31,6 +31,7 @@ AWAY_SECONDS = 6
 TOGETHER_COUNT = 3
 ANNOUNCING = "draw.announce."
 LOGGING = "draw.log."
+LOG_SECONDS = 30  # several sweeps of the logs
 
 
 _turns = itertools.count()
@@ -51,10 +52,7 @@ def _killed(step: str, trial: DrawTrial) -> None:
         scope = SCOPES[next(_turns) % 2]
         for _ in range(TRIES):
             raffle = trial.draft()
-            lead = partial(_publish_and_sell, trial, raffle)
-            if step.startswith(ANNOUNCING):
-                lead = partial(_publish_alone_and_sell, trial, raffle, step)
-            if trial.kill_at(step, scope, lead, [raffle]):
+            if trial.kill_at(step, scope, partial(_lead(step), trial, raffle, step), [raffle]):
                 break
 
 
@@ -63,7 +61,7 @@ def _hung(step: str, trial: DrawTrial) -> None:
     for _ in range(trial.times):
         for _ in range(TRIES):
             raffle = trial.draft()
-            if trial.kill_at(step, "stop", partial(_publish_and_sell, trial, raffle), [raffle]):
+            if trial.kill_at(step, "stop", partial(_lead(step), trial, raffle, step), [raffle]):
                 break
         try:
             trial.reaches(raffle, "settled")
@@ -71,9 +69,25 @@ def _hung(step: str, trial: DrawTrial) -> None:
             trial.stage.switches.resume(step)
 
 
-def _publish_and_sell(trial: DrawTrial, raffle: str) -> None:
+def _lead(step: str) -> Callable[[DrawTrial, str, str], None]:
+    """Return what leads the worker to the step."""
+    if step.startswith(ANNOUNCING):
+        return _publish_alone_and_sell
+    return _publish_and_sell_the_last_later if step.startswith(LOGGING) else _publish_and_sell
+
+
+def _publish_and_sell(trial: DrawTrial, raffle: str, _step: str = "") -> None:
     trial.publish(raffle)
     trial.sell(raffle)
+
+
+def _publish_and_sell_the_last_later(trial: DrawTrial, raffle: str, step: str) -> None:
+    """Sell the last tickets after the step: the freeze of a raffle that is sold out places all leaves itself."""
+    trial.publish(raffle)
+    trial.sell(raffle, buyers=BUYERS - 1)
+    with suppress(LateError):
+        wait_until("the log", lambda: not trial.stage.switches.is_armed(step), seconds=LOG_SECONDS)
+    trial.sell(raffle, buyers=1)
 
 
 def _publish_alone_and_sell(trial: DrawTrial, raffle: str, step: str) -> None:
@@ -113,6 +127,7 @@ def _commit_together(trial: DrawTrial, raffles: list[str]) -> None:
     trial.ask_node("evm_setIntervalMining", 0)
     try:
         trial.sell(*raffles)
+        trial.ask_node("evm_mine")  # commitments wait for a block that is dated after the last entry
         waiting = partial(_are_waiting, trial, len(raffles))
         wait_until("the commitments", waiting, seconds=TRIP_SECONDS)
         trial.ask_node("evm_mine")

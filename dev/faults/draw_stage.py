@@ -59,7 +59,7 @@ class DrawTrial:
 
     def draft(self, *, buyers: int = BUYERS, quantity: int = QUANTITY, **terms: Any) -> str:
         """Draft a raffle that this many buyers sell out."""
-        size = {"capacity": buyers * quantity, "max_per_person": quantity}
+        size = {"capacity": buyers * quantity, "max_per_person": buyers * quantity}  # a buyer may come again
         self.raffles.append(self.stage.draft(f"{self.name} {len(self.raffles) + 1}", **TERMS | size | terms))
         return self.raffles[-1]
 

@@ -30,8 +30,9 @@ def _is_settled(_arguments: tuple[Any, ...], draw: Any) -> bool:
     return str(draw.state) == "settled"
 
 
-def _has_placed(_arguments: tuple[Any, ...], count: Any) -> bool:
-    return bool(count)
+def _has_placed(_arguments: tuple[Any, ...], batch: tuple[int, int]) -> bool:
+    count, _ = batch
+    return count > 0
 
 
 def _step(

@@ -16,19 +16,21 @@ import stripe
 from django.conf import settings
 from django.db import connection
 
-from accounts.models import User
+from accounts.models import Notification, User
 from dev import services
 from dev.demo.parties import Till
 from dev.faults import draw_steps, purchase_steps
 from dev.faults.__main__ import MISUSED, main
 from dev.faults.books import Books, Loss, Promise
-from dev.faults.draw_books import DrawLoss
+from dev.faults.draw_books import DrawLoss, undone
 from dev.faults.report import Outcome, complaints, head
 from dev.services.processes import PROJECT
 from dev.tests.test_end_to_end import OTHERS
 from purchases.models import Purchase
 from purchases.tests.stage import bought
 from raffles.models import Raffle, TicketCounter
+from verification.models import UntoldDraw
+from verification.tests.drawing import put_in_state
 
 # One in a web process, one in a worker, one of an answer that is lost; `make faults` plays all.
 SELECTION = ("create.intent_made", "settle.counted")
@@ -50,14 +52,17 @@ def state(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def books(
-    transactional_db: None, alice: User, on_sale: Callable[..., Raffle]
-) -> Iterator[Callable[..., dict[Loss, list[str]]]]:
-    """`books()` says what is lost in a raffle of which Alice owns three tickets, and was told so."""
-    purchase = bought(alice, on_sale(), 3)
+def database(transactional_db: None) -> str:
+    """The address of the test's database."""
     facts = connection.get_connection_params()
     names = ("host", "port", "user", "password", "dbname")
-    database = psycopg.conninfo.make_conninfo(**{name: facts[name] for name in names})
+    return psycopg.conninfo.make_conninfo(**{name: facts[name] for name in names})
+
+
+@pytest.fixture
+def books(database: str, alice: User, on_sale: Callable[..., Raffle]) -> Iterator[Callable[..., dict[Loss, list[str]]]]:
+    """`books()` says what is lost in a raffle of which Alice owns three tickets, and was told so."""
+    purchase = bought(alice, on_sale(), 3)
     environment = {
         "STRIPE_API_BASE": stripe.api_base,
         "STRIPE_PUBLISHABLE_KEY": settings.STRIPE_PUBLIC_KEY,
@@ -156,6 +161,24 @@ def test_what_is_really_broken_is_reported_as_lost(
 
 def test_a_buyer_who_was_told_other_numbers_is_a_loss(books: Callable[..., dict[Loss, list[str]]]) -> None:
     assert set(books(told=(2, 4))) == {Loss.WRONG}
+
+
+def test_a_draw_is_done_once_its_mails_were_accepted(
+    database: str, alice: User, on_sale: Callable[..., Raffle]
+) -> None:
+    raffle = on_sale()
+    put_in_state(raffle, "settled")
+    told = Notification.objects.create(user=alice, kind="draw_won", context={"raffle_id": str(raffle.pk)})
+    assert undone([str(raffle.pk)], database) == 1
+    Notification.objects.filter(pk=told.pk).update(status=Notification.Status.ACCEPTED)
+    assert undone([str(raffle.pk)], database) == 0
+    UntoldDraw.objects.create(draw=raffle.draw)
+    assert undone([str(raffle.pk)], database) == 1
+
+
+def test_leaves_are_placed_only_by_a_batch_that_has_some() -> None:
+    [step] = [step for step in draw_steps.STEPS if step.name == "draw.log.placed"]
+    assert [step.when((), batch) for batch in ((0, 0), (0, 7), (3, 7))] == [False, False, True]
 
 
 def test_a_fault_that_was_never_triggered_is_complained_about() -> None:

@@ -128,6 +128,12 @@ def test_right_books_lose_nothing() -> None:
     assert right().losses() == {}
 
 
+def test_a_winner_who_also_steps_up_is_mailed_both() -> None:
+    books = right()
+    books.mails.append({"to": ["alice"], "subject": "You won after all: Strap", "text": "/verify/raffle"})
+    assert books.losses() == {}
+
+
 @pytest.mark.parametrize(
     ("breakage", "loss"),
     [

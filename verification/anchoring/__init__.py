@@ -3,7 +3,13 @@
 Without a chain the functions return at once. Only `contract_for` may be called inside a transaction.
 """
 
-from verification.anchoring.contract_state import check_announced, check_round, is_uncommittable, settled_with
+from verification.anchoring.contract_state import (
+    check_announced,
+    check_round,
+    has_lost_commitment,
+    is_uncommittable,
+    settled_with,
+)
 from verification.anchoring.contract_steps import (
     anchor_commit,
     anchor_promise,
@@ -11,6 +17,7 @@ from verification.anchoring.contract_steps import (
     anchor_void,
     anchor_void_declaration,
     await_commit,
+    commit_counts,
 )
 from verification.anchoring.contracts import contract_for, deploy_contract
 from verification.anchoring.sending import track
@@ -24,8 +31,10 @@ __all__ = [
     "await_commit",
     "check_announced",
     "check_round",
+    "commit_counts",
     "contract_for",
     "deploy_contract",
+    "has_lost_commitment",
     "is_uncommittable",
     "settled_with",
     "track",

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from verification import clients, picks
 from verification.beacon import BeaconUnavailable, RoundNotYet, randomness
-from verification.chain_types import DrawState, DrawStatus
+from verification.chain_types import Block, DrawState, DrawStatus
 from verification.errors import Contradiction, StepStuck, StepWaits
 from verification.models import Draw
 
@@ -61,14 +61,45 @@ def is_uncommittable(draw: Draw, *, declared: bool) -> bool:
     return declared and not (is_committed(state) and is_ours(draw, state))
 
 
+def has_lost_commitment(draw: Draw) -> bool:
+    """Whether an anchored draw's commitment, which counted once, is gone from its chain for good.
+
+    A final block says that the draw has lapsed, or has another commitment; or it is dated after ours, and neither the
+    draw is announced there nor, perhaps, the contract deployed. One that is announced is committed again, or lapses.
+    Raises ChainError, BeaconError.
+    """
+    if draw.contract is None or draw.committed_at is None:
+        return False
+    chain = clients.reading_chain()
+    final = _final_block(chain)
+    state = _state_at(chain, draw, final.number)
+    if state is None or state.status == DrawStatus.UNKNOWN:
+        return final.timestamp >= draw.committed_at
+    return state.status == DrawStatus.LAPSED or (is_committed(state) and not is_ours(draw, state))
+
+
 def _has_lapsed(chain: "Chain", draw: Draw) -> bool:
     """Whether the contract says, as of a block that is final, that the draw was not committed in time."""
-    final = chain.finalized()
-    number = final.number if final else max(0, chain.head(decisive=True) - settings.CHAIN_FINAL_BLOCKS)
+    state = _state_at(chain, draw, _final_block(chain).number)
+    return state is not None and state.status == DrawStatus.LAPSED
+
+
+def _final_block(chain: "Chain") -> Block:
+    """Return the newest block that is final, by the nodes' tag or by its depth, as two nodes say."""
+    if final := chain.finalized():
+        return final
+    number = max(0, chain.head(decisive=True) - settings.CHAIN_FINAL_BLOCKS)
+    if found := chain.block(number, decisive=True):
+        return found
+    raise StepWaits(f"a node that is behind does not have block {number}", Now() + POLL)
+
+
+def _state_at(chain: "Chain", draw: Draw, number: int) -> DrawState | None:
+    """Read the draw from the contract as of this block; None where the contract is younger than the block."""
     address = draw.contract.address if draw.contract else ""
-    # Where the contract is younger than that block, it says nothing there.
-    has_code = bool(chain.code_at(address, number, decisive=True))
-    return has_code and chain.draw_state(address, hash_of(draw), number, decisive=True).status == DrawStatus.LAPSED
+    if not chain.code_at(address, number, decisive=True):
+        return None
+    return chain.draw_state(address, hash_of(draw), number, decisive=True)
 
 
 def is_ours(draw: Draw, state: DrawState) -> bool:

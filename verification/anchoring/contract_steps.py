@@ -82,7 +82,7 @@ def await_commit(draw: Draw) -> None:
     sent, contract = _live(draw, Step.COMMIT), draw.contract
     if contract is None or sent is None or sent.state not in (State.SIGNED, State.MINED):
         return
-    chain = clients.required_chain()
+    chain = clients.following_chain()
     sent = track(chain, sent)
     # While ours is in no block, the contract may have somebody else's.
     is_awaited = sent.state == State.MINED or (
@@ -90,6 +90,12 @@ def await_commit(draw: Draw) -> None:
     )
     if is_awaited:
         raise _waits(Step.COMMIT, sent)
+
+
+def commit_counts(draw: Draw) -> bool:
+    """Whether the transaction that commits the draw was in a block, deep enough, when it was last looked at."""
+    sent = _live(draw, Step.COMMIT)
+    return sent is not None and sent.state in ChainTransaction.COUNTS
 
 
 def anchor_commit(draw: Draw) -> int | None:
@@ -169,7 +175,7 @@ def anchor_settlement(draw: Draw) -> list[int]:
         return state.status == DrawStatus.SETTLED
 
     deed = _ContractCall(draw, Step.SETTLE, "Settled", holds, lambda chain: _sign_settlement(chain, draw))
-    sent, chain = _done(deed), clients.required_chain()
+    sent, chain = _done(deed), clients.reading_chain()
     # A call for several draws skips one that somebody else settled just before.
     if sent.steps.count() > 1 and _taken_by(chain, deed) != sent:
         raise StepWaits("somebody else settled the draw; that is being confirmed", Now())
@@ -193,7 +199,7 @@ def anchor_void_declaration(draw: Draw) -> int:
         _sign_for(chain, chain.prepare_declare_void(contract.address, hash_of(draw)), Step.DECLARE_VOID, [draw])
 
     _done(_ContractCall(draw, Step.DECLARE_VOID, "VoidDeclared", lambda state: state.void_at > 0, sign))
-    return clients.required_chain().draw_state(contract.address, hash_of(draw)).void_at
+    return clients.reading_chain().draw_state(contract.address, hash_of(draw)).void_at
 
 
 def anchor_void(draw: Draw) -> None:
@@ -213,14 +219,14 @@ def _done(deed: _ContractCall) -> ChainTransaction:
     sent = _live(deed.draw, deed.step)
     if sent and sent.state == State.FINAL:
         return sent
-    chain = clients.required_chain()
+    chain = clients.following_chain()
     if sent:
         sent = track(chain, sent)
     if sent is None or sent.state in (State.SIGNED, *ChainTransaction.DEAD):
         if found := _taken_by(chain, deed):
             sent = track(chain, found)
         elif sent is None or sent.state != State.SIGNED:
-            deed.sign(chain)
+            deed.sign(clients.required_chain())
             sent = _live(deed.draw, deed.step)
     if sent and sent.state in ChainTransaction.COUNTS:
         return sent

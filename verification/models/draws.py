@@ -212,8 +212,8 @@ class Pick(models.Model):
 class UndoneDecision(models.Model):
     """A decision of an anchored draw that a reorganisation undid before anybody was told of it. Anyone can read it.
 
-    The chain moved the commitment, and with it the round that decides. The trigger undone_decisions_are_fixed
-    (verification/sql) keeps it what the draw had decided.
+    The chain moved or removed the commitment, and with it the round that decides. The trigger
+    undone_decisions_are_fixed (verification/sql) keeps it what the draw had decided.
     """
 
     draw = models.ForeignKey(Draw, models.PROTECT, related_name="undone_decisions")

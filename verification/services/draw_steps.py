@@ -201,8 +201,7 @@ def decide(draw: Draw, signature: bytes | None = None) -> None:
 
     `signature` is the round's, verified; without one it is fetched.
     """
-    if not _still_committed(draw):
-        return
+    follow_commit(draw)
     try:
         signature = signature or round_signature(draw)
     except (RoundNotYet, BeaconUnavailable) as missing:
@@ -231,17 +230,6 @@ def decide(draw: Draw, signature: bytes | None = None) -> None:
             raffle_services.mark_drawn(draw.pk)
             if not draw.is_anchored:
                 _tell(draw)
-
-
-def _still_committed(draw: Draw) -> bool:
-    """Check the commitment like `follow_commit`; return False if it is gone for good, and the draw void therefore."""
-    try:
-        follow_commit(draw)
-    except (StepWaits, ChainError):
-        if not void_uncommitted(draw, lapsed=LAPSED):
-            raise
-        return False
-    return True
 
 
 def settle(draw: Draw) -> None:

@@ -1,12 +1,14 @@
 """Repairs after a reorganisation of the chain. A draw follows its commitment, until people were told of its result."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
 
+from accounts.alerts import alert_staff
 from luxewin.audit.services import record
 from raffles import services as raffle_services
 from verification import anchoring, clients
@@ -19,18 +21,35 @@ log = logging.getLogger(__name__)
 Step, State = ChainStep.Step, Draw.State
 SOON, LATER = timedelta(seconds=15), timedelta(seconds=60)
 SELDOM = timedelta(days=1)  # how often a final transaction is checked, for ever
+# What a draw no longer has once its commitment is another, or gone.
+NOTHING: dict[str, Any] = {
+    "signature": "",
+    "randomness": "",
+    "seed": "",
+    "trouble": "",
+    "contradiction": "",
+    "claimed_until": None,
+    "due_at": Now(),
+}
 
 
 def follow_commit(draw: Draw) -> None:
     """Check that the chain still has the commitment where the draw says it is.
 
-    If it moved, time and round follow, and StepWaits is raised until the new round. A decision by another round is
-    undone in public, unless people were told of it: then nothing changes, and Contradiction is raised.
+    If it moved, time and round follow, and StepWaits is raised until the new round. If it is gone for good, the draw is
+    frozen again, and StepWaits is raised. A decision by another round, or of what is gone, is undone in public, unless
+    people were told of it: then nothing changes, and Contradiction is raised. Staff are told of what was undone, and of
+    a commitment that is in no block.
     """
     if not draw.is_anchored:
         return
     before = {"committed_at": draw.committed_at, "round": draw.round}
-    committed_at = anchoring.anchor_commit(draw)
+    try:
+        committed_at = anchoring.anchor_commit(draw)
+    except (StepWaits, ChainError) as missing:
+        if not anchoring.commit_counts(draw):
+            _follow_loss(draw, missing)
+        raise
     if committed_at is None or committed_at == draw.committed_at:
         return
     source = draw.promised_beacon
@@ -45,27 +64,52 @@ def follow_commit(draw: Draw) -> None:
     with transaction.atomic():
         if is_as_read(draw):
             if draw.seed and number != draw.round:
-                _undo_decision(draw, after)
+                _undo_decision(draw, State.COMMITTED, after)
             Draw.objects.filter(pk=draw.pk).update(**after, due_at=due)
             record("draw.commitment_moved", draw, before=before, after=after)
             log.warning("draw %s: %s", draw.sequence, moved)
     raise StepWaits(f"{moved}: the round is {number} now", due)
 
 
-def _undo_decision(draw: Draw, moved_to: dict[str, int]) -> None:
-    """Drawn → committed, in the caller's transaction, which has locked the draw: the contract draws by another round.
+def _follow_loss(draw: Draw, missing: Exception) -> None:
+    """Tell staff that the commitment is in no block; if it is gone for good, freeze the draw again.
 
-    Nobody was told of the picks. They stay public, as an undone decision.
+    Raises StepWaits then. The public rules apply as before the commitment: it is made anew while there is time, or the
+    draw is void. A settled draw stays as people were told.
+    """
+    facts = {"raffle": draw.raffle.title, "sequence": draw.sequence, "state": draw.state, "reason": str(missing)}
+    alert_staff("commitment_gone", about=f"{draw.pk}:{draw.committed_at}", **facts)
+    if draw.state not in (State.COMMITTED, State.DRAWN) or not anchoring.has_lost_commitment(draw):
+        return
+    lost: dict[str, None] = {"committed_at": None, "round": None}
+    with transaction.atomic():
+        if is_as_read(draw):
+            if draw.seed:
+                _undo_decision(draw, State.FROZEN, lost)
+            else:
+                Draw.objects.filter(pk=draw.pk).update(state=State.FROZEN, **lost, **NOTHING)
+            before = {"state": draw.state, "committed_at": draw.committed_at, "round": draw.round}
+            record("draw.commitment_lost", draw, before=before, after={"state": State.FROZEN})
+            log.warning("draw %s: its commitment of %s is gone for good", draw.sequence, draw.committed_at)
+    raise StepWaits("the chain has lost the commitment for good", Now()) from missing
+
+
+def _undo_decision(draw: Draw, state: Draw.State, moved_to: Mapping[str, int | None]) -> None:
+    """Drawn → `state`, in the caller's transaction, which has locked the draw: the contract draws by another round.
+
+    Or by none, if it lost the commitment: then the draw is frozen again. Nobody was told of the picks. They stay
+    public, as an undone decision. Staff are told.
     """
     picks = list(draw.picks.values("position", "ticket"))
     decided = {name: getattr(draw, name) for name in ("committed_at", "round", "signature", "seed")}
     UndoneDecision.objects.create(draw=draw, picks=picks, **decided)
-    nothing = {"signature": "", "randomness": "", "seed": "", "trouble": "", "contradiction": "", "claimed_until": None}
-    Draw.objects.filter(pk=draw.pk).update(state=State.COMMITTED, **moved_to, **nothing)
+    Draw.objects.filter(pk=draw.pk).update(state=state, **moved_to, **NOTHING)
     Award.objects.filter(pick__draw=draw).delete()
     draw.picks.all().delete()
     raffle_services.mark_undrawn(draw.pk)
-    record("draw.decision_undone", draw, before=decided | {"picks": picks}, after={"state": State.COMMITTED})
+    record("draw.decision_undone", draw, before=decided | {"picks": picks}, after={"state": state})
+    facts = {"raffle": draw.raffle.title, "sequence": draw.sequence, "round": draw.round, "now": moved_to["round"]}
+    alert_staff("decision_undone", about=f"{draw.pk}:{draw.committed_at}", **facts)
 
 
 # By step: the states in which nothing else repeats it, and the function that does.
@@ -79,13 +123,10 @@ _AFTER: dict[str, tuple[set[str], Callable[[Draw], object]]] = {
 
 def reconcile_transaction(transaction_id: int) -> None:
     """Update a transaction to what the chain says, and repair the draws whose step it took."""
-    chain = clients.chain()
-    if chain is None:
-        return
     row = ChainTransaction.objects.filter(pk=transaction_id)
     sent = row.select_related("account").get()
     try:
-        sent = anchoring.track(chain, sent)
+        sent = anchoring.track(clients.following_chain(), sent)
         _repair(sent)
     except ChainError as error:
         log.warning("transaction %s: %s", sent.hash, error)

@@ -81,13 +81,11 @@ def void_overdue(draw: Draw, void_at: datetime) -> None:
 def void_uncommitted(draw: Draw, *, lapsed: str) -> bool:
     """Frozen → void, and cancel the raffle, for an anchored draw that can no longer be committed.
 
-    Committed → void too, where a reorganisation took the commitment away for good.
-
     At once if a final block says that it has lapsed, for the reason `lapsed`; else once a declared void is due, unless
     the contract has our commitment. Return False if it is not void (yet). Raises ChainError, BeaconError.
     """
     now = database_now()
-    is_late = draw.state == Draw.State.FROZEN and now.timestamp() > draw.commit_by
+    is_late = now.timestamp() > draw.commit_by
     is_due = draw.void_at is not None and now >= draw.void_at
     if not (is_late or is_due) or not is_uncommittable(draw, declared=is_due):
         return False
@@ -107,7 +105,7 @@ def settle_before_void(draw: Draw, signature: bytes) -> bool:
     declarable = _due_and_declarable(draw)[1]
     if draw.contract is None or (draw.void_declared_at is None and database_now() < declarable):
         return True
-    state = clients.required_chain().draw_state(draw.contract.address, bytes.fromhex(draw.manifest_hash))
+    state = clients.reading_chain().draw_state(draw.contract.address, bytes.fromhex(draw.manifest_hash))
     if state.status == DrawStatus.VOID:
         _follow_void(draw)
         return False

@@ -19,7 +19,7 @@ BEGIN
         THEN RETURN NEW; END IF;
     ELSIF OLD.claimed_at IS NULL AND OLD.lost_at IS NULL AND EXISTS (
         SELECT FROM verification_pick pick JOIN verification_draw draw ON draw.raffle_id = pick.draw_id
-        WHERE pick.id = OLD.pick_id AND draw.state = 'committed' AND draw.seed = '')
+        WHERE pick.id = OLD.pick_id AND draw.state IN ('committed', 'frozen') AND draw.seed = '')
     THEN
         RETURN OLD;
     END IF;

@@ -4,7 +4,8 @@ BEGIN
     IF (OLD.frozen_at IS NULL OR NEW.frozen_at IS NOT DISTINCT FROM OLD.frozen_at)
        AND (OLD.drawn_at IS NULL OR NEW.drawn_at IS NOT DISTINCT FROM OLD.drawn_at
             OR (NEW.drawn_at IS NULL
-                AND EXISTS (SELECT FROM verification_draw WHERE raffle_id = NEW.id AND state = 'committed')))
+                AND EXISTS (
+                    SELECT FROM verification_draw WHERE raffle_id = NEW.id AND state IN ('committed', 'frozen'))))
        AND (NEW.status <> 'cancelled' OR OLD.status = 'cancelled' OR OLD.frozen_at IS NULL
             OR (NEW.drawn_at IS NULL
                 AND EXISTS (SELECT FROM verification_draw WHERE raffle_id = NEW.id AND state = 'void')))

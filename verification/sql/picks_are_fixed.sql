@@ -2,7 +2,7 @@
 CREATE OR REPLACE FUNCTION picks_are_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'DELETE' AND EXISTS (
-        SELECT FROM verification_draw WHERE raffle_id = OLD.draw_id AND state = 'committed' AND seed = '')
+        SELECT FROM verification_draw WHERE raffle_id = OLD.draw_id AND state IN ('committed', 'frozen') AND seed = '')
     THEN RETURN OLD; END IF;
     RAISE EXCEPTION 'picks are fixed' USING ERRCODE = 'integrity_constraint_violation';
 END $$;

@@ -1,24 +1,28 @@
 """A node of a chain, as far as verifiers ask one: JSON-RPC over HTTP, its answers made by a test."""
 
 import json
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any, Self
 
 from eth_utils import keccak
 
+from verification.contract import compile as contract
 from verification.contract.encoding import encode_public_key
 
+from .servers import answer, body_of
 from .verifier_draws import Draw, seconds
 
+RUNTIME = bytes.fromhex(json.loads(Path(contract.ARTEFACT).read_text())["runtime"].removeprefix("0x"))
 WORDS = [
     *("status", "raffle", "sequence", "delay_seconds", "commit_by", "announced_at", "committed_at"),
     *("tickets", "wanted", "round", "commitment", "seed", "void_at"),
 ]
-STATUS = {"announced": 1, "committed": 2, "settled": 3, "void": 4, "lapsed": 5}
-BLOCK_HASH = "0x" + "b1" * 32
+STATUS = {"unknown": 0, "announced": 1, "committed": 2, "settled": 3, "void": 4, "lapsed": 5}
+FINAL, BLOCK_HASH = 5000, "0x" + "b1" * 32
+# As public nodes answer, so that pages may ask them.
+HEADERS = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "Content-Type"}
 
 
 def selector(signature: str) -> str:
@@ -27,28 +31,29 @@ def selector(signature: str) -> str:
 
 @dataclass
 class Node:
-    """What the node says. `code` is hex; `draw` holds the words of `draws()` by name, as numbers."""
+    """What the node says. `constants` and `draw` hold words: of getters, and of `draws()` by name, 0 where missing."""
 
     chain_id: int
-    code: str
-    constants: dict[str, str]
+    contract: str
+    manifest_hash: str
+    code: bytes
+    constants: dict[str, list[int]]
     draw: dict[str, int]
-    finalized: int | None = 5000
+    finalized: int | None = FINAL
     block_hash: str = BLOCK_HASH
     status: int = 200
     asked: list[str] = field(default_factory=list)
 
     @classmethod
-    def honest(cls, draw: Draw, runtime: bytes, status: str = "settled") -> Self:
+    def honest(cls, draw: Draw, status: str = "settled") -> Self:
         """A node of the draw's chain, whose contract has all that the bundle says."""
         bundle, promise, beacon = draw.bundle, draw.manifest, draw.manifest["beacon"]
-        key = encode_public_key(bytes.fromhex(beacon["public_key"]))
         constants = {
-            "CHAIN_HASH()": beacon["chain_hash"],
-            "GENESIS_TIME()": word(beacon["genesis_time"]),
-            "PERIOD()": word(beacon["period"]),
-            "VOID_AFTER()": word(promise["void_after_seconds"]),
-            "public_key()": "".join(map(word, key)),
+            "CHAIN_HASH()": [int(beacon["chain_hash"], 16)],
+            "GENESIS_TIME()": [beacon["genesis_time"]],
+            "PERIOD()": [beacon["period"]],
+            "VOID_AFTER()": [promise["void_after_seconds"]],
+            "public_key()": encode_public_key(bytes.fromhex(beacon["public_key"])),
         }
         is_committed = status in {"committed", "settled"}
         wanted = len(promise["prizes"]) + promise["alternates"]
@@ -72,68 +77,35 @@ class Node:
             facts["commitment"] = int(bundle["commitment"], 16)
         if status == "settled":
             facts["seed"] = int(bundle["seed"], 16)
-        return cls(promise["anchor"]["chain_id"], "0x" + runtime.hex() + "07" * 384, constants, facts)
+        anchor, facts = promise["anchor"], {} if status == "unknown" else facts
+        return cls(
+            anchor["chain_id"], anchor["contract"], bundle["manifest_hash"], RUNTIME + bytes(384), constants, facts
+        )
 
     def result(self, method: str, params: list[Any]) -> Any:
         self.asked.append(method)
         if method == "eth_chainId":
             return hex(self.chain_id)
         if method == "eth_getBlockByNumber":
+            assert params[1:] == [False]
             number = self.finalized if params[0] == "finalized" else int(params[0], 16)
             return None if number is None else {"number": hex(number), "hash": self.block_hash}
+        assert int(params[1], 16) <= (self.finalized or 0)
         if method == "eth_getCode":
-            return self.code
-        called = {selector(name): name for name in (*self.constants, "draws(bytes32)")}
-        name = called[params[0]["data"][2:10]]
-        if name == "draws(bytes32)":
-            return "0x" + "".join(word(self.draw.get(one, 0)) for one in WORDS)
-        return "0x" + self.constants[name]
+            assert params[0] == self.contract
+            return "0x" + self.code.hex()
+        assert (method, params[0]["to"]) == ("eth_call", self.contract)
+        return "0x" + "".join(f"{word:064x}" for word in self._called(params[0]["data"].removeprefix("0x")))
 
+    def _called(self, data: str) -> list[int]:
+        if data == selector("draws(bytes32)") + self.manifest_hash:
+            return [self.draw.get(name, 0) for name in WORDS]
+        return next(words for name, words in self.constants.items() if data == selector(name))
 
-def word(number: int) -> str:
-    return f"{number:064x}"
-
-
-class NodeServer:
-    """Serves a node while it is entered; `url` is its address."""
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-
-    def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self.node))
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-def handler_of(node: Node) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_OPTIONS(self) -> None:
-            self._send(204, b"")
-
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            answer = {"jsonrpc": "2.0", "id": asked["id"], "result": node.result(asked["method"], asked["params"])}
-            self._send(node.status, json.dumps(answer).encode())
-
-        def _send(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            # As public nodes do, so that pages may ask them.
-            self.send_header("Access-Control-Allow-Origin", "*")
-            self.send_header("Access-Control-Allow-Headers", "Content-Type")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Handler
+    def serve(self, request: BaseHTTPRequestHandler) -> None:
+        if request.command == "OPTIONS":
+            answer(request, b"", 204, HEADERS)
+            return
+        asked = json.loads(body_of(request))
+        found = {"jsonrpc": "2.0", "id": asked["id"], "result": self.result(asked["method"], asked["params"])}
+        answer(request, json.dumps(found).encode(), self.status, HEADERS)

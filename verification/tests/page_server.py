@@ -4,11 +4,9 @@ Every answer is in `answers` by its path, and a test may replace it: so the serv
 """
 
 import json
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self
@@ -20,6 +18,7 @@ from django.utils.csp import build_policy
 from verification import pages
 from verification.timeline import Moment
 
+from .servers import answer, serving
 from .verifier_draws import Draw, seconds
 
 TYPES = {".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".csv": "text/csv"}
@@ -52,21 +51,14 @@ class PageServer:
             self.answers[path] = Answer(body, kind)
 
     def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self.answer))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
+        self._serving = serving(self.serve)
+        self.origin = self._serving.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def origin(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        self._serving.__exit__(kind, error, trace)
 
     @property
     def url(self) -> str:
@@ -81,23 +73,11 @@ class PageServer:
             return Answer(b"", "text/plain", 404)
         return Answer(Path(file).read_bytes(), TYPES[Path(file).suffix])
 
-
-def handler_of(answer: Callable[[str], Answer]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = answer(self.path)
-            self.send_response(found.status)
-            self.send_header("Content-Type", found.content_type)
-            self.send_header("Content-Length", str(len(found.body)))
-            self.send_header("Content-Security-Policy", build_policy(pages.CHECK_POLICY))
-            self.send_header("Cache-Control", "no-cache")
-            self.end_headers()
-            self.wfile.write(found.body[: found.cut])
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Handler
+    def serve(self, request: BaseHTTPRequestHandler) -> None:
+        found = self.answer(request.path)
+        headers = {"Content-Type": found.content_type, "Cache-Control": "no-cache"}
+        headers["Content-Security-Policy"] = build_policy(pages.CHECK_POLICY)
+        answer(request, found.body, found.status, headers, found.cut)
 
 
 def page_of(draw: Draw, *, state: str = "Drawn", start: str = "now", explorer: str = "", now: str = "") -> str:

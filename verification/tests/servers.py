@@ -2,9 +2,10 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any
 
 from luxewin.tests.asking import HTTP
@@ -19,7 +20,7 @@ def serving(serve: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
             with suppress(OSError):  # the other side gave up
                 serve(self)
 
-        do_POST = do_GET  # noqa: N815 the name that http.server looks for
+        do_POST = do_OPTIONS = do_GET  # noqa: N815 the names that http.server looks for
 
         def log_message(self, *_: object) -> None:
             pass
@@ -38,12 +39,20 @@ def body_of(request: BaseHTTPRequestHandler) -> bytes:
     return request.rfile.read(int(request.headers["Content-Length"]))
 
 
-def answer(request: BaseHTTPRequestHandler, body: bytes, status: int = 200) -> None:
-    """Answers with the body."""
+def answer(
+    request: BaseHTTPRequestHandler,
+    body: bytes,
+    status: int = 200,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    cut: int | None = None,
+) -> None:
+    """Answers with the body. With `cut`, the connection breaks off after so many bytes of it."""
     request.send_response(status)
+    for name, value in headers.items():
+        request.send_header(name, value)
     request.send_header("Content-Length", str(len(body)))
     request.end_headers()
-    request.wfile.write(body)
+    request.wfile.write(body[:cut])
 
 
 @contextmanager

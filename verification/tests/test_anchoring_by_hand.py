@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from eth_account import Account
 
 from purchases.tests.stage import seated
-from verification import services
+from verification import clients, services
 from verification.chain_types import CallReverts, DrawStatus
 from verification.models import ChainStep, Draw
 from verification.services import draw_steps
@@ -55,10 +55,14 @@ def test_the_operator_s_key_settles_through_the_rows_and_the_workers_know(drawn,
     assert ChainStep.objects.filter(step="settle").count() == 1
 
 
-def test_any_key_settles_with_a_signature_that_is_handed_in(drawn, anchored, tmp_path):
+def test_any_key_settles_with_a_signature_that_is_handed_in_also_where_the_operator_s_is_lost(
+    drawn, anchored, settings, tmp_path
+):
     stranger, file = Account.create(), tmp_path / "key"
     file.write_text(stranger.key.hex())
     rpc("anvil_setBalance", stranger.address, hex(ETHER))
+    settings.CHAIN_OPERATOR_KEY, settings.CHAIN_OPERATOR_KEY_FILE = "", str(tmp_path / "gone")
+    clients.chain.cache_clear()
     draw = Draw.objects.get()
     said = settle(str(drawn.pk), "--signature", f"0x{draw.signature}", "--key-file", str(file))
     assert f"{stranger.address} pays" in said

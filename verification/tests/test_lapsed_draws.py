@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from accounts.models import Notification
 from purchases.tests.stage import seated
 from verification import services
 from verification.models import Draw
@@ -13,6 +14,7 @@ from verification.services import draw_steps
 
 from .conftest import mining_when_told
 from .drawing import closed
+from .mining import decided
 from .on_chain import latest_time, mine_at, rpc
 from .test_anchoring_sending import long_ago
 
@@ -59,6 +61,34 @@ def test_what_lapsed_is_void_without_a_declaration_once_a_final_block_says_so(un
     assert (draw.state, draw.void_declared_at) == (State.VOID, None)
     draw.raffle.refresh_from_db()
     assert (draw.raffle.status, draw.raffle.cancel_reason) == ("cancelled", draw_steps.LAPSED)
+
+
+def test_a_decided_draw_whose_commitment_a_reorganisation_took_until_it_lapsed_is_void(unsent, mine, mona, client):
+    draw = unsent(delay_seconds=1, **lapsing(25))
+    mine.advance(draw.raffle, State.COMMITTED)
+    drawn = decided(draw.raffle)
+    sent = draw.steps.get(step="commit").transaction
+    mine.reorganise(mine.chain.head() - sent.block + 1)
+    # Fees rose, and no block takes it in again before its time is over.
+    mine.setting(CHAIN_MAX_FEE_GWEI=sent.attempts.get().max_fee / 10**9)
+    mine.base_fee(sent.attempts.get().max_fee * 2)
+    lapse(draw)
+    long_ago()
+    assert services.advance_draw(draw.pk).state == State.DRAWN  # no final block says so yet
+    rpc("anvil_dropAllTransactions")
+    mine.blocks(70)
+    assert services.advance_draw(draw.pk).state == State.FROZEN
+    draw = services.advance_draw(draw.pk)
+    assert (draw.state, draw.void_declared_at) == (State.VOID, None)
+    draw.raffle.refresh_from_db()
+    assert (draw.raffle.status, draw.raffle.cancel_reason) == ("cancelled", draw_steps.LAPSED)
+    told = [note.kind for note in Notification.objects.filter(user=mona)]
+    assert sorted(told) == ["commitment_gone", "decision_undone"]
+    (shown,) = client.get(f"/api/v1/verification/{draw.pk}").json()["undone_decisions"]
+    assert shown["seed"] == drawn.seed
+    page = client.get(f"/verify/{draw.raffle.slug}").content.decode()
+    assert "moved or removed the commitment" in page
+    assert draw_steps.LAPSED in page
 
 
 def test_what_lapsed_before_its_entries_were_fixed_is_cancelled(mine, selling, alice):

@@ -14,16 +14,15 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from verification.contract import compile as contract
 from verification.pages import CHECK_POLICY
 
 from .browser import Browser, BrowserError, Page, executable
-from .node_server import Node, NodeServer
+from .node_server import Node
 from .page_server import Answer, PageServer
+from .servers import serving
 from .verifier_draws import Draw, development_draw, quicknet_draw, to_bytes
 
 PICTURES = Path(os.environ.get("LUXEWIN_SCREENSHOTS") or settings.BASE_DIR / ".luxewin" / "screenshots")
-RUNTIME = bytes.fromhex(json.loads(Path(contract.ARTEFACT).read_text())["runtime"].removeprefix("0x"))
 PHONE = {"width": 390, "height": 844, "phone": True}
 VIEWS: dict[str, dict] = {
     "wide-light": {},
@@ -137,12 +136,12 @@ def test_consistent_is_shown_in_its_own_colour_with_what_was_not_checked(browser
 
 def test_nodes_of_the_visitors_choice_make_it_verified(browser: Browser) -> None:
     draw = watch_draw()
-    node = Node.honest(draw, RUNTIME)
-    with PageServer(draw) as server, NodeServer(node) as one, NodeServer(node) as other:
+    node = Node.honest(draw)
+    with PageServer(draw) as server, serving(node.serve) as one, serving(node.serve) as other:
         for name in ("wide-light", "phone-light"):
             page = checked(browser, server, **VIEWS[name])
             assert node.asked == []  # nobody is asked by default
-            ask_nodes(page, one.url, other.url)
+            ask_nodes(page, one, other)
             assert page.evaluate(VERDICT) == "good"
             assert "VERIFIED" in page.text("#verdict .headline")
             assert "All 2 nodes that you named confirm that the chain holds the same, at block 5,000" in page.text(
@@ -157,14 +156,14 @@ def test_nodes_of_the_visitors_choice_make_it_verified(browser: Browser) -> None
 
 def test_nodes_that_say_otherwise_or_nothing_are_shown(browser: Browser) -> None:
     draw = watch_draw()
-    node = Node.honest(draw, RUNTIME)
+    node = Node.honest(draw)
     other = replace(node, draw=node.draw | {"committed_at": node.draw["committed_at"] + 300})
-    with PageServer(draw) as server, NodeServer(other) as liar, NodeServer(replace(node, status=429)) as busy:
+    with PageServer(draw) as server, serving(other.serve) as liar, serving(replace(node, status=429).serve) as busy:
         page = checked(browser, server)
-        ask_nodes(page, liar.url)
+        ask_nodes(page, liar)
         assert page.evaluate(VERDICT) == "bad"
         assert "The chain says something else than these files." in page.text("#verdict")
-        ask_nodes(page, busy.url)
+        ask_nodes(page, busy)
         assert page.evaluate(VERDICT) == "partly"
         assert "answers 429" in page.text("#verdict .reasons")
         ask_nodes(page, "my node")

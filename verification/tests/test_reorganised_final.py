@@ -24,13 +24,15 @@ def shallow(settings, monkeypatch):
     monkeypatch.setattr(Chain, "finalized", lambda self: None)
 
 
-def undone(mine, step):
-    """The step is final, and then the block that took it never was."""
+def undone(mine, step, *, spent=False):
+    """The step is final, and then the block that took it never was; if `spent`, another transaction has its nonce."""
     mine.blocks(3)
     look_again()
     sent = taking(step)
     assert sent.state == Fate.FINAL
     mine.reorganise(mine.chain.head() - sent.block + 1)
+    if spent:
+        mine.spend_nonce()
     return sent
 
 
@@ -91,17 +93,18 @@ def test_a_settled_draw_whose_commitment_moves_stops_in_public_and_staff_are_tol
     assert "draw_stuck" in {note.kind for note in mona.notifications.all()}
 
 
-def test_a_settlement_is_sent_again(frozen, mine):
+def test_a_settlement_whose_nonce_is_spent_is_signed_anew(frozen, mine):
     raffle = frozen(delay_seconds=1)
     mine.commit(raffle)
     decided(raffle)
     mine.advance(raffle, State.SETTLED)
-    undone(mine, "settle")
+    sent = undone(mine, "settle", spent=True)
     assert on_chain(mine).status == DrawStatus.COMMITTED
     assert (repaired(mine).state, on_chain(mine).status) == (State.SETTLED, DrawStatus.SETTLED)
+    assert taking("settle").pk != sent.pk
 
 
-def test_a_void_is_sent_again(frozen, mine, relays, root):
+def test_a_void_whose_nonce_is_spent_is_signed_anew(frozen, mine, relays, root):
     raffle = frozen(delay_seconds=1)
     relays(there=False)
     draw = mine.advance(raffle, State.COMMITTED)
@@ -109,9 +112,10 @@ def test_a_void_is_sent_again(frozen, mine, relays, root):
     mine.catch_up()
     declare_void(raffle.pk, reason="The beacon stopped.", actor=root)
     mine.advance(raffle, State.VOID, mining=lambda: (time.sleep(0.5), mine.catch_up()))
-    undone(mine, "void")
+    sent = undone(mine, "void", spent=True)
     assert on_chain(mine).status == DrawStatus.COMMITTED
     assert (repaired(mine).state, on_chain(mine).status) == (State.VOID, DrawStatus.VOID)
+    assert taking("void").pk != sent.pk
 
 
 def test_where_nodes_have_the_tag_depth_alone_is_not_final(mine, selling, monkeypatch):

@@ -3,13 +3,18 @@
 import time
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts.models import Notification
+from luxewin.audit.models import AuditEntry
 from verification import clients, services
 from verification.beacon import BeaconError
-from verification.models import ChainStep, Draw
+from verification.chain import Chain
+from verification.models import ChainStep, ChainTransaction, Draw, Pick, UndoneDecision
 from verification.services import declare_void
 
+from .mining import decided
 from .on_chain import rpc
 
 State = Draw.State
@@ -122,17 +127,80 @@ def test_a_commitment_equal_to_the_frozen_one_ends_by_its_round_and_not_by_the_v
     assert mine.advance(draw.raffle, State.SETTLED).picks.exists()
 
 
-def test_a_commitment_that_a_reorganisation_took_for_good_leaves_the_same_way_out(unsent, mine, relays, root):
+@pytest.mark.parametrize("loss", [no_key, no_key_file])
+def test_without_the_key_a_draw_goes_on_by_what_others_send(unsent, mine, tmp_path, loss):
     draw = unsent(delay_seconds=1)
-    relays(there=False)  # on a busy machine the round would appear, and decide, in the step that sees the commitment
+    loss(mine, draw, tmp_path)
+    commit_by_hand(mine, draw, bytes.fromhex(draw.commitment))
     mine.advance(draw.raffle, State.COMMITTED)
+    settle_by_hand(mine, draw)
+    assert mine.advance(draw.raffle, State.SETTLED).picks.exists()
+    for sent in ChainTransaction.objects.all():
+        services.reconcile_transaction(sent.pk)
+
+
+@pytest.fixture
+def shallow(settings, monkeypatch):
+    """A chain without the `finalized` tag, on which three blocks are final."""
+    settings.CHAIN_FINAL_BLOCKS = 3
+    monkeypatch.setattr(Chain, "finalized", lambda self: None)
+
+
+def replaced_by_junk(mine, draw):
+    """The commitment never was in its block, and somebody else's is in the block of the next one."""
     committed = ChainStep.objects.get(step="commit", live=True).transaction.block
     mine.reorganise(mine.chain.head() - committed + 1)
     commit_by_hand(mine, draw, JUNK)
-    stuck = services.advance_draw(draw.pk)
-    assert (stuck.state, "another commitment" in stuck.contradiction) == (State.COMMITTED, True)
-    due = stuck.promised_beacon.time_of(stuck.round) + stuck.void_after
-    time.sleep(max(0, due - time.time()) + 0.1)
+
+
+@pytest.mark.parametrize("state", [State.COMMITTED, State.DRAWN])
+def test_what_lost_its_commitment_for_good_is_frozen_again_with_the_same_way_out(
+    unsent, mine, relays, root, mona, client, shallow, state
+):
+    draw = unsent(delay_seconds=1)
+    relays(there=False)  # on a busy machine the round would appear, and decide, in the step that sees the commitment
+    before = mine.advance(draw.raffle, State.COMMITTED)
+    relays(there=True)
+    if state == State.DRAWN:
+        before = decided(draw.raffle)
+    replaced_by_junk(mine, draw)
+    stopped = services.advance_draw(draw.pk)
+    # A block that is not final may still be reorganised.
+    assert (stopped.state, stopped.round, "another commitment" in stopped.contradiction) == (state, before.round, True)
+    mine.blocks(3)
+    lost = services.advance_draw(draw.pk)
+    assert (lost.state, lost.committed_at, lost.round, lost.seed) == (State.FROZEN, None, None, "")
+    assert lost.commitment == before.commitment
+    audited = AuditEntry.objects.get(action="draw.commitment_lost")
+    assert audited.before == {"state": state, "committed_at": before.committed_at, "round": before.round}
+    told = {"draw_stuck", "commitment_gone"} | ({"decision_undone"} if state == State.DRAWN else set())
+    assert {note.kind for note in Notification.objects.filter(user=mona)} == told
+    undone = client.get(f"/api/v1/verification/{draw.pk}").json()["undone_decisions"]
+    assert [each["seed"] for each in undone] == ([before.seed] if state == State.DRAWN else [])
+    assert not Pick.objects.exists()
+    assert "another commitment" in services.advance_draw(draw.pk).contradiction
     void_at = declare_void(draw.pk, reason=WHY, actor=root).void_at
     until(void_at)
     assert services.advance_draw(draw.pk).state == State.VOID
+    draw.raffle.refresh_from_db()
+    assert (draw.raffle.status, draw.raffle.drawn_at, draw.raffle.cancel_reason) == ("cancelled", None, WHY)
+
+
+def test_the_database_freezes_a_draw_again_only_while_no_block_has_its_commitment(unsent, mine):
+    draw = mine.advance(unsent(delay_seconds=1).raffle, State.DRAWN)
+    lost = {"state": State.FROZEN, "committed_at": None, "round": None}
+    lost |= {"signature": "", "randomness": "", "seed": ""}
+    shown = {name: getattr(draw, name) for name in ("committed_at", "round", "signature", "seed")}
+
+    def freeze_again(**otherwise):
+        with pytest.raises(IntegrityError, match=r"is fixed|set by the step|set at once"), transaction.atomic():
+            Draw.objects.update(**lost | otherwise)
+
+    freeze_again()  # it is in a block, and nothing is shown
+    UndoneDecision.objects.create(draw=draw, picks=list(draw.picks.values("position", "ticket")), **shown)
+    freeze_again()  # it is in a block
+    sent = ChainTransaction.objects.filter(steps__step="commit", steps__live=True)
+    sent.update(state="signed", block=None, block_hash="", block_time=None)
+    for otherwise in ({"round": 1}, {"committed_at": draw.committed_at}, {"seed": draw.seed}, {"root": "11" * 32}):
+        freeze_again(**otherwise)
+    assert Draw.objects.update(**lost) == 1

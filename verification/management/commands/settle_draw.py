@@ -54,7 +54,7 @@ class Command(LongCommand):
             raise CommandError(str(error)) from error
 
     def _settle(self, draw: Draw, contract: Contract, signature: str | None, key_file: str) -> None:
-        chain, manifest_hash = clients.required_chain(), bytes.fromhex(draw.manifest_hash)
+        chain, manifest_hash = clients.following_chain(), bytes.fromhex(draw.manifest_hash)
         state = chain.draw_state(contract.address, manifest_hash)
         if state.status in STATUSES:
             raise CommandError(f"Draw {draw.sequence} cannot be settled: {STATUSES[state.status]}.")
@@ -92,7 +92,7 @@ def _payer(key_file: str) -> Chain:
         key = KeySource(file=key_file, password_file=settings.CHAIN_OPERATOR_KEY_PASSWORD_FILE).read()
     except KeyFault as fault:
         raise CommandError(str(fault).replace("CHAIN_OPERATOR_KEY_FILE", "--key-file")) from fault
-    return Chain(settings.CHAIN_RPC_URLS, settings.CHAIN_ID, key, max_fee=clients.required_chain().max_fee)
+    return Chain(settings.CHAIN_RPC_URLS, settings.CHAIN_ID, key, max_fee=clients.reading_chain().max_fee)
 
 
 def _operator(chain: Chain) -> str:
