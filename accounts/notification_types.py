@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-CHANNELS = ("email",)
+CHANNELS = ("email", "inbox")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,18 @@ ALWAYS = "account"
 TITLES = {name: event.title for name, event in OPTIONAL.items()} | {
     ALWAYS: "The account's security, one's money and prizes: always told"
 }
+
+
+# What opens something, goes to another address, or is for an account that is closed or for staff.
+MAILED_ONLY = _kinds(
+    "verify_email reset_password already_registered email_change_old email_change_new email_changed export_ready"
+    " deletion_requested draw_stuck prize_unawarded chain_balance_low mail_failed webhook_failed"
+)
+
+
+def channels_of(kind: str) -> tuple[str, ...]:
+    """Return the channels over which messages of this kind go."""
+    return CHANNELS[:1] if kind in MAILED_ONLY else CHANNELS
 
 
 def event_of(kind: str) -> str:

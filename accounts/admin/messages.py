@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
@@ -12,13 +11,9 @@ from accounts.admin_actions import reasoned
 from accounts.back_office.filters import known
 from accounts.models import Notification, User
 from accounts.permissions import signed_in
+from accounts.words import habits_of, kinds, write
 from luxewin.admin import ReadOnlyAdmin
 from luxewin.audit.models import AuditEntry
-
-
-def _kinds() -> list[str]:
-    """Return the kinds of messages; each has its template."""
-    return sorted(template.stem for template in (settings.BASE_DIR / "templates" / "mail").glob("*.txt"))
 
 
 def _send_again(message: Notification, reason: str, actor: User) -> str:
@@ -35,13 +30,13 @@ class NotificationAdmin(ReadOnlyAdmin):
     """Messages, their recipients, what became of each, and for some staff their words."""
 
     list_display = ["created_at", "kind", "channel", "user", "status", "attempts", "sent_at", "error"]
-    list_filter = ["status", "channel", ("kind", known(_kinds))]
+    list_filter = ["status", "channel", ("kind", known(kinds))]
     search_fields = ["user__email"]
     list_select_related = ["user"]
     # Not the context: the words are what the person read.
     fields = (
         *("created_at", "kind", "channel", "user", "status", "attempts", "sent_at", "answer", "error"),
-        *("resends", "history"),
+        *("resends", "read_at", "history"),
     )
     ordering = ["-created_at"]
     actions = [
@@ -69,10 +64,15 @@ class NotificationAdmin(ReadOnlyAdmin):
 
     @admin.display(description="text")
     def words(self, message: Notification) -> Any:
-        """Return the text as it was written last, without its links' tokens."""
+        """Return the text as it was written last, without its links' tokens; of the inbox, as it is shown there now."""
         if message.contents_removed_at:
             return f"Removed on {message.contents_removed_at:%Y-%m-%d}."
-        return format_html("<pre>{}</pre>", message.text) if message.text else "Not written yet."
+        text = message.text
+        if message.channel == Notification.Channel.INBOX:
+            with habits_of(message.user) as language:
+                told = write(message.kind, message.context, language)
+            text = f"{told.subject}\n\n{told.text}"
+        return format_html("<pre>{}</pre>", text) if text else "Not written yet."
 
     @admin.display(description="history")
     def history(self, message: Notification) -> Any:

@@ -12,13 +12,15 @@ from luxewin.audit.services import Actor, record
 def send_again(notification_id: UUID, *, reason: str, actor: Actor) -> Notification:
     """Queue a message anew, with all attempts left; it is written anew, with fresh links, in the person's language.
 
-    Whether it is wanted is checked before sending, as for any other. Raise MessageUnderWay while it is queued or on its
-    way, MessageGone once its contents were removed.
+    Whether it is wanted is checked before sending, as for any other. Raise MessageUnderWay while it is queued, on its
+    way or in the person's inbox, MessageGone once its contents were removed.
     """
     with transaction.atomic():
         message = Notification.objects.select_for_update(no_key=True).get(pk=notification_id)
         if message.status in Notification.OPEN:
             raise MessageUnderWay("It is being sent already.")
+        if message.channel == Notification.Channel.INBOX:
+            raise MessageUnderWay("It is in the person's inbox.")
         if message.contents_removed_at:
             raise MessageGone("What it said is not kept any more.")
         before, message.status = message.status, Notification.Status.QUEUED

@@ -62,11 +62,12 @@ def test_every_optional_kind_has_its_mail():
 def test_every_mail_has_a_subject_and_a_body_without_html(kind, language, alice):
     alice.display_name = "O'Hara & <Söhne>"
     alice.preferences.language = language
-    mail = compose(Notification(user=alice, kind=kind, context=CONTEXT))
+    to = {"to": "new@example.com"} if kind == "email_change_new" else {}
+    mail = compose(Notification(user=alice, kind=kind, context=CONTEXT | to))
     assert 5 < len(mail.subject) < 100
     # Who has not shown that they are the person is not told a name.
     assert ("O'Hara & <Söhne>" in mail.body) == (kind != "email_change_new")
-    assert mail.to == [alice.email]
+    assert mail.to == [to.get("to", alice.email)]
     assert "{" not in mail.subject + mail.body
 
 
