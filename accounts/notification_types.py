@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-CHANNELS = ("email", "inbox")
+from django.conf import settings
+
+CHANNELS = ("email", "inbox", "novu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,10 @@ MAILED_ONLY = _kinds(
 
 
 def channels_of(kind: str) -> tuple[str, ...]:
-    """Return the channels over which messages of this kind go."""
-    return CHANNELS[:1] if kind in MAILED_ONLY else CHANNELS
+    """Return the channels over which messages of this kind go; Novu only where it is set up."""
+    if kind in MAILED_ONLY:
+        return ("email",)
+    return CHANNELS if settings.NOVU_SECRET_KEY else ("email", "inbox")
 
 
 def event_of(kind: str) -> str:

@@ -1,8 +1,10 @@
 """Background tasks: delivery of notifications, answers to link requests, exports, deletions, retention."""
 
+import logging
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -10,15 +12,18 @@ from accounts import services
 from accounts.alerts import alert_staff
 from accounts.channels import Answer, Channel
 from accounts.channels.mail import MailChannel
-from accounts.models import Deletion, Export, LinkRequest, Notification, RetentionRule
+from accounts.channels.novu import NovuChannel
+from accounts.models import Deletion, Export, ForgottenSubscriber, LinkRequest, Notification, RetentionRule
 from accounts.notifications import unwanted
+from accounts.novu.client import NovuFailed, delete_subscriber
 from accounts.services import answer_link_request
 from luxewin.api import ratelimits
 from luxewin.clock import database_now
 from luxewin.tasks.queue import is_work_waiting
 from luxewin.tasks.sweeps import enqueue_due, sweep
 
-CHANNELS: dict[str, Channel] = {Notification.Channel.EMAIL: MailChannel()}
+log = logging.getLogger(__name__)
+CHANNELS: dict[str, Channel] = {Notification.Channel.EMAIL: MailChannel(), Notification.Channel.NOVU: NovuChannel()}
 LEASE = timedelta(minutes=2)
 # Longer than a task may take, so that two workers never make the same archive at once.
 EXPORT_LEASE = timedelta(minutes=5)
@@ -33,6 +38,8 @@ def deliver_waiting_notifications() -> int:
     return sum(
         enqueue_due(waiting.filter(channel=name), deliver_notification, lease=LEASE, at_once=channel.most)
         for name, channel in CHANNELS.items()
+        # What was written for Novu waits if the operator has taken its key away meanwhile.
+        if name != Notification.Channel.NOVU or settings.NOVU_SECRET_KEY
     )
 
 
@@ -116,6 +123,24 @@ def carry_out_deletions() -> int:
 def carry_out_deletion(deletion_id: str) -> None:
     """Erase one person."""
     services.carry_out_deletion(UUID(deletion_id))
+
+
+@sweep(every=60)
+def forget_subscribers() -> int:
+    """Enqueue erased people whom Novu still knows."""
+    if not settings.NOVU_SECRET_KEY:
+        return 0
+    return enqueue_due(ForgottenSubscriber.objects.all(), forget_subscriber, lease=LEASE, limit=20)
+
+
+def forget_subscriber(user_id: str) -> None:
+    """Have Novu forget one person; if it does not answer, the sweep tries again."""
+    try:
+        delete_subscriber(user_id)
+    except NovuFailed as failure:
+        log.error("Novu has not forgotten %s yet: %s", user_id, failure)  # noqa: TRY400
+    else:
+        ForgottenSubscriber.objects.filter(pk=UUID(user_id)).delete()
 
 
 @sweep(every=60)

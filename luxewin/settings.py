@@ -327,6 +327,11 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "LuxeWin <no-reply@luxewin.e
 # Support's address in mails and pages; answers to mails go there.
 SUPPORT_EMAIL = env.text("SUPPORT_EMAIL", "" if _guarded else "support@luxewin.example")
 
+# Novu, which tells people by push, SMS or chat; without the key it is not used. The address is that of its American
+# cloud, its European one (https://eu.api.novu.co), or a server of one's own.
+NOVU_SECRET_KEY = env.secret("NOVU_SECRET_KEY", "")
+NOVU_API_URL = env.text("NOVU_API_URL", "https://api.novu.co").rstrip("/")
+
 # Networks of our own that webhook endpoints may be in although they are private; unset, none may.
 WEBHOOK_PRIVATE_NETWORKS = env.networks("WEBHOOK_PRIVATE_NETWORKS")
 

@@ -53,11 +53,12 @@ class Notification(Claimable):
     class Channel(models.TextChoices):
         EMAIL = "email", "E-mail"
         INBOX = "inbox", "Inbox"  # of the site: `users/notifications`
+        NOVU = "novu", "Novu"  # push, SMS or chat, as the operator has set it up there
 
     class Status(models.TextChoices):
         QUEUED = "queued", "Queued"  # to be sent, or being tried again
         SENT = "sent", "On its way"  # handed over, and the answer is not known yet; tried again if it never is
-        ACCEPTED = "accepted", "Accepted"  # the mail server took it
+        ACCEPTED = "accepted", "Accepted"  # the mail server or Novu took it
         DELIVERED = "delivered", "Delivered"  # it is in the inbox, which is ours
         FAILED = "failed", "Failed"  # given up after MAX_ATTEMPTS, for an operator to check
         SUPPRESSED = "suppressed", "Not sent"  # no longer wanted when its turn came
@@ -88,7 +89,9 @@ class Notification(Claimable):
     recipient = models.CharField("sent to", max_length=254, blank=True, db_default="")
     subject = models.CharField(max_length=400, blank=True, db_default="")
     text = models.TextField(blank=True, db_default="")
-    answer = models.CharField(max_length=200, blank=True, db_default="", help_text="Of the mail server that took it.")
+    answer = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="Of the mail server or Novu, which took it."
+    )
     error = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     sent_at = models.DateTimeField(null=True)
@@ -124,3 +127,13 @@ class Notification(Claimable):
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.user_id}: {self.status}"
+
+
+class ForgottenSubscriber(Claimable):
+    """An erased person whom Novu still has to forget; deleted once it did. The id is that of the person."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.pk} since {self.created_at:%Y-%m-%d %H:%M}"
