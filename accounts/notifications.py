@@ -29,8 +29,10 @@ TOKENS: dict[str, Callable[[Notification], str]] = {
     "export_ready": lambda told: export_links.token_for(told.context["export"], told.user),
     "deletion_requested": lambda told: keeping_links.token_for(told.context["deletion"], told.user),
 }
-# What apps above add to a kind's context when the mail is written, and is not to be stored with it.
+# What apps above add to a kind's context when the mail is written.
 ADDED: dict[str, Callable[[Notification], dict[str, str]]] = {}
+# What of all this opens something, or must be found by an erasure elsewhere: it is not stored with the words.
+SECRET = frozenset({"token", "receipt", "unsubscribe"})
 # Their links are dead once the account is closed.
 FOR_OPEN_ACCOUNTS = frozenset({"verify_email", "reset_password", "email_change_old", "email_change_new"})
 
@@ -115,31 +117,39 @@ def compose(notification: Notification) -> Mail:
     It greets by name, which is free text, only at a verified address. It ends with the operator's name and support's
     address, where answers go too. The Message-ID is the same on every try; if staff have it sent again it is another,
     because mail servers drop a second mail of the same. An optional mail says how to unsubscribe, also by a header for
-    mail programs (RFC 8058). The mail knows what must not be stored with its words: tokens, and what apps above added.
+    mail programs (RFC 8058). It is text, and the same as HTML. The mail knows what must not be stored with its words.
     """
     user, kind = notification.user, notification.kind
     to = notification.context.get("to", user.email)
-    name = f"{notification.id}.{notification.resends}" if notification.resends else str(notification.id)
-    headers = {"Message-ID": f"<{name}@{settings.DEFAULT_FROM_EMAIL.rpartition('@')[2].rstrip('>')}>"}
-    unstored: dict[str, str] = {}
+    number = f"{notification.id}.{notification.resends}" if notification.resends else str(notification.id)
+    headers = {"Auto-Submitted": "auto-generated"}
+    headers["Message-ID"] = f"<{number}@{settings.DEFAULT_FROM_EMAIL.rpartition('@')[2].rstrip('>')}>"
+    added: dict[str, str] = {}
     if make_token := TOKENS.get(kind):
-        unstored["token"] = make_token(notification)
+        added["token"] = make_token(notification)
     if add := ADDED.get(kind):
-        unstored |= add(notification)
-    frame = {
-        # At an unverified address, the name may have been typed for somebody else to read.
-        "name": one_line(user.display_name) if user.has_verified_email and to == user.email else "",
-        "operator": settings.OPERATOR_NAME,
-        "support": settings.SUPPORT_EMAIL,
-    }
+        added |= add(notification)
     if (event := event_of(kind)) in OPTIONAL:
         link = f"{settings.PUBLIC_URL}/unsubscribe?token={unsubscribe_token(user, event, 'email')}"
-        frame["unsubscribe"] = unstored["unsubscribe"] = link
+        added["unsubscribe"] = link
         headers |= {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    # At an unverified address, the name may have been typed for somebody else to read.
+    name = one_line(user.display_name) if user.has_verified_email and to == user.email else ""
     with habits_of(user) as language:
-        words = write(kind, notification.context | unstored, language)
-        text = render_to_string(f"mail/frame/{language}.txt", frame | {"body": words.text})
+        words = write(kind, notification.context | added, language)
+        frame = {
+            "language": language,
+            "words": words,
+            # Django takes what it rendered for safe HTML, which plain text with somebody's name is not.
+            "greeting": str.strip(render_to_string(f"mail/frame/{language}/greeting.txt", {"name": name})),
+            "operator": settings.OPERATOR_NAME,
+            "support": settings.SUPPORT_EMAIL,
+            "unsubscribe": added.get("unsubscribe", ""),
+            "unsubscribe_label": render_to_string(f"mail/frame/{language}/unsubscribe.txt"),
+        }
+        text, html = (render_to_string(f"mail/frame/mail.{form}", frame) for form in ("txt", "html"))
     support = [settings.SUPPORT_EMAIL] if settings.SUPPORT_EMAIL else []
     mail = Mail(marked(words.subject), text, to=[to], reply_to=support, headers=headers)
-    mail.unstored = [each for each in unstored.values() if each]
+    mail.attach_alternative(html, "text/html")
+    mail.unstored = [added[name] for name in SECRET & added.keys() if added[name]]
     return mail

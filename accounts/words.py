@@ -21,6 +21,9 @@ from luxewin.lines import one_line
 
 LINK = re.compile(r"(?:\[(?P<label>[^\[\]]+)\]\()?(?P<address>https?://[^\s()]+)\)?")
 
+#: A line of facts: a label, as French has it perhaps with a space before the colon, and a value.
+FACT = re.compile(r"(.{1,40}?)\s?: (.+)")
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -29,6 +32,11 @@ class Block:
     kind: Literal["paragraph", "facts", "list", "link"]
     lines: tuple[str, ...]
     address: str = ""
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """Return label and value of each line; without a label, it is empty."""
+        return [(found[1], found[2]) if (found := FACT.fullmatch(line)) else ("", line) for line in self.lines]
 
     def __str__(self) -> str:
         if self.kind == "facts":
@@ -74,6 +82,7 @@ def write(kind: str, context: dict[str, Any], language: str) -> Words:
     context = on_lines(context) | {
         "site": settings.FRONTEND_URL or settings.PUBLIC_URL,
         "backend": settings.PUBLIC_URL,
+        "support": settings.SUPPORT_EMAIL,
     }
     if reason := context.get("reasons", {}).get(language):
         context["reason"] = reason

@@ -35,6 +35,16 @@ def receipt_of(purchase: "Purchase") -> dict[str, Any] | None:
     return SOURCE.sign(purchase)
 
 
+def facts_of(purchase: "Purchase") -> dict[str, Any]:
+    """Return what every message about tickets names: the raffle, the numbers, and the purchase."""
+    return {
+        "raffle": purchase.raffle.title,
+        "raffle_id": str(purchase.raffle_id),
+        "tickets": purchase.tickets,
+        "purchase": str(purchase.pk),
+    }
+
+
 def for_mail(notification: "Notification") -> dict[str, str]:
     """Return what the mail of a paid purchase adds to its context: the receipt as one line of JSON, empty if none.
 

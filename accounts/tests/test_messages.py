@@ -91,7 +91,7 @@ def test_a_failed_message_keeps_what_would_have_been_sent(alice, settings, close
     told = _sent(alice)
     assert told.status == "queued"
     assert "ConnectionRefusedError" in told.error
-    assert told.subject == "You won: A watch"
+    assert told.subject == "A fine watch: you won A watch"
 
 
 @pytest.mark.parametrize("status", ["accepted", "failed", "suppressed"])
@@ -137,7 +137,7 @@ def test_support_reads_a_message_and_sends_it_again_with_a_reason(alice, sam, cl
     told = _sent(alice)
     client.force_login(sam)
     page = client.get(f"{LIST}{told.pk}/change/").content.decode()
-    assert "ticket 1 of A fine watch was picked" in page
+    assert "ticket 1 was picked in the draw of A fine watch" in page
     chosen = {"action": "send_again", "_selected_action": [str(told.pk)]}
     asked = client.post(LIST, chosen).content.decode()
     assert "Reason" in asked

@@ -152,9 +152,9 @@ def test_what_is_stored_already_is_put_on_one_line_and_sent(odd, alice):
     notify(alice, "draw_won", about="x", raffle=f"A{odd}raffle", raffle_id="1", prize=f"A{odd}watch", ticket=1)
     deliver_notification(str(Notification.objects.mails().get().pk))
     (sent,) = mail.outbox
-    assert sent.subject == "You won: A watch"
+    assert sent.subject == "A raffle: you won A watch"
     assert "Hello Al ice,\n" in sent.body
-    assert "ticket 1 of A raffle was picked" in sent.body
+    assert "ticket 1 was picked in the draw of A raffle" in sent.body
     assert Notification.objects.mails().get().status == Notification.Status.ACCEPTED
 
 

@@ -74,7 +74,7 @@ def test_it_is_audited_and_the_entrant_is_told_the_numbers(bob, sam, on_sale, ru
     }
     mail = compose(Notification.objects.mails().get(user=bob))
     assert mail.subject == "Your free entry for A fine watch"
-    assert "Your 3 tickets are numbers 1 to 3." in mail.body
+    assert "    Ticket numbers: 1 to 3\n" in mail.body
 
 
 def test_no_letter_is_entered_for_an_address_that_nobody_verified(charlie, sam, on_sale):

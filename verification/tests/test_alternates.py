@@ -122,7 +122,9 @@ def test_with_no_alternate_left_the_prize_stays_with_nobody_and_managers_are_tol
     assert told(kind="prize_unawarded") == {(each.email, "prize_unawarded") for each in (mona, second_manager)}
     assert AuditEntry.objects.get(action="prize.unawarded").subject_id == str(picks[1].prize_id)
     run_tasks()
-    assert {"A prize is left: A strap"} == {each.subject for each in mail.outbox if each.to == [mona.email]}
+    assert {"A prize of A fine watch is left: A strap"} == {
+        each.subject for each in mail.outbox if each.to == [mona.email]
+    }
 
 
 def test_fewer_tickets_than_prizes_leave_prizes_with_nobody(drawn, api):
@@ -219,7 +221,7 @@ def test_everyone_concerned_is_mailed_once_with_the_reason(drawn, mona, run_task
     assert "A watch" in sent[winner.email].body
     assert "Lives abroad." in sent[waiting.email].body
     assert "as an alternate" in sent[waiting.email].body
-    assert sent[alternate.email].subject == "You won after all: A watch"
+    assert sent[alternate.email].subject == f"{picks[0].draw.raffle.title}: you won A watch after all"
     assert WHY not in sent[alternate.email].body
 
 

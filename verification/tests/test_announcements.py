@@ -81,7 +81,7 @@ def test_somebody_with_many_picks_gets_one_mail(selling, people, run_tasks):
             assert f"    {pick.prize.name} (ticket {pick.ticket})\n" in mails[buyer.email].body
 
 
-@pytest.mark.parametrize(("language", "says"), [("en", "alternate number"), ("de", "Ersatzlos Nummer")])
+@pytest.mark.parametrize(("language", "says"), [("en", "alternate number"), ("de", "Ersatzplatz")])
 def test_alternates_are_told_their_place_and_not_that_they_lost(language, says, selling, people, run_tasks):
     raffle = selling(prizes=[{"name": "A watch"}], alternates=7)
     buyers = people(2)
@@ -128,4 +128,6 @@ def test_a_prize_and_a_title_with_odd_characters_from_before_reach_winner_and_bu
     advance_to(raffle, State.DRAWN)
     run_tasks()
     assert set(Notification.objects.mails().values_list("status", flat=True)) == {Notification.Status.ACCEPTED}
-    assert {"You won: A watch of gold", "The draw of A title here"} <= {message.subject for message in mail.outbox}
+    assert {"A title here: you won A watch of gold", "The draw of A title here"} <= {
+        message.subject for message in mail.outbox
+    }
