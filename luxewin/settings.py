@@ -437,7 +437,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 # --- Language, time, files, logs -------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 # Languages of messages: templates/mail, and a folder in it for each but the first.
-LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français")]
 # Dates are typed as ISO 8601 has them: 01/12/2026 is one day in London and another in New York.
 FORMAT_MODULE_PATH = ["luxewin.formats"]
 TIME_ZONE = "UTC"

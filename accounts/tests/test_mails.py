@@ -76,7 +76,7 @@ def test_every_mail_has_a_subject_and_a_body_without_html(kind, language, alice)
 
 
 @pytest.mark.parametrize(
-    ("language", "amount"), [("en", "£2,250.00"), ("de", "2.250,00\xa0£")]
+    ("language", "amount"), [("en", "£2,250.00"), ("de", "2.250,00\xa0£"), ("fr", "2\u202f250,00\xa0£GB")]
 )
 def test_money_is_written_as_the_reader_writes_it(language, amount, alice):
     Preferences.objects.filter(user=alice).update(language=language)
@@ -89,6 +89,7 @@ def test_money_is_written_as_the_reader_writes_it(language, amount, alice):
     [
         ("en", "23 November 2026, 00:30 (CET)"),
         ("de", "23. November 2026, 00:30 (CET)"),
+        ("fr", "23 novembre 2026, 00:30 (CET)"),
     ],
 )
 def test_times_are_written_in_the_readers_language_and_time_zone(language, moment, alice):
