@@ -143,6 +143,7 @@ def compose(notification: Notification) -> Mail:
             # Django takes what it rendered for safe HTML, which plain text with somebody's name is not.
             "greeting": str.strip(render_to_string(f"mail/frame/{language}/greeting.txt", {"name": name})),
             "operator": settings.OPERATOR_NAME,
+            "address": settings.OPERATOR_ADDRESS,
             "support": settings.SUPPORT_EMAIL,
             "unsubscribe": added.get("unsubscribe", ""),
             "unsubscribe_label": render_to_string(f"mail/frame/{language}/unsubscribe.txt"),

@@ -43,7 +43,7 @@ class Block:
             return "\n".join(f"    {line}" for line in self.lines)
         if self.kind == "list":
             return "\n".join(f"- {line}" for line in self.lines)
-        return f"{self.lines[0]}:\n{self.address}" if self.address not in {"", *self.lines} else self.lines[0]
+        return f"{self.lines[0]}\n{self.address}" if self.address not in {"", *self.lines} else self.lines[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ def test_blocks_are_read_as_they_are_written():
         told = write("any", {}, "en")
     assert told.subject == "A subject"
     assert [block.kind for block in told.blocks] == ["paragraph", "facts", "list", "link"]
-    assert told.text == "One paragraph.\n\n    Label : value\n    plain\n\n- a\n- b\n\nGo:\nhttps://a.example/x"
+    assert told.text == "One paragraph.\n\n    Label : value\n    plain\n\n- a\n- b\n\nGo\nhttps://a.example/x"
     assert told.blocks[1].facts == [("Label", "value"), ("", "plain")]
 
 

@@ -125,6 +125,7 @@ TABLE = [
     Row("post", "/api/v1/purchases/create", "401 403 201 201 201 201 201 201 201", {"raffle": "{open}", "quantity": 1}),
     Row("post", "/api/v1/purchases/verify", "401 404 200 404 404 404 404 404 404", {"purchase": "{purchase}"}),
     Row("get", "/api/v1/purchases/{purchase}", "401 404 200 404 404 404 404 404 404"),
+    Row("get", "/api/v1/purchases/{purchase}/receipt", "401 404 200 404 404 404 404 404 404"),
     Row("post", "/api/v1/purchases/{purchase}/cancel", "401 404 409 404 404 404 404 404 404"),
     Row("get", "/api/v1/verification", ANYONE),
     Row("get", "/api/v1/verification/list", ANYONE),
