@@ -15,6 +15,8 @@ class Event:
     title: str
     kinds: frozenset[str]
     needs_consent: bool = False
+    #: Whether it waits where a person has quiet hours.
+    can_wait: bool = False
 
 
 def _kinds(text: str) -> frozenset[str]:
@@ -24,8 +26,8 @@ def _kinds(text: str) -> frozenset[str]:
 # Other kinds are about the account, money or a prize (or are for staff): they are always sent.
 OPTIONAL = {
     "purchases": Event("Receipts and ticket numbers", _kinds("purchase_paid free_entry")),
-    "draws": Event("Results of draws one took part in and won nothing", _kinds("draw_lost")),
-    "raffles": Event("New raffles", _kinds("raffle_new"), needs_consent=True),
+    "draws": Event("Results of draws one took part in and won nothing", _kinds("draw_lost"), can_wait=True),
+    "raffles": Event("New raffles", _kinds("raffle_new"), needs_consent=True, can_wait=True),
 }
 ALWAYS = "account"
 TITLES = {name: event.title for name, event in OPTIONAL.items()} | {

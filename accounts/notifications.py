@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from itertools import batched
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from accounts.mail import Mail
 from accounts.models import Notification, Preferences, User
 from accounts.notification_types import OPTIONAL, channels_of, event_of
 from accounts.words import habits_of, write
+from luxewin.clock import database_now
 from luxewin.lines import one_line
 from luxewin.staging import marked
 
@@ -42,7 +44,8 @@ def notify(user: User, kind: str, *, about: Any, **context: Any) -> None:
 
     `about` identifies the subject, an id or a date: one kind is told once per subject. `context` must be JSON; its `to`
     is the recipient of the mail if that is not the user's own address. Nothing is written if the user's preferences
-    forbid it or the user is erased; this is checked again before sending. Cost: one to three statements.
+    forbid it or the user is erased; this is checked again before sending. What can wait is sent after the user's quiet
+    hours. Cost: one to four statements.
     """
     notify_all(kind, [(user, about, context)])
 
@@ -50,11 +53,12 @@ def notify(user: User, kind: str, *, about: Any, **context: Any) -> None:
 def notify_all(kind: str, news: Iterable[tuple[User, Any, dict[str, Any]]]) -> None:
     """Notify many users as `notify` does: each a user, a subject and a context.
 
-    Cost: one to three statements per 1,000.
+    Cost: one to four statements per 1,000.
     """
     channels = channels_of(kind)
     for part in batched(news, 1_000):
-        silent = _silent(kind, [user for user, _, _ in part], channels)
+        users = [user for user, _, _ in part]
+        silent, quiet = _silent(kind, users, channels), _quiet(kind, users)
         Notification.objects.bulk_create(
             (
                 Notification(
@@ -65,6 +69,7 @@ def notify_all(kind: str, news: Iterable[tuple[User, Any, dict[str, Any]]]) -> N
                     channel=channel,
                     # An inbox is ours: what is written is delivered.
                     status=DELIVERED if channel == INBOX else QUEUED,
+                    claimed_until=quiet.get(user.id),
                 )
                 for user, about, context in part
                 for channel in channels
@@ -72,6 +77,17 @@ def notify_all(kind: str, news: Iterable[tuple[User, Any, dict[str, Any]]]) -> N
             ),
             ignore_conflicts=True,
         )
+
+
+def _quiet(kind: str, users: list[User]) -> dict[UUID, datetime]:
+    """Return until when what can wait is not sent to those who have quiet hours now. Cost: one query for such kinds."""
+    name = event_of(kind)
+    if name not in OPTIONAL or not OPTIONAL[name].can_wait:
+        return {}
+    now = database_now()
+    people = Preferences.objects.filter(user__in=users, quiet_from__isnull=False)
+    ends = ((each.pk, each.quiet_ends(now)) for each in people)
+    return {key: end for key, end in ends if end}
 
 
 def unwanted(messages: Iterable[Notification]) -> set[UUID]:

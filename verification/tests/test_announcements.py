@@ -52,7 +52,7 @@ def test_those_who_won_nothing_are_told_although_the_first_try_failed(selling, p
         raise OperationalError("the server closed the connection")
 
     with monkeypatch.context() as broken:
-        broken.setattr(announcements, "notify", failing)
+        broken.setattr(announcements, "notify_all", failing)
         with pytest.raises(OperationalError):
             tasks.notify_entrants(str(raffle.pk))
     assert tasks.tell_of_held_draws() == 1
