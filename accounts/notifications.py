@@ -144,7 +144,7 @@ def compose(notification: Notification) -> Mail:
     if make_token := TOKENS.get(kind):
         added["token"] = make_token(notification)
     if add := ADDED.get(kind):
-        added |= add(notification)
+        added |= {name: text for name, text in add(notification).items() if text}
     if (event := event_of(kind)) in OPTIONAL:
         link = f"{settings.PUBLIC_URL}/unsubscribe?token={unsubscribe_token(user, event, 'email')}"
         added["unsubscribe"] = link

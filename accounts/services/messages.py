@@ -1,4 +1,4 @@
-"""Messages that staff have sent again."""
+"""Messages that staff have sent again, or not sent."""
 
 from uuid import UUID
 
@@ -29,4 +29,20 @@ def send_again(notification_id: UUID, *, reason: str, actor: Actor) -> Notificat
         message.save(update_fields=["status", "attempts", "claimed_until", "resends"])
         after = {"status": message.status, "kind": message.kind, "reason": reason}
         record("notification.sent_again", message, actor=actor, before={"status": before}, after=after)
+    return message
+
+
+def suppress(notification_id: UUID, *, reason: str, actor: Actor) -> Notification:
+    """Keep a message that waits from being sent; it can be sent again. Raise MessageUnderWay for any other.
+
+    One that is on its way may have been taken already: nobody can call it back.
+    """
+    with transaction.atomic():
+        message = Notification.objects.select_for_update(no_key=True).get(pk=notification_id)
+        if message.status != Notification.Status.QUEUED:
+            raise MessageUnderWay("It does not wait to be sent.")
+        message.status, message.claimed_until = Notification.Status.SUPPRESSED, None
+        message.save(update_fields=["status", "claimed_until"])
+        after = {"status": message.status, "kind": message.kind, "reason": reason}
+        record("notification.suppressed", message, actor=actor, before={"status": "queued"}, after=after)
     return message
