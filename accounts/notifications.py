@@ -1,5 +1,6 @@
 """Notifications: written in the transaction of the change they report, delivered by a worker."""
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -8,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from django.template.loader import render_to_string
 
 from accounts.eligibility import allows_marketing, eligibilities_of
@@ -17,6 +19,7 @@ from accounts.models import Notification, Preferences, User
 from accounts.notification_types import OPTIONAL, channels_of, event_of
 from accounts.words import habits_of, write
 from luxewin.clock import database_now
+from luxewin.ids import uuid7
 from luxewin.lines import one_line
 from luxewin.staging import marked
 
@@ -35,6 +38,14 @@ TOKENS: dict[str, Callable[[Notification], str]] = {
 ADDED: dict[str, Callable[[Notification], dict[str, str]]] = {}
 # What of all this opens something, or must be found by an erasure elsewhere: it is not stored with the words.
 SECRET = frozenset({"token", "receipt", "unsubscribe"})
+# By statement, because a draw has a hundred thousand people to tell, and a model for each costs most of the time.
+WRITE = """
+    INSERT INTO accounts_notification
+        (kind, id, user_id, channel, status, dedupe_key, context, claimed_until, attempts, error)
+    SELECT %s, told.*, 0, ''
+    FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::timestamptz[]) AS told
+    ON CONFLICT DO NOTHING
+"""
 # Their links are dead once the account is closed.
 FOR_OPEN_ACCOUNTS = frozenset({"verify_email", "reset_password", "email_change_old", "email_change_new"})
 
@@ -59,24 +70,18 @@ def notify_all(kind: str, news: Iterable[tuple[User, Any, dict[str, Any]]]) -> N
     for part in batched(news, 1_000):
         users = [user for user, _, _ in part]
         silent, quiet = _silent(kind, users, channels), _quiet(kind, users)
-        Notification.objects.bulk_create(
-            (
-                Notification(
-                    user=user,
-                    kind=kind,
-                    context=context,
-                    dedupe_key=f"{kind}:{about}:{user.id}",
-                    channel=channel,
-                    # An inbox is ours: what is written is delivered.
-                    status=DELIVERED if channel == INBOX else QUEUED,
-                    claimed_until=quiet.get(user.id),
-                )
-                for user, about, context in part
-                for channel in channels
-                if user.id not in silent[channel]
-            ),
-            ignore_conflicts=True,
-        )
+        rows = [
+            # An inbox is ours: what is written is delivered.
+            (uuid7(), user.id, channel, DELIVERED if channel == INBOX else QUEUED, key, told, quiet.get(user.id))
+            for user, key, told in (
+                (user, f"{kind}:{about}:{user.id}", json.dumps(context)) for user, about, context in part
+            )
+            for channel in channels
+            if user.id not in silent[channel]
+        ]
+        if rows:
+            with connection.cursor() as cursor:
+                cursor.execute(WRITE, [kind, *map(list, zip(*rows, strict=True))])
 
 
 def _quiet(kind: str, users: list[User]) -> dict[UUID, datetime]:
@@ -84,8 +89,10 @@ def _quiet(kind: str, users: list[User]) -> dict[UUID, datetime]:
     name = event_of(kind)
     if name not in OPTIONAL or not OPTIONAL[name].can_wait:
         return {}
+    people = list(Preferences.objects.filter(user__in=users, quiet_from__isnull=False))
+    if not people:
+        return {}
     now = database_now()
-    people = Preferences.objects.filter(user__in=users, quiet_from__isnull=False)
     ends = ((each.pk, each.quiet_ends(now)) for each in people)
     return {key: end for key, end in ends if end}
 

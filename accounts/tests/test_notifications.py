@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Notification, User
-from accounts.notifications import compose, notify
+from accounts.notifications import compose, notify, notify_all
 from accounts.tasks import deliver_notification, deliver_waiting_notifications
 from accounts.tests.catching import mails_to
 from luxewin import settings as project_settings
@@ -186,3 +186,13 @@ def test_a_message_that_is_given_up_because_of_the_mail_server_alarms_staff(mail
     for _ in range(Notification.MAX_ATTEMPTS):
         deliver_notification(str(told.pk))
     assert [alarm.user for alarm in Notification.objects.mails().filter(kind="mail_failed")] == [mona]
+
+
+def test_many_are_told_with_one_statement_for_every_thousand_and_nobody_twice_in_one(people, django_assert_num_queries):
+    everyone = people(3)
+    with django_assert_num_queries(3):  # who does not want it, who has quiet hours, the rows
+        notify_all("draw_lost", ((user, "x", LOST) for user in everyone * 2))
+    assert Notification.objects.mails().count() == 3
+    assert Notification.objects.mails()[0].context == LOST
+    with django_assert_num_queries(0):
+        notify_all("draw_lost", [])
