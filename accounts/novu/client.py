@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from novu_py import Novu
 
 log = logging.getLogger(__name__)
-TIMEOUT_MS = 10_000
+TIMEOUT_SECONDS = 10
 #: Novu's own bound for one bulk request.
 MOST_EVENTS = 100
 LONGEST_PAUSE = timedelta(hours=1)
@@ -46,10 +46,9 @@ def _client(key: str, url: str) -> "Novu":
     from novu_py import Novu
 
     # Redirects are not followed: another host would be handed the key.
-    return Novu(
-        secret_key=key, server_url=url, client=httpx.Client(follow_redirects=False), retry_config=None,
-        timeout_ms=TIMEOUT_MS,
-    )  # fmt: skip
+    http = httpx.Client(follow_redirects=False, timeout=TIMEOUT_SECONDS)
+    milliseconds = TIMEOUT_SECONDS * 1_000
+    return Novu(secret_key=key, server_url=url, client=http, retry_config=None, timeout_ms=milliseconds)
 
 
 @contextmanager
