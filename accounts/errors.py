@@ -302,3 +302,11 @@ class MessageGone(Problem):
     status = 409
     code = "message_gone"
     title = "Not kept any more"
+
+
+class MessageNotFound(Problem):
+    """There is no such message in the person's inbox."""
+
+    status = 404
+    code = "not_found"
+    title = "Not found"

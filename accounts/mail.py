@@ -3,15 +3,15 @@
 from smtplib import SMTP, SMTP_SSL
 from typing import Any
 
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
 
 #: Stands in stored words for what opens something.
 REMOVED = "[removed]"
 
 
-class Mail(EmailMessage):
-    """A mail to one person."""
+class Mail(EmailMultiAlternatives):
+    """A mail to one person, as text and as HTML."""
 
     #: Parts of its text that must not be stored: they open something, or an erasure would not find them here.
     unstored: list[str] = []

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-CHANNELS = ("email",)
+from django.conf import settings
+
+CHANNELS = ("email", "inbox", "novu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +15,8 @@ class Event:
     title: str
     kinds: frozenset[str]
     needs_consent: bool = False
+    #: Whether it waits where a person has quiet hours.
+    can_wait: bool = False
 
 
 def _kinds(text: str) -> frozenset[str]:
@@ -22,13 +26,27 @@ def _kinds(text: str) -> frozenset[str]:
 # Other kinds are about the account, money or a prize (or are for staff): they are always sent.
 OPTIONAL = {
     "purchases": Event("Receipts and ticket numbers", _kinds("purchase_paid free_entry")),
-    "draws": Event("Results of draws one took part in and won nothing", _kinds("draw_lost")),
-    "raffles": Event("New raffles", _kinds("raffle_new"), needs_consent=True),
+    "draws": Event("Results of draws one took part in and won nothing", _kinds("draw_lost"), can_wait=True),
+    "raffles": Event("New raffles", _kinds("raffle_new"), needs_consent=True, can_wait=True),
 }
 ALWAYS = "account"
 TITLES = {name: event.title for name, event in OPTIONAL.items()} | {
     ALWAYS: "The account's security, one's money and prizes: always told"
 }
+
+
+# What opens something, goes to another address, or is for an account that is closed or for staff.
+MAILED_ONLY = _kinds(
+    "verify_email reset_password already_registered email_change_old email_change_new email_changed export_ready"
+    " deletion_requested draw_stuck prize_unawarded chain_balance_low mail_failed webhook_failed"
+)
+
+
+def channels_of(kind: str) -> tuple[str, ...]:
+    """Return the channels over which messages of this kind go; Novu only where it is set up."""
+    if kind in MAILED_ONLY:
+        return ("email",)
+    return CHANNELS if settings.NOVU_SECRET_KEY else ("email", "inbox")
 
 
 def event_of(kind: str) -> str:

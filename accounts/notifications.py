@@ -1,24 +1,30 @@
 """Notifications: written in the transaction of the change they report, delivered by a worker."""
 
-from collections.abc import Callable, Iterable
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from itertools import batched
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import Q
+from django.db import connection
 from django.template.loader import render_to_string
-from django.utils import timezone, translation
 
 from accounts.eligibility import allows_marketing, eligibilities_of
 from accounts.links import change_token, export_links, keeping_links, reset_links, unsubscribe_token, verification_links
 from accounts.mail import Mail
 from accounts.models import Notification, Preferences, User
-from accounts.notification_types import OPTIONAL, event_of
+from accounts.notification_types import OPTIONAL, channels_of, event_of
+from accounts.words import habits_of, write
+from luxewin.clock import database_now
+from luxewin.ids import uuid7
 from luxewin.lines import one_line
 from luxewin.staging import marked
 
+DELIVERED, QUEUED = Notification.Status.DELIVERED, Notification.Status.QUEUED
+INBOX = Notification.Channel.INBOX
 # Tokens are made when the mail is written: the stored row opens nothing.
 TOKENS: dict[str, Callable[[Notification], str]] = {
     "verify_email": lambda told: verification_links.token_for(told.user),
@@ -28,18 +34,29 @@ TOKENS: dict[str, Callable[[Notification], str]] = {
     "export_ready": lambda told: export_links.token_for(told.context["export"], told.user),
     "deletion_requested": lambda told: keeping_links.token_for(told.context["deletion"], told.user),
 }
-# What apps above add to a kind's context when the mail is written, and is not to be stored with it.
+# What apps above add to a kind's context when the mail is written.
 ADDED: dict[str, Callable[[Notification], dict[str, str]]] = {}
+# What of all this opens something, or must be found by an erasure elsewhere: it is not stored with the words.
+SECRET = frozenset({"token", "receipt", "unsubscribe"})
+# By statement, because a draw has a hundred thousand people to tell, and a model for each costs most of the time.
+WRITE = """
+    INSERT INTO accounts_notification
+        (kind, id, user_id, channel, status, dedupe_key, context, claimed_until, attempts, error)
+    SELECT %s, told.*, 0, ''
+    FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::timestamptz[]) AS told
+    ON CONFLICT DO NOTHING
+"""
 # Their links are dead once the account is closed.
 FOR_OPEN_ACCOUNTS = frozenset({"verify_email", "reset_password", "email_change_old", "email_change_new"})
 
 
 def notify(user: User, kind: str, *, about: Any, **context: Any) -> None:
-    """Have a sweep send `templates/mail/<kind>.txt` to the user once the caller's transaction commits.
+    """Have the person told by `templates/mail/<kind>.txt` once the caller's transaction commits, over each channel.
 
-    `about` identifies the subject, an id or a date: one kind is sent once per subject. `context` must be JSON; its `to`
-    is the recipient if that is not the user's own address. Nothing is written if the user's preferences forbid it or
-    the user is erased; this is checked again before sending. Cost: one to three statements.
+    `about` identifies the subject, an id or a date: one kind is told once per subject. `context` must be JSON; its `to`
+    is the recipient of the mail if that is not the user's own address. Nothing is written if the user's preferences
+    forbid it or the user is erased; this is checked again before sending. What can wait is sent after the user's quiet
+    hours. Cost: one to four statements.
     """
     notify_all(kind, [(user, about, context)])
 
@@ -47,99 +64,116 @@ def notify(user: User, kind: str, *, about: Any, **context: Any) -> None:
 def notify_all(kind: str, news: Iterable[tuple[User, Any, dict[str, Any]]]) -> None:
     """Notify many users as `notify` does: each a user, a subject and a context.
 
-    Cost: one to three statements per 1,000.
+    Cost: one to four statements per 1,000.
     """
+    channels = channels_of(kind)
     for part in batched(news, 1_000):
-        silent = _silent(kind, [user for user, _, _ in part])
-        Notification.objects.bulk_create(
-            (
-                Notification(user=user, kind=kind, context=context, dedupe_key=f"{kind}:{about}:{user.id}")
-                for user, about, context in part
-                if user.id not in silent
-            ),
-            ignore_conflicts=True,
-        )
+        users = [user for user, _, _ in part]
+        silent, quiet = _silent(kind, users, channels), _quiet(kind, users)
+        rows = [
+            # An inbox is ours: what is written is delivered.
+            (uuid7(), user.id, channel, DELIVERED if channel == INBOX else QUEUED, key, told, quiet.get(user.id))
+            for user, key, told in (
+                (user, f"{kind}:{about}:{user.id}", json.dumps(context)) for user, about, context in part
+            )
+            for channel in channels
+            if user.id not in silent[channel]
+        ]
+        if rows:
+            with connection.cursor() as cursor:
+                cursor.execute(WRITE, [kind, *map(list, zip(*rows, strict=True))])
 
 
-def is_wanted(notification: Notification) -> bool:
-    """Whether it may still be sent: check right before sending, because much can change after a message was written.
+def _quiet(kind: str, users: list[User]) -> dict[UUID, datetime]:
+    """Return until when what can wait is not sent to those who have quiet hours now. Cost: one query for such kinds."""
+    name = event_of(kind)
+    if name not in OPTIONAL or not OPTIONAL[name].can_wait:
+        return {}
+    people = list(Preferences.objects.filter(user__in=users, quiet_from__isnull=False))
+    if not people:
+        return {}
+    now = database_now()
+    ends = ((each.pk, each.quiet_ends(now)) for each in people)
+    return {key: end for key, end in ends if end}
 
-    Its person may have switched such messages off, withdrawn their consent, paused or excluded themselves, or been
-    erased. Cost: none, or up to two queries for kinds that are optional.
+
+def unwanted(messages: Iterable[Notification]) -> set[UUID]:
+    """Return the ids of those that may no longer be sent: check right before sending.
+
+    Much can change after a message was written: its person may have switched such messages off, withdrawn their
+    consent, paused or excluded themselves, or been erased. Cost: none, or up to two queries for each optional kind.
     """
-    return notification.user_id not in _silent(notification.kind, [notification.user])
+    found: set[UUID] = set()
+    of_kind: dict[tuple[str, str], list[Notification]] = defaultdict(list)
+    for message in messages:
+        of_kind[message.kind, message.channel].append(message)
+    for (kind, channel), alike in of_kind.items():
+        silent = _silent(kind, [each.user for each in alike], [channel])[channel]
+        found |= {each.pk for each in alike if each.user_id in silent}
+    return found
 
 
-def _silent(kind: str, users: list[User]) -> set[UUID]:
-    """Return the users who must not be told. Cost: one query for optional kinds, two for marketing."""
+def _silent(kind: str, users: list[User], channels: Sequence[str]) -> dict[str, set[UUID]]:
+    """Return the users who must not be told, by channel. Cost: one query for optional kinds, two for marketing."""
     gone = {user.pk for user in users if user.is_deleted or (kind in FOR_OPEN_ACCOUNTS and not user.is_active)}
     name = event_of(kind)
     if name not in OPTIONAL:
-        return gone
+        return dict.fromkeys(channels, gone)
     people = Preferences.objects.filter(user__in=users)
-    off = Q(switched_off__contains={name: ["email"]})
     if not OPTIONAL[name].needs_consent:
-        return gone | set(people.filter(off).values_list("user_id", flat=True))
-    wanting = people.exclude(off).filter(marketing_consent_at__isnull=False, user__is_active=True)
-    consenting = set(wanting.values_list("user_id", flat=True))
-    may_be_marketed_to = {
-        key for key, eligibility in eligibilities_of(consenting).items() if allows_marketing(eligibility)
+        off = dict(people.filter(switched_off__has_key=name).values_list("user_id", "switched_off"))
+        return {each: gone | {key for key, switches in off.items() if each in switches[name]} for each in channels}
+    consenting = people.filter(marketing_consent_at__isnull=False, user__is_active=True)
+    switched_off = dict(consenting.values_list("user_id", "switched_off"))
+    refusing = {user.pk for user in users} - {
+        key for key, eligibility in eligibilities_of(switched_off).items() if allows_marketing(eligibility)
     }
-    return gone | ({user.pk for user in users} - may_be_marketed_to)
+    return {
+        each: gone | refusing | {key for key, switches in switched_off.items() if each in switches.get(name, ())}
+        for each in channels
+    }
 
 
 def compose(notification: Notification) -> Mail:
-    """Return the mail in the person's language and time zone: the template's first line is the subject.
+    """Return the mail in the person's language and time zone.
 
-    It greets by name, which is free text, only at a verified address. All context texts are put on one line: a mail
-    with a line break in its subject could never be sent. It ends with support's address, where answers go too. The
-    Message-ID is the same on every try; if staff have it sent again it is another, because mail servers drop a second
-    mail of the same. An optional mail says how to unsubscribe, also by a header for mail programs (RFC 8058). The mail
-    knows what must not be stored with its words: tokens, and what apps above added.
+    It greets by name, which is free text, only at a verified address. It ends with the operator's name and support's
+    address, where answers go too. The Message-ID is the same on every try; if staff have it sent again it is another,
+    because mail servers drop a second mail of the same. An optional mail says how to unsubscribe, also by a header for
+    mail programs (RFC 8058). It is text, and the same as HTML. The mail knows what must not be stored with its words.
     """
-    user = notification.user
+    user, kind = notification.user, notification.kind
     to = notification.context.get("to", user.email)
-    context = _on_lines(notification.context) | {
-        # At an unverified address, the name may have been typed for somebody else to read.
-        "name": one_line(user.display_name) if user.has_verified_email and to == user.email else "",
-        "site": settings.FRONTEND_URL or settings.PUBLIC_URL,
-        "backend": settings.PUBLIC_URL,
-    }
-    name = f"{notification.id}.{notification.resends}" if notification.resends else str(notification.id)
-    headers = {"Message-ID": f"<{name}@{settings.DEFAULT_FROM_EMAIL.rpartition('@')[2].rstrip('>')}>"}
-    unstored: list[str] = []
-    if make_token := TOKENS.get(notification.kind):
-        context["token"] = make_token(notification)
-        unstored.append(context["token"])
-    if add := ADDED.get(notification.kind):
-        added = add(notification)
-        context |= added
-        unstored += added.values()
-    if (event := event_of(notification.kind)) in OPTIONAL:
+    number = f"{notification.id}.{notification.resends}" if notification.resends else str(notification.id)
+    headers = {"Auto-Submitted": "auto-generated"}
+    headers["Message-ID"] = f"<{number}@{settings.DEFAULT_FROM_EMAIL.rpartition('@')[2].rstrip('>')}>"
+    added: dict[str, str] = {}
+    if make_token := TOKENS.get(kind):
+        added["token"] = make_token(notification)
+    if add := ADDED.get(kind):
+        added |= {name: text for name, text in add(notification).items() if text}
+    if (event := event_of(kind)) in OPTIONAL:
         link = f"{settings.PUBLIC_URL}/unsubscribe?token={unsubscribe_token(user, event, 'email')}"
-        context["unsubscribe"] = link
-        unstored.append(link)
+        added["unsubscribe"] = link
         headers |= {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
-    preferences = getattr(user, "preferences", None) or Preferences()
-    with translation.override(preferences.language), timezone.override(ZoneInfo(preferences.time_zone)):
-        if reason := context.get("reasons", {}).get(preferences.language):
-            context["reason"] = reason
-        # English has no folder of its own, and is the fallback for missing translations.
-        text = render_to_string(
-            [f"mail/{preferences.language}/{notification.kind}.txt", f"mail/{notification.kind}.txt"], context
-        )
-    subject, _, body = text.partition("\n")
+    # At an unverified address, the name may have been typed for somebody else to read.
+    name = one_line(user.display_name) if user.has_verified_email and to == user.email else ""
+    with habits_of(user) as language:
+        words = write(kind, notification.context | added, language)
+        frame = {
+            "language": language,
+            "words": words,
+            # Django takes what it rendered for safe HTML, which plain text with somebody's name is not.
+            "greeting": str.strip(render_to_string(f"mail/frame/{language}/greeting.txt", {"name": name})),
+            "operator": settings.OPERATOR_NAME,
+            "address": settings.OPERATOR_ADDRESS,
+            "support": settings.SUPPORT_EMAIL,
+            "unsubscribe": added.get("unsubscribe", ""),
+            "unsubscribe_label": render_to_string(f"mail/frame/{language}/unsubscribe.txt"),
+        }
+        text, html = (render_to_string(f"mail/frame/mail.{form}", frame) for form in ("txt", "html"))
     support = [settings.SUPPORT_EMAIL] if settings.SUPPORT_EMAIL else []
-    signed = "\n".join([body.strip(), "", "-- ", " · ".join(["LuxeWin", *support]), ""])
-    mail = Mail(marked(subject.strip()), signed, to=[to], reply_to=support, headers=headers)
-    mail.unstored = [each for each in unstored if each]
+    mail = Mail(marked(words.subject), text, to=[to], reply_to=support, headers=headers)
+    mail.attach_alternative(html, "text/html")
+    mail.unstored = [added[name] for name in SECRET & added.keys() if added[name]]
     return mail
-
-
-def _on_lines(value: Any) -> Any:
-    """Return a context with each of its texts on one line."""
-    if isinstance(value, dict):
-        return {key: _on_lines(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_on_lines(each) for each in value]
-    return one_line(value) if isinstance(value, str) else value

@@ -50,3 +50,15 @@ class NotificationQuerySet(QuerySet[Any]):
     def open(self) -> Self:
         """Keep messages that are to be sent, or on their way without an answer yet."""
         return self.filter(status__in=self.model.OPEN)
+
+    def mails(self) -> Self:
+        """Keep those that go by mail."""
+        return self.filter(channel=self.model.Channel.EMAIL)
+
+    def inbox_of(self, user: Any) -> Self:
+        """Keep what the person finds in their inbox."""
+        return self.filter(user=user, channel=self.model.Channel.INBOX, contents_removed_at=None)
+
+    def unread(self) -> Self:
+        """Keep what was not marked as read."""
+        return self.filter(read_at=None)

@@ -2,17 +2,20 @@
 
 import logging
 from datetime import timedelta
-from smtplib import SMTPException
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import F
 from django.db.models.functions import Now
 
 from accounts import services
 from accounts.alerts import alert_staff
-from accounts.mail import Mail
-from accounts.models import Deletion, Export, LinkRequest, Notification, RetentionRule
-from accounts.notifications import compose, is_wanted
+from accounts.channels import Answer, Channel
+from accounts.channels.mail import MailChannel
+from accounts.channels.novu import NovuChannel
+from accounts.models import Deletion, Export, ForgottenSubscriber, LinkRequest, Notification, RetentionRule
+from accounts.notifications import unwanted
+from accounts.novu.client import NovuFailed, delete_subscriber
 from accounts.services import answer_link_request
 from luxewin.api import ratelimits
 from luxewin.clock import database_now
@@ -20,6 +23,7 @@ from luxewin.tasks.queue import is_work_waiting
 from luxewin.tasks.sweeps import enqueue_due, sweep
 
 log = logging.getLogger(__name__)
+CHANNELS: dict[str, Channel] = {Notification.Channel.EMAIL: MailChannel(), Notification.Channel.NOVU: NovuChannel()}
 LEASE = timedelta(minutes=2)
 # Longer than a task may take, so that two workers never make the same archive at once.
 EXPORT_LEASE = timedelta(minutes=5)
@@ -30,66 +34,61 @@ EXPORT_PATIENCE = timedelta(hours=1)
 @sweep(every=1)
 def deliver_waiting_notifications() -> int:
     """Enqueue new messages, and those that failed or whose worker died, once their pause is over."""
-    return enqueue_due(Notification.objects.open(), deliver_notification, lease=LEASE)
+    waiting = Notification.objects.open()
+    return sum(
+        enqueue_due(waiting.filter(channel=name), deliver_notification, lease=LEASE, at_once=channel.most)
+        for name, channel in CHANNELS.items()
+        # What was written for Novu waits if the operator has taken its key away meanwhile.
+        if name != Notification.Channel.NOVU or settings.NOVU_SECRET_KEY
+    )
 
 
-def deliver_notification(notification_id: str) -> None:
-    """Send one notification, unless it is no longer wanted.
+def deliver_notification(*notification_ids: str) -> None:
+    """Send notifications of one channel, unless they are no longer wanted.
 
-    Each attempt is counted, and the message is on its way, before the mail is written and the mail server called. A
-    worker killed between sending and recording it sends the same Message-ID again: mail is at least once. After any
+    Each attempt is counted, and the message is on its way, before the channel is called. A worker killed between
+    sending and recording it sends the same id again: it is at least once for the other side to leave out. After any
     failure the next try waits twice as long as the one before, up to an hour, MAX_ATTEMPTS times.
     """
-    rows = Notification.objects.open().filter(pk=notification_id)
+    rows = Notification.objects.open().filter(pk__in=notification_ids)
     if not rows.update(status=Notification.Status.SENT, attempts=F("attempts") + 1, claimed_until=Now() + LEASE):
         return
-    notification = Notification.objects.select_related("user__preferences").get(pk=notification_id)
-    if not is_wanted(notification):
-        rows.update(status=Notification.Status.SUPPRESSED, error="", claimed_until=None)
-        return
-    mail = None
-    try:
-        mail = compose(notification)
-        mail.send()
-    except (OSError, SMTPException) as error:
-        log.error("mail server refused notification %s (attempt %s): %s", notification_id, notification.attempts, error)  # noqa: TRY400
-        _put_off(notification, mail, error)
-    except Exception as error:
-        about = (notification_id, notification.kind, notification.attempts)
-        log.exception("notification %s (%s, attempt %s) cannot be sent", *about)
-        _put_off(notification, mail, error)
-        _alert(notification, error)
-    else:
-        answer = mail.answer.replace("\0", "")[:200]
-        rows.update(
-            status=Notification.Status.ACCEPTED,
-            sent_at=Now(),
-            answer=answer,
-            error="",
-            claimed_until=None,
-            **mail.as_stored(),
-        )
+    messages = list(rows.select_related("user__preferences").order_by("pk"))
+    silent = unwanted(messages)
+    rows.filter(pk__in=silent).update(status=Notification.Status.SUPPRESSED, error="", claimed_until=None)
+    if wanted := [each for each in messages if each.pk not in silent]:
+        answers = CHANNELS[wanted[0].channel].send(wanted)
+        for message, answer in zip(wanted, answers, strict=True):
+            _put_off(message, answer) if answer.error else _accept(message, answer)
 
 
-def _alert(notification: Notification, error: Exception) -> None:
-    """Tell staff, once a day for each kind: only they can fix a mail that cannot be written or was given up."""
-    if notification.kind != "mail_failed":
-        about = f"{notification.kind}:{database_now():%Y-%m-%d}"
-        reason = f"{type(error).__name__}: {error}"[:200]
-        alert_staff("mail_failed", about=about, told=notification.kind, id=str(notification.pk), reason=reason)
-
-
-def _put_off(notification: Notification, mail: Mail | None, error: Exception) -> None:
-    pause = min(timedelta(seconds=5 * 2**notification.attempts), timedelta(hours=1))
-    given_up = notification.attempts >= Notification.MAX_ATTEMPTS
-    status = Notification.Status.FAILED if given_up else Notification.Status.QUEUED
-    said = f"{type(error).__name__}: {error}".replace("\0", "")[:200]
-    written = mail.as_stored() if mail else {}
-    Notification.objects.open().filter(pk=notification.pk).update(
-        status=status, error=said, claimed_until=Now() + pause, **written
+def _accept(message: Notification, answer: Answer) -> None:
+    Notification.objects.open().filter(pk=message.pk).update(
+        status=Notification.Status.ACCEPTED,
+        sent_at=Now(),
+        answer=_stored(answer.said),
+        error="",
+        claimed_until=None,
+        **answer.words,
     )
-    if given_up:
-        _alert(notification, error)
+
+
+def _put_off(message: Notification, answer: Answer) -> None:
+    pause = max(min(timedelta(seconds=5 * 2**message.attempts), timedelta(hours=1)), answer.pause)
+    given_up = message.attempts >= Notification.MAX_ATTEMPTS
+    status = Notification.Status.FAILED if given_up else Notification.Status.QUEUED
+    Notification.objects.open().filter(pk=message.pk).update(
+        status=status, error=_stored(answer.error), claimed_until=Now() + pause, **answer.words
+    )
+    if (given_up or answer.needs_staff) and message.kind != "mail_failed":
+        # Once a day for each kind: only they can fix a message that cannot be written or was given up.
+        about = f"{message.kind}:{database_now():%Y-%m-%d}"
+        alert_staff("mail_failed", about=about, told=message.kind, id=str(message.pk), reason=answer.error[:200])
+
+
+def _stored(text: str) -> str:
+    # PostgreSQL stores no NUL.
+    return text.replace("\0", "")[:200]
 
 
 @sweep(every=1)
@@ -124,6 +123,24 @@ def carry_out_deletions() -> int:
 def carry_out_deletion(deletion_id: str) -> None:
     """Erase one person."""
     services.carry_out_deletion(UUID(deletion_id))
+
+
+@sweep(every=60)
+def forget_subscribers() -> int:
+    """Enqueue erased people whom Novu still knows."""
+    if not settings.NOVU_SECRET_KEY:
+        return 0
+    return enqueue_due(ForgottenSubscriber.objects.all(), forget_subscriber, lease=LEASE, limit=20)
+
+
+def forget_subscriber(user_id: str) -> None:
+    """Have Novu forget one person; if it does not answer, the sweep tries again."""
+    try:
+        delete_subscriber(user_id)
+    except NovuFailed as failure:
+        log.error("Novu has not forgotten %s yet: %s", user_id, failure)  # noqa: TRY400
+    else:
+        ForgottenSubscriber.objects.filter(pk=UUID(user_id)).delete()
 
 
 @sweep(every=60)

@@ -2,6 +2,7 @@
 
 from accounts.views.auth import AuthViewSet
 from accounts.views.identities import IdentityViewSet
+from accounts.views.inbox import InboxViewSet
 from accounts.views.privacy import PrivacyViewSet
 from accounts.views.safeguards import SafeguardsViewSet
 from accounts.views.second_factor import SecondFactorViewSet
@@ -14,6 +15,7 @@ ROUTES = [
     ("users", UserViewSet, "users"),
     ("users", SecondFactorViewSet, "second-factor"),
     ("users", IdentityViewSet, "identities"),
+    ("users", InboxViewSet, "inbox"),
     ("users", PrivacyViewSet, "privacy"),
     ("users", SafeguardsViewSet, "safeguards"),
 ]

@@ -218,6 +218,12 @@ _RULES: list[_Rule] = [
         "METRICS_TOKEN can be guessed.",
         "Set METRICS_TOKEN to 32 or more random characters, or unset it.",
     ),
+    (
+        "E040",
+        lambda: bool(settings.NOVU_SECRET_KEY) and not _is_private_or_https(settings.NOVU_API_URL),
+        "NOVU_API_URL is an address without TLS on the public internet, or has a user name.",
+        "Set NOVU_API_URL to https://api.novu.co, https://eu.api.novu.co, or your own server's address.",
+    ),
 ]
 # Stand-ins and test keys, which staging may use.
 STAGING_ALLOWS = {"E008", "E016", "E034"}
@@ -244,6 +250,7 @@ PREFIXES = (
     "SECURE_",
     "CSRF_",
     "CORS_",
+    "NOVU_",
 )
 # Variables that Kubernetes and Docker set for a service of that name.
 SERVICES = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP)(_.*)?)?)")

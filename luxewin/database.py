@@ -184,6 +184,15 @@ def in_batches[M: Model](rows: QuerySet[M], size: int = 1_000) -> Iterator[M]:
         part = list(rows.filter(pk__gt=part[-1].pk)[:size]) if len(part) == size else []
 
 
+def release_connection() -> None:
+    """Return this thread's pooled connection before a call to somebody else, unless a transaction is open.
+
+    So whoever is slow to answer holds none. A thread that has others make its calls does this first.
+    """
+    if settings.DATABASE_POOL and not connection.in_atomic_block:
+        connection.close()
+
+
 def lift_limits(using: str, **kwargs: Any) -> None:
     """Lift the limits before migrations, which may take any time; a receiver of `pre_migrate`.
 

@@ -330,6 +330,17 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "LuxeWin <no-reply@luxewin.e
 # Support's address in mails and pages; answers to mails go there.
 SUPPORT_EMAIL = env.text("SUPPORT_EMAIL", "" if _guarded else "support@luxewin.example")
 
+# The operator's postal address and tax number, for receipts and the end of mails: lines, separated by |.
+OPERATOR_ADDRESS = [line.strip() for line in env.text("OPERATOR_ADDRESS").split("|") if line.strip()]
+# The tax within ticket prices that payment receipts state, as in VAT and 20; 0: none.
+RECEIPT_TAX_NAME = env.text("RECEIPT_TAX_NAME", "VAT")
+RECEIPT_TAX_PERCENT = env.decimal("RECEIPT_TAX_PERCENT", 0.0, most=100)
+
+# Novu, which tells people by push, SMS or chat; without the key it is not used. The address is that of its American
+# cloud, its European one (https://eu.api.novu.co), or a server of one's own.
+NOVU_SECRET_KEY = env.secret("NOVU_SECRET_KEY", "")
+NOVU_API_URL = env.text("NOVU_API_URL", "https://api.novu.co").rstrip("/")
+
 # Networks of our own that webhook endpoints may be in although they are private; unset, none may.
 WEBHOOK_PRIVATE_NETWORKS = env.networks("WEBHOOK_PRIVATE_NETWORKS")
 
@@ -434,8 +445,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
 # --- Language, time, files, logs -------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
-# Languages of mails: templates/mail, and a folder beside it for each but the first.
-LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+# Languages of messages: templates/mail, and a folder in it for each but the first.
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français")]
 # Dates are typed as ISO 8601 has them: 01/12/2026 is one day in London and another in New York.
 FORMAT_MODULE_PATH = ["luxewin.formats"]
 TIME_ZONE = "UTC"

@@ -130,6 +130,14 @@ class NotRefundable(Problem):
     title = "Cannot be refunded or withdrawn"
 
 
+class NothingPaid(Problem):
+    """There is no payment receipt where nothing was paid: for a free entry, or a purchase that waits for its money."""
+
+    status = 409
+    code = "nothing_paid"
+    title = "No receipt"
+
+
 class ProviderUnavailable(Unavailable):
     """Stripe does not answer in time. Nothing is lost: the same request may be sent again."""
 

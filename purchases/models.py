@@ -483,3 +483,37 @@ class SettledDifference(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class ReceiptCounter(models.Model):
+    """The last number of a year's payment receipts. Its row is locked by whoever takes the next one."""
+
+    year = models.PositiveSmallIntegerField(primary_key=True)
+    last = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.last} in {self.year}"
+
+
+class PaymentReceipt(models.Model):
+    """The receipt for the money of a purchase, numbered without a gap within the year of its issue (UTC).
+
+    It states the tax as the settings had it then. A row is never changed or deleted
+    (purchases/sql/payment_receipts_are_kept.sql). The proof of entry is another thing: `purchases.receipts`.
+    """
+
+    purchase = models.OneToOneField(Purchase, models.PROTECT, primary_key=True, related_name="payment_receipt")
+    year = models.PositiveSmallIntegerField()
+    number = models.PositiveIntegerField()
+    tax_name = models.CharField(max_length=40, blank=True)
+    tax_percent = models.DecimalField(max_digits=5, decimal_places=2, null=True)
+    tax_amount = models.PositiveBigIntegerField(null=True, help_text="Within the amount, in the unit that Stripe uses.")
+    issued_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["year", "number"], name="payment_receipt_number_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.year}-{self.number:06d}"

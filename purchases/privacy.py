@@ -16,7 +16,16 @@ from accounts.services import remember_excluded_cards
 from luxewin.audit.models import AuditEntry
 from luxewin.money import as_input
 from purchases import gateway, services
-from purchases.models import Dispute, Payment, PersonTally, PostalEntry, Purchase, Refund, SkillAttempt
+from purchases.models import (
+    Dispute,
+    Payment,
+    PaymentReceipt,
+    PersonTally,
+    PostalEntry,
+    Purchase,
+    Refund,
+    SkillAttempt,
+)
 
 TICKETS = (
     "raffle",
@@ -40,6 +49,9 @@ def register() -> None:
     exports.register("purchases/tickets.csv", tickets, _tickets, "purchases.Purchase", columns=TICKETS)
     of_purchase = "purchase__buyer"
     exports.register_rows("purchases/payments.json", "how it was paid", Payment, "client_secret", by=of_purchase)
+    exports.register_rows(
+        "purchases/receipts.json", "the numbers of your payment receipts", PaymentReceipt, by=of_purchase
+    )
     exports.register_rows("purchases/refunds.json", "what was paid back", Refund, by="payment__purchase__buyer")
     exports.register_rows("purchases/disputes.json", "your bank's claims", Dispute, by="payment__purchase__buyer")
     exports.register_rows(

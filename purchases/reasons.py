@@ -37,27 +37,48 @@ TRANSLATED = {
         re.escape(TWICE): "Dieselben Lose wurden zweimal bezahlt.",
         re.escape(CANCELLED): "Die Verlosung wurde abgesagt.",
         TOO_FEW: r"Es wurden \1 Lose verkauft, weniger als die \2, die für eine Ziehung zugesagt waren.",
-        **{
-            re.escape(NOT_ELIGIBLE[code]): german
-            for code, german in {
-                errors.AccountInactive.code: "Ihr Konto wurde geschlossen, bevor Ihre Zahlung eintraf.",
-                errors.SelfExcluded.code: "Sie haben sich vom Kauf ausgeschlossen, bevor Ihre Zahlung eintraf.",
-                errors.Paused.code: "Sie haben den Kauf pausiert, bevor Ihre Zahlung eintraf.",
-                errors.DuplicateAccount.code: "Ein anderes Konto hat Ihr Postfach; nur damit darf gekauft werden.",
-                errors.ProfileIncomplete.code: (
-                    "In Ihrem Profil fehlt, wann Sie geboren sind oder wo Sie leben. Ohne das dürfen wir Ihnen keine "
-                    "Lose verkaufen."
-                ),
-                errors.UnderAge.code: (
-                    "Nach Ihrem Geburtsdatum sind Sie zu jung, um dort, wo Sie leben, Lose zu kaufen."
-                ),
-                errors.CountryNotAllowed.code: "Dort, wo Sie leben, dürfen wir keine Lose verkaufen.",
-                errors.EmailNotVerified.code: "Ihre E-Mail-Adresse war nicht bestätigt, als Ihre Zahlung eintraf.",
-                SpendLimitReached.code: "Ihre Zahlung hätte Ihr monatliches Ausgabenlimit überschritten.",
-            }.items()
-        },
-    }
+    },
+    "fr": {
+        re.escape(TOO_LATE): "Le paiement est arrivé après la remise en vente des billets.",
+        re.escape(TWICE): "Les mêmes billets ont été payés deux fois.",
+        re.escape(CANCELLED): "La tombola a été annulée.",
+        TOO_FEW: r"\1 billets ont été vendus, moins que les \2 promis pour un tirage.",
+    },
 }
+TRANSLATED_CODES = {
+    "de": {
+        errors.AccountInactive.code: "Ihr Konto wurde geschlossen, bevor Ihre Zahlung eintraf.",
+        errors.SelfExcluded.code: "Sie haben sich vom Kauf ausgeschlossen, bevor Ihre Zahlung eintraf.",
+        errors.Paused.code: "Sie haben den Kauf pausiert, bevor Ihre Zahlung eintraf.",
+        errors.DuplicateAccount.code: "Ein anderes Konto hat Ihr Postfach; nur damit darf gekauft werden.",
+        errors.ProfileIncomplete.code: (
+            "In Ihrem Profil fehlt, wann Sie geboren sind oder wo Sie leben. Ohne das dürfen wir Ihnen keine Lose "
+            "verkaufen."
+        ),
+        errors.UnderAge.code: "Nach Ihrem Geburtsdatum sind Sie zu jung, um dort, wo Sie leben, Lose zu kaufen.",
+        errors.CountryNotAllowed.code: "Dort, wo Sie leben, dürfen wir keine Lose verkaufen.",
+        errors.EmailNotVerified.code: "Ihre E-Mail-Adresse war nicht bestätigt, als Ihre Zahlung eintraf.",
+        SpendLimitReached.code: "Ihre Zahlung hätte Ihr monatliches Ausgabenlimit überschritten.",
+    },
+    "fr": {
+        errors.AccountInactive.code: "Votre compte a été fermé avant l’arrivée de votre paiement.",
+        errors.SelfExcluded.code: "Vous vous êtes exclu des achats avant l’arrivée de votre paiement.",
+        errors.Paused.code: "Vous avez suspendu vos achats avant l’arrivée de votre paiement.",
+        errors.DuplicateAccount.code: "Un autre compte a votre messagerie ; lui seul peut acheter.",
+        errors.ProfileIncomplete.code: (
+            "Votre profil n’indique pas votre date de naissance ou votre lieu de résidence. Sans cela, nous ne pouvons "
+            "pas vous vendre de billets."
+        ),
+        errors.UnderAge.code: (
+            "D’après votre date de naissance, vous êtes trop jeune pour acheter des billets là où vous vivez."
+        ),
+        errors.CountryNotAllowed.code: "Nous ne pouvons pas vendre de billets là où vous vivez.",
+        errors.EmailNotVerified.code: "Votre adresse e-mail n’était pas confirmée à l’arrivée de votre paiement.",
+        SpendLimitReached.code: "Votre paiement aurait dépassé votre limite de dépenses mensuelle.",
+    },
+}
+for _language, _by_code in TRANSLATED_CODES.items():
+    TRANSLATED[_language] |= {re.escape(NOT_ELIGIBLE[code]): words for code, words in _by_code.items()}
 
 
 def of_cancelling(raffle: Raffle) -> str:

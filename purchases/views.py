@@ -3,11 +3,14 @@
 from http import HTTPStatus
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.decorators import action
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -18,7 +21,7 @@ from accounts.permissions import signed_in
 from luxewin.api.idempotency import IdempotencyKey
 from luxewin.api.ratelimits import limited
 from luxewin.ids import UUID_PATTERN
-from purchases import services
+from purchases import receipt_document, services
 from purchases.models import Purchase
 from purchases.serializers import CreateSerializer, PurchaseSerializer, VerifySerializer, shown
 
@@ -29,6 +32,13 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     required=True,
     description="The same key and body make one purchase.",
 )
+
+
+class DocumentRenderer(JSONRenderer):
+    """Lets clients request a document by its media type; it renders only errors, as JSON like all others."""
+
+    media_type = "application/pdf"
+    format = "pdf"
 
 
 class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
@@ -89,6 +99,20 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
         serializer.is_valid(raise_exception=True)
         purchase = get_object_or_404(self.get_queryset(), pk=serializer.validated_data["purchase"])
         return Response(shown(services.settle_purchase(purchase.pk)))
+
+    @extend_schema(
+        responses={(200, "application/pdf"): OpenApiTypes.BINARY}, parameters=[OpenApiParameter("format", exclude=True)]
+    )
+    @action(detail=True, methods=["get"], renderer_classes=[JSONRenderer, DocumentRenderer])
+    @limited("120/m", key="user_or_ip")
+    def receipt(self, request: Request, pk: str) -> HttpResponse:
+        """Fetch the payment receipt as a PDF, in your language; 409 `nothing_paid` if no money was received."""
+        purchase = get_object_or_404(self.get_queryset(), pk=pk)
+        number, content = receipt_document.of_purchase(purchase, signed_in(request))
+        answer = HttpResponse(content, content_type="application/pdf")
+        answer["Content-Disposition"] = f'attachment; filename="receipt-{number}.pdf"'
+        answer["Cache-Control"] = "private, no-store"
+        return answer
 
     @extend_schema(request=None, responses=PurchaseSerializer)
     @action(detail=True, methods=["post"])

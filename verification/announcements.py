@@ -8,12 +8,12 @@ from django.db import transaction
 
 from accounts.alerts import alert_staff
 from accounts.models import User
-from accounts.notifications import notify
+from accounts.notifications import notify, notify_all
 from purchases.models import Purchase
 from raffles.models import Prize
 from verification.models import Award, Draw, Forfeit, Pick, UntoldDraw, claim_ends
 
-BATCH = 200
+BATCH = 1_000
 
 
 def tell_winners(draw: Draw) -> None:
@@ -38,8 +38,7 @@ def notify_entrants(raffle_id: str) -> None:
     last = UUID(int=0)
     while batch := list(people.filter(pk__gt=last)[:BATCH]):
         with transaction.atomic():
-            for person in batch:
-                notify(person, "draw_lost", about=draw.pk, **_facts(draw))
+            notify_all("draw_lost", ((person, draw.pk, _facts(draw)) for person in batch))
         last = batch[-1].pk
     UntoldDraw.objects.filter(pk=draw.pk).delete()
 

@@ -45,17 +45,21 @@ class EmailChange(models.Model):
 class Notification(Claimable):
     """A message to a person over one channel: written with the change it reports, delivered by a worker.
 
-    Its words are kept as they were last written for sending, without what opens anything or must be found by an
-    erasure. Retention and erasure empty CONTENTS and set `contents_removed_at`; that it was sent stays.
+    In the inbox it is at once; its words are written each time it is read. Of a mail the words are kept as they were
+    last written for sending, without what opens anything or must be found by an erasure. Retention and erasure empty
+    CONTENTS and set `contents_removed_at`; that it was sent stays.
     """
 
     class Channel(models.TextChoices):
         EMAIL = "email", "E-mail"
+        INBOX = "inbox", "Inbox"  # of the site: `users/notifications`
+        NOVU = "novu", "Novu"  # push, SMS or chat, as the operator has set it up there
 
     class Status(models.TextChoices):
         QUEUED = "queued", "Queued"  # to be sent, or being tried again
         SENT = "sent", "On its way"  # handed over, and the answer is not known yet; tried again if it never is
-        ACCEPTED = "accepted", "Accepted"  # the mail server took it
+        ACCEPTED = "accepted", "Accepted"  # the mail server or Novu took it
+        DELIVERED = "delivered", "Delivered"  # it is in the inbox, which is ours
         FAILED = "failed", "Failed"  # given up after MAX_ATTEMPTS, for an operator to check
         SUPPRESSED = "suppressed", "Not sent"  # no longer wanted when its turn came
 
@@ -85,10 +89,13 @@ class Notification(Claimable):
     recipient = models.CharField("sent to", max_length=254, blank=True, db_default="")
     subject = models.CharField(max_length=400, blank=True, db_default="")
     text = models.TextField(blank=True, db_default="")
-    answer = models.CharField(max_length=200, blank=True, db_default="", help_text="Of the mail server that took it.")
+    answer = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="Of the mail server or Novu, which took it."
+    )
     error = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     sent_at = models.DateTimeField(null=True)
+    read_at = models.DateTimeField(null=True, editable=False, help_text="In the inbox.")
     contents_removed_at = models.DateTimeField(null=True, editable=False)
 
     objects = NotificationQuerySet.as_manager()
@@ -107,8 +114,26 @@ class Notification(Claimable):
                 fields=["claimed_until"],
                 condition=models.Q(status__in=["queued", "sent"]),
                 name="accounts_notification_open",
-            )
+            ),
+            models.Index(
+                fields=["user", "-id"], condition=models.Q(channel="inbox"), name="accounts_notification_inbox"
+            ),
+            models.Index(
+                fields=["user"],
+                condition=models.Q(channel="inbox", read_at=None, contents_removed_at=None),
+                name="accounts_notification_unread",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.user_id}: {self.status}"
+
+
+class ForgottenSubscriber(Claimable):
+    """An erased person whom Novu still has to forget; deleted once it did. The id is that of the person."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.pk} since {self.created_at:%Y-%m-%d %H:%M}"

@@ -1,8 +1,9 @@
 """People, and their preferences."""
 
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import uuid4
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -189,6 +190,10 @@ class Preferences(models.Model):
     switched_off = models.JSONField(
         "e-mails switched off", default=dict, blank=True, help_text='By subject, for example {"draws": ["email"]}.'
     )
+    quiet_from = models.TimeField(
+        null=True, blank=True, help_text="In the person's time zone: until quiet_until, what can wait is not sent."
+    )
+    quiet_until = models.TimeField(null=True, blank=True)
     marketing_consent_at = models.DateTimeField("agreed to marketing at", null=True, blank=True)
     winner_name = models.CharField(
         "named as winner by", max_length=10, choices=WinnerName.choices, default=WinnerName.INITIALS
@@ -196,9 +201,30 @@ class Preferences(models.Model):
 
     class Meta:
         verbose_name_plural = "preferences"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(quiet_from=None, quiet_until=None)
+                | models.Q(quiet_from__isnull=False, quiet_until__isnull=False)
+                & ~models.Q(quiet_from=models.F("quiet_until")),
+                name="preferences_quiet_hours_have_both_ends",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Preferences of {self.user_id}"
+
+    def quiet_ends(self, now: datetime) -> datetime | None:
+        """Return when the quiet hours end in which `now` lies; None if it lies in none. They may pass midnight."""
+        if self.quiet_from is None or self.quiet_until is None:
+            return None
+        local = now.astimezone(ZoneInfo(self.time_zone))
+        at, begins, ends = local.time(), self.quiet_from, self.quiet_until
+        passes_midnight = begins > ends
+        is_quiet = (at >= begins or at < ends) if passes_midnight else begins <= at < ends
+        if not is_quiet:
+            return None
+        day = local.date() + timedelta(days=1 if passes_midnight and at >= begins else 0)
+        return datetime.combine(day, ends, local.tzinfo)
 
     @property
     def marketing_consent(self) -> bool:

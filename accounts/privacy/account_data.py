@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from heapq import merge
 from operator import itemgetter
 from typing import Any
@@ -22,6 +22,7 @@ from accounts.models import (
     EmailChange,
     ExcludedAddress,
     Export,
+    ForgottenSubscriber,
     FormerIdentifier,
     Identity,
     LinkRequest,
@@ -113,6 +114,7 @@ def _register_areas() -> None:
     exports.leave_out(
         "a note, gone within seconds, that open checkouts are to be checked", "accounts.EligibilityChange"
     )
+    exports.leave_out("a note that Novu is to forget somebody who is gone", "accounts.ForgottenSubscriber")
     exports.leave_out(
         "the journal of staff's work on others; what it did to the person is in the audit", "admin.LogEntry"
     )
@@ -125,6 +127,8 @@ def _holds_rights(user: User) -> Iterable[Obstacle]:
         yield Obstacle("staff", "This account has rights in the back office. Ask a colleague to remove them first.")
 
 
+# Longer than a worker may take with messages that it has.
+STILL_SENDING = timedelta(minutes=5)
 GONE: tuple[type[Model], ...] = (
     *(Session, Preferences, EmailChange, Identity, TOTPDevice, RecoveryCode, SpendLimit, Export),
 )
@@ -136,10 +140,15 @@ def _erase_account(user: User) -> None:
     for gone in GONE:
         gone._default_manager.filter(user=user).delete()  # noqa: SLF001
     told = Notification.objects.filter(user=user)
+    was_at_novu = told.filter(channel=Notification.Channel.NOVU, attempts__gt=0).exists()
     told.open().delete()
     # The record of the message and its time stays: it proves that winners were notified.
     _remove_contents(told)
     TermsAcceptance.objects.filter(user=user).update(address=None)
+    if was_at_novu:
+        # Only once no worker can still be telling Novu about them.
+        waiting = {"pk": user.pk, "claimed_until": Now() + STILL_SENDING}
+        ForgottenSubscriber.objects.bulk_create([ForgottenSubscriber(**waiting)], ignore_conflicts=True)
 
 
 def _remove_contents(messages: QuerySet[Notification]) -> int:

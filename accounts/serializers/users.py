@@ -128,6 +128,8 @@ class PreferencesSerializer(serializers.ModelSerializer):
         fields = [
             "language",
             "time_zone",
+            "quiet_from",
+            "quiet_until",
             "winner_name",
             "marketing_consent",
             "marketing_consent_at",
@@ -135,8 +137,28 @@ class PreferencesSerializer(serializers.ModelSerializer):
         ]
         read_only_fields = ["marketing_consent_at"]
         extra_kwargs = {
-            "winner_name": {"help_text": "How the person is named as a winner. A change also applies to earlier draws."}
+            "quiet_from": {
+                "help_text": "In your time zone. From then until quiet_until, results of draws that you did not win "
+                "and news of raffles are not sent; your inbox has them at once."
+            },
+            "quiet_until": {"help_text": "May be on the next day. Null, as quiet_from: no quiet hours."},
+            "winner_name": {
+                "help_text": "How the person is named as a winner. A change also applies to earlier draws."
+            },
         }
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Require both ends of the quiet hours, and that they differ."""
+        known = self.instance or Preferences()
+        begins, ends = (attrs.get(name, getattr(known, name)) for name in ("quiet_from", "quiet_until"))
+        if (begins is None) != (ends is None):
+            missing = "quiet_from" if begins is None else "quiet_until"
+            fault = serializers.ErrorDetail("Quiet hours have both a beginning and an end.", "required")
+            raise serializers.ValidationError({missing: [fault]})
+        if begins is not None and begins == ends:
+            fault = serializers.ErrorDetail("Quiet hours end at another time than they begin.", "invalid")
+            raise serializers.ValidationError({"quiet_until": [fault]})
+        return attrs
 
     def to_representation(self, instance: Preferences) -> dict[str, Any]:
         """Add every switch there is."""

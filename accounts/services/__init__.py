@@ -17,9 +17,10 @@ from accounts.services.deletion import (
 from accounts.services.exclusions import are_excluded_cards, remember_excluded_cards
 from accounts.services.exports import check_export_link, latest_export, make_export, open_export, request_export
 from accounts.services.identities import log_in_with_supabase, unlink_identity
+from accounts.services.inbox import mark_all_read, mark_read
 from accounts.services.links import answer_link_request, request_link
 from accounts.services.mailboxes import give_mailbox
-from accounts.services.messages import send_again
+from accounts.services.messages import send_again, suppress
 from accounts.services.passwords import (
     change_password,
     change_password_in_back_office,
@@ -73,6 +74,8 @@ __all__ = [
     "log_in",
     "log_in_with_supabase",
     "make_export",
+    "mark_all_read",
+    "mark_read",
     "offer_authenticator",
     "open_export",
     "pause_buying",
@@ -94,6 +97,7 @@ __all__ = [
     "set_rights",
     "set_spend_limit",
     "state_of",
+    "suppress",
     "switch_off",
     "terms_in_force",
     "unlink_identity",

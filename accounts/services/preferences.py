@@ -1,5 +1,6 @@
 """Preferences for mails and display, and marketing consent."""
 
+from datetime import time
 from typing import Any
 
 from django.db import transaction
@@ -29,11 +30,11 @@ def update_preferences(
             changes["switched_off"] = merged(preferences.switched_off, notifications)
         changed = {name: value for name, value in changes.items() if getattr(preferences, name) != value}
         if changed:
-            before = {name: getattr(preferences, name) for name in changed}
+            before = {name: _told(getattr(preferences, name)) for name in changed}
             for name, value in changed.items():
                 setattr(preferences, name, value)
             preferences.save(update_fields=list(changed))
-            record("preferences.updated", preferences, actor=user, before=before, after=changed)
+            record("preferences.updated", preferences, actor=user, before=before, after=_told(changed))
         if marketing_consent is not None:
             _consent(preferences, given=marketing_consent, actor=user, by="preferences")
     return preferences
@@ -63,6 +64,13 @@ def unsubscribe(*, token: str) -> str:
                 after = {"switched_off": off, "by": "unsubscribe"}
                 record("preferences.updated", preferences, before={"switched_off": before}, after=after)
     return event
+
+
+def _told(value: Any) -> Any:
+    """Return a value, or all of a dict's, as the audit's JSON has it."""
+    if isinstance(value, dict):
+        return {name: _told(each) for name, each in value.items()}
+    return value.isoformat() if isinstance(value, time) else value
 
 
 def _locked(user: User) -> Preferences:

@@ -35,7 +35,7 @@ def work() -> Iterator[Work]:
 
 
 def _waiting() -> int:
-    return Notification.objects.count() + LinkRequest.objects.count()
+    return Notification.objects.mails().count() + LinkRequest.objects.count()
 
 
 def _counting(method, done: Work):

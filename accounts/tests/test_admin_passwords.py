@@ -60,7 +60,7 @@ def test_one_s_own_is_changed_told_and_audited_and_every_other_session_ends(offi
     assert change(client, OLD, NEW).status_code == 302
     officer.refresh_from_db()
     assert officer.check_password(NEW)
-    assert Notification.objects.get(user=officer).kind == "password_changed"
+    assert Notification.objects.mails().get(user=officer).kind == "password_changed"
     assert AuditEntry.objects.get(action="user.password_changed").actor == officer.pk
     assert not Session.objects.alive().exists()
     assert client.get("/admin/").status_code == 200
@@ -99,7 +99,7 @@ def test_a_superuser_sets_one_which_ends_every_other_way_in(officer, root, desk)
     assert officer.check_password(NEW)
     assert (Session.objects.alive().exists(), Identity.objects.exists(), officer.links_by_address) == (False,) * 3
     assert browser.get("/admin/").status_code == 302
-    assert "password_set_by_staff" in Notification.objects.filter(user=officer).values_list("kind", flat=True)
+    assert "password_set_by_staff" in Notification.objects.mails().filter(user=officer).values_list("kind", flat=True)
     entry = AuditEntry.objects.get(action="user.password_set")
     assert (entry.subject_id, entry.actor) == (str(officer.pk), root.pk)
     assert entry.after == {"usable": True, "reason": "They lost their mailbox."}

@@ -29,7 +29,7 @@ def status_after_sending(told):
 
 def written(user, kind, **context):
     notify(user, kind, about=timezone.now().isoformat(), **context)
-    return Notification.objects.get(user=user, kind=kind)
+    return Notification.objects.mails().get(user=user, kind=kind)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_marketing_that_was_written_before_is_not_sent_after(change, consenting)
 def test_no_marketing_is_written_to_who_keeps_themselves_from_buying(change, consenting):
     CHANGES[change](consenting)
     notify(consenting, "raffle_new", about="x", **MARKETING)
-    assert not Notification.objects.filter(kind="raffle_new").exists()
+    assert not Notification.objects.mails().filter(kind="raffle_new").exists()
 
 
 def test_what_was_switched_off_meanwhile_is_not_sent(alice):
@@ -69,4 +69,4 @@ def test_what_is_about_tickets_and_the_account_is_told_in_a_pause_too(alice):
     told = written(alice, "draw_lost", raffle="A fine watch", raffle_id="1")
     pause_buying(alice, hours=24, actor=alice)
     assert status_after_sending(told) == "accepted"
-    assert status_after_sending(Notification.objects.get(kind="paused")) == "accepted"
+    assert status_after_sending(Notification.objects.mails().get(kind="paused")) == "accepted"

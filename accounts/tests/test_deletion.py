@@ -145,7 +145,7 @@ def test_that_somebody_was_told_stays_and_what_stood_there_goes(owner, run_tasks
     run_tasks()
     _delete(owner)
     _pass_time(run_tasks)
-    told = Notification.objects.get(kind="draw_won")
+    told = Notification.objects.mails().get(kind="draw_won")
     assert (told.status, told.context, told.recipient, told.subject, told.text) == ("accepted", {}, "", "", "")
 
 

@@ -68,7 +68,7 @@ def test_a_new_address_ends_it_and_what_came_in_by_it(project, owner, subject):
     # The old address is anybody's now: its owner elsewhere has an account of their own.
     assert (answer["user"]["email"], answer["user"]["id"] != str(owner.pk)) == ("alice@example.com", True)
     assert AuditEntry.objects.get(action="user.unlinked").after["because"] == "new address"
-    assert Notification.objects.get(kind="identity_unlinked").user == owner
+    assert Notification.objects.mails().get(kind="identity_unlinked").user == owner
 
 
 def test_who_owes_the_second_factor_has_linked_nothing_yet(project, owner):
@@ -76,13 +76,13 @@ def test_who_owes_the_second_factor_has_linked_nothing_yet(project, owner):
     subject = project.person(owner.email)
     owed = assert_problem(_sign_in(project, subject), 401, "second_factor_required")
     assert not Identity.objects.exists()
-    assert not Notification.objects.filter(kind="identity_linked").exists()
+    assert not Notification.objects.mails().filter(kind="identity_linked").exists()
     body = {"challenge": owed["challenge"]}
     assert_problem(client_of().post(SECOND, body | {"code": phone.wrong_code()}), 401, "wrong_code")
     assert not Identity.objects.exists()
     assert client_of().post(SECOND, body | {"code": phone.code()}).status_code == 200
     assert str(Identity.objects.get(user=owner).subject) == subject
-    assert Notification.objects.get(kind="identity_linked").user == owner
+    assert Notification.objects.mails().get(kind="identity_linked").user == owner
 
 
 @pytest.mark.parametrize("change", ["a new address", "a new password", "unlinked", "linked elsewhere"])

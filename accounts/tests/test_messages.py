@@ -25,7 +25,7 @@ TOKEN = re.compile(r"[\w-]{20,}:[\w-]{4,}|[\w-]+:[\w-]+:[\w-]{20,}")
 
 def _sent(user: User, kind: str = "draw_won", about: str = "x", **context) -> Notification:
     notify(user, kind, about=about, **context or WON)
-    told = Notification.objects.get(user=user, kind=kind)
+    told = Notification.objects.mails().get(user=user, kind=kind)
     deliver_notification(str(told.pk))
     told.refresh_from_db()
     return told
@@ -68,19 +68,19 @@ def test_a_message_is_on_its_way_while_the_mail_server_has_it(alice, monkeypatch
     seen = []
 
     def compose_and_look(notification):
-        seen.append(Notification.objects.values_list("status", flat=True).get())
+        seen.append(Notification.objects.mails().values_list("status", flat=True).get())
         return compose(notification)
 
-    monkeypatch.setattr("accounts.tasks.compose", compose_and_look)
+    monkeypatch.setattr("accounts.channels.mail.compose", compose_and_look)
     assert _sent(alice).status == "accepted"
     assert seen == ["sent"]
 
 
 def test_a_message_whose_worker_died_on_the_way_is_taken_up_again(alice):
     notify(alice, "draw_won", about="x", **WON)
-    Notification.objects.update(status="sent", attempts=1, claimed_until=timezone.now() + timedelta(minutes=1))
+    Notification.objects.mails().update(status="sent", attempts=1, claimed_until=timezone.now() + timedelta(minutes=1))
     assert deliver_waiting_notifications() == 0
-    Notification.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+    Notification.objects.mails().update(claimed_until=timezone.now() - timedelta(seconds=1))
     assert deliver_waiting_notifications() == 1
 
 
@@ -91,13 +91,13 @@ def test_a_failed_message_keeps_what_would_have_been_sent(alice, settings, close
     told = _sent(alice)
     assert told.status == "queued"
     assert "ConnectionRefusedError" in told.error
-    assert told.subject == "You won: A watch"
+    assert told.subject == "A fine watch: you won A watch"
 
 
 @pytest.mark.parametrize("status", ["accepted", "failed", "suppressed"])
 def test_what_is_sent_again_is_another_mail_with_its_own_id_and_an_audit_row(status, alice, sam):
     told = _sent(alice)
-    Notification.objects.update(status=status)
+    Notification.objects.mails().update(status=status)
     services.send_again(told.pk, reason="She lost it.", actor=sam)
     deliver_notification(str(told.pk))
     told.refresh_from_db()
@@ -112,16 +112,16 @@ def test_what_is_sent_again_is_another_mail_with_its_own_id_and_an_audit_row(sta
 @pytest.mark.parametrize("status", Notification.OPEN)
 def test_what_is_being_sent_is_not_sent_twice(status, alice, sam):
     notify(alice, "draw_won", about="x", **WON)
-    Notification.objects.update(status=status, attempts=3)
+    Notification.objects.mails().update(status=status, attempts=3)
     with pytest.raises(MessageUnderWay):
-        services.send_again(Notification.objects.get().pk, reason="r", actor=sam)
-    assert Notification.objects.get().attempts == 3
+        services.send_again(Notification.objects.mails().get().pk, reason="r", actor=sam)
+    assert Notification.objects.mails().get().attempts == 3
 
 
 def test_after_retention_words_are_gone_and_nothing_half_empty_is_sent(alice, sam, client):
     told = _sent(alice)
     days = RetentionRule.objects.get(pk="message_contents").keep_days
-    Notification.objects.update(created_at=timezone.now() - timedelta(days=days + 1))
+    Notification.objects.mails().update(created_at=timezone.now() - timedelta(days=days + 1))
     assert services.apply_rule("message_contents") == 1
     assert services.apply_rule("message_contents") == 0
     told.refresh_from_db()
@@ -137,14 +137,14 @@ def test_support_reads_a_message_and_sends_it_again_with_a_reason(alice, sam, cl
     told = _sent(alice)
     client.force_login(sam)
     page = client.get(f"{LIST}{told.pk}/change/").content.decode()
-    assert "ticket 1 of A fine watch was picked" in page
+    assert "ticket 1 was picked in the draw of A fine watch" in page
     chosen = {"action": "send_again", "_selected_action": [str(told.pk)]}
     asked = client.post(LIST, chosen).content.decode()
     assert "Reason" in asked
-    assert Notification.objects.get().status == "accepted"
+    assert Notification.objects.mails().get().status == "accepted"
     answer = client.post(LIST, chosen | {"confirmed": "1", "reason": "She lost it."}, follow=True)
     assert "is queued again" in answer.content.decode()
-    assert Notification.objects.get().status == "queued"
+    assert Notification.objects.mails().get().status == "queued"
     history = client.get(f"{LIST}{told.pk}/change/").content.decode()
     assert "notification.sent_again (accepted): She lost it." in history
 
@@ -157,7 +157,7 @@ def test_managers_send_again_and_do_not_read_what_was_written_to_somebody(alice,
     assert "was picked" not in page
     chosen = {"action": "send_again", "_selected_action": [str(told.pk)], "confirmed": "1", "reason": "r"}
     client.post(LIST, chosen, follow=True)
-    assert Notification.objects.get().status == "queued"
+    assert Notification.objects.mails().get().status == "queued"
 
 
 def test_auditors_read_and_send_nothing(alice, audrey, client):
@@ -166,4 +166,4 @@ def test_auditors_read_and_send_nothing(alice, audrey, client):
     assert "was picked" in client.get(f"{LIST}{told.pk}/change/").content.decode()
     chosen = {"action": "send_again", "_selected_action": [str(told.pk)], "confirmed": "1", "reason": "r"}
     client.post(LIST, chosen, follow=True)
-    assert Notification.objects.get().status == "accepted"
+    assert Notification.objects.mails().get().status == "accepted"

@@ -10,9 +10,8 @@ from django.core import mail
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import tasks
 from accounts.models import Notification, User
-from accounts.notifications import compose, notify
+from accounts.notifications import compose, notify, notify_all
 from accounts.tasks import deliver_notification, deliver_waiting_notifications
 from accounts.tests.catching import mails_to
 from luxewin import settings as project_settings
@@ -32,7 +31,7 @@ def mail_is_away(settings) -> None:
 
 def _told(user) -> Notification:
     notify(user, "draw_lost", about="x", **LOST)
-    return Notification.objects.get(user=user)
+    return Notification.objects.mails().get(user=user)
 
 
 def test_a_notification_is_written_with_its_change_and_sent_by_a_worker(real_mail, person, run_tasks):
@@ -49,7 +48,7 @@ def test_nothing_is_told_of_a_change_that_was_rolled_back(alice):
     with transaction.atomic():
         _told(alice)
         transaction.set_rollback(True)
-    assert Notification.objects.count() == 0
+    assert Notification.objects.mails().count() == 0
     assert deliver_waiting_notifications() == 0
 
 
@@ -57,7 +56,7 @@ def test_the_same_news_is_told_once_and_other_news_again(alice, bob):
     for about in ("x", "x", "y"):
         notify(alice, "draw_lost", about=about, **LOST)
     notify(bob, "draw_lost", about="x", **LOST)
-    assert Notification.objects.filter(user=alice).count() == 2
+    assert Notification.objects.mails().filter(user=alice).count() == 2
     assert deliver_waiting_notifications() == 3
     # They are claimed now: another worker's sweep leaves them alone.
     assert deliver_waiting_notifications() == 0
@@ -65,7 +64,7 @@ def test_the_same_news_is_told_once_and_other_news_again(alice, bob):
 
 def test_a_message_that_cannot_be_written_is_counted_logged_by_kind_and_given_up_too(alice, caplog):
     notify(alice, "export_ready", about="x")  # of no export
-    told = Notification.objects.get()
+    told = Notification.objects.mails().get()
     for _ in range(Notification.MAX_ATTEMPTS):
         deliver_notification(str(told.pk))
     told.refresh_from_db()
@@ -87,7 +86,7 @@ def test_a_dead_mail_server_is_logged_counted_and_tried_again_under_the_same_mes
 ):
     user = person(f"d{timezone.now().timestamp()}")
     told = _told(user)
-    with caplog.at_level(logging.ERROR, logger="accounts.tasks"):
+    with caplog.at_level(logging.ERROR, logger="accounts.channels.mail"):
         run_tasks()
     told.refresh_from_db()
     assert (told.status, told.attempts) == (Notification.Status.QUEUED, 1)
@@ -100,7 +99,7 @@ def test_a_dead_mail_server_is_logged_counted_and_tried_again_under_the_same_mes
     settings.MAILERS = project_settings.MAILERS
     # The sweep leaves it alone until its pause is over, and then takes it up.
     assert deliver_waiting_notifications() == 0
-    Notification.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+    Notification.objects.mails().update(claimed_until=timezone.now() - timedelta(seconds=1))
     assert deliver_waiting_notifications() == 1
     run_tasks()
     told.refresh_from_db()
@@ -133,7 +132,7 @@ def test_a_worker_that_dies_while_sending_has_counted_its_attempt(alice, monkeyp
     def die(notification):
         raise SystemExit
 
-    monkeypatch.setattr("accounts.tasks.compose", die)
+    monkeypatch.setattr("accounts.channels.mail.compose", die)
     with pytest.raises(SystemExit):
         deliver_notification(str(told.pk))
     told.refresh_from_db()
@@ -143,7 +142,7 @@ def test_a_worker_that_dies_while_sending_has_counted_its_attempt(alice, monkeyp
 def test_a_name_with_a_line_break_cannot_write_headers(alice):
     alice.display_name = "Eve\nBcc: all@example.com"
     notify(alice, "draw_won", about="x", prize="A\r\nBcc: all@example.com\n", ticket=1, raffle="R", raffle_id="1")
-    parsed = message_from_bytes(compose(Notification.objects.select_related("user").get()).message().as_bytes())
+    parsed = message_from_bytes(compose(Notification.objects.mails().select_related("user").get()).message().as_bytes())
     assert parsed["Bcc"] is None
 
 
@@ -151,22 +150,22 @@ def test_a_name_with_a_line_break_cannot_write_headers(alice):
 def test_what_is_stored_already_is_put_on_one_line_and_sent(odd, alice):
     User.objects.filter(pk=alice.pk).update(display_name=f"Al{odd}ice")
     notify(alice, "draw_won", about="x", raffle=f"A{odd}raffle", raffle_id="1", prize=f"A{odd}watch", ticket=1)
-    deliver_notification(str(Notification.objects.get().pk))
+    deliver_notification(str(Notification.objects.mails().get().pk))
     (sent,) = mail.outbox
-    assert sent.subject == "You won: A watch"
+    assert sent.subject == "A raffle: you won A watch"
     assert "Hello Al ice,\n" in sent.body
-    assert "ticket 1 of A raffle was picked" in sent.body
-    assert Notification.objects.get().status == Notification.Status.ACCEPTED
+    assert "ticket 1 was picked in the draw of A raffle" in sent.body
+    assert Notification.objects.mails().get().status == Notification.Status.ACCEPTED
 
 
 def test_a_mail_that_cannot_be_composed_alarms_staff_once_a_day_and_its_kind(alice, bob, mona, charlie):
     User.objects.filter(pk=charlie.pk).update(is_superuser=True)
     for person in (alice, bob):
         notify(person, "export_ready", about="x")  # of no export
-    for told in Notification.objects.all():
+    for told in Notification.objects.mails():
         for _ in range(2):
             deliver_notification(str(told.pk))
-    alarms = Notification.objects.filter(kind="mail_failed")
+    alarms = Notification.objects.mails().filter(kind="mail_failed")
     assert {alarm.user for alarm in alarms} == {mona, charlie}
     assert alarms.count() == 2
     deliver_notification(str(alarms[0].pk))
@@ -177,13 +176,23 @@ def test_a_mail_that_cannot_be_composed_alarms_staff_once_a_day_and_its_kind(ali
 
 def test_an_alarm_that_cannot_be_written_raises_no_further_one(mona, monkeypatch):
     notify(mona, "mail_failed", about="x")
-    monkeypatch.setattr(tasks, "compose", lambda _: 1 / 0)
-    deliver_notification(str(Notification.objects.get().pk))
-    assert Notification.objects.count() == 1
+    monkeypatch.setattr("accounts.channels.mail.compose", lambda _: 1 / 0)
+    deliver_notification(str(Notification.objects.mails().get().pk))
+    assert Notification.objects.mails().count() == 1
 
 
 def test_a_message_that_is_given_up_because_of_the_mail_server_alarms_staff(mail_is_away, alice, mona):
     told = _told(alice)
     for _ in range(Notification.MAX_ATTEMPTS):
         deliver_notification(str(told.pk))
-    assert [alarm.user for alarm in Notification.objects.filter(kind="mail_failed")] == [mona]
+    assert [alarm.user for alarm in Notification.objects.mails().filter(kind="mail_failed")] == [mona]
+
+
+def test_many_are_told_with_one_statement_for_every_thousand_and_nobody_twice_in_one(people, django_assert_num_queries):
+    everyone = people(3)
+    with django_assert_num_queries(3):  # who does not want it, who has quiet hours, the rows
+        notify_all("draw_lost", ((user, "x", LOST) for user in everyone * 2))
+    assert Notification.objects.mails().count() == 3
+    assert Notification.objects.mails()[0].context == LOST
+    with django_assert_num_queries(0):
+        notify_all("draw_lost", [])

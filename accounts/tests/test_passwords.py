@@ -155,7 +155,7 @@ def test_a_change_needs_the_old_password_ends_every_session_and_goes_on_in_a_new
     assert client.get(PROFILE).status_code == 200
     assert Session.objects.alive().count() == 1
     assert (_can_sign_in(owner, PASSWORD), _can_sign_in(owner, NEW)) == (False, True)
-    assert Notification.objects.get(kind="password_changed").user == owner
+    assert Notification.objects.mails().get(kind="password_changed").user == owner
     kept = str(list(AuditEntry.objects.values_list("before", "after")))
     assert NEW not in kept
     assert User.objects.get(pk=owner.pk).password not in kept

@@ -76,8 +76,8 @@ def test_a_corrected_birth_date_and_country_are_audited_with_the_reason_and_told
     # What names a person stays out of the audit, which forgets nothing.
     changed = ["country", "date_of_birth"]
     assert entry.after == {"country": "IE", "changed": changed, "reason": REASON}
-    assert Notification.objects.get(user=alice).kind == "changed_by_staff"
-    assert Notification.objects.get(user=alice).context["changed"] == changed
+    assert Notification.objects.mails().get(user=alice).kind == "changed_by_staff"
+    assert Notification.objects.mails().get(user=alice).context["changed"] == changed
 
 
 @pytest.mark.parametrize("reason", ["", "   "])
@@ -107,7 +107,7 @@ def test_a_new_address_counts_once_its_mailbox_says_yes_and_both_are_told(alice,
     assert save(desk(clerk), alice, email="Alice-New@example.com").status_code == 302
     alice.refresh_from_db()
     assert alice.email == "alice@example.com"
-    told = {each.kind: each.context.get("to", alice.email) for each in Notification.objects.filter(user=alice)}
+    told = {each.kind: each.context.get("to", alice.email) for each in Notification.objects.mails().filter(user=alice)}
     assert told == {"email_change_told": "alice@example.com", "email_change_new": "alice-new@example.com"}
     entry = AuditEntry.objects.get(action="user.email_change_requested")
     assert (entry.actor, entry.after) == (clerk.pk, {"by": "support", "reason": REASON})
@@ -115,7 +115,7 @@ def test_a_new_address_counts_once_its_mailbox_says_yes_and_both_are_told(alice,
     assert services.confirm_email_change(token=change_token(change.pk.hex, "new")) is True
     alice.refresh_from_db()
     assert alice.email == "alice-new@example.com"
-    assert Notification.objects.get(user=alice, kind="email_changed").context["to"] == "alice@example.com"
+    assert Notification.objects.mails().get(user=alice, kind="email_changed").context["to"] == "alice@example.com"
 
 
 def test_staff_give_nobody_an_address_that_has_an_account(alice, bob, clerk, desk):
@@ -129,7 +129,7 @@ def test_a_page_saved_as_it_is_writes_nothing(alice, root, desk):
     assert save(desk(root), alice).status_code == 302
     assert state(alice) == before
     assert not AuditEntry.objects.filter(subject_id=str(alice.pk)).exclude(action__contains="group").exists()
-    assert not Notification.objects.exists()
+    assert not Notification.objects.mails().exists()
 
 
 def test_whoever_may_change_people_gives_themselves_nothing(clerk, desk, api):
@@ -231,7 +231,7 @@ def test_a_new_account_has_a_reason_a_mail_and_no_password(root, desk):
     assert desk(root).post(f"{PEOPLE}add/", sent).status_code == 302
     made = User.objects.get(email="new@example.com")
     assert (made.has_usable_password(), made.has_verified_email, made.is_staff) == (False, False, False)
-    assert Notification.objects.get(user=made).kind == "verify_email"
+    assert Notification.objects.mails().get(user=made).kind == "verify_email"
     entry = AuditEntry.objects.get(action="user.added")
     assert (entry.subject_id, entry.actor, entry.after) == (str(made.pk), root.pk, {"reason": "Our new colleague."})
 

@@ -116,7 +116,7 @@ def test_each_recovery_code_stands_in_once_and_its_owner_is_told(alice, phone):
         assert _second(alice, code.upper() if number % 2 else code.replace("-", " ")).status_code == 200
         assert_problem(_second(alice, code), 401, "wrong_code")
     assert RecoveryCode.objects.count() == 0
-    told = Notification.objects.filter(kind="recovery_code_used").order_by("created_at")
+    told = Notification.objects.mails().filter(kind="recovery_code_used").order_by("created_at")
     assert [each.context["left"] for each in told] == list(range(9, -1, -1))
     assert AuditEntry.objects.filter(action="user.recovery_code_used", actor=alice.pk).count() == 10
     # The app goes on.
@@ -225,11 +225,11 @@ def test_codes_are_guessed_ever_slower_and_giving_the_password_again_does_not_he
 def test_the_owner_is_told_once_a_day_that_somebody_knows_the_password(alice, phone):
     for _ in range(throttle.FREE - 1):
         _second(alice, phone.wrong_code())
-    assert not Notification.objects.filter(kind="second_factor_guessed").exists()
+    assert not Notification.objects.mails().filter(kind="second_factor_guessed").exists()
     for _ in range(4):
         _second(alice, phone.wrong_code())
         SignInDelay.objects.update(until=timezone.now() - timedelta(seconds=1))
-    assert Notification.objects.filter(kind="second_factor_guessed", user=alice).count() == 1
+    assert Notification.objects.mails().filter(kind="second_factor_guessed", user=alice).count() == 1
 
 
 def test_neither_a_mailed_link_nor_a_wrong_password_changes_the_count_of_codes(alice, phone):

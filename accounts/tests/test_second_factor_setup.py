@@ -45,7 +45,7 @@ def _is_dead(user: User, code: str) -> bool:
 
 
 def _told(user: User) -> list[str]:
-    return list(Notification.objects.filter(user=user).order_by("created_at").values_list("kind", flat=True))
+    return list(Notification.objects.mails().filter(user=user).order_by("created_at").values_list("kind", flat=True))
 
 
 def _audited(user: User) -> set[str]:

@@ -91,7 +91,7 @@ def test_the_page_switches_it_on_shows_the_codes_once_and_opens_the_back_office(
     assert "10 recovery codes left" in later
     assert phone.facts["secret"] not in later
     assert AuditEntry.objects.filter(action="user.second_factor_added", actor=manager.pk).exists()
-    assert Notification.objects.filter(kind="second_factor_added", user=manager).exists()
+    assert Notification.objects.mails().filter(kind="second_factor_added", user=manager).exists()
 
 
 def test_a_secret_that_another_browser_was_shown_is_never_set_up_in_this_one(manager):
@@ -266,7 +266,7 @@ def test_an_operator_takes_it_away_and_everything_of_theirs_ends(manager):
     assert (Authenticator.objects.count(), RecoveryCode.objects.count()) == (0, 0)
     entry = AuditEntry.objects.get(action="user.second_factor_reset")
     assert (entry.actor, entry.subject_id) == (None, str(manager.pk))
-    assert Notification.objects.filter(kind="second_factor_reset", user=manager).exists()
+    assert Notification.objects.mails().filter(kind="second_factor_reset", user=manager).exists()
     again = Client()
     _sign_in(again, manager)
     assert again.get(OFFICE, follow=True).redirect_chain[-1] == (PAGE, 302)

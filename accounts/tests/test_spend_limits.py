@@ -40,7 +40,7 @@ def test_the_first_counts_at_once_and_is_told_by_mail_and_audited(limit, alice):
         "next_limit": None,
         "next_from": None,
     }
-    assert Notification.objects.get(user=alice, kind="spend_limit").context["limit"] == 5000
+    assert Notification.objects.mails().get(user=alice, kind="spend_limit").context["limit"] == 5000
     entry = AuditEntry.objects.get(action="safeguards.limited")
     assert (entry.actor, entry.before["limit"], entry.after["limit"]) == (alice.pk, None, 5000)
 

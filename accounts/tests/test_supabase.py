@@ -87,7 +87,7 @@ def test_who_has_a_verified_account_here_signs_in_to_it_and_is_told(alice, proje
     device = open_session(alice, user_agent="")
     answer = _sign_in(project, project.person("ALICE@example.com")).json()
     assert answer["user"]["id"] == str(alice.pk)
-    assert Notification.objects.get().kind == "identity_linked"
+    assert Notification.objects.mails().get().kind == "identity_linked"
     # It stays as it was.
     alice.refresh_from_db()
     assert (alice.display_name, alice.country) == ("Alice", "GB")

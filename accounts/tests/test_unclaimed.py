@@ -79,10 +79,10 @@ def test_the_lurker_s_account_is_pseudonymised_by_the_worker(way, lurker, regist
 
 
 def test_mails_of_the_lurker_that_wait_are_not_sent(lurker, registration):
-    assert Notification.objects.filter(user=lurker).open().exists()
+    assert Notification.objects.mails().filter(user=lurker).open().exists()
     client_of().post(REGISTER, registration(email=lurker.email))
-    assert not Notification.objects.filter(user=lurker).open().exists()
-    assert [told.kind for told in Notification.objects.open()] == ["verify_email"]
+    assert not Notification.objects.mails().filter(user=lurker).open().exists()
+    assert [told.kind for told in Notification.objects.mails().open()] == ["verify_email"]
 
 
 def test_a_lurker_who_asks_to_be_forgotten_keeps_nobody_out(lurker, registration):
@@ -98,7 +98,7 @@ def test_whom_staff_closed_the_account_of_does_not_begin_anew(lurker, registrati
     lurker.save()
     client_of().post(REGISTER, registration(email=lurker.email))
     assert User.objects.get().pk == lurker.pk
-    assert Notification.objects.filter(kind="already_registered").count() == 1
+    assert Notification.objects.mails().filter(kind="already_registered").count() == 1
     token = project.token(project.person(lurker.email))
     with nothing_written():
         assert_problem(client_of().post("/api/v1/auth/supabase", {"access_token": token}), 401, "user_inactive")

@@ -102,8 +102,10 @@ def every_buyer_was_mailed_their_numbers(ledger: Ledger) -> Iterator[str]:
     """Each purchase has one mail with its numbers."""
     for person, purchase in ledger.paid():
         first, last, count = (purchase["tickets"][name] for name in ("first", "last", "count"))
-        words = f"number {first}." if count == 1 else f"numbers {first} to {last}."
-        what = "free entry" if purchase["route"] == "postal" else "tickets"
+        words = f"numbers: {first}\n" if count == 1 else f"numbers: {first} to {last}\n"
+        what = "ticket" if count == 1 else f"{count} tickets"
+        if purchase["route"] == "postal":
+            what = "free entry"
         if not ledger.was_mailed(person, f"Your {what} for {purchase['raffle']['title']}", words):
             yield f"{person.email} has no mail with {words}"
 
@@ -124,13 +126,14 @@ def every_winner_was_mailed_their_win(ledger: Ledger) -> Iterator[str]:
         winners += len(won)
         for picks in won.values():
             person, title = entries[picks[0]["entry_id"]]
-            subject, words = f"You won: {draw.prizes[picks[0]['prize']]}", [f"ticket {picks[0]['ticket']} of "]
+            subject = f"{title}: you won {draw.prizes[picks[0]['prize']]}"
+            words = [f"ticket {picks[0]['ticket']} was picked"]
             if len(picks) > 1:
-                subject = f"You won {len(picks)} prizes: {title}"
+                subject = f"{title}: you won {len(picks)} prizes"
                 words = [f"{draw.prizes[pick['prize']]} (ticket {pick['ticket']})" for pick in picks]
             if not ledger.was_mailed(person, subject, *words):
                 yield f"{raffle}: {person.email} has no mail {subject!r} with {words}"
-    mailed = sum(each["subject"].startswith("You won") for each in ledger.mails)
+    mailed = sum(": you won " in each["subject"] for each in ledger.mails)
     if mailed != winners:
         yield f"{mailed} mails say that somebody won, {winners} people did"
 

@@ -1,6 +1,7 @@
 """The story, scene after scene, with each scene's seconds."""
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from dev.stack import STAFF_EMAIL, Stack
 THREADS = 8
 LONG_SALE = timedelta(days=3)
 OPENING_SECONDS, EXPIRY_SECONDS, DISPUTE_SECONDS, DRAW_SECONDS, MAIL_SECONDS = 90, 90, 90, 180, 90
+OF_TICKETS = re.compile("Your (ticket|[0-9]+ tickets|free entry) for ")
+OF_RESULTS = re.compile(": you (won|are) |^The draw of ")
 TROUBLES = (Refused, LateError, httpx.HTTPError, services.ServiceError)
 
 
@@ -191,8 +194,8 @@ class Story:
 
         def look() -> bool:
             subjects = [message["subject"] for message in self.mailbox.messages()]
-            tickets = sum(subject.startswith(("Your tickets for ", "Your free entry for ")) for subject in subjects)
-            told = sum(subject.startswith(("You won", "You are ", "The draw of ")) for subject in subjects)
+            tickets = sum(bool(OF_TICKETS.match(subject)) for subject in subjects)
+            told = sum(bool(OF_RESULTS.search(subject)) for subject in subjects)
             return tickets >= len(paid) and told >= results
 
         wait_until("the mails about tickets and results", look, seconds=MAIL_SECONDS)

@@ -49,7 +49,8 @@ class Caught:
     def parse(cls, number: int, content: bytes) -> "Caught":
         message = message_from_bytes(content, policy=policy.default)
         recipients = [str(value) for value in message.get_all(RECIPIENT, [])]
-        sender, subject, date = (str(message.get(name, "")) for name in ("From", "Subject", "Date"))
+        # A long header is folded at a space, and Python's reader leaves more than one there.
+        sender, subject, date = (" ".join(str(message.get(name, "")).split()) for name in ("From", "Subject", "Date"))
         return cls(number, recipients, sender, subject, date, _text(message))
 
     def shown(self) -> dict[str, object]:

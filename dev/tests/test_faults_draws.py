@@ -45,7 +45,7 @@ def right() -> DrawBooks:
     ]
     mails = [
         {"to": [person], "subject": subject, "text": "/verify/raffle"}
-        for person, subject in (("alice", "You won: Watch"), ("bob", "You are an alternate: a watch"))
+        for person, subject in (("alice", "A watch: you won Watch"), ("bob", "A watch: you are an alternate"))
     ]
     taken = [SimpleNamespace(step=step, live=True, mined=True, hash=f"0x{step}") for step in STEPS]
     verdict = Verdict(3, "consistent", [4, 0])

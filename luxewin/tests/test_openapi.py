@@ -99,6 +99,7 @@ def test_every_refusal_that_there_is_has_a_status_that_is_described(document):
 
 def test_writing_operations_that_read_a_body_describe_it(document):
     without_body = {"/api/v1/raffles/{id}/publish", "/api/v1/users/export", "/api/v1/purchases/{id}/cancel"}
+    without_body.add("/api/v1/users/notifications/{id}/read")
     for path, verb, facts in _operations(document):
         if verb in {"post", "patch"} and path not in without_body:
             assert facts["requestBody"]["content"]["application/json"]["schema"], (verb, path)

@@ -13,7 +13,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts.models import Identity, User
+from accounts.models import Identity, Notification, User
+from accounts.notifications import notify
 from accounts.tokens import open_session
 from purchases.models import Payment, Purchase
 
@@ -103,6 +104,10 @@ TABLE = [
     Row("post", "/api/v1/users/terms", SIGNED_IN.replace("200", "400"), {"version": "none"}),
     Row("get", "/api/v1/users/preferences", SIGNED_IN),
     Row("patch", "/api/v1/users/preferences", SIGNED_IN, {"notifications": {"draws": {"email": False}}}),
+    Row("get", "/api/v1/users/notifications", SIGNED_IN),
+    Row("get", "/api/v1/users/notifications/unread", SIGNED_IN),
+    Row("post", "/api/v1/users/notifications/read", SIGNED_IN, {}),
+    Row("post", "/api/v1/users/notifications/{notification}/read", "401 404 200 404 404 404 404 404 404"),
     Row("get", "/api/v1/users/export", SIGNED_IN),
     Row("post", "/api/v1/users/export", "401 403 202 202 202 202 202 202 202"),
     Row("post", "/api/v1/users/delete", SIGNED_IN.replace("200", "400")),
@@ -122,6 +127,7 @@ TABLE = [
     Row("post", "/api/v1/purchases/create", "401 403 201 201 201 201 201 201 201", {"raffle": "{open}", "quantity": 1}),
     Row("post", "/api/v1/purchases/verify", "401 404 200 404 404 404 404 404 404", {"purchase": "{purchase}"}),
     Row("get", "/api/v1/purchases/{purchase}", "401 404 200 404 404 404 404 404 404"),
+    Row("get", "/api/v1/purchases/{purchase}/receipt", "401 404 200 404 404 404 404 404 404"),
     Row("post", "/api/v1/purchases/{purchase}/cancel", "401 404 409 404 404 404 404 404 404"),
     Row("get", "/api/v1/verification", ANYONE),
     Row("get", "/api/v1/verification/list", ANYONE),
@@ -225,8 +231,12 @@ def world(cast, draft, on_sale) -> SimpleNamespace:
     open_session(cast["owner"], user_agent="")
     session = str(cast["owner"].sessions.get().pk)
     linked = Identity.objects.create(provider="supabase", subject=uuid4(), user=cast["owner"], email="a@example.com")
+    notify(cast["owner"], "draw_lost", about="x", raffle="A", raffle_id="1")
+    told = Notification.objects.inbox_of(cast["owner"]).get()
     ids = {"draft": draft().pk, "open": raffle.pk, "purchase": purchase.pk, "identity": linked.pk, "uuid": uuid4()}
-    return SimpleNamespace(session=session, **{name: str(number) for name, number in ids.items()})
+    return SimpleNamespace(
+        session=session, notification=str(told.pk), **{name: str(number) for name, number in ids.items()}
+    )
 
 
 def _filled(value: Any, world: SimpleNamespace) -> Any:
@@ -308,7 +318,7 @@ def test_every_verb_of_every_route_is_in_the_table():
     for route, view in _routes(get_resolver().url_patterns):
         verbs = getattr(view, "actions", None) or VERBS.get(route.partition("/(")[0], {"get"})
         wanted |= {(verb, route) for verb in verbs if verb != "head"}
-    names = ("draft", "open", "purchase", "session", "identity", "uuid")
+    names = ("draft", "open", "purchase", "session", "identity", "notification", "uuid")
     some = SimpleNamespace(**{name: uuid4() for name in names})
     assert {(row.verb, resolve(_filled(row.path, some)).route) for row in TABLE} == wanted
 

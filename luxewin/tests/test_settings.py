@@ -64,6 +64,8 @@ SAFE: dict[str, Any] = {
     **dict.fromkeys(["BEACON_CHAIN_HASH", "BEACON_PUBLIC_KEY"], ""),
     **dict.fromkeys(["BEACON_GENESIS_TIME", "BEACON_PERIOD"], 0),
     "DEFAULT_FROM_EMAIL": "LuxeWin <no-reply@luxewin.example>",
+    "NOVU_SECRET_KEY": "a1" * 16,
+    "NOVU_API_URL": "https://eu.api.novu.co",
 }
 LEGACY = {role: jwt.encode({"role": role}, "s" * 32) for role in ("anon", "service_role")}
 UNSAFE = [
@@ -157,6 +159,7 @@ UNSAFE = [
     ("E035", "WORKERS", "WORKERS", 0),
     ("E039", "METRICS_TOKEN", "METRICS_TOKEN", "short"),
     ("E039", "METRICS_TOKEN", "METRICS_TOKEN", "a" * 40),
+    ("E040", "NOVU_API_URL", "NOVU_API_URL", "http://novu.example.com"),
 ]
 
 

@@ -232,7 +232,7 @@ def test_a_worker_runs_tasks_and_sweeps_and_ends_within_seconds_of_sigterm(alice
     over(raffle)
     with running_worker() as worker:
         # A queued task: the mail goes out. Sweeps: the hold ends, the raffle closes, its draw is void without a ticket.
-        assert eventually(lambda: Notification.objects.filter(status="accepted").exists())
+        assert eventually(lambda: Notification.objects.mails().filter(status="accepted").exists())
         assert eventually(lambda: Draw.objects.filter(state=Draw.State.VOID).exists())
         purchase.refresh_from_db()
         assert purchase.status == "expired"

@@ -162,7 +162,7 @@ def test_after_three_days_without_success_it_is_disabled_its_events_wait_and_sta
     assert (delivery.status, delivery.attempts, delivery.error) == ("failed", len(PAUSES) + 1, "it answered 500")
     endpoint.refresh_from_db()
     assert endpoint.status == "disabled"
-    alert = Notification.objects.get(kind="webhook_failed")
+    alert = Notification.objects.mails().get(kind="webhook_failed")
     assert (alert.user, alert.context["disabled"]) == (mona, True)
     assert AuditEntry.objects.get(action="webhook_endpoint.disabled").after["reason"] == "it answered 500"
     # What happens meanwhile waits, and is sent once it is enabled.
@@ -186,7 +186,7 @@ def test_an_event_that_an_endpoint_does_not_take_does_not_disable_it_if_it_takes
     _due_now()
     deliver_to_endpoint(str(endpoint.pk))
     assert (Delivery.objects.get().status, Endpoint.objects.get().status) == ("failed", "active")
-    assert Notification.objects.get(kind="webhook_failed").context["disabled"] is False
+    assert Notification.objects.mails().get(kind="webhook_failed").context["disabled"] is False
 
 
 def test_an_endpoint_that_says_it_is_gone_is_disabled_at_once(receiver, endpoint, mona):

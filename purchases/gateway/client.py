@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import stripe
 from django.conf import settings
-from django.db import connection
 
+from luxewin.database import release_connection
 from purchases.errors import ProviderFailed, ProviderRefused, ProviderUnavailable
 from purchases.gateway.curl import CurlClient
 
@@ -28,16 +28,6 @@ def configure() -> None:
     stripe.default_http_client = CurlClient(
         connect_seconds=2, total_seconds=TIMEOUT_SECONDS, most=AT_ONCE, before=release_connection
     )
-
-
-def release_connection() -> None:
-    """Return this thread's pooled connection, so that a slow Stripe holds none, unless a transaction is open.
-
-    Done before each request, because dj-stripe reads the database between its requests. Whoever has other threads make
-    requests calls it first.
-    """
-    if settings.DATABASE_POOL and not connection.in_atomic_block:
-        connection.close()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from purchases.services.expiry import cancel_purchase, expire_purchase
 from purchases.services.flags import flag_purchase
 from purchases.services.holds import hold_tickets
 from purchases.services.lapses import change_lapse_wait
+from purchases.services.payment_receipts import issue_receipt, receipt_facts
 from purchases.services.payments import purchase_tickets
 from purchases.services.pending_syncs import LEASE as NOTICE_LEASE
 from purchases.services.pending_syncs import request_sync, sync_object
@@ -67,6 +68,7 @@ __all__ = [
     "flag_purchase",
     "hold_tickets",
     "is_card_of_erased_excluded_person",
+    "issue_receipt",
     "key_of",
     "mirror_batch",
     "note_blocked_buyers",
@@ -75,6 +77,7 @@ __all__ = [
     "note_refund",
     "order_reconciliation",
     "purchase_tickets",
+    "receipt_facts",
     "refund_raffle",
     "replay_event",
     "request_refund",

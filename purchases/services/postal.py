@@ -20,7 +20,7 @@ from luxewin.api.problems import Busy, Problem
 from luxewin.audit.services import record_all
 from luxewin.clock import database_now
 from luxewin.tasks.queue import enqueue
-from purchases import errors
+from purchases import errors, receipts
 from purchases.holders import holder_of
 from purchases.models import PersonTally, PostalEntry, Purchase
 from purchases.services.counters import count_free, raise_tallies
@@ -133,11 +133,7 @@ def _write(raffle_id: UUID, letters: Sequence[PostalEntryRow], actor: User) -> l
 def tell_entrants(purchase_ids: list[str]) -> None:
     """Notify the people whose letters were entered. Idempotent."""
     entered = Purchase.objects.paid().filter(pk__in=purchase_ids).select_related("buyer", "raffle")
-    news = (
-        (each.buyer, each.pk, {"raffle": each.raffle.title, "tickets": each.tickets, "purchase": str(each.pk)})
-        for each in entered
-    )
-    notify_all("free_entry", news)
+    notify_all("free_entry", ((each.buyer, each.pk, receipts.facts_of(each)) for each in entered))
 
 
 def _purchase(raffle: Raffle, letter: PostalEntryRow) -> Purchase:

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from accounts.eligibility import Eligibility, eligibilities_of, eligibility_of, lock_eligibility
@@ -20,7 +20,7 @@ from luxewin.audit.services import record, record_all
 from luxewin.tasks.queue import enqueue
 from luxewin.webhooks import services as webhooks
 from luxewin.webhooks.events import EventType
-from purchases import gateway, reasons
+from purchases import gateway, reasons, receipts
 from purchases.errors import ProviderRefused, ProviderUnavailable
 from purchases.gateway import Intent
 from purchases.models import Payment, Purchase
@@ -37,6 +37,7 @@ from purchases.services.eligibility_changes import blocker_of
 from purchases.services.flags import add_evidence
 from purchases.services.holds import end_hold
 from purchases.services.locking import atomic_with_lock_timeout
+from purchases.services.payment_receipts import issue_receipt, receipt_facts
 from purchases.services.refunds import open_refund
 from purchases.services.spending import lock_limits
 from purchases.services.stripe_sync import About, note_change
@@ -269,7 +270,8 @@ def _bank_refused(purchase: Purchase, payment: Payment) -> None:
         purchase.expires_at = Now() + timedelta(seconds=settings.HOLD_SECONDS)
         purchase.save(update_fields=["status", "expires_at"])
         record("purchase.pending", purchase, before={"status": "processing"}, after={"status": purchase.status})
-        notify(purchase.buyer, "payment_failed", about=payment.id, raffle=purchase.raffle.title)
+        facts = {"raffle": purchase.raffle.title, "raffle_id": str(purchase.raffle_id)}
+        notify(purchase.buyer, "payment_failed", about=payment.id, **facts)
     else:
         enqueue(end_payment, str(payment.pk))
         if is_held:
@@ -377,10 +379,11 @@ def _told(purchase: Purchase) -> dict[str, Any]:
 
 
 def tell_buyers(purchase_ids: Sequence[str]) -> None:
-    """Send buyers their numbers, unless a purchase was refunded meanwhile. Idempotent."""
+    """Send buyers their numbers and issue their receipts, unless a purchase was refunded meanwhile. Idempotent."""
     for bought in Purchase.objects.paid().filter(pk__in=purchase_ids).select_related("raffle", "buyer"):
-        context = {"raffle": bought.raffle.title, "tickets": bought.tickets, "purchase": str(bought.pk)}
-        notify(bought.buyer, "purchase_paid", about=bought.pk, **context)
+        with transaction.atomic():
+            facts = receipt_facts(issue_receipt(bought.pk), bought)
+            notify(bought.buyer, "purchase_paid", about=bought.pk, **receipts.facts_of(bought), **facts)
 
 
 def mismatches(purchase: Purchase, payment: Payment, intent: Intent) -> list[str]:

@@ -9,7 +9,7 @@ from raffles.services import add_to_conditions
 
 
 def told():
-    return sorted(Notification.objects.filter(kind="conditions_added").values_list("user__email", flat=True))
+    return sorted(Notification.objects.mails().filter(kind="conditions_added").values_list("user__email", flat=True))
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
@@ -23,7 +23,7 @@ def test_everybody_with_tickets_is_mailed_once(language, alice, bob, on_sale, ru
     add_to_conditions(raffle.pk, text="The box is blue.\n\nSo is the strap.")
     run_tasks()
     assert told() == [alice.email]
-    mail = compose(Notification.objects.get(kind="conditions_added"))
+    mail = compose(Notification.objects.mails().get(kind="conditions_added"))
     assert raffle.title in mail.subject
     assert "    The box is blue.\n" in mail.body
     assert "    So is the strap.\n" in mail.body

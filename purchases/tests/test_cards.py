@@ -17,6 +17,7 @@ from luxewin.tests.searching import tables_with
 from purchases import gateway, services
 from purchases.gateway import redaction
 from purchases.models import Purchase
+from purchases.receipts import card_of
 from purchases.tests.stage import DECLINED, GOOD, at_once, buy, confirm, method
 
 pytestmark = pytest.mark.django_db
@@ -92,6 +93,7 @@ def test_the_archive_has_them(alice, on_sale, hear):
     assert paid.items() >= {"kind": "card", "exp_month": 12, "exp_year": 2034, "country": "FR"}.items()
     assert paid["fingerprint"] == _fingerprint_of(purchase)
     assert paid["brand"]
+    assert card_of(purchase) == f"{paid['brand'].capitalize()} •••• 4242"
 
 
 def test_they_are_held_in_the_charge_alone_and_nowhere_after_the_erasure(alice, on_sale, hear):

@@ -162,7 +162,7 @@ def test_late_money_goes_back_if_it_cannot_be_seated(alice, bob, on_sale, run_ta
     assert (back.status, back.tickets, back.payment.refund.status) == ("refunded", None, "succeeded")
     assert stripe.Refund.retrieve(back.payment.refund.stripe_id).amount == purchase.amount
     assert counts(raffle) == before
-    assert Notification.objects.get(user=alice, kind="purchase_refunded").status == "accepted"
+    assert Notification.objects.mails().get(user=alice, kind="purchase_refunded").status == "accepted"
 
 
 def test_an_expired_purchase_is_not_paid_anew_under_its_old_key(alice, on_sale):

@@ -76,7 +76,7 @@ def test_a_payment_of_which_no_webhook_told_is_settled_by_the_sweep(alice, on_sa
     assert [(each.type, each.data["object"]["id"]) for each in Event.objects.all()] == [
         ("payment_intent.succeeded", purchase.payment.intent_id)
     ]
-    assert Notification.objects.filter(kind="purchase_paid").count() == 1
+    assert Notification.objects.mails().filter(kind="purchase_paid").count() == 1
     assert not StripeNotice.objects.exists()
 
 

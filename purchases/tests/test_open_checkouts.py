@@ -82,7 +82,7 @@ def test_money_that_comes_all_the_same_goes_back_and_the_buyer_is_told_why(chang
     mine.refresh_from_db()
     assert mine.status == "refunded"
     assert because in Refund.objects.get().reason
-    assert because in Notification.objects.get(kind="purchase_refunded").context["reason"]
+    assert because in Notification.objects.mails().get(kind="purchase_refunded").context["reason"]
     check_books()
 
 

@@ -41,7 +41,7 @@ def test_a_refund_goes_back_once_and_leaves_a_gap(alice, bob, fiona, on_sale, ru
     assert [tuple(entry)[1:3] for entry in Purchase.objects.filter(raffle=raffle).entries()] == [(4, 2), (6, 1)]
     assert Purchase.objects.get(pk=second.pk).status == "paid"
     assert AuditEntry.objects.get(action="purchase.refunding").actor == fiona.pk
-    assert Notification.objects.filter(kind="purchase_refunded", user=alice).count() == 1
+    assert Notification.objects.mails().filter(kind="purchase_refunded", user=alice).count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -52,7 +52,7 @@ def test_a_refund_executed_by_four_at_once_is_one(alice, on_sale):
     services.execute_refund(refund.pk)
     assert len(refunds_of(purchase)) == 1
     assert (statuses(), Refund.objects.get().status) == (["refunded"], "succeeded")
-    assert Notification.objects.filter(kind="purchase_refunded").count() == 1
+    assert Notification.objects.mails().filter(kind="purchase_refunded").count() == 1
 
 
 def test_only_what_is_paid_is_refunded(alice, on_sale):
@@ -136,7 +136,7 @@ def test_a_cancelled_raffle_refunds_everyone_and_lets_go_who_is_still_paying(ali
     assert [len(refunds_of(each)) for each in (paid, paying, still_paying)] == [1, 1, 0]
     assert counts(raffle)[0] == 0
     assert Draw.objects.get().state == Draw.State.VOID
-    told = Notification.objects.filter(kind="purchase_refunded").values_list("user__email", flat=True)
+    told = Notification.objects.mails().filter(kind="purchase_refunded").values_list("user__email", flat=True)
     assert set(told) == {alice.email, bob.email}
 
 

@@ -53,7 +53,7 @@ def test_an_event_that_took_effect_changes_nothing_however_often(lost, run_tasks
         replay()
         run_tasks()
     assert counts(Purchase.objects.get().raffle) == (0, 2)
-    assert Notification.objects.filter(kind="purchase_paid").count() == 1
+    assert Notification.objects.mails().filter(kind="purchase_paid").count() == 1
 
 
 NOTHING = "No stored event fits."

@@ -39,11 +39,11 @@ def states():
 def test_a_refund_that_takes_days_is_followed_to_its_end(leaving, own_stripe, hear):
     refund = leaving("pm_card_pendingRefund")
     assert states() == ("pending", "refunding")
-    assert not Notification.objects.filter(kind="purchase_refunded").exists()
+    assert not Notification.objects.mails().filter(kind="purchase_refunded").exists()
     own_stripe(f"refunds/{refund.stripe_id}/finish")
     hear()
     assert states() == ("succeeded", "refunded")
-    assert Notification.objects.filter(kind="purchase_refunded").count() == 1
+    assert Notification.objects.mails().filter(kind="purchase_refunded").count() == 1
 
 
 def test_a_slow_refund_of_which_no_event_tells_is_asked_for_every_half_hour(leaving, own_stripe, run_tasks):
@@ -73,7 +73,7 @@ def test_a_refund_that_comes_back_takes_its_purchase_back_and_can_be_tried_again
     assert states() == ("succeeded", "refunded")
     assert (again.attempt, again.stripe_id == refund.stripe_id) == (2, False)
     assert AuditEntry.objects.get(action="refund.retried").actor == fiona.pk
-    assert Notification.objects.filter(kind="purchase_refunded").count() == 1
+    assert Notification.objects.mails().filter(kind="purchase_refunded").count() == 1
 
 
 def test_news_of_an_attempt_that_another_replaced_changes_nothing(leaving, own_stripe, hear):

@@ -38,7 +38,7 @@ def outcomes_of(answer):
 
 
 def told(**about):
-    return set(Notification.objects.filter(**about).values_list("user__email", "kind"))
+    return set(Notification.objects.mails().filter(**about).values_list("user__email", "kind"))
 
 
 def test_after_a_real_draw_prizes_pass_on_and_the_bundle_stays_as_it_was_drawn(selling, people, mona, api):
@@ -122,7 +122,9 @@ def test_with_no_alternate_left_the_prize_stays_with_nobody_and_managers_are_tol
     assert told(kind="prize_unawarded") == {(each.email, "prize_unawarded") for each in (mona, second_manager)}
     assert AuditEntry.objects.get(action="prize.unawarded").subject_id == str(picks[1].prize_id)
     run_tasks()
-    assert {"A prize is left: A strap"} == {each.subject for each in mail.outbox if each.to == [mona.email]}
+    assert {"A prize of A fine watch is left: A strap"} == {
+        each.subject for each in mail.outbox if each.to == [mona.email]
+    }
 
 
 def test_fewer_tickets_than_prizes_leave_prizes_with_nobody(drawn, api):
@@ -166,11 +168,11 @@ def pick_that_is(state, picks, actor):
 def test_a_pick_is_not_forfeited(case, drawn, mona):
     problem, code, state = REFUSED[case]
     pick = pick_that_is(state, drawn(3), mona)
-    rows = Forfeit.objects.count(), AuditEntry.objects.count(), Notification.objects.count()
+    rows = Forfeit.objects.count(), AuditEntry.objects.count(), Notification.objects.mails().count()
     with pytest.raises(problem) as refused:
         forfeit_pick(pick.pk, kind=UNCLAIMED, reason=WHY, actor=mona)
     assert (refused.value.code, refused.value.status) == (code, 409)
-    assert rows == (Forfeit.objects.count(), AuditEntry.objects.count(), Notification.objects.count())
+    assert rows == (Forfeit.objects.count(), AuditEntry.objects.count(), Notification.objects.mails().count())
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -219,7 +221,7 @@ def test_everyone_concerned_is_mailed_once_with_the_reason(drawn, mona, run_task
     assert "A watch" in sent[winner.email].body
     assert "Lives abroad." in sent[waiting.email].body
     assert "as an alternate" in sent[waiting.email].body
-    assert sent[alternate.email].subject == "You won after all: A watch"
+    assert sent[alternate.email].subject == f"{picks[0].draw.raffle.title}: you won A watch after all"
     assert WHY not in sent[alternate.email].body
 
 

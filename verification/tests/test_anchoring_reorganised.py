@@ -170,7 +170,7 @@ def test_a_decided_draw_follows_a_commitment_that_moved_and_shows_what_it_had_de
     assert (audited.before["seed"], audited.before["picks"]) == (drawn.seed, picks)
     # Only the result that counts was told to anybody.
     assert "draw_stuck" not in {note.kind for note in mona.notifications.all()}
-    assert Notification.objects.filter(kind="draw_won").exists()
+    assert Notification.objects.mails().filter(kind="draw_won").exists()
 
 
 def test_a_decided_draw_whose_commitment_moves_within_its_round_keeps_its_picks(frozen, mine, settings):

@@ -31,18 +31,18 @@ def test_a_dry_account_is_told_to_those_responsible_once_in_24_hours(
     root = person("root", is_superuser=True)
     holds(account, 1)
     run_tasks()
-    assert {note.user for note in Notification.objects.filter(kind="chain_balance_low")} == {mona, root}
+    assert {note.user for note in Notification.objects.mails().filter(kind="chain_balance_low")} == {mona, root}
     assert "runs dry" in caplog.text
     (message,) = [each for each in mail.outbox if each.to == [mona.email]]
     assert account.address in message.body
     assert "0.000000" in message.body
     holds(account, 1)
     run_tasks()
-    assert Notification.objects.count() == 2
+    assert Notification.objects.mails().count() == 2
     ChainAccount.objects.update(warned_at=timezone.now() - timedelta(hours=25))
     holds(account, 1)
     run_tasks()
-    assert Notification.objects.count() == 4
+    assert Notification.objects.mails().count() == 4
 
 
 def test_what_is_needed_grows_with_the_draws_that_are_not_finished(mine, selling):
@@ -61,7 +61,7 @@ def test_an_account_of_a_former_key_is_left_alone(account, run_tasks, mona):
     ChainAccount.objects.update(address="0x" + "11" * 20)
     run_tasks()
     account.refresh_from_db()
-    assert (account.balance, Notification.objects.count()) == (None, 0)
+    assert (account.balance, Notification.objects.mails().count()) == (None, 0)
     assert account.read_at
 
 

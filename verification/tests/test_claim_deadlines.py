@@ -31,7 +31,7 @@ def drawn(on_sale, alice, bob, settings):
 
 def promised(person, kind):
     """The deadline in the mail's context, and the mail's text."""
-    note = Notification.objects.get(user=person, kind=kind)
+    note = Notification.objects.mails().get(user=person, kind=kind)
     return datetime.fromisoformat(note.context["claim_until"]), compose(note).body
 
 
@@ -42,7 +42,7 @@ def refused_until(pick, actor):
     return refusal.value.data["until"]
 
 
-@pytest.mark.parametrize(("language", "said"), [("en", "answer this mail by"), ("de", "diese Nachricht bis")])
+@pytest.mark.parametrize(("language", "said"), [("en", "Please write to"), ("de", "schreiben Sie bis")])
 def test_a_winner_reads_the_moment_that_the_product_keeps(drawn, alice, mona, language, said):
     Preferences.objects.filter(user=alice).update(language=language, time_zone="Asia/Tokyo")
     winner = drawn[0]
@@ -52,10 +52,10 @@ def test_a_winner_reads_the_moment_that_the_product_keeps(drawn, alice, mona, la
     draw = Draw.objects.get(pk=winner.draw_id)
     assert until.timestamp() == draw.promised_beacon.time_of(draw.round) + 2 * DAY
     line = next(line for line in text.splitlines() if said in line)
-    assert line.endswith("(JST):")
+    assert "(JST)" in line
 
 
-@pytest.mark.parametrize(("language", "said"), [("en", "answer this mail by"), ("de", "diese Nachricht bis")])
+@pytest.mark.parametrize(("language", "said"), [("en", "Please write to"), ("de", "schreiben Sie bis")])
 def test_an_alternate_who_is_called_has_the_whole_time_from_then_on(drawn, bob, mona, language, said):
     Preferences.objects.filter(user=bob).update(language=language)
     winner, alternate = drawn

@@ -187,7 +187,7 @@ def test_mails_of_purchases_and_letters_carry_the_receipt_on_one_line_and_their_
     tell_buyers([str(paid.pk)])
     purchases.postal.tell_entrants([str(letter.pk)])
     for kind, purchase in (("purchase_paid", paid), ("free_entry", letter)):
-        told = Notification.objects.get(kind=kind)
+        told = Notification.objects.mails().get(kind=kind)
         (line,) = [line for line in compose(told).body.splitlines() if line.startswith("{")]
         receipt = json.loads(line)
         shown = Purchase.objects.for_display().get(pk=purchase.pk)

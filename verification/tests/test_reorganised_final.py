@@ -74,7 +74,7 @@ def test_a_decided_draw_follows_before_winners_are_told(frozen, mine):
     assert (after.committed_at, after.round) == (state.committed_at, state.round) != (drawn.committed_at, drawn.round)
     assert (after.state, after.seed, after.contradiction) == (State.COMMITTED, "", "")
     assert UndoneDecision.objects.get().seed == drawn.seed
-    assert not Notification.objects.exists()
+    assert not Notification.objects.mails().exists()
     assert mine.advance(raffle, State.SETTLED).seed == on_chain(mine).seed.hex() != drawn.seed
 
 

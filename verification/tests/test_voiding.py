@@ -79,7 +79,7 @@ def test_a_draw_without_a_beacon_is_declared_void_and_everyone_gets_their_money_
     assert list(Purchase.objects.values_list("status", flat=True)) == ["refunded"]
     check_books()
     check_money()
-    told = Notification.objects.get(user=alice, kind="purchase_refunded")
+    told = Notification.objects.mails().get(user=alice, kind="purchase_refunded")
     assert told.context["reason"] == f"The raffle was cancelled. {WHY}"
     assert not Pick.objects.exists()
     audited = AuditEntry.objects.filter(subject_type="draw").order_by("id").values_list("action", "actor")
@@ -96,7 +96,9 @@ def test_a_free_entry_of_a_void_draw_ends_as_in_a_cancelled_raffle(waiting, root
     until_void(draw.raffle)
     run_tasks()
     assert list(Purchase.objects.values_list("status", flat=True)) == ["void"]
-    assert Notification.objects.get(kind="free_entry_void").context["reason"] == f"The raffle was cancelled. {WHY}"
+    assert (
+        Notification.objects.mails().get(kind="free_entry_void").context["reason"] == f"The raffle was cancelled. {WHY}"
+    )
     assert not Refund.objects.exists()
 
 

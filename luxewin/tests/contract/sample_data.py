@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from accounts.challenges import challenge_for
 from accounts.links import change_token, reset_links, verification_links
-from accounts.models import EmailChange, Identity, Terms, User
+from accounts.models import EmailChange, Identity, Notification, Terms, User
+from accounts.notifications import notify
 from accounts.services.second_factor import offer_authenticator
 from accounts.tests.phones import PASSWORD, Phone, enrolled
 from accounts.tests.project import Project
@@ -80,6 +81,12 @@ class World:
         """The id of the buyer's account elsewhere."""
         made = Identity.objects.create(provider="supabase", subject=uuid4(), user=self.buyer, email=self.buyer.email)
         return str(made.pk)
+
+    @cached_property
+    def notification(self) -> str:
+        """The id of what is in the buyer's inbox."""
+        notify(self.buyer, "draw_lost", about="x", raffle="A fine watch", raffle_id="1")
+        return str(Notification.objects.inbox_of(self.buyer).get(kind="draw_lost").pk)
 
     def supabase_token(self) -> str:
         """Theirs."""
@@ -193,7 +200,7 @@ def _leaf(world: World) -> dict[str, Any]:
 # By the name in the path, and the app: what there is.
 IDS: dict[tuple[str, str], Callable[[World], list[str]]] = {
     ("auth", "id"): lambda world: [world.session],
-    ("users", "id"): lambda world: [world.identity],
+    ("users", "id"): lambda world: [world.identity, world.notification],
     ("purchases", "id"): lambda world: [world.pending, world.entry],
     ("raffles", "id"): _raffles,
     ("verification", "raffle"): lambda world: [str(world.drawn.pk), *_raffles(world)],
