@@ -2,21 +2,44 @@
 
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from luxewin.api.fields import Digest, Identifier, WholeNumber
+from luxewin.api.serializers import InputSerializer
 from purchases.models import Purchase
 from purchases.receipts import receipt_of
 
 MAX_QUANTITY = 1_000
 
 
-class CreateSerializer(serializers.Serializer):
+class RaffleName(serializers.SlugField):
+    """A raffle's id, or its slug."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=80, **({"help_text": "Id or slug."} | kwargs))
+
+    def to_internal_value(self, data: Any) -> UUID | str:  # type: ignore[override]  # an id is no text any more
+        """Return a UUID, or the slug; refuse anything but text."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            return UUID(data)
+        except ValueError:
+            return super().to_internal_value(data)
+
+    def run_validators(self, value: UUID | str) -> None:
+        """Check the slug."""
+        if isinstance(value, str):
+            super().run_validators(value)
+
+
+class CreateSerializer(InputSerializer):
     """What a buyer asks for."""
 
-    raffle = Identifier()
+    raffle = RaffleName()
     quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
     answer = serializers.CharField(
         max_length=200, required=False, help_text="The answer to the raffle's question, if it has one."
@@ -28,7 +51,7 @@ class CreateSerializer(serializers.Serializer):
     )
 
 
-class VerifySerializer(serializers.Serializer):
+class VerifySerializer(InputSerializer):
     """Which purchase to ask Stripe about."""
 
     purchase = Identifier()

@@ -1,6 +1,8 @@
 """The API of purchases."""
 
 from http import HTTPStatus
+from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
@@ -10,17 +12,20 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from accounts.authentication import BearerAuthentication, is_in_cookies, note_dead_cookies, session_of
 from accounts.errors import AccountInactive, SessionEnded
 from accounts.permissions import signed_in
 from luxewin.api.idempotency import IdempotencyKey
+from luxewin.api.pagination import CursorPages
 from luxewin.api.ratelimits import limited
+from luxewin.api.views import StrictViewSet, takes_no_body, takes_parameters
 from luxewin.ids import UUID_PATTERN
 from purchases import services
+from purchases.errors import RaffleNotFound
 from purchases.models import Purchase
 from purchases.serializers import CreateSerializer, PurchaseSerializer, VerifySerializer, shown
+from raffles.models import Raffle
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -31,7 +36,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 
 
-class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
+class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet):
     """The signed-in person's purchases."""
 
     queryset = Purchase.objects.none()
@@ -49,6 +54,12 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
         """Select only the person's own purchases; others are not found."""
         return Purchase.objects.filter(buyer=self.request.user.pk).for_display()
 
+    @takes_parameters(pages=CursorPages)
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List your purchases, newest first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or ()
+        return self.get_paginated_response([shown(purchase) for purchase in page])
+
     @extend_schema(request=CreateSerializer, responses={201: PurchaseSerializer}, parameters=[IDEMPOTENCY_KEY])
     @limited("120/m", key="user_or_ip")
     def create(self, request: Request) -> Response:
@@ -64,6 +75,8 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
         serializer = CreateSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         wanted = serializer.validated_data
+        # Before the key: a slug and its id make the same request.
+        wanted["raffle"] = _raffle_id(wanted["raffle"])
         try:
             purchase = services.purchase_tickets(
                 buyer=signed_in(request),
@@ -93,6 +106,7 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
     @extend_schema(request=None, responses=PurchaseSerializer)
     @action(detail=True, methods=["post"])
     @limited("120/m", key="user_or_ip")
+    @takes_no_body
     def cancel(self, request: Request, pk: str) -> Response:
         """Put tickets that wait for payment back on sale: `expired`, or `paid` if the payment came first.
 
@@ -100,3 +114,13 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
         """
         purchase = get_object_or_404(self.get_queryset(), pk=pk)
         return Response(shown(services.cancel_purchase(purchase.pk, actor=signed_in(request))))
+
+
+def _raffle_id(name: UUID | str) -> UUID:
+    """Return a raffle's id by its id or slug; raise RaffleNotFound. Cost: a statement for a slug."""
+    if isinstance(name, UUID):
+        return name
+    found = Raffle.objects.public().named(name).values_list("pk", flat=True).first()
+    if found is None:
+        raise RaffleNotFound("There is no such raffle.")
+    return found

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from accounts.serializers.fields import CurrencyField
 from luxewin.api.fields import Line, Moment, WholeNumber
+from luxewin.api.serializers import InputModelSerializer, InputSerializer
 from luxewin.draw_bounds import MIN_CLAIM, YEAR
 from raffles import durations, questions, terms
 from raffles.models import (
@@ -28,7 +29,7 @@ TIMES = ("opens_at", "closes_at", "published_at", "closed_at", "drawn_at", "canc
 UNIT = "In the unit that Stripe uses: 500 is 5.00 GBP, 5 ISK or UGX, 500 JPY or MGA, 0.500 KWD."
 
 
-class PrizeSerializer(serializers.ModelSerializer):
+class PrizeSerializer(InputModelSerializer):
     """A prize; its position is its place in the list."""
 
     retail_value = WholeNumber(min_value=0, max_value=MAX_VALUE, required=False, allow_null=True)
@@ -46,7 +47,7 @@ class PrizeSerializer(serializers.ModelSerializer):
         read_only_fields = ["position"]
 
 
-class FreeRouteSerializer(serializers.Serializer):
+class FreeRouteSerializer(InputSerializer):
     """How to enter free of charge by post."""
 
     instructions = serializers.CharField(max_length=MAX_INSTRUCTIONS, help_text="What to send where.")
@@ -109,7 +110,7 @@ class RaffleSerializer(RaffleSummarySerializer):
         fields = [*RaffleSummarySerializer.Meta.fields, "conditions", "additions", "free_route"]
 
 
-class RaffleWriteSerializer(serializers.ModelSerializer):
+class RaffleWriteSerializer(InputModelSerializer):
     """The fields that a raffle manager writes; with `partial`, those that they change."""
 
     slug = serializers.SlugField(max_length=80, required=False)
@@ -211,7 +212,7 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
         return attrs
 
 
-class CancelSerializer(serializers.Serializer):
+class CancelSerializer(InputSerializer):
     """Why a raffle is cancelled; the reason is public."""
 
     reason = Line(max_length=200)

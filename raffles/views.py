@@ -11,12 +11,12 @@ from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from accounts.permissions import has_permission_to, may, signed_in
 from luxewin.api.pagination import CursorPages
 from luxewin.api.public_reads import public_read
 from luxewin.api.ratelimits import limited
+from luxewin.api.views import StrictViewSet, takes_no_body
 from raffles import services
 from raffles.filters import RaffleFilter
 from raffles.models import Raffle
@@ -48,7 +48,7 @@ class RafflePages(CursorPages):
         return (wanted, "id") if wanted in RaffleFilter.ORDERS else self.ordering
 
 
-class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
+class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet):
     """Raffles: read by anyone, written by raffle managers. `{id}` is an id or a slug."""
 
     queryset = Raffle.objects.none()
@@ -119,6 +119,7 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
 
     @extend_schema(request=None, responses=RaffleSerializer)
     @action(detail=True, methods=["post"])
+    @takes_no_body
     def publish(self, request: Request, pk: str) -> Response:
         """Fix the terms and put the raffle on sale at its opening time."""
         return Response(self._shown(services.publish_raffle(self.get_object().pk, actor=signed_in(request))))

@@ -15,11 +15,11 @@ from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from luxewin.api.pagination import CursorPages
 from luxewin.api.public_reads import FOR_GOOD, FRESH, public_read
 from luxewin.api.ratelimits import limited
+from luxewin.api.views import StrictViewSet
 from luxewin.ids import UUID_PATTERN
 from purchases.models import Purchase
 from verification import entries, proof
@@ -68,7 +68,7 @@ class EntriesRenderer(JSONRenderer):
     format = "csv"
 
 
-class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
+class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet):
     """Draws and their proofs. `{raffle}` is a raffle's id or slug."""
 
     queryset = Draw.objects.none()

@@ -20,9 +20,10 @@ from accounts.serializers.fields import (
 )
 from accounts.serializers.users import ProfileSerializer
 from accounts.services.terms import terms_in_force
+from luxewin.api.serializers import InputSerializer
 
 
-class RegisterSerializer(serializers.Serializer):
+class RegisterSerializer(InputSerializer):
     """A new account."""
 
     email = AddressField()
@@ -82,7 +83,7 @@ class RegisteredSerializer(serializers.Serializer):
     detail = serializers.CharField()
 
 
-class AddressSerializer(serializers.Serializer):
+class AddressSerializer(InputSerializer):
     """The address to send a mail to."""
 
     email = AddressField()
@@ -94,7 +95,7 @@ class SaidSerializer(serializers.Serializer):
     detail = serializers.CharField()
 
 
-class ResetSerializer(serializers.Serializer):
+class ResetSerializer(InputSerializer):
     """A new password with the token of a mail."""
 
     token = serializers.CharField(max_length=200)
@@ -107,7 +108,7 @@ class EmailChangeSerializer(SaidSerializer):
     changed = serializers.BooleanField(help_text="False until the link to the other address is opened too.")
 
 
-class TokenSerializer(serializers.Serializer):
+class TokenSerializer(InputSerializer):
     """A token from a mail."""
 
     token = serializers.CharField(max_length=200)
@@ -134,7 +135,7 @@ class VerifyEmailSerializer(TokenSerializer):
         return attrs
 
 
-class SignInSerializer(serializers.Serializer):
+class SignInSerializer(InputSerializer):
     """How the session's tokens are delivered."""
 
     mode = serializers.ChoiceField(
@@ -175,7 +176,7 @@ class CsrfSerializer(serializers.Serializer):
     csrf_token = serializers.CharField()
 
 
-class RefreshSerializer(serializers.Serializer):
+class RefreshSerializer(InputSerializer):
     """A refresh token."""
 
     refresh = serializers.CharField(max_length=2000, required=False, help_text="Not needed in cookie mode.")
@@ -196,7 +197,7 @@ class SignedInSerializer(TokenPairSerializer):
     user = ProfileSerializer(required=False)
 
 
-class ConfirmSerializer(serializers.Serializer):
+class ConfirmSerializer(InputSerializer):
     """The password again."""
 
     password = PasswordField()

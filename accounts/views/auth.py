@@ -8,7 +8,6 @@ from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from accounts import cookies, services, tokens
 from accounts.addresses import mailbox_key
@@ -36,9 +35,10 @@ from accounts.serializers.safeguards import TermsSerializer
 from accounts.serializers.users import ProfileSerializer
 from accounts.views.responses import asked_for_link, count_mails_to, refresh_token, signed_in_by, token_response, valid
 from luxewin.api.ratelimits import by_body_field, limited
+from luxewin.api.views import StrictViewSet
 
 
-class AuthViewSet(GenericViewSet):
+class AuthViewSet(StrictViewSet):
     """Registration, sign-in and sign-out."""
 
     permission_classes = [AllowAny]

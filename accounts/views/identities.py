@@ -7,7 +7,6 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from accounts import services
 from accounts.authentication import session_of
@@ -15,11 +14,13 @@ from accounts.models import Identity
 from accounts.permissions import signed_in
 from accounts.serializers.identities import IdentitySerializer, UnlinkSerializer
 from accounts.views.responses import valid
+from luxewin.api.pagination import CursorPages
 from luxewin.api.ratelimits import limited
+from luxewin.api.views import StrictViewSet, takes_parameters
 from luxewin.ids import UUID_PATTERN
 
 
-class IdentityViewSet(GenericViewSet):
+class IdentityViewSet(StrictViewSet):
     """The accounts elsewhere with which you sign in here."""
 
     serializer_class = IdentitySerializer
@@ -32,6 +33,7 @@ class IdentityViewSet(GenericViewSet):
 
     @extend_schema(responses=IdentitySerializer(many=True))
     @action(detail=False, methods=["get"])
+    @takes_parameters(pages=CursorPages)
     def identities(self, request: Request) -> Response:
         """List them, newest first."""
         page = self.paginate_queryset(self.get_queryset())

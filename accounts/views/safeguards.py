@@ -4,7 +4,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from accounts import services
 from accounts.models import User
@@ -20,9 +19,10 @@ from accounts.serializers.safeguards import (
 from accounts.views.responses import valid
 from luxewin.api.problems import InvalidInput
 from luxewin.api.ratelimits import changes, limited
+from luxewin.api.views import StrictViewSet
 
 
-class SafeguardsViewSet(GenericViewSet):
+class SafeguardsViewSet(StrictViewSet):
     """Whether you may buy, and the safeguards you set up; the address must be verified (403)."""
 
     @extend_schema(methods=["GET"], responses=SafeguardsSerializer)

@@ -4,7 +4,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from accounts import services
 from accounts.authentication import session_of
@@ -19,9 +18,10 @@ from accounts.serializers.second_factor import (
 )
 from accounts.views.responses import valid
 from luxewin.api.ratelimits import limited
+from luxewin.api.views import StrictViewSet
 
 
-class SecondFactorViewSet(GenericViewSet):
+class SecondFactorViewSet(StrictViewSet):
     """Your second factor: an authenticator app, and recovery codes for when it is lost."""
 
     @extend_schema(responses=SecondFactorSerializer)

@@ -7,7 +7,6 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from accounts import services, tokens
 from accounts.authentication import session_of
@@ -15,11 +14,13 @@ from accounts.models import Session
 from accounts.permissions import signed_in
 from accounts.serializers.auth import ConfirmSerializer, SessionSerializer
 from accounts.views.responses import valid
+from luxewin.api.pagination import CursorPages
 from luxewin.api.ratelimits import limited
+from luxewin.api.views import StrictViewSet, takes_no_body, takes_parameters
 from luxewin.ids import UUID_PATTERN
 
 
-class SessionViewSet(GenericViewSet):
+class SessionViewSet(StrictViewSet):
     """The devices on which you are signed in."""
 
     serializer_class = SessionSerializer
@@ -32,6 +33,7 @@ class SessionViewSet(GenericViewSet):
 
     @extend_schema(responses=SessionSerializer(many=True))
     @action(detail=False, methods=["get"])
+    @takes_parameters(pages=CursorPages)
     def sessions(self, request: Request) -> Response:
         """List them, newest first."""
         page = self.paginate_queryset(self.get_queryset())
@@ -41,6 +43,7 @@ class SessionViewSet(GenericViewSet):
 
     @extend_schema(responses={204: None}, operation_id="auth_sessions_end_others")
     @sessions.mapping.delete
+    @takes_no_body
     def end_others(self, request: Request) -> Response:
         """Sign out every device but this one. Give the password within the quarter of an hour before (`…/confirm`)."""
         tokens.end_others(signed_in(request), session_of(request))
@@ -60,6 +63,7 @@ class SessionViewSet(GenericViewSet):
         parameters=[OpenApiParameter("id", UUID, OpenApiParameter.PATH)],
     )
     @action(detail=False, methods=["delete"], url_path=f"sessions/(?P<id>{UUID_PATTERN})")
+    @takes_no_body
     def end_one(self, request: Request, id: str) -> Response:  # noqa: A002 the name in the path
         """Sign out one device; its tokens stop working at once. Another device needs the password (`…/confirm`)."""
         tokens.end_one(signed_in(request), UUID(id), by=session_of(request))

@@ -4,7 +4,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from accounts import services
 from accounts.addresses import mailbox_key
@@ -21,9 +20,10 @@ from accounts.serializers.users import (
 )
 from accounts.views.responses import count_mails_to, token_response, valid
 from luxewin.api.ratelimits import changes, limited
+from luxewin.api.views import StrictViewSet
 
 
-class UserViewSet(GenericViewSet):
+class UserViewSet(StrictViewSet):
     """Your own account."""
 
     @extend_schema(methods=["GET"], responses=OwnProfileSerializer)
