@@ -14,15 +14,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import BearerAuthentication, is_in_cookies, note_dead_cookies, session_of
-from accounts.errors import AccountInactive, SessionEnded
+from accounts.errors import BUYER_REFUSED, AccountInactive, SessionEnded
 from accounts.permissions import signed_in
 from luxewin.api.idempotency import IdempotencyKey
 from luxewin.api.pagination import CursorPages
 from luxewin.api.ratelimits import limited
+from luxewin.api.refusals import NOT_FOUND, refuses
 from luxewin.api.views import StrictViewSet, takes_no_body, takes_parameters
 from luxewin.ids import UUID_PATTERN
 from purchases import services
-from purchases.errors import RaffleNotFound
+from purchases.errors import HOLD_REFUSED, NotHeld, ProviderRefused, ProviderUnavailable, RaffleNotFound
 from purchases.models import Purchase
 from purchases.serializers import CreateSerializer, PurchaseSerializer, VerifySerializer, shown
 from raffles.models import Raffle
@@ -62,15 +63,12 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictVi
 
     @extend_schema(request=CreateSerializer, responses={201: PurchaseSerializer}, parameters=[IDEMPOTENCY_KEY])
     @limited("120/m", key="user_or_ip")
+    @refuses(*BUYER_REFUSED, *HOLD_REFUSED, ProviderRefused, ProviderUnavailable)
     def create(self, request: Request) -> Response:
         """Hold tickets and open their payment; pay `client_secret` with Stripe.js before `expires_at`.
 
-        Refused by `code`: 403 for a person who may not buy (`email_not_verified`, `self_excluded`, `paused`,
-        `profile_incomplete`, `under_age`, `country_not_allowed`, `terms_not_accepted`; `users/safeguards` shows them
-        all at once), 409 for a request that does not fit (`spend_limit_reached`, `limit_reached`, `sold_out`,
-        `not_enough_left`, `raffle_not_open`, `raffle_closed`, `amount_too_large`, `wrong_answer`, `holder_used`,
-        `request_in_flight`), 429 `too_many_answers` and `too_many_lapsed_holds` (`try_again_at`), 503 `busy` and
-        `payment_provider_unavailable`.
+        403 is about the buyer, of whom `users/safeguards` shows everything at once, 409 about the raffle and the
+        request.
         """
         serializer = CreateSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -96,6 +94,7 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictVi
     @extend_schema(request=VerifySerializer, responses=PurchaseSerializer)
     @action(detail=False, methods=["post"])
     @limited("120/m", key="user_or_ip")
+    @refuses(ProviderRefused, ProviderUnavailable, NOT_FOUND)
     def verify(self, request: Request) -> Response:
         """Ask Stripe, and settle the purchase if it was paid. For use right after paying, before the webhook comes."""
         serializer = VerifySerializer(data=request.data)
@@ -107,6 +106,7 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictVi
     @action(detail=True, methods=["post"])
     @limited("120/m", key="user_or_ip")
     @takes_no_body
+    @refuses(NotHeld, ProviderRefused, ProviderUnavailable)
     def cancel(self, request: Request, pk: str) -> Response:
         """Put tickets that wait for payment back on sale: `expired`, or `paid` if the payment came first.
 

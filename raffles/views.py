@@ -16,8 +16,10 @@ from accounts.permissions import has_permission_to, may, signed_in
 from luxewin.api.pagination import CursorPages
 from luxewin.api.public_reads import public_read
 from luxewin.api.ratelimits import limited
+from luxewin.api.refusals import refuses
 from luxewin.api.views import StrictViewSet, takes_no_body
 from raffles import services
+from raffles.errors import TermsFixed, WrongPhase
 from raffles.filters import RaffleFilter
 from raffles.models import Raffle
 from raffles.querysets import RaffleQuerySet
@@ -109,6 +111,7 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictView
         return Response(self._shown(raffle), status=201)
 
     @extend_schema(request=RaffleWriteSerializer, responses=RaffleSerializer)
+    @refuses(TermsFixed)
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change a draft; of a published raffle only description, category and image."""
         raffle = self.get_object()
@@ -120,12 +123,14 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictView
     @extend_schema(request=None, responses=RaffleSerializer)
     @action(detail=True, methods=["post"])
     @takes_no_body
+    @refuses(WrongPhase)
     def publish(self, request: Request, pk: str) -> Response:
         """Fix the terms and put the raffle on sale at its opening time."""
         return Response(self._shown(services.publish_raffle(self.get_object().pk, actor=signed_in(request))))
 
     @extend_schema(request=CancelSerializer, responses=RaffleSerializer)
     @action(detail=True, methods=["post"])
+    @refuses(WrongPhase)
     def cancel(self, request: Request, pk: str) -> Response:
         """Cancel the raffle before its draw and refund everyone."""
         raffle = self.get_object()

@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 from django.conf import settings
+from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework import serializers
 
 from accounts.addresses import MAX_LENGTH
@@ -182,19 +183,39 @@ class RefreshSerializer(InputSerializer):
     refresh = serializers.CharField(max_length=2000, required=False, help_text="Not needed in cookie mode.")
 
 
-class TokenPairSerializer(serializers.Serializer):
-    """The next pair of tokens; in cookie mode they are not shown."""
+class CookieTokensSerializer(serializers.Serializer):
+    """In cookie mode the tokens are in cookies, and the answer is empty."""
 
-    access = serializers.CharField(
-        required=False, help_text="Send as `Authorization: Bearer …`. Works for ten minutes."
-    )
-    refresh = serializers.CharField(required=False, help_text="Exchange it once for the next pair (`auth/refresh`).")
+    is_closed = True
 
 
-class SignedInSerializer(TokenPairSerializer):
+class TokensSerializer(serializers.Serializer):
+    """The next pair of tokens."""
+
+    access = serializers.CharField(help_text="Send as `Authorization: Bearer …`. Works for ten minutes.")
+    refresh = serializers.CharField(help_text="Exchange it once for the next pair (`auth/refresh`).")
+
+
+class CookieSignedInSerializer(serializers.Serializer):
+    """In cookie mode the tokens are in cookies; the person they are for."""
+
+    is_closed = True
+    user = ProfileSerializer()
+
+
+class SignedInSerializer(TokensSerializer):
     """Tokens and the person they are for."""
 
-    user = ProfileSerializer(required=False)
+    user = ProfileSerializer()
+
+
+def _by_mode(name: str, *serializers_by_mode: type[serializers.Serializer]) -> PolymorphicProxySerializer:
+    return PolymorphicProxySerializer(name, list(serializers_by_mode), resource_type_field_name=None)
+
+
+# For the API's document: what answers have in either mode.
+SIGNED_IN = _by_mode("SignedInByMode", SignedInSerializer, CookieSignedInSerializer)
+TOKENS = _by_mode("TokensByMode", TokensSerializer, CookieTokensSerializer)
 
 
 class ConfirmSerializer(InputSerializer):

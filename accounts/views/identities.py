@@ -10,12 +10,14 @@ from rest_framework.response import Response
 
 from accounts import services
 from accounts.authentication import session_of
+from accounts.errors import IdentityNotFound
 from accounts.models import Identity
 from accounts.permissions import signed_in
 from accounts.serializers.identities import IdentitySerializer, UnlinkSerializer
 from accounts.views.responses import valid
 from luxewin.api.pagination import CursorPages
 from luxewin.api.ratelimits import limited
+from luxewin.api.refusals import refuses
 from luxewin.api.views import StrictViewSet, takes_parameters
 from luxewin.ids import UUID_PATTERN
 
@@ -40,13 +42,13 @@ class IdentityViewSet(StrictViewSet):
         return self.get_paginated_response(IdentitySerializer(page, many=True).data)
 
     @extend_schema(
-        operation_id="users_identities_unlink",
         request=UnlinkSerializer,
         responses={204: None},
         parameters=[OpenApiParameter("id", UUID, OpenApiParameter.PATH)],
     )
     @action(detail=False, methods=["post"], url_path=f"identities/(?P<id>{UUID_PATTERN})/unlink")
     @limited("30/h", key="user")
+    @refuses(IdentityNotFound)
     def unlink(self, request: Request, id: str) -> Response:  # noqa: A002 the name in the path
         """Remove the link to this account elsewhere, and sign out every other device.
 

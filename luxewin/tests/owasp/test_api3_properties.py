@@ -276,6 +276,6 @@ def _is_closed(schema: dict[str, Any]) -> bool:
     schema = resolved(schema)
     parts = [*schema.get("allOf", []), *schema.get("oneOf", []), *schema.get("anyOf", [])]
     if schema.get("type") == "object" and not schema.get("properties"):
-        return False
+        return schema.get("additionalProperties") is False
     inner = [*parts, *schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
     return all(_is_closed(each) for each in inner)
