@@ -384,6 +384,7 @@ SPECTACULAR_SETTINGS = {
         for name, about in (
             ("auth", "Registration, sign-in, sessions"),
             ("users", "The signed-in person's account, safeguards and data"),
+            ("shop", "This installation, as a shop shows it"),
             ("raffles", "The catalogue: read by anyone, written by raffle managers"),
             ("purchases", "The signed-in person's purchases and tickets"),
             ("verification", "Draws and what it takes to verify them"),

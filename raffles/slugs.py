@@ -3,7 +3,7 @@
 from uuid import UUID
 
 # Words of the API: as a slug they would be the address of something else.
-RESERVED = frozenset({"list", "create"})
+RESERVED = frozenset({"list", "create", "categories"})
 
 
 def is_reserved(slug: str) -> bool:

@@ -25,6 +25,7 @@ from raffles.models import Raffle
 from raffles.querysets import RaffleQuerySet
 from raffles.serializers import (
     CancelSerializer,
+    CategorySerializer,
     RaffleSerializer,
     RaffleSummarySerializer,
     RaffleWriteSerializer,
@@ -39,15 +40,15 @@ def _listed() -> QuerySet[Any]:
 
 
 class RafflePages(CursorPages):
-    """Soonest to close first, unless `order` says otherwise."""
+    """What is or comes on sale first, by its end, then the past, newest first; unless `order` says otherwise."""
 
-    ordering = ("closes_at", "id")  # type: ignore[assignment]
+    ordering = ("listing", "id")  # type: ignore[assignment]
     shared = staticmethod(_listed)
 
     def get_ordering(self, request: Request, queryset: QuerySet[Raffle], view: Any) -> tuple[str, ...]:
         """Return the requested order, made total by the id."""
         wanted = request.query_params.get("order", "")
-        return (wanted, "id") if wanted in RaffleFilter.ORDERS else self.ordering
+        return (wanted, "id") if wanted in RaffleFilter.ORDERS and wanted != "on_sale" else self.ordering
 
 
 class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet):
@@ -88,14 +89,21 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictView
     # A text search reads every row; without one, an index gives the page.
     @extend_schema(responses=RaffleSummarySerializer(many=True))
     @limited("120/m", when=lambda request: "search" in request.query_params)
-    @public_read(filters=RaffleFilter, pages=RafflePages, defaults={"order": "closes_at"})
+    @public_read(filters=RaffleFilter, pages=RafflePages, defaults={"order": "on_sale"})
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """List past, present and future raffles, soonest to close first."""
+        """List raffles: what is or comes on sale first, soonest to close first; then the past, newest first."""
         raffles = _listed()
         # The form of the filters costs as much as the query.
         if request.query_params.keys() & RaffleFilter.base_filters.keys():
             raffles = self.filter_queryset(raffles)
         return self.get_paginated_response([summary(row) for row in self.paginate_queryset(raffles) or ()])
+
+    @extend_schema(responses=CategorySerializer(many=True))
+    @action(detail=False, pagination_class=None, filterset_class=None)
+    @public_read()
+    def categories(self, request: Request) -> Response:
+        """List the categories of what is on sale or coming, with counts."""
+        return Response(CategorySerializer(Raffle.objects.public().by_category(), many=True).data)
 
     @public_read()
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -142,6 +142,7 @@ def _read(model: type[Model], order: Sequence[str], texts: Sequence[str]) -> tup
     values = []
     for field, text in zip(order, texts, strict=True):
         column: Any = model._meta.get_field(field.removeprefix("-"))  # noqa: SLF001 Django's documented API
+        column = getattr(column, "output_field", column)  # of a generated one
         value = column.to_python(text)
         if value is None or (isinstance(value, datetime) and is_naive(value)):
             raise ValueError(f"{field} cannot be {text}")
