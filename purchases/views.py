@@ -4,7 +4,6 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins
@@ -24,8 +23,17 @@ from luxewin.api.views import StrictViewSet, takes_no_body, takes_parameters
 from luxewin.ids import UUID_PATTERN
 from purchases import services
 from purchases.errors import HOLD_REFUSED, NotHeld, ProviderRefused, ProviderUnavailable, RaffleNotFound
+from purchases.filters import PurchaseFilter
 from purchases.models import Purchase
-from purchases.serializers import CreateSerializer, PurchaseSerializer, VerifySerializer, shown
+from purchases.querysets import PurchaseQuerySet
+from purchases.serializers import (
+    CreateSerializer,
+    OwnPurchaseSerializer,
+    PurchaseSerializer,
+    TotalsSerializer,
+    VerifySerializer,
+    shown,
+)
 from raffles.models import Raffle
 
 IDEMPOTENCY_KEY = OpenApiParameter(
@@ -42,6 +50,7 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictVi
 
     queryset = Purchase.objects.none()
     serializer_class = PurchaseSerializer
+    filterset_class = PurchaseFilter
     lookup_value_regex = UUID_PATTERN
     further_refusals = frozenset({HTTPStatus.BAD_GATEWAY})
 
@@ -51,15 +60,28 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictVi
             return [BearerAuthentication(reads_user=False)]
         return super().get_authenticators()
 
-    def get_queryset(self) -> QuerySet[Purchase]:
+    def get_queryset(self) -> PurchaseQuerySet:
         """Select only the person's own purchases; others are not found."""
-        return Purchase.objects.filter(buyer=self.request.user.pk).for_display()
+        return Purchase.objects.filter(buyer=self.request.user.pk)
 
-    @takes_parameters(pages=CursorPages)
+    @extend_schema(responses=OwnPurchaseSerializer(many=True))
+    @takes_parameters(pages=CursorPages, filters=PurchaseFilter)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List your purchases, newest first."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or ()
-        return self.get_paginated_response([shown(purchase) for purchase in page])
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset().for_buyer())) or ()
+        return self.get_paginated_response(OwnPurchaseSerializer(page, many=True).data)
+
+    @extend_schema(responses=OwnPurchaseSerializer)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Get one of your purchases, with its raffle and what it won."""
+        purchase = get_object_or_404(self.get_queryset().for_buyer(), pk=kwargs["pk"])
+        return Response(OwnPurchaseSerializer(purchase).data)
+
+    @extend_schema(responses=TotalsSerializer)
+    @action(detail=False)
+    def totals(self, request: Request) -> Response:
+        """Get sums over your paid purchases."""
+        return Response(TotalsSerializer(self.get_queryset().totals_of_buyer()).data)
 
     @extend_schema(request=CreateSerializer, responses={201: PurchaseSerializer}, parameters=[IDEMPOTENCY_KEY])
     @limited("120/m", key="user_or_ip")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from drf_spectacular.helpers import forced_singular_serializer
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -63,7 +64,7 @@ class ShopViewSet(StrictViewSet):
     filter_backends = []
     pagination_class = None
 
-    @extend_schema(responses=ShopSerializer)
+    @extend_schema(responses=forced_singular_serializer(ShopSerializer))
     @public_read()
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Get what a shop needs to know: keys, currencies, languages, limits, terms in force, features."""

@@ -20,6 +20,7 @@ OPERATION_IDS = {
     "POST auth/verify/resend": "resendVerification",
     "POST purchases/create": "createPurchase",
     "GET purchases/list": "listPurchases",
+    "GET purchases/totals": "getPurchaseTotals",
     "POST purchases/verify": "verifyPurchase",
     "GET purchases/{id}": "getPurchase",
     "POST purchases/{id}/cancel": "cancelPurchase",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from django.http import HttpRequest
+from django_filters import FilterSet
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,9 +27,11 @@ class StrictView(APIView):
         """Raise InvalidInput that names every unknown parameter, or every field of a body that nobody reads."""
         if request.method == "OPTIONS":
             return
-        action = getattr(self, getattr(self, "action", None) or "", None)
+        name: Any = getattr(self, "action", "get")
+        action = getattr(self, name or "", None)
         unknown = request.query_params.keys() - parameters_of(action) - set(self.parameters)
-        if unknown:
+        # A method without an action is refused as one that is not there.
+        if unknown and name:
             raise InvalidInput(named(unknown, "There is no such parameter."))
         super().initial(request, *args, **kwargs)
         reads_no_body = getattr(action, "takes_no_body", False) and request.method not in SAFE_METHODS
@@ -46,13 +49,14 @@ class StrictViewSet(StrictView, GenericViewSet):
 
 
 def takes_parameters(
-    *parameters: str, pages: type[CursorPages] | None = None
+    *parameters: str, pages: type[CursorPages] | None = None, filters: type[FilterSet] | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare the query parameters of a viewset's action that is no public read, which declares its own."""
-    paged = (pages.cursor_query_param, pages.page_size_query_param) if pages else ()
+    known = {*parameters, *(filters.base_filters if filters else ())}
+    known |= {pages.cursor_query_param, pages.page_size_query_param} if pages else set()
 
     def decorate(action: Callable[..., Any]) -> Callable[..., Any]:
-        action.parameters = frozenset((*parameters, *paged))  # type: ignore[attr-defined]
+        action.parameters = frozenset(known)  # type: ignore[attr-defined]
         return action
 
     return decorate

@@ -119,6 +119,7 @@ TABLE = [
     Row("post", "/api/v1/raffles/{open}/cancel", MANAGERS.format(200), {"reason": "A flood."}),
     Row("get", "/api/v1/purchases", SIGNED_IN),
     Row("get", "/api/v1/purchases/list", SIGNED_IN),
+    Row("get", "/api/v1/purchases/totals", SIGNED_IN),
     Row("post", "/api/v1/purchases", "401 400 400 400 400 400 400 400 400"),
     Row("post", "/api/v1/purchases/create", "401 403 201 201 201 201 201 201 201", {"raffle": "{open}", "quantity": 1}),
     Row("post", "/api/v1/purchases/verify", "401 404 200 404 404 404 404 404 404", {"purchase": "{purchase}"}),
