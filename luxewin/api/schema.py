@@ -11,6 +11,7 @@ from drf_spectacular.plumbing import ResolvedComponent
 from rest_framework import serializers
 from rest_framework.permissions import SAFE_METHODS, AllowAny
 
+from luxewin.api.examples import EXAMPLES
 from luxewin.api.json_schemas import INTEGER, TEXT
 from luxewin.api.operation_ids import OPERATION_IDS
 from luxewin.api.problems import CONTENT_TYPE
@@ -134,6 +135,14 @@ class ContractSchema(AutoSchema):
         if self.method not in SAFE_METHODS and not self._is_public():
             made.append(CSRF_TOKEN)
         return sorted(made, key=lambda each: (each["in"], each["name"]))
+
+    def _get_request_body(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        """Add the operation's example. Raise KeyError for an operation with a body and none."""
+        body = super()._get_request_body(*args, **kwargs)
+        if body and not self._is_of_a_webhook():
+            for content in body["content"].values():
+                content["examples"] = {"typical": {"value": EXAMPLES[self.get_operation_id()]}}
+        return body
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         responses = super()._get_response_bodies(direction)
