@@ -187,6 +187,7 @@ class Raffle(Claimable):
     objects = RaffleQuerySet.as_manager()
     # Only on rows read with `with_phase()`.
     phase: str
+    read_at: datetime
 
     class Meta:
         ordering = ["-created_at"]

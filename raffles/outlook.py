@@ -55,9 +55,9 @@ def draw_expected_at(raffle: Any) -> datetime | None:
     return fixed_at + timedelta(seconds=raffle.delay_seconds)
 
 
-def badges(raffle: Any, *, left: int, percent_sold: int, now: datetime) -> list[Badge]:
-    """Return those that fit at this time, the most urgent last."""
-    found = []
+def badges(raffle: Any, *, left: int, percent_sold: int) -> list[Badge]:
+    """Return those that fit at the time when it was read, the most urgent last."""
+    found, now = [], raffle.read_at
     if raffle.phase in {Phase.UPCOMING, Phase.OPEN} and now - raffle.published_at < NEW:
         found.append(Badge.NEW)
     if raffle.phase == Phase.OPEN and raffle.closes_at - now < SOON:

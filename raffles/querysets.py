@@ -39,7 +39,7 @@ IN_LIST = (
     "cancel_reason",
 )
 #: What else is read for a list.
-BESIDE = ("listing", "announced_at", "frozen_at")
+BESIDE = ("listing", "announced_at", "frozen_at", "read_at")
 COUNTED = ("capacity", "held", "sold", "postal")
 OF_A_PRIZE = ("position", "name", "description", "retail_value", "cash_alternative")
 
@@ -60,8 +60,8 @@ class RaffleQuerySet(QuerySet[Any]):
         return self.exclude(status=self.model.Status.DRAFT)
 
     def with_phase(self) -> Self:
-        """Add `phase`, by the database's clock, so that a late worker makes no difference."""
-        return self.annotate(phase=PHASE)
+        """Add `phase`, by the database's clock, so that a late worker makes no difference, and `read_at`, its time."""
+        return self.annotate(phase=PHASE, read_at=Now())
 
     def in_phases(self, phases: list[str]) -> Self:
         """Keep those in any of these phases, of rows `with_phase`.

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
 from django.utils.text import Truncator
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -122,7 +121,7 @@ class RaffleSummarySerializer(serializers.ModelSerializer):
         if not hasattr(raffle, "counter"):
             return []
         left, percent = raffle.counter.left, raffle.counter.percent_sold
-        return [*outlook.badges(raffle, left=left, percent_sold=percent, now=timezone.now())]
+        return [*outlook.badges(raffle, left=left, percent_sold=percent)]
 
 
 def _text(at: datetime | None) -> str | None:
@@ -141,7 +140,7 @@ def summary(row: Any) -> dict[str, Any]:
     made["tickets"]["percent_sold"] = percent
     made["waiting_for"] = outlook.waiting_for(row)
     made["draw_expected_at"] = _text(outlook.draw_expected_at(row))
-    made["badges"] = outlook.badges(row, left=left, percent_sold=percent, now=timezone.now())
+    made["badges"] = outlook.badges(row, left=left, percent_sold=percent)
     for name in TIMES:
         made[name] = _text(getattr(row, name))
     return {name: made[name] if name in made else getattr(row, name) for name in RaffleSummarySerializer.Meta.fields}
