@@ -11,7 +11,7 @@ export UV
 # The machine's own variables for other projects have no say here.
 unexport VIRTUAL_ENV PYTHONPATH DJANGO_SETTINGS_MODULE PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo run test test-all fuzz lint format bench faults requirements noble clean
+.PHONY: help setup demo run test test-all fuzz lint format bench faults requirements contract noble clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ requirements: $(UV) ## lock what pyproject.toml asks for, and export requirement
 	@$(UV) lock $(ARGS)
 	@.ci/export >requirements.txt
 	@.ci/semgrep/compile .ci/semgrep/requirements.txt $(ARGS)
+
+contract: setup ## write docs/openapi.yaml and docs/errors.md from the code
+	@env -i PATH="$$PATH" HOME="$$HOME" $$(grep -v '^\#' .ci/production.env) $(PYTHON) manage.py contract
 
 noble: setup ## bundle the browser's library anew from verification/browser/package-lock.json
 	@$(PYTHON) -m verification.browser.build

@@ -21,12 +21,15 @@ from django.test import TransactionTestCase
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from djstripe.models import WebhookEndpoint
+from rest_framework.settings import api_settings
 from rest_framework.test import APIClient
 
 from accounts.models import Preferences, User
 from accounts.passwords import Argon2Hasher
 from accounts.tokens import open_session
 from luxewin import clock
+from luxewin.api import problems
+from luxewin.api.refusals import refusals_of
 from luxewin.health.probes import EXAMINER
 from raffles import services as raffle_services
 from raffles.models import Raffle
@@ -156,6 +159,26 @@ def light_passwords() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Argon2Hasher, "memory_cost", 8)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def refusals_are_described() -> Iterator[None]:
+    """Every refusal that a test gets from an operation is among those that the API's document has for it."""
+    answer, standard = api_settings.EXCEPTION_HANDLER, set(problems.document(0, "", "", ""))
+
+    def checked(error: Exception, context: dict[str, Any]) -> Any:
+        response, view = answer(error, context), context["view"]
+        if response is not None and hasattr(view, getattr(view, "action", None) or ""):
+            described = refusals_of(view, context["request"].method, in_path=bool(context["kwargs"]), has_key=True)
+            members = {(each.status, each.code): each.members.keys() for each in described}
+            given = (response.status_code, response.data["code"])
+            if response.data.keys() - standard - {"errors"} != members.get(given):
+                pytest.fail(f"{type(view).__name__}.{view.action}: declare {given} with @refuses, and its members")
+        return response
+
+    api_settings.EXCEPTION_HANDLER = checked
+    yield
+    api_settings.EXCEPTION_HANDLER = answer
 
 
 @pytest.fixture(autouse=True)

@@ -71,6 +71,11 @@ class BearerAuthentication(JWTAuthentication):
         token = cast(AccessToken, self.get_validated_token(kept.encode()))
         return self.get_user(token), token
 
+    def get_raw_token(self, header: bytes) -> bytes | None:
+        """Return the token of the header, whose scheme counts in any case (RFC 9110); None for another scheme."""
+        scheme, space, token = header.partition(b" ")
+        return super().get_raw_token(b"Bearer" + space + token if scheme.lower() == b"bearer" else header)
+
     def get_validated_token(self, raw_token: bytes) -> Token:
         """The token; raises InvalidToken in words for the person, whatever is wrong with it."""
         try:

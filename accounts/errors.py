@@ -3,6 +3,7 @@
 from datetime import datetime
 from math import ceil
 
+from luxewin.api.json_schemas import INTEGER, TEXT, TEXTS, TIME, TIME_OR_NULL
 from luxewin.api.problems import Problem
 from luxewin.clock import database_now
 
@@ -16,7 +17,7 @@ class WrongCredentials(Problem):
 
 
 class TokenRefused(Problem):
-    """A refresh token that is malformed, used, expired or revoked."""
+    """A token that is malformed, used, expired or revoked: refresh or sign in."""
 
     status = 401
     code = "token_not_valid"
@@ -29,6 +30,7 @@ class SecondFactorRequired(Problem):
     status = 401
     code = "second_factor_required"
     title = "Code required"
+    members = {"challenge": TEXT, "expires_in": INTEGER}
 
 
 class ChallengeRefused(Problem):
@@ -147,6 +149,7 @@ class SelfExcluded(Problem):
     status = 403
     code = "self_excluded"
     title = "You are excluded from buying"
+    members = {"excluded_until": TIME_OR_NULL}
 
 
 class Paused(Problem):
@@ -155,6 +158,7 @@ class Paused(Problem):
     status = 403
     code = "paused"
     title = "You paused buying"
+    members = {"paused_until": TIME}
 
 
 class DuplicateAccount(Problem):
@@ -171,6 +175,7 @@ class ProfileIncomplete(Problem):
     status = 403
     code = "profile_incomplete"
     title = "Your profile is incomplete"
+    members = {"fields": TEXTS}
 
 
 class UnderAge(Problem):
@@ -179,6 +184,7 @@ class UnderAge(Problem):
     status = 403
     code = "under_age"
     title = "Too young to buy"
+    members = {"minimum_age": INTEGER}
 
 
 class CountryNotAllowed(Problem):
@@ -195,6 +201,7 @@ class TermsNotAccepted(Problem):
     status = 403
     code = "terms_not_accepted"
     title = "Accept the terms first"
+    members = {"version": TEXT, "url": TEXT}
 
 
 class StaysInForce(Problem):
@@ -202,6 +209,7 @@ class StaysInForce(Problem):
 
     code = "stays_in_force"
     title = "It cannot be made shorter"
+    members = {"until": TIME_OR_NULL}
 
 
 class PlaceFixed(Problem):
@@ -209,6 +217,7 @@ class PlaceFixed(Problem):
 
     code = "place_fixed"
     title = "Country and region cannot be changed yet"
+    members = {"changeable_at": TIME}
 
 
 class InsufficientRights(Problem):
@@ -254,6 +263,7 @@ class ExportTooSoon(Problem):
     status = 429
     code = "export_too_soon"
     title = "You already asked for your data today"
+    members = {"again_at": TIME}
 
     def __init__(self, again_at: datetime) -> None:
         self.retry_after = max(1, ceil((again_at - database_now()).total_seconds()))
@@ -263,11 +273,22 @@ class ExportTooSoon(Problem):
         )
 
 
+OBSTACLES = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {"code": TEXT, "detail": TEXT, "about": TEXT | {"description": "Its subject's id, or empty."}},
+        "required": ["code", "detail", "about"],
+    },
+}
+
+
 class DeletionBlocked(Problem):
     """Something must end first: `obstacles` names each by `code`, `detail` and its subject."""
 
     code = "deletion_blocked"
     title = "The account cannot be deleted yet"
+    members = {"obstacles": OBSTACLES}
 
     def __init__(self, obstacles: list[dict[str, str]]) -> None:
         super().__init__(" ".join(each["detail"] for each in obstacles), obstacles=obstacles)
@@ -286,6 +307,7 @@ class SpendLimitReached(Problem):
 
     code = "spend_limit_reached"
     title = "Monthly spending limit reached"
+    members = {"currency": TEXT, "limit": INTEGER, "spent": INTEGER, "left": INTEGER}
 
 
 class MessageUnderWay(Problem):
@@ -310,3 +332,18 @@ class MessageNotFound(Problem):
     status = 404
     code = "not_found"
     title = "Not found"
+
+
+#: What a buyer may be refused for.
+BUYER_REFUSED = (
+    AccountInactive,
+    SessionEnded,
+    EmailNotVerified,
+    SelfExcluded,
+    Paused,
+    DuplicateAccount,
+    ProfileIncomplete,
+    UnderAge,
+    CountryNotAllowed,
+    TermsNotAccepted,
+)

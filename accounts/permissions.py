@@ -26,6 +26,8 @@ class HasPermission(BasePermission):
     """Base for `has_permission_to`: requires a named permission and, under STAFF_SECOND_FACTOR, a second factor."""
 
     permission: str
+    #: For the API's document: what it raises, beside denying.
+    refusals = (SecondFactorNeeded,)
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Whether a role has the permission; raise SecondFactorNeeded if the session lacks a second factor."""

@@ -188,6 +188,7 @@ class Stack:
             "Back office": f"{self.url}/admin/",
             "API documentation": f"{self.url}/api/v1/docs and {self.url}/api/v1/redoc",
             "Health": f"{self.url}/health/ready",
+            "Stripe stand-in": self.environment.get("STRIPE_API_BASE", "-"),
             "Caught mail": self.environment.get("MAIL_CATCHER_URL", "-"),
             "Staff login": f"{STAFF_EMAIL}  {self.password}",
             "Logs": str(self.supervisor.state_dir / "logs"),

@@ -13,7 +13,7 @@ from luxewin.progress import progress
 # These write nothing, start processes that check themselves, or are an operator's manual actions.
 BY_ANY_CLOCK = frozenset(
     {"help", "version", "check", "doctor", "diffsettings", "makemigrations", "showmigrations", "sqlmigrate", "sqlflush"}
-    | {"collectstatic", "compilemessages", "makemessages", "findstatic", "spectacular", "generateschema"}
+    | {"collectstatic", "compilemessages", "makemessages", "findstatic", "spectacular", "generateschema", "contract"}
     | {"rotate_keys", "serve", "worker", "runserver", "shell", "dbshell", "inspectdb", "dumpdata"}
     | {"verify_draw", "verify_audit", "test", "testserver", "qinfo", "qmonitor", "qmemory"}
 )

@@ -352,7 +352,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["luxewin.api.parsers.BoundedJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "luxewin.api.pagination.CursorPages",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "luxewin.api.schema.ProblemSchema",
+    "DEFAULT_SCHEMA_CLASS": "luxewin.api.schema.ContractSchema",
     # OPTIONS adds nothing to the document; CORS answers its own requests before they come here.
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "luxewin.api.problems.problem_response",
@@ -386,6 +386,26 @@ SPECTACULAR_SETTINGS = {
         )
     ],
     "PREPROCESSING_HOOKS": ["luxewin.api.schema.one_path_for_each_action"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "luxewin.api.schema.name_webhooks_and_files",
+    ],
+    "SERVERS": [{"url": "/", "description": "The installation that serves this document"}],
+    "CONTACT": {"name": "Support", "email": SUPPORT_EMAIL},
+    "LICENSE": {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},
+    "TAGS": [
+        {"name": name, "description": about}
+        for name, about in (
+            ("auth", "Registration, sign-in, sessions"),
+            ("users", "The signed-in person's account, safeguards and data"),
+            ("shop", "This installation, as a shop shows it"),
+            ("raffles", "The catalogue: read by anyone, written by raffle managers"),
+            ("purchases", "The signed-in person's purchases and tickets"),
+            ("verification", "Draws and what it takes to verify them"),
+            ("webhooks", "Events that this backend sends to your other systems"),
+            ("documentation", "This document"),
+        )
+    ],
     "ENUM_NAME_OVERRIDES": {
         "PurchaseStatus": "purchases.models.Purchase.Status",
         "RafflePhase": "raffles.phases.Phase",

@@ -5,6 +5,7 @@ from luxewin.api.problems import Problem, Unavailable
 
 # Accounts show it too; purchases raise it.
 __all__ = ["SpendLimitReached"]
+from luxewin.api.json_schemas import INTEGER, TEXT, TEXT_OR_NULL, TIME
 
 
 class RaffleNotFound(Problem):
@@ -20,6 +21,7 @@ class RaffleNotOpen(Problem):
 
     code = "raffle_not_open"
     title = "Not on sale yet"
+    members = {"opens_at": TIME}
 
 
 class RaffleClosed(Problem):
@@ -27,6 +29,7 @@ class RaffleClosed(Problem):
 
     code = "raffle_closed"
     title = "Sales have ended"
+    members = {"phase": TEXT}
 
 
 class SoldOut(Problem):
@@ -34,6 +37,7 @@ class SoldOut(Problem):
 
     code = "sold_out"
     title = "Sold out"
+    members = {"held": INTEGER}
 
 
 class NotEnoughLeft(Problem):
@@ -41,6 +45,7 @@ class NotEnoughLeft(Problem):
 
     code = "not_enough_left"
     title = "Not enough tickets left"
+    members = {"left": INTEGER}
 
 
 class LimitReached(Problem):
@@ -48,6 +53,7 @@ class LimitReached(Problem):
 
     code = "limit_reached"
     title = "Limit per person reached"
+    members = {"limit": INTEGER, "taken": INTEGER}
 
 
 class HolderUsed(Problem):
@@ -62,6 +68,7 @@ class WrongAnswer(Problem):
 
     code = "wrong_answer"
     title = "Wrong answer"
+    members = {"question": TEXT}
 
 
 class TooManyAnswers(Problem):
@@ -70,6 +77,7 @@ class TooManyAnswers(Problem):
     status = 429
     code = "too_many_answers"
     title = "Too many wrong answers"
+    members = {"try_again_at": TIME}
 
 
 class TooManyLapsedHolds(Problem):
@@ -78,6 +86,7 @@ class TooManyLapsedHolds(Problem):
     status = 429
     code = "too_many_lapsed_holds"
     title = "Too many unpaid reservations"
+    members = {"try_again_at": TIME}
 
 
 class NotHeld(Problem):
@@ -92,6 +101,7 @@ class AmountTooLarge(Problem):
 
     code = "amount_too_large"
     title = "Amount too large for one payment"
+    members = {"most": INTEGER}
 
 
 class ReferenceUsed(Problem):
@@ -155,3 +165,21 @@ class ProviderRefused(Problem):
     status = 502
     code = "payment_provider_refused"
     title = "The payment provider refused"
+    members = {"provider_code": TEXT_OR_NULL}
+
+
+#: What a hold may be refused for, beside its buyer.
+HOLD_REFUSED = (
+    SpendLimitReached,
+    RaffleNotFound,
+    RaffleNotOpen,
+    RaffleClosed,
+    SoldOut,
+    NotEnoughLeft,
+    LimitReached,
+    HolderUsed,
+    AmountTooLarge,
+    WrongAnswer,
+    TooManyAnswers,
+    TooManyLapsedHolds,
+)

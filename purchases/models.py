@@ -58,6 +58,10 @@ class Purchase(Claimable):
         CARD = "card", "Card"
         POSTAL = "postal", "Free entry"
 
+    # Only on rows read `for_buyer()`.
+    won: bool
+    prizes: list[str]
+
     HOLDING: ClassVar[list[str]] = ["pending", "processing"]
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -3,10 +3,10 @@
 from datetime import UTC, timedelta
 from typing import Any, Self
 
-from django.db.models import Count, DateTimeField, ExpressionWrapper, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, DateTimeField, ExpressionWrapper, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Now, TruncMonth
 
-from purchases import receipts
+from purchases import outcomes, receipts
 
 
 class PurchaseQuerySet(QuerySet[Any]):
@@ -19,6 +19,14 @@ class PurchaseQuerySet(QuerySet[Any]):
         )
         secret = Subquery(payable.values("client_secret")[:1])
         return self.select_related("raffle").annotate(client_secret=secret, **receipts.SOURCE.columns)
+
+    def for_buyer(self) -> Self:
+        """Read what its buyer sees, in two queries: also the raffle's phase, and what the purchase won."""
+        from raffles.models import Raffle
+
+        raffles = Prefetch("raffle", Raffle.objects.with_phase())
+        shown = self.for_display().select_related(None).prefetch_related(raffles)
+        return shown.annotate(won=outcomes.SOURCE.won, prizes=outcomes.SOURCE.prizes)
 
     def holding(self) -> Self:
         """Filter purchases that hold tickets and wait for money."""
@@ -52,6 +60,16 @@ class PurchaseQuerySet(QuerySet[Any]):
     def entries(self) -> "QuerySet[Any, Any]":
         """Read paid purchases as entries of a draw, by first ticket: (entry_id, first_ticket, quantity, holder)."""
         return self.paid().order_by("first_ticket").values_list("entry_id", "first_ticket", "quantity", "holder")
+
+    def totals_of_buyer(self) -> dict[str, Any]:
+        """Return sums over the paid ones: `purchases`, `tickets`, `raffles`, `won`, and `spent` by currency."""
+        paid = self.paid().order_by()
+        won = Count("pk", filter=Q(outcomes.SOURCE.won, raffle__drawn_at__isnull=False))
+        sums = paid.aggregate(
+            purchases=Count("pk"), tickets=Sum("quantity", default=0), raffles=Count("raffle", distinct=True), won=won
+        )
+        spent = paid.filter(amount__gt=0).values("currency").annotate(amount=Sum("amount")).order_by("currency")
+        return sums | {"spent": list(spent)}
 
     def totals(self) -> dict[str, int]:
         """Return `purchases`, `tickets` and `amount` of these purchases."""

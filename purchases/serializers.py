@@ -2,21 +2,48 @@
 
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from luxewin.api.fields import Digest, Identifier, WholeNumber
+from luxewin.api.serializers import InputSerializer
+from purchases.filters import Outcome
 from purchases.models import Purchase
 from purchases.receipts import receipt_of
+from raffles.models import Raffle
+from raffles.outlook import draw_expected_at
+from raffles.phases import Phase
 
 MAX_QUANTITY = 1_000
 
 
-class CreateSerializer(serializers.Serializer):
+class RaffleName(serializers.SlugField):
+    """A raffle's id, or its slug."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=80, **({"help_text": "Id or slug."} | kwargs))
+
+    def to_internal_value(self, data: Any) -> UUID | str:  # type: ignore[override]  # an id is no text any more
+        """Return a UUID, or the slug; refuse anything but text."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            return UUID(data)
+        except ValueError:
+            return super().to_internal_value(data)
+
+    def run_validators(self, value: UUID | str) -> None:
+        """Check the slug."""
+        if isinstance(value, str):
+            super().run_validators(value)
+
+
+class CreateSerializer(InputSerializer):
     """What a buyer asks for."""
 
-    raffle = Identifier()
+    raffle = RaffleName()
     quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
     answer = serializers.CharField(
         max_length=200, required=False, help_text="The answer to the raffle's question, if it has one."
@@ -28,7 +55,7 @@ class CreateSerializer(serializers.Serializer):
     )
 
 
-class VerifySerializer(serializers.Serializer):
+class VerifySerializer(InputSerializer):
     """Which purchase to ask Stripe about."""
 
     purchase = Identifier()
@@ -92,6 +119,65 @@ class PurchaseSerializer(serializers.Serializer):
     def get_receipt(self, purchase: Purchase) -> dict[str, Any] | None:
         """Return what the verifier takes with `--receipt`."""
         return receipt_of(purchase)
+
+
+class RaffleCardSerializer(RaffleNameSerializer):
+    """The raffle of a purchase, as an account's page shows it."""
+
+    phase = serializers.ChoiceField(choices=Phase.choices)
+    image_url = serializers.CharField(help_text="Empty if there is none.")
+    closes_at = serializers.DateTimeField()
+    draw_expected_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the draw can be at the earliest. Null if none is to come."
+    )
+    drawn_at = serializers.DateTimeField(allow_null=True)
+
+    def to_representation(self, instance: Raffle) -> dict[str, Any]:
+        """Add what is derived."""
+        instance.draw_expected_at = draw_expected_at(instance)  # type: ignore[attr-defined]
+        return super().to_representation(instance)
+
+
+class OwnPurchaseSerializer(PurchaseSerializer):
+    """A purchase with its raffle and what it won."""
+
+    raffle = RaffleCardSerializer()
+    outcome = serializers.SerializerMethodField(
+        help_text="Null unless it is in a draw; `lost` may still become `won` while a winner can drop out."
+    )
+    prizes = serializers.SerializerMethodField(help_text="Names of the prizes that it has, once drawn.")
+
+    @extend_schema_field(serializers.ChoiceField(Outcome.choices, allow_null=True))
+    def get_outcome(self, purchase: Purchase) -> str | None:
+        """Return it once the draw is over; before, nobody is told."""
+        if purchase.status != Purchase.Status.PAID:
+            return None
+        if purchase.raffle.drawn_at is None:
+            return Outcome.OPEN.value
+        return Outcome.WON.value if purchase.won else Outcome.LOST.value
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_prizes(self, purchase: Purchase) -> list[str]:
+        """Return none before the draw is over."""
+        is_drawn = purchase.status == Purchase.Status.PAID and purchase.raffle.drawn_at is not None
+        return purchase.prizes if is_drawn else []
+
+
+class SpentSerializer(serializers.Serializer):
+    """What was paid in one currency."""
+
+    currency = serializers.CharField()
+    amount = serializers.IntegerField()
+
+
+class TotalsSerializer(serializers.Serializer):
+    """Sums over a person's purchases that are paid and in, or were in, a draw."""
+
+    purchases = serializers.IntegerField()
+    tickets = serializers.IntegerField()
+    raffles = serializers.IntegerField()
+    won = serializers.IntegerField(help_text="Purchases that won a prize.")
+    spent = SpentSerializer(many=True)
 
 
 @cache

@@ -1,8 +1,9 @@
 """The API of purchases."""
 
 from http import HTTPStatus
+from typing import Any
+from uuid import UUID
 
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
@@ -13,17 +14,30 @@ from rest_framework.decorators import action
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from accounts.authentication import BearerAuthentication, is_in_cookies, note_dead_cookies, session_of
-from accounts.errors import AccountInactive, SessionEnded
+from accounts.errors import BUYER_REFUSED, AccountInactive, SessionEnded
 from accounts.permissions import signed_in
 from luxewin.api.idempotency import IdempotencyKey
+from luxewin.api.pagination import CursorPages
 from luxewin.api.ratelimits import limited
+from luxewin.api.refusals import NOT_FOUND, refuses
+from luxewin.api.views import StrictViewSet, takes_no_body, takes_parameters
 from luxewin.ids import UUID_PATTERN
 from purchases import receipt_document, services
+from purchases.errors import HOLD_REFUSED, NotHeld, ProviderRefused, ProviderUnavailable, RaffleNotFound
+from purchases.filters import PurchaseFilter
 from purchases.models import Purchase
-from purchases.serializers import CreateSerializer, PurchaseSerializer, VerifySerializer, shown
+from purchases.querysets import PurchaseQuerySet
+from purchases.serializers import (
+    CreateSerializer,
+    OwnPurchaseSerializer,
+    PurchaseSerializer,
+    TotalsSerializer,
+    VerifySerializer,
+    shown,
+)
+from raffles.models import Raffle
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -41,11 +55,12 @@ class DocumentRenderer(JSONRenderer):
     format = "pdf"
 
 
-class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
+class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet):
     """The signed-in person's purchases."""
 
     queryset = Purchase.objects.none()
     serializer_class = PurchaseSerializer
+    filterset_class = PurchaseFilter
     lookup_value_regex = UUID_PATTERN
     further_refusals = frozenset({HTTPStatus.BAD_GATEWAY})
 
@@ -55,25 +70,43 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
             return [BearerAuthentication(reads_user=False)]
         return super().get_authenticators()
 
-    def get_queryset(self) -> QuerySet[Purchase]:
+    def get_queryset(self) -> PurchaseQuerySet:
         """Select only the person's own purchases; others are not found."""
-        return Purchase.objects.filter(buyer=self.request.user.pk).for_display()
+        return Purchase.objects.filter(buyer=self.request.user.pk)
+
+    @extend_schema(responses=OwnPurchaseSerializer(many=True))
+    @takes_parameters(pages=CursorPages, filters=PurchaseFilter)
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List your purchases, newest first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset().for_buyer())) or ()
+        return self.get_paginated_response(OwnPurchaseSerializer(page, many=True).data)
+
+    @extend_schema(responses=OwnPurchaseSerializer)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Get one of your purchases, with its raffle and what it won."""
+        purchase = get_object_or_404(self.get_queryset().for_buyer(), pk=kwargs["pk"])
+        return Response(OwnPurchaseSerializer(purchase).data)
+
+    @extend_schema(responses=TotalsSerializer)
+    @action(detail=False)
+    def totals(self, request: Request) -> Response:
+        """Get sums over your paid purchases."""
+        return Response(TotalsSerializer(self.get_queryset().totals_of_buyer()).data)
 
     @extend_schema(request=CreateSerializer, responses={201: PurchaseSerializer}, parameters=[IDEMPOTENCY_KEY])
     @limited("120/m", key="user_or_ip")
+    @refuses(*BUYER_REFUSED, *HOLD_REFUSED, ProviderRefused, ProviderUnavailable)
     def create(self, request: Request) -> Response:
         """Hold tickets and open their payment; pay `client_secret` with Stripe.js before `expires_at`.
 
-        Refused by `code`: 403 for a person who may not buy (`email_not_verified`, `self_excluded`, `paused`,
-        `profile_incomplete`, `under_age`, `country_not_allowed`, `terms_not_accepted`; `users/safeguards` shows them
-        all at once), 409 for a request that does not fit (`spend_limit_reached`, `limit_reached`, `sold_out`,
-        `not_enough_left`, `raffle_not_open`, `raffle_closed`, `amount_too_large`, `wrong_answer`, `holder_used`,
-        `request_in_flight`), 429 `too_many_answers` and `too_many_lapsed_holds` (`try_again_at`), 503 `busy` and
-        `payment_provider_unavailable`.
+        403 is about the buyer, of whom `users/safeguards` shows everything at once, 409 about the raffle and the
+        request.
         """
         serializer = CreateSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         wanted = serializer.validated_data
+        # Before the key: a slug and its id make the same request.
+        wanted["raffle"] = _raffle_id(wanted["raffle"])
         try:
             purchase = services.purchase_tickets(
                 buyer=signed_in(request),
@@ -93,6 +126,7 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
     @extend_schema(request=VerifySerializer, responses=PurchaseSerializer)
     @action(detail=False, methods=["post"])
     @limited("120/m", key="user_or_ip")
+    @refuses(ProviderRefused, ProviderUnavailable, NOT_FOUND)
     def verify(self, request: Request) -> Response:
         """Ask Stripe, and settle the purchase if it was paid. For use right after paying, before the webhook comes."""
         serializer = VerifySerializer(data=request.data)
@@ -117,6 +151,8 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
     @extend_schema(request=None, responses=PurchaseSerializer)
     @action(detail=True, methods=["post"])
     @limited("120/m", key="user_or_ip")
+    @takes_no_body
+    @refuses(NotHeld, ProviderRefused, ProviderUnavailable)
     def cancel(self, request: Request, pk: str) -> Response:
         """Put tickets that wait for payment back on sale: `expired`, or `paid` if the payment came first.
 
@@ -124,3 +160,13 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
         """
         purchase = get_object_or_404(self.get_queryset(), pk=pk)
         return Response(shown(services.cancel_purchase(purchase.pk, actor=signed_in(request))))
+
+
+def _raffle_id(name: UUID | str) -> UUID:
+    """Return a raffle's id by its id or slug; raise RaffleNotFound. Cost: a statement for a slug."""
+    if isinstance(name, UUID):
+        return name
+    found = Raffle.objects.public().named(name).values_list("pk", flat=True).first()
+    if found is None:
+        raise RaffleNotFound("There is no such raffle.")
+    return found

@@ -1,5 +1,6 @@
 """Refusals of raffles, as problem details."""
 
+from luxewin.api.json_schemas import TEXT, TEXTS
 from luxewin.api.problems import Problem
 
 
@@ -8,6 +9,7 @@ class WrongPhase(Problem):
 
     code = "wrong_phase"
     title = "Not possible now"
+    members = {"raffle_status": TEXT}
 
 
 class TermsFixed(Problem):
@@ -15,3 +17,4 @@ class TermsFixed(Problem):
 
     code = "terms_fixed"
     title = "Terms cannot change"
+    members = {"fields": TEXTS}

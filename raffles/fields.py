@@ -26,3 +26,14 @@ class WholeSecondField(models.DateTimeField):
         """Drop the fraction; expressions are left to the database."""
         # Not in `get_prep_value`, which lookups use too: they compare with times as they are.
         return super().get_db_prep_save(whole_second(value) if isinstance(value, datetime) else value, connection)
+
+
+class StoredField(models.GeneratedField):
+    """A column that the database computes and stores."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**({"db_persist": True} | kwargs))
+
+    def _check_supported(self, databases: Any) -> list[Any]:
+        """Do not ask the database for its version: processes check themselves while it is away too."""
+        return []

@@ -2,11 +2,13 @@
 
 import django_filters
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
+from luxewin.currencies import CURRENCIES
 from raffles.models import MAX_PRICE, Raffle
 from raffles.phases import Phase
 from raffles.querysets import RaffleQuerySet
+from raffles.search import holds, words_of
 
 
 class WholeNumberFilter(django_filters.NumberFilter):
@@ -16,18 +18,24 @@ class WholeNumberFilter(django_filters.NumberFilter):
 
 
 class RaffleFilter(django_filters.FilterSet):
-    """`?phase=open&category=car&price_min=100&price_max=5000&search=porsche&order=closes_at`."""
+    """`?phase=open&category=car&price_min=100&price_max=5000&search=porsche&order=closes_at&currency=gbp`."""
 
-    ORDERS = ("closes_at", "-closes_at", "ticket_price", "-ticket_price", "-published_at")
+    ORDERS = ("on_sale", "closes_at", "-closes_at", "ticket_price", "-ticket_price", "-published_at")
 
     phase = django_filters.MultipleChoiceFilter(
         choices=[choice for choice in Phase.choices if choice[0] != Phase.DRAFT], method="by_phase"
     )
     category = django_filters.MultipleChoiceFilter(choices=Raffle.Category.choices)
+    currency = django_filters.ChoiceFilter(
+        choices=[(code, code) for code in CURRENCIES], help_text="Prices can be compared within one currency."
+    )
     price_min = WholeNumberFilter("ticket_price", "gte", min_value=0, max_value=MAX_PRICE)
     price_max = WholeNumberFilter("ticket_price", "lte", min_value=0, max_value=MAX_PRICE)
     search = django_filters.CharFilter(
-        method="by_text", max_length=80, help_text="Part of the title, the description or a prize's name."
+        method="by_text",
+        max_length=80,
+        help_text="Words or parts of words of the title, the description or prizes' names, in any order; accents and "
+        "case do not matter.",
     )
     order = django_filters.ChoiceFilter(choices=[(order, order) for order in ORDERS], method="unordered")
 
@@ -40,9 +48,8 @@ class RaffleFilter(django_filters.FilterSet):
         return raffles.in_phases(phases)
 
     def by_text(self, raffles: QuerySet[Raffle], name: str, text: str) -> QuerySet[Raffle]:
-        """Match title, description or a prize's name, ignoring case."""
-        found = Q(title__icontains=text) | Q(description__icontains=text) | Q(prizes__name__icontains=text)
-        return raffles.filter(pk__in=Raffle.objects.filter(found).values("pk"))
+        """Match every word in the title, the description or a prize's name, in any order, without case and accents."""
+        return raffles.filter(*map(holds, words_of(text)))
 
     def unordered(self, raffles: QuerySet[Raffle], name: str, value: str) -> QuerySet[Raffle]:
         """Leave ordering to the pages; this filter only refuses an unknown order."""

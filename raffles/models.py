@@ -5,7 +5,7 @@ from typing import TypedDict
 
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Func, Q, Value, When
 from django.db.models.functions import Now
 
 from luxewin.draw_bounds import MIN_CLAIM, YEAR
@@ -14,14 +14,26 @@ from luxewin.lines import LineField
 from luxewin.public_urls import validate_public_url
 from luxewin.tasks.models import Claimable
 from raffles.durations import DEFAULT_CLAIM, DEFAULT_COMMIT, MAX_DELAY
-from raffles.fields import WholeSecondField
+from raffles.fields import StoredField, WholeSecondField
 from raffles.querysets import RaffleQuerySet
+from raffles.search import Plain
 
 MAX_TICKETS = 100_000_000
 # The most that one card payment can be: Stripe takes at most eight digits in a charge.
 MAX_PRICE = 99_999_999
 MAX_VALUE = 10**12
 MAX_CONDITIONS, MAX_INSTRUCTIONS, MAX_ADDITION = 50_000, 4_000, 4_000
+
+
+# More than the seconds of any closing time.
+HISTORY = 10**13
+
+
+class EpochSeconds(Func):
+    """A time as whole Unix seconds; PostgreSQL can store it, because no setting changes it."""
+
+    template = "extract(epoch FROM %(expressions)s AT TIME ZONE 'UTC')::bigint"
+    output_field = models.BigIntegerField()
 
 
 class FreeRoute(TypedDict):
@@ -162,10 +174,20 @@ class Raffle(Claimable):
     cancelled_at = models.DateTimeField(null=True, editable=False)
     cancel_reason = LineField("reason for cancelling", max_length=200, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    listing = StoredField(
+        expression=Case(
+            When(status="published", closed_at=None, then=EpochSeconds("closes_at")),
+            default=Value(HISTORY) - EpochSeconds("closes_at"),
+        ),
+        output_field=models.BigIntegerField(),
+        help_text="Its place in lists: what is or comes on sale by its end, then the others, the newest first.",
+    )
+    search_text = StoredField(expression=Plain("title", "description"), output_field=models.TextField())
 
     objects = RaffleQuerySet.as_manager()
     # Only on rows read with `with_phase()`.
     phase: str
+    read_at: datetime
 
     class Meta:
         ordering = ["-created_at"]
@@ -194,8 +216,12 @@ class Raffle(Claimable):
         ]
         indexes = [
             # For each order of lists; and for phases, of which few raffles are in any but "drawn".
+            models.Index(fields=["listing", "id"], condition=~Q(status="draft"), name="raffle_by_listing"),
             models.Index(fields=["closes_at", "id"], condition=~Q(status="draft"), name="raffle_by_closing"),
             models.Index(fields=["ticket_price", "id"], condition=~Q(status="draft"), name="raffle_by_price"),
+            models.Index(
+                fields=["currency", "ticket_price", "id"], condition=~Q(status="draft"), name="raffle_by_currency"
+            ),
             models.Index(fields=["published_at", "id"], condition=~Q(status="draft"), name="raffle_by_publication"),
             models.Index(
                 fields=["closes_at", "id"], condition=Q(status="published", drawn_at=None), name="raffle_undrawn"
@@ -229,6 +255,7 @@ class Prize(models.Model):
     cash_alternative = models.PositiveBigIntegerField(
         null=True, blank=True, help_text="Paid instead if the winner prefers it; in the unit of the ticket price."
     )
+    search_text = StoredField(expression=Plain("name"), output_field=models.TextField())
 
     class Meta:
         ordering = ["position"]
@@ -295,3 +322,8 @@ class TicketCounter(models.Model):
     def left(self) -> int:
         """Return how many tickets can still be held."""
         return self.capacity - self.held - self.sold
+
+    @property
+    def percent_sold(self) -> int:
+        """Return it rounded down, so that 100 is sold out."""
+        return self.sold * 100 // self.capacity

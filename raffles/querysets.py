@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.validators import slug_re
-from django.db.models import F, OuterRef, Q, QuerySet
+from django.db.models import Count, F, OuterRef, Q, QuerySet
 from django.db.models.functions import JSONObject, Now
 
 from raffles.phases import PHASE, Phase
@@ -38,6 +38,8 @@ IN_LIST = (
     "cancelled_at",
     "cancel_reason",
 )
+#: What else is read for a list.
+BESIDE = ("listing", "announced_at", "frozen_at", "read_at")
 COUNTED = ("capacity", "held", "sold", "postal")
 OF_A_PRIZE = ("position", "name", "description", "retail_value", "cash_alternative")
 
@@ -58,8 +60,8 @@ class RaffleQuerySet(QuerySet[Any]):
         return self.exclude(status=self.model.Status.DRAFT)
 
     def with_phase(self) -> Self:
-        """Add `phase`, by the database's clock, so that a late worker makes no difference."""
-        return self.annotate(phase=PHASE)
+        """Add `phase`, by the database's clock, so that a late worker makes no difference, and `read_at`, its time."""
+        return self.annotate(phase=PHASE, read_at=Now())
 
     def in_phases(self, phases: list[str]) -> Self:
         """Keep those in any of these phases, of rows `with_phase`.
@@ -77,7 +79,15 @@ class RaffleQuerySet(QuerySet[Any]):
             shown=JSONObject(**{name: name for name in OF_A_PRIZE})
         )
         rows = self.with_phase().annotate(prizes_shown=ArraySubquery(prizes))
-        return rows.values_list(*IN_LIST, "prizes_shown", *(f"counter__{name}" for name in COUNTED), named=True)
+        return rows.values_list(
+            *IN_LIST, *BESIDE, "prizes_shown", *(f"counter__{name}" for name in COUNTED), named=True
+        )
+
+    def by_category(self) -> QuerySet[Any]:
+        """Count what is on sale and what is coming, as {category, open, upcoming}; others are left out."""
+        on_sale = self.with_phase().in_phases([Phase.OPEN, Phase.UPCOMING])
+        counts = {phase.value: Count("pk", filter=Q(phase=phase)) for phase in (Phase.OPEN, Phase.UPCOMING)}
+        return on_sale.order_by("category").values("category").annotate(**counts)
 
     def in_full(self) -> Self:
         """Load all that the page of one raffle shows, in three queries."""

@@ -1,14 +1,18 @@
 """Serializers of raffles."""
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.utils.text import Truncator
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.serializers.fields import CurrencyField
 from luxewin.api.fields import Line, Moment, WholeNumber
+from luxewin.api.serializers import InputModelSerializer, InputSerializer
 from luxewin.draw_bounds import MIN_CLAIM, YEAR
-from raffles import durations, questions, terms
+from raffles import durations, outlook, questions, terms
 from raffles.models import (
     MAX_CONDITIONS,
     MAX_INSTRUCTIONS,
@@ -24,11 +28,13 @@ from raffles.querysets import IN_LIST
 from raffles.slugs import is_reserved
 
 MAX_PRIZES = 50
+#: As many characters as search engines show.
+PREVIEW = 160
 TIMES = ("opens_at", "closes_at", "published_at", "closed_at", "drawn_at", "cancelled_at")
 UNIT = "In the unit that Stripe uses: 500 is 5.00 GBP, 5 ISK or UGX, 500 JPY or MGA, 0.500 KWD."
 
 
-class PrizeSerializer(serializers.ModelSerializer):
+class PrizeSerializer(InputModelSerializer):
     """A prize; its position is its place in the list."""
 
     retail_value = WholeNumber(min_value=0, max_value=MAX_VALUE, required=False, allow_null=True)
@@ -46,7 +52,7 @@ class PrizeSerializer(serializers.ModelSerializer):
         read_only_fields = ["position"]
 
 
-class FreeRouteSerializer(serializers.Serializer):
+class FreeRouteSerializer(InputSerializer):
     """How to enter free of charge by post."""
 
     instructions = serializers.CharField(max_length=MAX_INSTRUCTIONS, help_text="What to send where.")
@@ -69,6 +75,16 @@ class TicketsSerializer(serializers.Serializer):
     held = serializers.IntegerField()
     left = serializers.IntegerField()
     postal = serializers.IntegerField(help_text="How many of the sold tickets are free entries.")
+    percent_sold = serializers.IntegerField(help_text="Rounded down: 100 is sold out.")
+
+
+class ShareSerializer(serializers.Serializer):
+    """What a page about the raffle says in its head."""
+
+    url = serializers.CharField(help_text="The canonical address.")
+    title = serializers.CharField()
+    description = serializers.CharField(help_text=f"The description in at most {PREVIEW} characters.")
+    image_url = serializers.CharField(help_text="Empty if there is none.")
 
 
 class RaffleSummarySerializer(serializers.ModelSerializer):
@@ -78,11 +94,38 @@ class RaffleSummarySerializer(serializers.ModelSerializer):
     prizes = PrizeSerializer(many=True)
     tickets = TicketsSerializer(source="counter", allow_null=True, help_text="Null while it is a draft.")
     choices = serializers.ListField(child=serializers.CharField(), help_text="Empty if buyers type the answer.")
+    waiting_for = serializers.SerializerMethodField(help_text="What the draw waits for next; null if none is to come.")
+    draw_expected_at = serializers.SerializerMethodField(
+        help_text="When the draw can be at the earliest; open payments can delay it. Null if none is to come."
+    )
+    badges = serializers.SerializerMethodField(help_text="What a shop may show on the picture.")
 
     class Meta:
         model = Raffle
         # Never `answer`.
-        fields = [*IN_LIST, "tickets", "prizes"]
+        fields = [*IN_LIST, "tickets", "prizes", "waiting_for", "draw_expected_at", "badges"]
+
+    @extend_schema_field(serializers.ChoiceField(outlook.WaitsFor.choices, allow_null=True))
+    def get_waiting_for(self, raffle: Raffle) -> str | None:
+        """Return its code."""
+        return outlook.waiting_for(raffle)
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_draw_expected_at(self, raffle: Raffle) -> str | None:
+        """Return it as text."""
+        return _text(outlook.draw_expected_at(raffle))
+
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(outlook.Badge.choices)))
+    def get_badges(self, raffle: Raffle) -> list[str]:
+        """Return none of a draft, which has no counter."""
+        if not hasattr(raffle, "counter"):
+            return []
+        left, percent = raffle.counter.left, raffle.counter.percent_sold
+        return [*outlook.badges(raffle, left=left, percent_sold=percent)]
+
+
+def _text(at: datetime | None) -> str | None:
+    return at.isoformat().replace("+00:00", "Z") if at else None
 
 
 def summary(row: Any) -> dict[str, Any]:
@@ -92,10 +135,14 @@ def summary(row: Any) -> dict[str, Any]:
     # The database sorts the members of its objects.
     prizes = [{name: prize[name] for name in PrizeSerializer.Meta.fields} for prize in row.prizes_shown]
     made: dict[str, Any] = {"id": str(row.id), "prizes": prizes}
+    percent = sold * 100 // capacity
     made["tickets"] = {"capacity": capacity, "sold": sold, "held": held, "left": left, "postal": row.counter__postal}
+    made["tickets"]["percent_sold"] = percent
+    made["waiting_for"] = outlook.waiting_for(row)
+    made["draw_expected_at"] = _text(outlook.draw_expected_at(row))
+    made["badges"] = outlook.badges(row, left=left, percent_sold=percent)
     for name in TIMES:
-        at = getattr(row, name)
-        made[name] = at and at.isoformat().replace("+00:00", "Z")
+        made[name] = _text(getattr(row, name))
     return {name: made[name] if name in made else getattr(row, name) for name in RaffleSummarySerializer.Meta.fields}
 
 
@@ -104,12 +151,24 @@ class RaffleSerializer(RaffleSummarySerializer):
 
     free_route = FreeRouteSerializer(allow_null=True, help_text="Null if nobody can enter free of charge.")
     additions = TermsAdditionSerializer(many=True, help_text="Added to the conditions since publication, oldest first.")
+    share = serializers.SerializerMethodField(help_text="For search engines and previews of links.")
 
     class Meta(RaffleSummarySerializer.Meta):
-        fields = [*RaffleSummarySerializer.Meta.fields, "conditions", "additions", "free_route"]
+        fields = [*RaffleSummarySerializer.Meta.fields, "conditions", "additions", "free_route", "share"]
+
+    @extend_schema_field(ShareSerializer)
+    def get_share(self, raffle: Raffle) -> dict[str, str]:
+        """Return what pages about it say in their head."""
+        site = settings.FRONTEND_URL or settings.PUBLIC_URL
+        return {
+            "url": f"{site}/raffles/{raffle.slug}",
+            "title": raffle.title,
+            "description": Truncator(" ".join(raffle.description.split())).chars(PREVIEW),
+            "image_url": raffle.image_url,
+        }
 
 
-class RaffleWriteSerializer(serializers.ModelSerializer):
+class RaffleWriteSerializer(InputModelSerializer):
     """The fields that a raffle manager writes; with `partial`, those that they change."""
 
     slug = serializers.SlugField(max_length=80, required=False)
@@ -211,7 +270,15 @@ class RaffleWriteSerializer(serializers.ModelSerializer):
         return attrs
 
 
-class CancelSerializer(serializers.Serializer):
+class CategorySerializer(serializers.Serializer):
+    """How many raffles of a category there are to buy."""
+
+    category = serializers.ChoiceField(choices=Raffle.Category.choices)
+    open = serializers.IntegerField(help_text="On sale.")
+    upcoming = serializers.IntegerField()
+
+
+class CancelSerializer(InputSerializer):
     """Why a raffle is cancelled; the reason is public."""
 
     reason = Line(max_length=200)

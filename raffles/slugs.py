@@ -10,7 +10,7 @@ from django.utils.text import slugify
 SYMBOLS = regex.compile(r"\p{S}+")
 
 # Words of the API: as a slug they would be the address of something else.
-RESERVED = frozenset({"list", "create"})
+RESERVED = frozenset({"list", "create", "categories"})
 
 
 def slug_of(title: str) -> str:

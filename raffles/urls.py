@@ -1,5 +1,6 @@
 """Routes of raffles."""
 
+from raffles.shop import ShopViewSet
 from raffles.views import RaffleViewSet
 
-ROUTES = [("raffles", RaffleViewSet, "raffles")]
+ROUTES = [("shop", ShopViewSet, "shop"), ("raffles", RaffleViewSet, "raffles")]

@@ -11,18 +11,21 @@ from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from accounts.permissions import has_permission_to, may, signed_in
 from luxewin.api.pagination import CursorPages
 from luxewin.api.public_reads import public_read
 from luxewin.api.ratelimits import limited
+from luxewin.api.refusals import refuses
+from luxewin.api.views import StrictViewSet, takes_no_body
 from raffles import services
+from raffles.errors import TermsFixed, WrongPhase
 from raffles.filters import RaffleFilter
 from raffles.models import Raffle
 from raffles.querysets import RaffleQuerySet
 from raffles.serializers import (
     CancelSerializer,
+    CategorySerializer,
     RaffleSerializer,
     RaffleSummarySerializer,
     RaffleWriteSerializer,
@@ -37,18 +40,18 @@ def _listed() -> QuerySet[Any]:
 
 
 class RafflePages(CursorPages):
-    """Soonest to close first, unless `order` says otherwise."""
+    """What is or comes on sale first, by its end, then the past, newest first; unless `order` says otherwise."""
 
-    ordering = ("closes_at", "id")  # type: ignore[assignment]
+    ordering = ("listing", "id")  # type: ignore[assignment]
     shared = staticmethod(_listed)
 
     def get_ordering(self, request: Request, queryset: QuerySet[Raffle], view: Any) -> tuple[str, ...]:
         """Return the requested order, made total by the id."""
         wanted = request.query_params.get("order", "")
-        return (wanted, "id") if wanted in RaffleFilter.ORDERS else self.ordering
+        return (wanted, "id") if wanted in RaffleFilter.ORDERS and wanted != "on_sale" else self.ordering
 
 
-class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
+class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet):
     """Raffles: read by anyone, written by raffle managers. `{id}` is an id or a slug."""
 
     queryset = Raffle.objects.none()
@@ -86,14 +89,21 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     # A text search reads every row; without one, an index gives the page.
     @extend_schema(responses=RaffleSummarySerializer(many=True))
     @limited("120/m", when=lambda request: "search" in request.query_params)
-    @public_read(filters=RaffleFilter, pages=RafflePages, defaults={"order": "closes_at"})
+    @public_read(filters=RaffleFilter, pages=RafflePages, defaults={"order": "on_sale"})
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """List past, present and future raffles, soonest to close first."""
+        """List raffles: what is or comes on sale first, soonest to close first; then the past, newest first."""
         raffles = _listed()
         # The form of the filters costs as much as the query.
         if request.query_params.keys() & RaffleFilter.base_filters.keys():
             raffles = self.filter_queryset(raffles)
         return self.get_paginated_response([summary(row) for row in self.paginate_queryset(raffles) or ()])
+
+    @extend_schema(responses=CategorySerializer(many=True))
+    @action(detail=False, pagination_class=None, filterset_class=None)
+    @public_read()
+    def categories(self, request: Request) -> Response:
+        """List the categories of what is on sale or coming, with counts."""
+        return Response(CategorySerializer(Raffle.objects.public().by_category(), many=True).data)
 
     @public_read()
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -109,6 +119,7 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         return Response(self._shown(raffle), status=201)
 
     @extend_schema(request=RaffleWriteSerializer, responses=RaffleSerializer)
+    @refuses(TermsFixed)
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change a draft; of a published raffle only description, category and image."""
         raffle = self.get_object()
@@ -119,12 +130,15 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
 
     @extend_schema(request=None, responses=RaffleSerializer)
     @action(detail=True, methods=["post"])
+    @takes_no_body
+    @refuses(WrongPhase)
     def publish(self, request: Request, pk: str) -> Response:
         """Fix the terms and put the raffle on sale at its opening time."""
         return Response(self._shown(services.publish_raffle(self.get_object().pk, actor=signed_in(request))))
 
     @extend_schema(request=CancelSerializer, responses=RaffleSerializer)
     @action(detail=True, methods=["post"])
+    @refuses(WrongPhase)
     def cancel(self, request: Request, pk: str) -> Response:
         """Cancel the raffle before its draw and refund everyone."""
         raffle = self.get_object()

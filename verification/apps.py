@@ -13,7 +13,7 @@ class VerificationConfig(AppConfig):
         from accounts.signing_keys import PINS
         from luxewin.health import EVERY_SECONDS_OUTSIDE, register
         from purchases import receipts
-        from verification import checks, clients, finders, metrics, privacy, receipt_keys, receivers, tasks  # noqa: F401 register themselves
+        from verification import checks, clients, finders, metrics, privacy, prizes, receipt_keys, receivers, tasks  # noqa: F401
         from verification.services import receipt_of
         from verification.services.receipts import COLUMNS
 
@@ -23,4 +23,5 @@ class VerificationConfig(AppConfig):
         register("beacon", clients.ping_beacon, every=EVERY_SECONDS_OUTSIDE)
         register("receipts", receipt_keys.probe, every=EVERY_SECONDS_OUTSIDE)
         receipts.register(receipt_of, **COLUMNS)
+        prizes.register()
         PINS.append(receipt_keys.pinned_keys)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
+from luxewin.api.json_schemas import TEXT
 from luxewin.api.problems import Problem, Unavailable
 
 
@@ -54,6 +55,7 @@ class NotFrozenYet(Problem):
 
     code = "not_frozen_yet"
     title = "Entries are not fixed yet"
+    members = {"state": TEXT}
 
 
 class DrawVoid(Problem):

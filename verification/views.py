@@ -15,15 +15,25 @@ from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from luxewin.api.pagination import CursorPages
 from luxewin.api.public_reads import FOR_GOOD, FRESH, public_read
 from luxewin.api.ratelimits import limited
+from luxewin.api.refusals import refuses
+from luxewin.api.views import StrictViewSet
 from luxewin.ids import UUID_PATTERN
 from purchases.models import Purchase
+from raffles.views import RaffleViewSet
 from verification import entries, proof
-from verification.errors import DrawVoid, LeafNotFound, NotFrozenYet
+from verification.errors import (
+    CommitmentMoves,
+    ContractMissing,
+    DrawVoid,
+    LeafNotFound,
+    NotFrozenYet,
+    ProofUnavailable,
+    ReceiptKeyMissing,
+)
 from verification.log_file import log_lines
 from verification.models import Draw, LogHead
 from verification.querysets import DrawQuerySet
@@ -68,7 +78,7 @@ class EntriesRenderer(JSONRenderer):
     format = "csv"
 
 
-class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
+class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet):
     """Draws and their proofs. `{raffle}` is a raffle's id or slug."""
 
     queryset = Draw.objects.none()
@@ -110,6 +120,7 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
     @action(detail=True)
     @limited("120/m")
     @public_read()
+    @refuses(CommitmentMoves, DrawVoid, NotFrozenYet)
     def bundle(self, request: Request, raffle: str) -> Response:
         """Get the bundle: together with entries and log, all that is needed to recompute the draw.
 
@@ -133,6 +144,7 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
     )
     @limited("120/m")
     @public_read("format", media="text/csv")
+    @refuses(DrawVoid, NotFrozenYet)
     def entries_csv(self, request: Request, raffle: str) -> HttpResponseBase:
         """Get the entries file: header `entry_id,first_ticket,count,holder`, ordered by first ticket.
 
@@ -187,6 +199,7 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
     @action(detail=True, url_path="log/proof", url_name="log-proof")
     @limited("120/m")
     @public_read("leaf", "size")
+    @refuses(LeafNotFound)
     def log_proof(self, request: Request, raffle: str) -> Response:
         """Get the proof that a leaf, which a receipt promises, is in the log, and the head that it leads to.
 
@@ -210,6 +223,7 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
         parameters=[OpenApiParameter("purchase", OpenApiTypes.UUID, OpenApiParameter.PATH)],
     )
     @action(detail=True, url_path=rf"entries/(?P<purchase>{UUID_PATTERN})", url_name="entry")
+    @refuses(DrawVoid, NotFrozenYet, ProofUnavailable)
     def entry(self, request: Request, raffle: str, purchase: str) -> Response:
         """Get the path that proves the buyer's own entry against the public root."""
         draw = self.get_object()
@@ -225,3 +239,7 @@ class VerificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
 def _refuse_void(draw: Draw) -> None:
     if draw.state == Draw.State.VOID:
         raise DrawVoid("There is no draw: the raffle was cancelled and everyone is refunded.")
+
+
+# What keeps a raffle from its promise; raffles know nothing of draws.
+refuses(ContractMissing, ReceiptKeyMissing)(RaffleViewSet.publish)

@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 from django.conf import settings
+from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework import serializers
 
 from accounts.addresses import MAX_LENGTH
@@ -20,9 +21,10 @@ from accounts.serializers.fields import (
 )
 from accounts.serializers.users import ProfileSerializer
 from accounts.services.terms import terms_in_force
+from luxewin.api.serializers import InputSerializer
 
 
-class RegisterSerializer(serializers.Serializer):
+class RegisterSerializer(InputSerializer):
     """A new account."""
 
     email = AddressField()
@@ -82,7 +84,7 @@ class RegisteredSerializer(serializers.Serializer):
     detail = serializers.CharField()
 
 
-class AddressSerializer(serializers.Serializer):
+class AddressSerializer(InputSerializer):
     """The address to send a mail to."""
 
     email = AddressField()
@@ -94,7 +96,7 @@ class SaidSerializer(serializers.Serializer):
     detail = serializers.CharField()
 
 
-class ResetSerializer(serializers.Serializer):
+class ResetSerializer(InputSerializer):
     """A new password with the token of a mail."""
 
     token = serializers.CharField(max_length=200)
@@ -107,7 +109,7 @@ class EmailChangeSerializer(SaidSerializer):
     changed = serializers.BooleanField(help_text="False until the link to the other address is opened too.")
 
 
-class TokenSerializer(serializers.Serializer):
+class TokenSerializer(InputSerializer):
     """A token from a mail."""
 
     token = serializers.CharField(max_length=200)
@@ -134,7 +136,7 @@ class VerifyEmailSerializer(TokenSerializer):
         return attrs
 
 
-class SignInSerializer(serializers.Serializer):
+class SignInSerializer(InputSerializer):
     """How the session's tokens are delivered."""
 
     mode = serializers.ChoiceField(
@@ -175,28 +177,48 @@ class CsrfSerializer(serializers.Serializer):
     csrf_token = serializers.CharField()
 
 
-class RefreshSerializer(serializers.Serializer):
+class RefreshSerializer(InputSerializer):
     """A refresh token."""
 
     refresh = serializers.CharField(max_length=2000, required=False, help_text="Not needed in cookie mode.")
 
 
-class TokenPairSerializer(serializers.Serializer):
-    """The next pair of tokens; in cookie mode they are not shown."""
+class CookieTokensSerializer(serializers.Serializer):
+    """In cookie mode the tokens are in cookies, and the answer is empty."""
 
-    access = serializers.CharField(
-        required=False, help_text="Send as `Authorization: Bearer …`. Works for ten minutes."
-    )
-    refresh = serializers.CharField(required=False, help_text="Exchange it once for the next pair (`auth/refresh`).")
+    is_closed = True
 
 
-class SignedInSerializer(TokenPairSerializer):
+class TokensSerializer(serializers.Serializer):
+    """The next pair of tokens."""
+
+    access = serializers.CharField(help_text="Send as `Authorization: Bearer …`. Works for ten minutes.")
+    refresh = serializers.CharField(help_text="Exchange it once for the next pair (`auth/refresh`).")
+
+
+class CookieSignedInSerializer(serializers.Serializer):
+    """In cookie mode the tokens are in cookies; the person they are for."""
+
+    is_closed = True
+    user = ProfileSerializer()
+
+
+class SignedInSerializer(TokensSerializer):
     """Tokens and the person they are for."""
 
-    user = ProfileSerializer(required=False)
+    user = ProfileSerializer()
 
 
-class ConfirmSerializer(serializers.Serializer):
+def _by_mode(name: str, *serializers_by_mode: type[serializers.Serializer]) -> PolymorphicProxySerializer:
+    return PolymorphicProxySerializer(name, list(serializers_by_mode), resource_type_field_name=None)
+
+
+# For the API's document: what answers have in either mode.
+SIGNED_IN = _by_mode("SignedInByMode", SignedInSerializer, CookieSignedInSerializer)
+TOKENS = _by_mode("TokensByMode", TokensSerializer, CookieTokensSerializer)
+
+
+class ConfirmSerializer(InputSerializer):
     """The password again."""
 
     password = PasswordField()

@@ -4,6 +4,7 @@ from rest_framework import serializers
 
 from accounts.models import Identity
 from accounts.serializers.fields import CodeField, PasswordField
+from luxewin.api.serializers import InputSerializer
 
 
 class IdentitySerializer(serializers.ModelSerializer):
@@ -15,7 +16,7 @@ class IdentitySerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class UnlinkSerializer(serializers.Serializer):
+class UnlinkSerializer(InputSerializer):
     """The password again, and a code if there is a second factor."""
 
     password = PasswordField()

@@ -4,6 +4,7 @@ from rest_framework import serializers
 
 from accounts.models import Export
 from accounts.serializers.fields import PasswordField
+from luxewin.api.serializers import InputSerializer
 
 
 class ExportSerializer(serializers.Serializer):
@@ -23,7 +24,7 @@ class ExportSerializer(serializers.Serializer):
 NO_EXPORT = {"status": "none"} | dict.fromkeys(("created_at", "ready_at", "expires_at", "size"))
 
 
-class DeleteSerializer(serializers.Serializer):
+class DeleteSerializer(InputSerializer):
     """The password again."""
 
     password = PasswordField()

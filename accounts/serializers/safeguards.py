@@ -17,6 +17,7 @@ from accounts.services.safeguards import (
 )
 from accounts.spending_limits import spent_by
 from luxewin.api.fields import WholeNumber
+from luxewin.api.serializers import InputSerializer
 from luxewin.currencies import is_currency
 from luxewin.money import as_text
 
@@ -75,7 +76,7 @@ class SafeguardsSerializer(serializers.Serializer):
     terms = AcceptedTermsSerializer()
 
 
-class LimitSerializer(serializers.Serializer):
+class LimitSerializer(InputSerializer):
     """The monthly limit to set."""
 
     currency = LimitCurrencyField()
@@ -87,13 +88,13 @@ class LimitSerializer(serializers.Serializer):
     )
 
 
-class PauseSerializer(serializers.Serializer):
+class PauseSerializer(InputSerializer):
     """The pause to set up."""
 
     hours = WholeNumber(min_value=MIN_PAUSE_HOURS, max_value=MAX_PAUSE_HOURS, help_text="From now on.")
 
 
-class ExclusionSerializer(serializers.Serializer):
+class ExclusionSerializer(InputSerializer):
     """The exclusion to set up."""
 
     months = WholeNumber(
@@ -113,7 +114,7 @@ class TermsSerializer(serializers.ModelSerializer):
         fields = ["version", "url", "effective_from"]
 
 
-class AcceptSerializer(serializers.Serializer):
+class AcceptSerializer(InputSerializer):
     """The version to accept."""
 
     version = serializers.CharField(max_length=40)

@@ -3,6 +3,7 @@
 from rest_framework import serializers
 
 from accounts.serializers.fields import CodeField, PasswordField
+from luxewin.api.serializers import InputSerializer
 
 
 class SecondFactorSerializer(serializers.Serializer):
@@ -15,7 +16,7 @@ class SecondFactorSerializer(serializers.Serializer):
     )
 
 
-class OfferSerializer(serializers.Serializer):
+class OfferSerializer(InputSerializer):
     """The password again; and a code of the current authenticator, if there is one."""
 
     password = PasswordField()
@@ -32,13 +33,13 @@ class OfferedSerializer(serializers.Serializer):
     qr_svg = serializers.CharField(help_text="To scan with an app (an SVG image).")
 
 
-class CodeSerializer(serializers.Serializer):
+class CodeSerializer(InputSerializer):
     """A code."""
 
     code = CodeField()
 
 
-class BothSerializer(serializers.Serializer):
+class BothSerializer(InputSerializer):
     """The password again, and a code."""
 
     password = PasswordField()

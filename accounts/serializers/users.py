@@ -16,9 +16,10 @@ from accounts.serializers.fields import (
     RegionField,
 )
 from accounts.serializers.safeguards import SafeguardsSerializer, safeguards_of
+from luxewin.api.serializers import InputModelSerializer, InputSerializer
 
 
-class ProfileSerializer(serializers.ModelSerializer):
+class ProfileSerializer(InputModelSerializer):
     """Your own account."""
 
     display_name = NameField()
@@ -64,27 +65,7 @@ class OwnProfileSerializer(ProfileSerializer):
         return safeguards_of(user.pk)
 
 
-class Switches(serializers.Serializer):
-    """Named switches; an unknown name is a fault."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Report every unknown switch together with all other faults."""
-        unknown = data.keys() - self.fields.keys() if isinstance(data, dict) else set()
-        faults: dict[str, Any] = {
-            str(name): [serializers.ErrorDetail(f"There is no field {name}.", "unknown")] for name in sorted(unknown)
-        }
-        try:
-            checked = super().to_internal_value(data)
-        except serializers.ValidationError as error:
-            if not isinstance(error.detail, dict) or not isinstance(data, dict):
-                raise
-            faults |= error.detail
-        if faults:
-            raise serializers.ValidationError(faults)
-        return checked
-
-
-class ChannelsSerializer(Switches):
+class ChannelsSerializer(InputSerializer):
     """An event's channels."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
@@ -106,7 +87,7 @@ class AlwaysSerializer(ChannelsSerializer):
         return attrs
 
 
-class NotificationsSerializer(Switches):
+class NotificationsSerializer(InputSerializer):
     """The events you are notified of, by channel."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
@@ -117,7 +98,7 @@ class NotificationsSerializer(Switches):
         return events | {ALWAYS: AlwaysSerializer(required=False, help_text=TITLES[ALWAYS])}
 
 
-class PreferencesSerializer(serializers.ModelSerializer):
+class PreferencesSerializer(InputModelSerializer):
     """How you want to be written to and named."""
 
     marketing_consent = serializers.BooleanField(required=False)
@@ -166,14 +147,14 @@ class PreferencesSerializer(serializers.ModelSerializer):
         return super().to_representation(instance)
 
 
-class ChangePasswordSerializer(serializers.Serializer):
+class ChangePasswordSerializer(InputSerializer):
     """A new password with the old one."""
 
     current_password = PasswordField()
     new_password = PasswordField()
 
 
-class ChangeEmailSerializer(serializers.Serializer):
+class ChangeEmailSerializer(InputSerializer):
     """A new address, and the password again."""
 
     email = AddressField()

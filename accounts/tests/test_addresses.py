@@ -109,8 +109,10 @@ def test_registering_meets_the_account_of_the_mailbox(text, alice, registration)
 @spelled(REFUSED)
 @pytest.mark.parametrize("path", ["register", "login", "verify/resend", "password/forgot"])
 def test_the_api_refuses_what_no_mail_reaches(path, text, registration, db):
+    taken = {"login": ("email", "password"), "register": registration()}.get(path, ("email",))
+    body = {name: value for name, value in registration(email=text).items() if name in taken}
     with nothing_written():
-        answer = client_of().post(f"/api/v1/auth/{path}", registration(email=text))
+        answer = client_of().post(f"/api/v1/auth/{path}", body)
     assert_problem(answer, 400, "invalid", {"email"})
 
 
@@ -133,8 +135,9 @@ def test_every_spelling_signs_in_and_asks_for_links_and_counts_as_one(alice):
 @pytest.mark.parametrize(("path", "limit"), [("login", 10), ("password/forgot", 10), ("verify/resend", 10)])
 def test_limits_by_account_count_all_spellings_and_aliases_together(path, limit, db):
     spellings = [*SAME.values(), *ALIASES.values()] * 2
+    secret = {"password": "wrong"} if path == "login" else {}
     answers = [
-        client_of().post(f"/api/v1/auth/{path}", {"email": text, "password": "wrong"}).status_code
+        client_of().post(f"/api/v1/auth/{path}", {"email": text} | secret).status_code
         for text in spellings[: limit + 2]
     ]
     assert answers[-1] == 429

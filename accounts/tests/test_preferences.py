@@ -112,8 +112,9 @@ def test_consent_keeps_its_time_until_it_is_withdrawn(alice):
     client = client_of(alice)
     given = client.patch(PREFERENCES, {"marketing_consent": True}).json()["marketing_consent_at"]
     assert timezone.now() - Preferences.objects.get(user=alice).marketing_consent_at < timedelta(minutes=1)
-    again = {"marketing_consent": True, "marketing_consent_at": "2000-01-01T00:00:00Z"}
-    assert client.patch(PREFERENCES, again).json()["marketing_consent_at"] == given
+    dated = {"marketing_consent": True, "marketing_consent_at": "2000-01-01T00:00:00Z"}
+    assert_problem(client.patch(PREFERENCES, dated), 400, fields={"marketing_consent_at"})
+    assert client.patch(PREFERENCES, {"marketing_consent": True}).json()["marketing_consent_at"] == given
     assert client.patch(PREFERENCES, {"marketing_consent": False}).json()["marketing_consent_at"] is None
 
 

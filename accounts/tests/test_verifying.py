@@ -193,8 +193,9 @@ def test_all_that_mails_a_mailbox_counts_together_also_at_once(known, registrati
         try:
             connection.ensure_connection()
             start.wait(60)
-            body = registration(email=f"victim+{number}@example.com")
-            return client_of().post(f"/api/v1/auth/{paths[number % 4]}", body).status_code
+            path, body = paths[number % 4], registration(email=f"victim+{number}@example.com")
+            body = body if path == "register" else {"email": body["email"]}
+            return client_of().post(f"/api/v1/auth/{path}", body).status_code
         finally:
             connection.close()
 

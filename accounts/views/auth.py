@@ -8,14 +8,27 @@ from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from accounts import cookies, services, tokens
 from accounts.addresses import mailbox_key
 from accounts.authentication import note_dead_cookies
-from accounts.errors import NoTerms, TokenRefused
+from accounts.errors import (
+    AccountInactive,
+    ChallengeRefused,
+    EmailNotVerified,
+    LinkRefused,
+    NoTerms,
+    PasswordWanted,
+    SecondFactorRequired,
+    SupabaseNotConfigured,
+    TokenRefused,
+    WrongCode,
+    WrongCredentials,
+)
 from accounts.models import LinkRequest
 from accounts.serializers.auth import (
+    SIGNED_IN,
+    TOKENS,
     AddressSerializer,
     CsrfSerializer,
     EmailChangeSerializer,
@@ -26,19 +39,20 @@ from accounts.serializers.auth import (
     ResetSerializer,
     SaidSerializer,
     SecondStepSerializer,
-    SignedInSerializer,
     SupabaseSerializer,
-    TokenPairSerializer,
     TokenSerializer,
     VerifyEmailSerializer,
 )
 from accounts.serializers.safeguards import TermsSerializer
 from accounts.serializers.users import ProfileSerializer
+from accounts.supabase.asking import SupabaseAway
 from accounts.views.responses import asked_for_link, count_mails_to, refresh_token, signed_in_by, token_response, valid
 from luxewin.api.ratelimits import by_body_field, limited
+from luxewin.api.refusals import CSRF_FAILED, refuses
+from luxewin.api.views import StrictViewSet
 
 
-class AuthViewSet(GenericViewSet):
+class AuthViewSet(StrictViewSet):
     """Registration, sign-in and sign-out."""
 
     permission_classes = [AllowAny]
@@ -59,6 +73,7 @@ class AuthViewSet(GenericViewSet):
 
     @extend_schema(responses=TermsSerializer)
     @action(detail=False, methods=["get"])
+    @refuses(NoTerms)
     def terms(self, request: Request) -> Response:
         """Return the terms of sale in force, which a buyer must have accepted; 404 while there are none."""
         terms = services.terms_in_force()
@@ -69,6 +84,7 @@ class AuthViewSet(GenericViewSet):
     @extend_schema(request=VerifyEmailSerializer, responses=ProfileSerializer)
     @action(detail=False, methods=["post"])
     @limited("60/m")
+    @refuses(LinkRefused)
     def verify(self, request: Request) -> Response:
         """Verify the address with the token from the mail and the password; every earlier session ends.
 
@@ -95,6 +111,7 @@ class AuthViewSet(GenericViewSet):
     @extend_schema(request=ResetSerializer, responses={204: None})
     @action(detail=False, methods=["post"], url_path="password/reset")
     @limited("60/h")
+    @refuses(LinkRefused)
     def reset(self, request: Request) -> Response:
         """Set a new password with the token from the mail, which works once within an hour; every session ends."""
         services.reset_password(**valid(ResetSerializer, request))
@@ -103,16 +120,18 @@ class AuthViewSet(GenericViewSet):
     @extend_schema(request=TokenSerializer, responses=EmailChangeSerializer)
     @action(detail=False, methods=["post"], url_path="email/confirm")
     @limited("60/h")
+    @refuses(LinkRefused)
     def confirm_email(self, request: Request) -> Response:
         """Confirm a change of address for the mailbox that the token was sent to; both mailboxes must confirm."""
         changed = services.confirm_email_change(**valid(TokenSerializer, request))
         detail = "Your address was changed." if changed else "Now open the link that we sent to your other address."
         return Response({"changed": changed, "detail": detail})
 
-    @extend_schema(request=LoginSerializer, responses=SignedInSerializer)
+    @extend_schema(request=LoginSerializer, responses=SIGNED_IN)
     @action(detail=False, methods=["post"])
     @limited("30/m")
     @limited("10/m", key=by_body_field("email", mailbox_key))
+    @refuses(WrongCredentials, SecondFactorRequired, WrongCode, CSRF_FAILED)
     def login(self, request: Request) -> Response:
         """Open a session on this device; it replaces an older one of the same browser.
 
@@ -121,16 +140,27 @@ class AuthViewSet(GenericViewSet):
         """
         return signed_in_by(services.log_in, LoginSerializer, request)
 
-    @extend_schema(request=SecondStepSerializer, responses=SignedInSerializer)
+    @extend_schema(request=SecondStepSerializer, responses=SIGNED_IN)
     @action(detail=False, methods=["post"], url_path="login/second")
     @limited("30/m")
+    @refuses(ChallengeRefused, WrongCode, AccountInactive, PasswordWanted, TokenRefused, CSRF_FAILED)
     def second(self, request: Request) -> Response:
         """Check the code that a sign-in still needs, and open the session. A code works once."""
         return signed_in_by(services.complete_second_factor, SecondStepSerializer, request)
 
-    @extend_schema(request=SupabaseSerializer, responses=SignedInSerializer)
+    @extend_schema(request=SupabaseSerializer, responses=SIGNED_IN)
     @action(detail=False, methods=["post"])
     @limited("30/m")
+    @refuses(
+        AccountInactive,
+        EmailNotVerified,
+        PasswordWanted,
+        SecondFactorRequired,
+        SupabaseAway,
+        SupabaseNotConfigured,
+        TokenRefused,
+        CSRF_FAILED,
+    )
     def supabase(self, request: Request) -> Response:
         """Open a session with a Supabase access token; the first time, find or make the account of its address."""
         return signed_in_by(services.log_in_with_supabase, SupabaseSerializer, request)
@@ -143,9 +173,10 @@ class AuthViewSet(GenericViewSet):
         add_never_cache_headers(response)
         return response
 
-    @extend_schema(request=RefreshSerializer, responses=TokenPairSerializer)
+    @extend_schema(request=RefreshSerializer, responses=TOKENS)
     @action(detail=False, methods=["post"])
     @limited("60/m")
+    @refuses(TokenRefused, CSRF_FAILED)
     def refresh(self, request: Request) -> Response:
         """Return the next pair of tokens.
 
@@ -164,6 +195,7 @@ class AuthViewSet(GenericViewSet):
     @extend_schema(request=RefreshSerializer, responses={204: None})
     @action(detail=False, methods=["post"])
     @limited("60/m")
+    @refuses(TokenRefused, CSRF_FAILED)
     def logout(self, request: Request) -> Response:
         """End this device's session."""
         token, in_cookies = refresh_token(request)

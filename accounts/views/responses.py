@@ -14,17 +14,19 @@ from accounts import cookies, services
 from accounts.addresses import mailbox_key
 from accounts.authentication import check_csrf
 from accounts.models import LinkRequest, User
-from accounts.serializers.auth import AddressSerializer, RefreshSerializer, SignedInSerializer
+from accounts.serializers.auth import AddressSerializer, RefreshSerializer
+from accounts.serializers.users import ProfileSerializer
 from accounts.tokens import TokenPair
 from luxewin.api.problems import InvalidInput
 from luxewin.api.ratelimits import count_request
 
 
-def token_response(pair: TokenPair, *, in_cookies: bool, **members: Any) -> Response:
+def token_response(pair: TokenPair, *, in_cookies: bool, user: User | None = None) -> Response:
     """Return new tokens in the response body or in cookies, never in both."""
+    shown = {"user": ProfileSerializer(user).data} if user else {}
     if in_cookies:
-        return cookies.keep(Response(SignedInSerializer(members).data), pair)
-    return Response(SignedInSerializer({"access": pair.access, "refresh": pair.refresh} | members).data)
+        return cookies.keep(Response(shown), pair)
+    return Response({"access": pair.access, "refresh": pair.refresh} | shown)
 
 
 def signed_in_by(

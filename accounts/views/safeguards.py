@@ -4,9 +4,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from accounts import services
+from accounts.errors import EmailNotVerified, StaysInForce
 from accounts.models import User
 from accounts.permissions import signed_in
 from accounts.serializers.safeguards import (
@@ -20,15 +20,18 @@ from accounts.serializers.safeguards import (
 from accounts.views.responses import valid
 from luxewin.api.problems import InvalidInput
 from luxewin.api.ratelimits import changes, limited
+from luxewin.api.refusals import refuses
+from luxewin.api.views import StrictViewSet
 
 
-class SafeguardsViewSet(GenericViewSet):
+class SafeguardsViewSet(StrictViewSet):
     """Whether you may buy, and the safeguards you set up; the address must be verified (403)."""
 
     @extend_schema(methods=["GET"], responses=SafeguardsSerializer)
     @extend_schema(methods=["PATCH"], request=LimitSerializer, responses=SafeguardsSerializer)
     @action(detail=False, methods=["get", "patch"])
     @limited("30/h", key="user", when=changes)
+    @refuses(EmailNotVerified)
     def safeguards(self, request: Request) -> Response:
         """Show the safeguards, or set the monthly limit of a currency.
 
@@ -42,6 +45,7 @@ class SafeguardsViewSet(GenericViewSet):
     @extend_schema(request=PauseSerializer, responses=SafeguardsSerializer)
     @action(detail=False, methods=["post"], url_path="safeguards/pause")
     @limited("30/h", key="user")
+    @refuses(EmailNotVerified, StaysInForce)
     def pause(self, request: Request) -> Response:
         """Stop buying for 24 hours to 6 months. A pause can be made longer, not shorter (409 `stays_in_force`)."""
         user = signed_in(request)
@@ -51,6 +55,7 @@ class SafeguardsViewSet(GenericViewSet):
     @extend_schema(request=ExclusionSerializer, responses=SafeguardsSerializer)
     @action(detail=False, methods=["post"], url_path="safeguards/exclude")
     @limited("30/h", key="user")
+    @refuses(EmailNotVerified, StaysInForce)
     def exclude(self, request: Request) -> Response:
         """Stop buying, and marketing mails, for 6 to 60 months or for good. Nobody can undo this.
 
@@ -68,6 +73,7 @@ class SafeguardsViewSet(GenericViewSet):
     @extend_schema(request=AcceptSerializer, responses=SafeguardsSerializer)
     @action(detail=False, methods=["post"])
     @limited("30/h", key="user")
+    @refuses(EmailNotVerified)
     def terms(self, request: Request) -> Response:
         """Accept the terms in force, which `auth/terms` shows, and so does `terms` of the answer."""
         services.accept_terms(signed_in(request), **valid(AcceptSerializer, request))

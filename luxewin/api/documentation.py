@@ -13,12 +13,16 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+from luxewin.api.views import StrictView
+
 # Both use inline styles, and ReDoc searches in a worker made from a blob; scripts stay ours.
 POLICY = settings.SECURE_CSP | {"style-src": ["'self'", "'unsafe-inline'"], "worker-src": ["'self'", "blob:"]}
 
 
-class DocumentView(SpectacularAPIView):
+class DocumentView(StrictView, SpectacularAPIView):
     """The OpenAPI document, the same for everyone. Cost: two seconds of CPU, once for each process and format."""
+
+    parameters = ("format",)
 
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -35,10 +39,12 @@ def _document(renderer: type[BaseRenderer]) -> str | bytes:
 
 
 @method_decorator(csp_override(POLICY), name="dispatch")
-class SwaggerView(SpectacularSwaggerSplitView):
+class SwaggerView(StrictView, SpectacularSwaggerSplitView):
     """Swagger UI; its script has its own URL, so none is inline."""
+
+    parameters = ("script",)
 
 
 @method_decorator(csp_override(POLICY), name="dispatch")
-class RedocView(SpectacularRedocView):
+class RedocView(StrictView, SpectacularRedocView):
     """ReDoc, with the system's fonts (templates/drf_spectacular/redoc.html)."""

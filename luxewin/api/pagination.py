@@ -63,6 +63,12 @@ class CursorPages(CursorPagination):
                 each["schema"] |= {"minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
         return parameters
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return the schema of a page for the API's document."""
+        link = {"type": ["string", "null"], "format": "uri", "description": "Null at the end of the list."}
+        properties = {"next": link, "previous": link, "results": schema}
+        return {"type": "object", "properties": properties, "required": [*properties]}
+
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         """Return the rows of this page; raise InvalidInput for a cursor that is malformed or of another order."""
         size = self.get_page_size(request)
@@ -136,6 +142,7 @@ def _read(model: type[Model], order: Sequence[str], texts: Sequence[str]) -> tup
     values = []
     for field, text in zip(order, texts, strict=True):
         column: Any = model._meta.get_field(field.removeprefix("-"))  # noqa: SLF001 Django's documented API
+        column = getattr(column, "output_field", column)  # of a generated one
         value = column.to_python(text)
         if value is None or (isinstance(value, datetime) and is_naive(value)):
             raise ValueError(f"{field} cannot be {text}")

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -39,6 +40,8 @@ class Problem(Exception):
     code: ClassVar[str]
     title: ClassVar[str]
     retry_after: int | None = None
+    #: What a document has beside the standard members, each with its JSON schema.
+    members: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, detail: str, **data: Any) -> None:
         super().__init__(detail)

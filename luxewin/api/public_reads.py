@@ -17,7 +17,6 @@ from django_filters import FilterSet, MultipleChoiceFilter
 from rest_framework.request import Request
 
 from luxewin.api.pagination import CursorPages
-from luxewin.api.problems import InvalidInput
 
 FRESH_SECONDS = 1
 #: How long the last good answer stands in while no new one can be made.
@@ -54,13 +53,6 @@ class PublicRead:
                 kept.append((name, value))
         return urlencode(kept)
 
-    def refuse_unknown(self, given: QueryDict) -> None:
-        """Raise InvalidInput that names every parameter which this route does not have."""
-        unknown = sorted(given.keys() - self.parameters.keys()) if self.refuses_unknown else []
-        if unknown:
-            faults = [{"field": name, "code": "unknown", "detail": "There is no such parameter."} for name in unknown]
-            raise InvalidInput(faults)
-
 
 def public_read(
     *parameters: str,
@@ -71,7 +63,7 @@ def public_read(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare that a viewset's action answers everyone alike, by its path and these parameters only.
 
-    Other parameters are refused with 400, each named. `defaults` are values that mean the same as leaving a parameter
+    Other parameters are refused (`luxewin.api.views`). `defaults` are values that mean the same as leaving a parameter
     out. An answer with its own `Cache-Control` keeps it, but nobody who is known gets one that a cache may keep.
     """
     filtered = filters.base_filters if filters else {}
@@ -84,7 +76,6 @@ def public_read(
     def decorate(action: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(action)
         def answer(view: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
-            declared.refuse_unknown(request.query_params)
             return _marked(request.META, action(view, request, *args, **kwargs))
 
         answer.public_read = declared  # type: ignore[attr-defined]  # for `declaration_of`

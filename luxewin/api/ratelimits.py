@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
+from luxewin.api.json_schemas import INTEGER
 from luxewin.api.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class TooManyRequests(Problem):
     status = 429
     code = "rate_limited"
     title = "Too many requests"
+    members = {"retry_after": INTEGER}
 
     def __init__(self, seconds: int, *, what: str = "requests", otherwise: str = "") -> None:
         self.retry_after = max(1, seconds)

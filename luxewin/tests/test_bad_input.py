@@ -257,7 +257,9 @@ def test_a_wrong_quantity_is_refused(quantity, alice, on_sale, new_key):
 
 
 def test_a_purchase_with_two_faults_names_both(alice, new_key):
-    response = client_of(alice).post("/api/v1/purchases/create", {"raffle": "x", "quantity": "2"}, headers=new_key())
+    response = client_of(alice).post(
+        "/api/v1/purchases/create", {"raffle": "not a name", "quantity": "2"}, headers=new_key()
+    )
     assert_problem(response, 400, "invalid", {"raffle", "quantity"})
 
 

@@ -32,6 +32,8 @@ QUERIES = [
     {"phase": "drawn", "order": "-published_at"},
     {"category": "watch"},
     {"price_min": 100, "price_max": 105},
+    {"currency": "gbp", "order": "ticket_price"},
+    {"currency": "jpy", "order": "-ticket_price"},
 ]
 
 

@@ -102,6 +102,41 @@ def test_each_order_is_kept_over_pages(order, titles, priced):
     assert "".join(seen) == titles
 
 
+def test_what_is_on_sale_comes_first_and_of_the_past_the_newest(phases, on_sale):
+    late = on_sale(title="later", closes_at=timezone.now() + timedelta(days=9))
+    old = on_sale(title="old")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE raffles_raffle DISABLE TRIGGER USER")
+        later = "closes_at + %s * interval '1 hour'"
+        over = f"UPDATE raffles_raffle SET closed_at = now(), closes_at = {later} WHERE id = %s"
+        past = {"closing": 4, "drawing": 3, "drawn": 2, "cancelled": 1}
+        cursor.executemany(over, [(hours, phases[name].pk) for name, hours in past.items()] + [(-1, old.pk)])
+        cursor.execute("ALTER TABLE raffles_raffle ENABLE TRIGGER USER")
+    expected = ["open", "upcoming", late.title, "closing", "drawing", "drawn", "cancelled", "old"]
+    assert _titles() == _titles(order="on_sale") == expected
+    path, seen = "/api/v1/raffles/list?page_size=3", []
+    while path:
+        page = client_of().get(path).json()
+        seen += [raffle["title"] for raffle in page["results"]]
+        path = page["next"]
+    assert seen == expected
+
+
+def test_a_currency_is_filtered_and_an_unknown_one_refused(on_sale):
+    on_sale(title="pounds")
+    on_sale(title="yen", currency="jpy")
+    assert _titles(currency="jpy") == ["yen"]
+    assert client_of().get("/api/v1/raffles/list?currency=xyz").json()["errors"][0]["field"] == "currency"
+
+
+def test_categories_are_counted_by_what_is_on_sale_or_coming(phases, on_sale):
+    on_sale(category="car")
+    assert client_of().get("/api/v1/raffles/categories").json() == [
+        {"category": "car", "open": 1, "upcoming": 0},
+        {"category": "watch", "open": 1, "upcoming": 1},
+    ]
+
+
 @pytest.fixture
 def equal(on_sale) -> list[str]:
     """Seven raffles alike in every order, oldest first."""
@@ -205,6 +240,10 @@ def test_prices_narrow_from_both_sides(query, titles, priced):
         ("_", set()),
         ("%", {"100% silk"}),
         ("hermès", {"100% silk"}),
+        ("HERMES scarf", {"100% silk"}),
+        ("dial rolex", {"Rolex Daytona"}),
+        ("watch silk", set()),
+        ("grossfeld", {"100% silk"}),
         ("nothing", set()),
     ],
 )
@@ -212,7 +251,7 @@ def test_text_is_found_in_title_description_and_prizes(text, found, on_sale):
     on_sale(title="Rolex Daytona", description="The panda dial.", prizes=[{"name": "Watch"}, {"name": "Box"}])
     on_sale(
         title="100% silk",
-        description="By Hermès.",
+        description="By Hermès, seen at Großfeld.",
         prizes=[{"name": "Scarf"}, {"name": "Orange box"}, {"name": "Second box"}],
     )
     assert set(_titles(search=text)) == found
