@@ -25,7 +25,7 @@ from luxewin.api.refusals import NOT_FOUND, refuses
 from luxewin.api.views import StrictViewSet, takes_no_body, takes_parameters
 from luxewin.ids import UUID_PATTERN
 from purchases import receipt_document, services
-from purchases.errors import HOLD_REFUSED, NotHeld, ProviderRefused, ProviderUnavailable, RaffleNotFound
+from purchases.errors import HOLD_REFUSED, NotHeld, NothingPaid, ProviderRefused, ProviderUnavailable, RaffleNotFound
 from purchases.filters import PurchaseFilter
 from purchases.models import Purchase
 from purchases.querysets import PurchaseQuerySet
@@ -139,6 +139,7 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictVi
     )
     @action(detail=True, methods=["get"], renderer_classes=[JSONRenderer, DocumentRenderer])
     @limited("120/m", key="user_or_ip")
+    @refuses(NothingPaid)
     def receipt(self, request: Request, pk: str) -> HttpResponse:
         """Fetch the payment receipt as a PDF, in your language; 409 `nothing_paid` if no money was received."""
         purchase = get_object_or_404(self.get_queryset(), pk=pk)

@@ -9,6 +9,7 @@ from accounts.models import Notification
 from accounts.notification_types import ALWAYS, OPTIONAL, TITLES, event_of
 from accounts.words import Words, write
 from luxewin.api.fields import Identifier
+from luxewin.api.serializers import InputSerializer
 
 
 class InboxQuerySerializer(serializers.Serializer):
@@ -23,7 +24,7 @@ class UnreadSerializer(serializers.Serializer):
     unread = serializers.IntegerField(min_value=0, read_only=True)
 
 
-class MarkAllSerializer(serializers.Serializer):
+class MarkAllSerializer(InputSerializer):
     """Which notifications are marked as read."""
 
     up_to = Identifier(required=False, help_text="The id of the newest; without it, all.")

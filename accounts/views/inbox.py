@@ -6,9 +6,9 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from accounts import services
+from accounts.errors import MessageNotFound
 from accounts.models import Notification
 from accounts.permissions import signed_in
 from accounts.querysets import NotificationQuerySet
@@ -20,11 +20,14 @@ from accounts.serializers.inbox import (
 )
 from accounts.views.responses import valid
 from accounts.words import habits_of
+from luxewin.api.pagination import CursorPages
 from luxewin.api.ratelimits import limited
+from luxewin.api.refusals import refuses
+from luxewin.api.views import StrictViewSet, takes_no_body, takes_parameters
 from luxewin.ids import UUID_PATTERN
 
 
-class InboxViewSet(GenericViewSet):
+class InboxViewSet(StrictViewSet):
     """What you were told."""
 
     serializer_class = InboxSerializer
@@ -37,6 +40,7 @@ class InboxViewSet(GenericViewSet):
 
     @extend_schema(parameters=[InboxQuerySerializer], responses=InboxSerializer(many=True))
     @action(detail=False, methods=["get"])
+    @takes_parameters("unread", pages=CursorPages)
     def notifications(self, request: Request) -> Response:
         """List them in your language, newest first. What is older than the operator's retention is gone."""
         query = InboxQuerySerializer(data=request.query_params)
@@ -52,7 +56,7 @@ class InboxViewSet(GenericViewSet):
         """Count those that are not read."""
         return self._unread()
 
-    @extend_schema(operation_id="users_notifications_read_all", request=MarkAllSerializer, responses=UnreadSerializer)
+    @extend_schema(request=MarkAllSerializer, responses=UnreadSerializer)
     @action(detail=False, methods=["post"], url_path="notifications/read")
     @limited("120/m", key="user")
     def read_all(self, request: Request) -> Response:
@@ -61,12 +65,13 @@ class InboxViewSet(GenericViewSet):
         return self._unread()
 
     @extend_schema(
-        operation_id="users_notifications_read_one",
         request=None,
         responses=UnreadSerializer,
         parameters=[OpenApiParameter("id", UUID, OpenApiParameter.PATH)],
     )
     @action(detail=False, methods=["post"], url_path=f"notifications/(?P<id>{UUID_PATTERN})/read")
+    @takes_no_body
+    @refuses(MessageNotFound)
     @limited("120/m", key="user")
     def read_one(self, request: Request, id: str) -> Response:  # noqa: A002 the name in the path
         """Mark one as read."""

@@ -45,6 +45,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "refreshTokens": {"refresh": "the refresh token, left out in cookie mode"},
     "logOut": {"refresh": "the refresh token, left out in cookie mode"},
     "confirmSession": {"password": PHRASE},
+    "markAllRead": {"up_to": "01976f3a-0000-7000-8000-000000000000"},
     "createPurchase": {"raffle": "rolex-daytona", "quantity": 2},
     "verifyPurchase": {"purchase": "019376a1-7b1c-7000-8000-2f5d8c3e9a10"},
     "createRaffle": RAFFLE,

@@ -31,7 +31,7 @@ def trouble(on_sale, alice, bob) -> None:
         Refund.objects.create(payment=payment, amount=500, reason="x", status=status)
     for person in (alice, bob):
         notify(person, "password_changed", about=person.pk)
-    Notification.objects.filter(user=alice).update(status="failed")
+    Notification.objects.filter(user=alice, channel="email").update(status="failed")
     UnstoredEvent.objects.create(event_id="evt_1", type="x", content="{}", made_at=raffle.opens_at, error="x")
     Draw.objects.update(trouble="no node answers")
 
