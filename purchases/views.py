@@ -20,7 +20,7 @@ from luxewin.api.ratelimits import limited
 from luxewin.ids import UUID_PATTERN
 from purchases import services
 from purchases.models import Purchase
-from purchases.serializers import CreateSerializer, PurchaseSerializer, VerifySerializer, shown
+from purchases.serializers import CreateSerializer, PurchaseSerializer, VerifySerializer, shown, wanted
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -61,18 +61,16 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
         `request_in_flight`), 429 `too_many_answers` and `too_many_lapsed_holds` (`try_again_at`), 503 `busy` and
         `payment_provider_unavailable`.
         """
-        serializer = CreateSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        wanted = serializer.validated_data
+        asked = wanted(request.data)
         try:
             purchase = services.purchase_tickets(
                 buyer=signed_in(request),
-                raffle_id=wanted["raffle"],
-                quantity=wanted["quantity"],
-                answer=wanted.get("answer"),
-                key=IdempotencyKey.of(request, wanted),
+                raffle_id=asked["raffle"],
+                quantity=asked["quantity"],
+                answer=asked.get("answer"),
+                key=IdempotencyKey.of(request, asked),
                 session=session_of(request),
-                holder=bytes.fromhex(wanted["holder"]) if "holder" in wanted else None,
+                holder=bytes.fromhex(asked["holder"]) if "holder" in asked else None,
             )
         except (SessionEnded, AccountInactive):
             if is_in_cookies(request):
