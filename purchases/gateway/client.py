@@ -22,8 +22,7 @@ MISSING = "resource_missing"
 def configure() -> None:
     """Set time-outs, retries and the pinned version, once per process.
 
-    As many requests run at once as the server lets buy and settle (`luxewin.server.lanes`): at half a second each, that
-    is about Stripe's own limit of 100 a second.
+    As many requests run at once as the server lets buy and settle (`luxewin.server.lanes`), and a few more.
     """
     most = settings.CHECKOUT_AT_ONCE + settings.SETTLEMENT_AT_ONCE + OTHERS_AT_ONCE
     stripe.api_key = settings.STRIPE_SECRET_KEY
