@@ -41,13 +41,10 @@ class SigningKey:
 
     text: str
     private: Ed25519PrivateKey
+    #: It verifies.
+    public: Ed25519PublicKey
     begins: datetime
     kid: str
-
-    @property
-    def public(self) -> Ed25519PublicKey:
-        """Return the public key, which verifies."""
-        return self.private.public_key()
 
     def jwk(self) -> dict[str, str]:
         """Return the public key in the form of RFC 8037."""
@@ -116,7 +113,7 @@ def _read(word: str, number: int) -> SigningKey:
     private = Ed25519PrivateKey.from_private_bytes(raw)
     # RFC 7638: the digest of the required members in this order and form.
     thumbprint = hashlib.sha256(json.dumps(_okp(private), sort_keys=True, separators=(",", ":")).encode()).digest()
-    return SigningKey(word, private, begins, urlsafe_b64encode(thumbprint).decode().rstrip("="))
+    return SigningKey(word, private, private.public_key(), begins, urlsafe_b64encode(thumbprint).decode().rstrip("="))
 
 
 def _okp(private: Ed25519PrivateKey) -> dict[str, str]:

@@ -88,13 +88,13 @@ MIDDLEWARE = [
 ROOT_URLCONF = "luxewin.urls"
 # Requests that each web process handles at once; `manage.py serve --threads` sets it. A call to Stripe holds a thread,
 # but no database connection.
-WEB_THREADS = env.integer("WEB_THREADS", 64, least=1, most=1_000)
+WEB_THREADS = env.integer("WEB_THREADS", 96, least=1, most=1_000)
 # How the threads of a process are divided, and how many requests wait for each thread; further ones are refused. The
 # sum with the four of `/health/` is to stay within WEB_THREADS, and the reads below DATABASE_POOL_SIZE.
-READS_AT_ONCE = env.integer("READS_AT_ONCE", max(WEB_THREADS // 8, 1), least=1, most=1_000)
-CHECKOUT_AT_ONCE = env.integer("CHECKOUT_AT_ONCE", max(WEB_THREADS * 5 // 8, 1), least=1, most=1_000)
+READS_AT_ONCE = env.integer("READS_AT_ONCE", max(WEB_THREADS // 12, 1), least=1, most=1_000)
+CHECKOUT_AT_ONCE = env.integer("CHECKOUT_AT_ONCE", max(WEB_THREADS * 2 // 3, 1), least=1, most=1_000)
 SETTLEMENT_AT_ONCE = env.integer("SETTLEMENT_AT_ONCE", max(WEB_THREADS // 8, 1), least=1, most=1_000)
-STAFF_AT_ONCE = env.integer("STAFF_AT_ONCE", max(WEB_THREADS // 16, 1), least=1, most=1_000)
+STAFF_AT_ONCE = env.integer("STAFF_AT_ONCE", max(WEB_THREADS // 12, 1), least=1, most=1_000)
 WAITING_PER_THREAD = env.integer("WAITING_PER_THREAD", 4, most=1_000)
 # Web processes of a machine; `manage.py serve --workers` sets it. Only the check of the connections reads it, and
 # MACHINES: how many machines run a server and a worker with these settings.
@@ -164,7 +164,7 @@ if DATABASE_POOL:
         "timeout": 5,
         # While all connections wait for a hanging database, this many requests wait for one of them, and the next is
         # refused at once: fewer than the server has threads, so that some are left for requests that need no database.
-        "max_waiting": env.integer("DATABASE_POOL_WAITING", 40, most=10_000),
+        "max_waiting": env.integer("DATABASE_POOL_WAITING", 80, most=10_000),
         "check": check,
         "connection_class": BoundedConnection,
     }

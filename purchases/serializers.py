@@ -181,6 +181,16 @@ class TotalsSerializer(serializers.Serializer):
 
 
 @cache
+def _wanted() -> CreateSerializer:
+    return CreateSerializer()
+
+
+def wanted(data: Any) -> dict[str, Any]:
+    """Validate what a buyer asks for, with one shared serializer, as `shown` does. Raise ValidationError."""
+    return _wanted().run_validation(data)
+
+
+@cache
 def _shown() -> PurchaseSerializer:
     return PurchaseSerializer()
 

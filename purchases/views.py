@@ -36,6 +36,7 @@ from purchases.serializers import (
     TotalsSerializer,
     VerifySerializer,
     shown,
+    wanted,
 )
 from raffles.models import Raffle
 
@@ -102,20 +103,18 @@ class PurchaseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictVi
         403 is about the buyer, of whom `users/safeguards` shows everything at once, 409 about the raffle and the
         request.
         """
-        serializer = CreateSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        wanted = serializer.validated_data
+        asked = wanted(request.data)
         # Before the key: a slug and its id make the same request.
-        wanted["raffle"] = _raffle_id(wanted["raffle"])
+        asked["raffle"] = _raffle_id(asked["raffle"])
         try:
             purchase = services.purchase_tickets(
                 buyer=signed_in(request),
-                raffle_id=wanted["raffle"],
-                quantity=wanted["quantity"],
-                answer=wanted.get("answer"),
-                key=IdempotencyKey.of(request, wanted),
+                raffle_id=asked["raffle"],
+                quantity=asked["quantity"],
+                answer=asked.get("answer"),
+                key=IdempotencyKey.of(request, asked),
                 session=session_of(request),
-                holder=bytes.fromhex(wanted["holder"]) if "holder" in wanted else None,
+                holder=bytes.fromhex(asked["holder"]) if "holder" in asked else None,
             )
         except (SessionEnded, AccountInactive):
             if is_in_cookies(request):

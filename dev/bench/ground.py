@@ -152,8 +152,9 @@ class Ground:
         return address
 
     def _drop(self, name: str) -> None:
-        # If the server is already gone, the next run empties it.
-        with suppress(psycopg.OperationalError), psycopg.connect(self.database(), autocommit=True) as server:
+        # If the server is gone, or vacuums it right now, which we may not stop: the next run empties it.
+        failures = (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege)
+        with suppress(*failures), psycopg.connect(self.database(), autocommit=True) as server:
             server.execute(psycopg.sql.SQL("DROP DATABASE {} WITH (FORCE)").format(psycopg.sql.Identifier(name)))
 
 

@@ -13,7 +13,7 @@ from dev.bench.registry import BenchError, Figure, measurement
 
 ROUNDS, SECONDS = 3, 5
 DELAY = 0.3  # seconds from the call to the provider's answer
-BUYING = 128  # connections that buy at once: as many as the server has threads
+BUYING = 128  # connections that buy at once: as many as the two processes let buy
 MOST_CONNECTIONS = 20  # to the database: two processes with a pool of ten each
 LOOK_SECONDS = 0.02
 USED = """

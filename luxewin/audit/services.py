@@ -12,14 +12,12 @@ from django.db import connection
 from luxewin.api.requests import current_request
 from luxewin.audit.models import AuditEntry
 
-# For hot statements, run for every purchase, that write their own audit rows.
-RECORD = "INSERT INTO audit_auditentry (actor, action, address, request_id, subject_type, subject_id, before, after)"
 # For thousands of rows at once: making an object of each would take most of the time.
-RECORD_ALL = f"""
-    {RECORD}
+RECORD_ALL = """
+    INSERT INTO audit_auditentry (actor, action, address, request_id, subject_type, subject_id, before, after)
     SELECT %s, %s, %s, %s, row.subject_type, row.subject_id, %s, row.after
     FROM unnest(%s::text[], %s::text[], %s::jsonb[]) AS row(subject_type, subject_id, after)
-"""  # noqa: S608 a constant
+"""
 
 
 class Actor(Protocol):

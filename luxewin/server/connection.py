@@ -51,6 +51,10 @@ class Connection(HttpToolsProtocol):
         """Whether the client no longer waits for an answer."""
         return self._lingers or self.transport.is_closing()
 
+    def is_sending(self) -> bool:
+        """Whether a part of the current request is still to come."""
+        return self._in_message
+
     def abort(self) -> None:
         """Close at once, and drop what has not been sent."""
         if self.cycle is not None:

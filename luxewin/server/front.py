@@ -61,8 +61,8 @@ class Front:
     """An ASGI application made from a WSGI application.
 
     At most `threads` requests are processed at once, and of each kind as many as its lane says. Those beyond what may
-    wait are answered 503 with `Retry-After`. Bodies longer than `body_limit` are not read. For paths that begin with
-    one of `ask_first`, the application is asked before the body is read (ASKED_FIRST).
+    wait are answered 503 with `Retry-After`, before their bodies are read. Nor are bodies read that are longer than
+    `body_limit`. For paths that begin with one of `ask_first`, the application is asked before (ASKED_FIRST).
     """
 
     def __init__(
@@ -89,7 +89,10 @@ class Front:
         environ = environ_of(scope)
         body: Spool | None = None
         try:
-            answer = await self._asked_first(environ, connection)
+            if self.lanes.is_full(self.lanes.lane_of(environ["PATH_INFO"])):
+                answer: Answer | None = self._overloaded(environ, close=connection.is_sending())
+            else:
+                answer = await self._asked_first(environ, connection)
             if answer is None:
                 body = Spool(self.bodies)
                 answer = await self._answer(environ, body, receive, connection)
@@ -209,14 +212,14 @@ class Front:
         except TimeoutError:
             connection.abort()
 
-    def _overloaded(self, environ: dict[str, Any]) -> Answer:
+    def _overloaded(self, environ: dict[str, Any], *, close: bool = False) -> Answer:
         REFUSED.labels(self.lanes.lane_of(environ["PATH_INFO"]).name).inc()
         self.refused += 1
         if time.monotonic() - self.told_at > OVERLOAD_LOG_SECONDS:
             log.warning("overloaded: %d request(s) refused since this was last said", self.refused)
             self.told_at, self.refused = time.monotonic(), 0
         detail = "Too much to do. Send the same request again."
-        return self._problem(environ, 503, "unavailable", detail, retry_after=2)
+        return self._problem(environ, 503, "unavailable", detail, retry_after=2, close=close)
 
     def _problem(
         self, environ: dict[str, Any], status: int, code: str, detail: str, *, retry_after: int = 0, close: bool = False

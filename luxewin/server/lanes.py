@@ -67,6 +67,10 @@ class Lanes:
         finally:
             self._end(lane)
 
+    def is_full(self, lane: Lane) -> bool:
+        """Whether one more of this kind would be refused."""
+        return not self._has_room(lane) and len(lane.queue) >= lane.waiting
+
     def _has_room(self, lane: Lane) -> bool:
         return self._free > 0 and lane.running < lane.at_once
 
@@ -83,7 +87,7 @@ class Lanes:
                 each.queue.popleft().set_result(None)
 
     async def _wait(self, lane: Lane) -> None:
-        if len(lane.queue) >= lane.waiting:
+        if self.is_full(lane):
             raise OverloadedError
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         lane.queue.append(turn)

@@ -218,7 +218,7 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen at (8000)")
     parser.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, help="processes (one a core)")
-    parser.add_argument("--threads", type=_positive, default=64, help="requests each works on at once (64)")
+    parser.add_argument("--threads", type=_positive, default=96, help="requests each works on at once (96)")
     return parser.parse_args(arguments)
 
 

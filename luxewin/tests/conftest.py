@@ -13,6 +13,7 @@ from accounts.tests.conftest import project  # noqa: F401 a fixture
 from accounts.tests.project import Project
 from luxewin.health.probes import EXAMINER
 from luxewin.tests.contract.sample_data import PASSWORD, World
+from luxewin.tests.ready_answers import answers, backend, clock  # noqa: F401 fixtures
 from raffles.models import Raffle
 
 

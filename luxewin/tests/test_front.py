@@ -180,13 +180,15 @@ def _after(may_go: threading.Event) -> Wsgi:
     return application
 
 
-def test_more_than_may_wait_are_refused_and_the_others_served():
+def test_more_than_may_wait_are_refused_before_they_are_read_and_the_others_served():
     may_go = threading.Event()
+    length = [(b"content-length", b"2")]
 
     async def crowd() -> list[Wire]:
         made = front_of(_after(may_go), waiting=2)
-        wires = [Wire() for _ in range(5)]
-        tasks = [asyncio.create_task(made(scope_of(wire), wire.receive, wire.send)) for wire in wires]
+        wires = [*(Wire(b"ab") for _ in range(4)), Wire(b"a", b"b")]
+        asks = [made(scope_of(wire, "POST", headers=length), wire.receive, wire.send) for wire in wires]
+        tasks = [asyncio.create_task(ask) for ask in asks]
         done, _ = await asyncio.wait(tasks[3:])
         assert len(done) == 2
         may_go.set()
@@ -196,6 +198,9 @@ def test_more_than_may_wait_are_refused_and_the_others_served():
     wires = asyncio.run(crowd())
     assert [wire.status for wire in wires] == [200, 200, 200, 503, 503]
     assert wires[3].headers[b"retry-after"] == b"2"
+    assert [wire.parts for wire in wires] == [[], [], [], [b"ab"], [b"a", b"b"]]
+    # What is still to come would be taken for the next request.
+    assert [wire.headers.get(b"connection") for wire in wires[3:]] == [None, b"close"]
 
 
 def test_who_is_gone_before_its_turn_costs_no_work():

@@ -53,6 +53,10 @@ def test_a_stripe_that_hangs_takes_no_more_threads_than_it_may(silent):
         pass
 
 
+def test_whoever_has_a_thread_to_buy_or_settle_finds_a_place_at_stripe_beside_the_health_check(settings):
+    assert stripe.default_http_client._slots.most > settings.CHECKOUT_AT_ONCE + settings.SETTLEMENT_AT_ONCE
+
+
 def test_a_place_is_free_again_after_whatever_went_wrong():
     slots = Slots(1)
     with pytest.raises(ZeroDivisionError), slots.take():

@@ -51,6 +51,9 @@ class Wire:
     def is_closing(self) -> bool:
         return self.aborted
 
+    def is_sending(self) -> bool:
+        return len(self.parts) > 1
+
     def no_write_buffer(self) -> Any:
         return nullcontext()
 

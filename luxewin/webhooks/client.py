@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pycurl
 
-from luxewin.tls import ca_file
+from luxewin.curl import new_handle, set_headers, set_post
 from luxewin.webhooks.addresses import AddressRefused, is_allowed, parsed, resolve
 
 CONNECT_SECONDS, TOTAL_SECONDS = 5, 10
@@ -69,9 +69,8 @@ class Client:
             curl = self._connected()
         except AddressRefused as refusal:
             return Answer(None, "", str(refusal))
-        curl.setopt(pycurl.POST, 1)
-        curl.setopt(pycurl.POSTFIELDS, body)
-        curl.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in headers.items()])
+        set_post(curl, body)
+        set_headers(curl, headers)
         curl.setopt(pycurl.WRITEFUNCTION, take)
         error = self._refused = ""
         try:
@@ -95,18 +94,13 @@ class Client:
         parts = urlsplit(self._url)
         host, port = parts.hostname or "", parts.port or 443
         addresses = [f"[{each}]" if ":" in each else each for each in resolve(host, port)]
-        curl = self._curl = pycurl.Curl()
+        curl = self._curl = new_handle(connect_seconds=CONNECT_SECONDS, total_seconds=TOTAL_SECONDS)
         curl.setopt(pycurl.URL, self._url)
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTPS)
-        curl.setopt(pycurl.FOLLOWLOCATION, 0)
         # A proxy would resolve the name anew, and connect for us to what it finds.
         curl.setopt(pycurl.PROXY, "")
         curl.setopt(pycurl.RESOLVE, [f"{host}:{port}:{','.join(addresses)}"])
         curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
-        curl.setopt(pycurl.CAINFO, ca_file())
-        curl.setopt(pycurl.CONNECTTIMEOUT, CONNECT_SECONDS)
-        curl.setopt(pycurl.TIMEOUT, TOTAL_SECONDS)
-        curl.setopt(pycurl.NOSIGNAL, 1)
         curl.setopt(pycurl.USERAGENT, "LuxeWin-Webhooks/1")
         return curl
 

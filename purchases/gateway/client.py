@@ -13,20 +13,23 @@ from purchases.gateway.curl import CurlClient
 
 log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 10
-# Concurrent requests of one process: at half a second each, nearly Stripe's own limit of 100 a second, and fewer than a
-# server has threads, so that some are left for everything else when Stripe hangs.
-AT_ONCE = 40
+# For the health check and the back office, which ask too: no buyer whose tickets are held may find no place for them.
+OTHERS_AT_ONCE = 4
 # Stripe's code for an object that it does not know.
 MISSING = "resource_missing"
 
 
 def configure() -> None:
-    """Set time-outs, retries and the pinned version, once per process."""
+    """Set time-outs, retries and the pinned version, once per process.
+
+    As many requests run at once as the server lets buy and settle (`luxewin.server.lanes`), and a few more.
+    """
+    most = settings.CHECKOUT_AT_ONCE + settings.SETTLEMENT_AT_ONCE + OTHERS_AT_ONCE
     stripe.api_key = settings.STRIPE_SECRET_KEY
     stripe.api_version = settings.STRIPE_API_VERSION
     stripe.max_network_retries = 2
     stripe.default_http_client = CurlClient(
-        connect_seconds=2, total_seconds=TIMEOUT_SECONDS, most=AT_ONCE, before=release_connection
+        connect_seconds=2, total_seconds=TIMEOUT_SECONDS, most=most, before=release_connection
     )
 
 

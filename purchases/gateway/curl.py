@@ -13,6 +13,7 @@ import pycurl
 import stripe
 
 from luxewin.api.slots import NoSlot, Slots
+from luxewin.curl import new_handle, set_headers, set_post
 
 # A certificate error would only repeat.
 FINAL = {pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_CERTPROBLEM}
@@ -44,15 +45,14 @@ class CurlClient(stripe.HTTPClient):
         lines: list[bytes] = []
         curl.setopt(pycurl.URL, url)
         if method == "post":
-            curl.setopt(pycurl.POST, 1)
-            curl.setopt(pycurl.POSTFIELDS, post_data or "")
+            set_post(curl, post_data or "")
         else:
             curl.setopt(pycurl.HTTPGET, 1)
         if method == "delete":
             curl.setopt(pycurl.CUSTOMREQUEST, "DELETE")
         else:
             curl.unsetopt(pycurl.CUSTOMREQUEST)
-        curl.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in (headers or {}).items()])
+        set_headers(curl, headers or {})
         curl.setopt(pycurl.WRITEFUNCTION, body.write)
         curl.setopt(pycurl.HEADERFUNCTION, lines.append)
         try:
@@ -72,12 +72,8 @@ class CurlClient(stripe.HTTPClient):
     def _curl(self) -> Any:
         curl = getattr(self._threads, "curl", None)
         if curl is None:
-            curl = self._threads.curl = pycurl.Curl()
-            curl.setopt(pycurl.CAINFO, stripe.ca_bundle_path)
-            curl.setopt(pycurl.CONNECTTIMEOUT, self._connect_seconds)
-            curl.setopt(pycurl.TIMEOUT, self._total_seconds)
-            curl.setopt(pycurl.NOSIGNAL, 1)  # time-outs of threads must not use signals
-            curl.setopt(pycurl.TCP_NODELAY, 1)
+            curl = new_handle(connect_seconds=self._connect_seconds, total_seconds=self._total_seconds)
+            self._threads.curl = curl
         return curl
 
 

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from accounts.models import User
 from luxewin.api.idempotency import IdempotencyKey, KeyReused
 from luxewin.api.requests import current_request
-from luxewin.audit.services import RECORD, Actor, record
+from luxewin.audit.services import Actor, record
 from luxewin.ids import uuid7
 from purchases.errors import NotHeld
 from purchases.holders import holder_of
@@ -46,23 +46,10 @@ FIELDS = (
     "created_at",
     "paid_at",
 )
-# One statement does all that a new purchase needs; purchases/sql/hold_tickets.sql defines the function. It runs through
-# a cursor because every purchase comes through here, and the ORM takes longer to read a row than the server to make it.
-# It also writes the audit row of a new purchase.
-HOLD = f"""
-    WITH asked (purchase, entry, payment) AS (VALUES (%s::uuid, %s::uuid, %s::uuid)),
-    held AS (
-        SELECT held.* FROM asked, hold_tickets(
-            asked.purchase, asked.entry, asked.payment, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s
-        ) AS held
-    ), recorded AS (
-        {RECORD}
-        SELECT buyer_id, 'purchase.pending', %s::inet, %s, 'purchase', id::text, '{{}}'::jsonb, jsonb_build_object(
-            'status', status, 'quantity', quantity, 'amount', amount, 'currency', currency, 'payment', asked.payment
-        ) FROM held JOIN asked ON asked.purchase = held.id
-    )
-    SELECT * FROM held
-"""  # noqa: S608 a constant
+# One statement does all that a new purchase needs, its audit row too; purchases/sql/hold_tickets.sql has it. It runs
+# through a cursor because every purchase comes through here, and the ORM takes longer to read a row than the server to
+# make it.
+HOLD = "SELECT * FROM hold_tickets(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 # A status that it returns and no purchase has: the answer to the skill question was wrong, and the attempt is kept.
 WRONG = "wrong"
 

@@ -15,7 +15,6 @@ from accounts.models import User
 from luxewin.api.idempotency import IdempotencyKey, RequestInFlight
 from luxewin.api.problems import Busy
 from luxewin.api.requests import current_request
-from luxewin.audit.services import RECORD
 from purchases import gateway
 from purchases.errors import ProviderFailed, ProviderRefused, ProviderUnavailable
 from purchases.models import Payment, Purchase
@@ -29,22 +28,8 @@ log = logging.getLogger(__name__)
 CALL_LEASE = timedelta(seconds=45)
 # Longer than a request waits for a connection between claiming and calling.
 CLAIM_MARGIN = timedelta(seconds=10)
-
-# If the hold ended meanwhile, its attempt ended with it. In SQL because every purchase comes through here, and the ORM
-# takes longer to write this statement than the database to run it.
-STORE = f"""
-    WITH opened AS (
-        UPDATE purchases_payment
-        SET status = 'open', intent_id = %s, client_secret = %s, customer = %s, calling_since = NULL, updated_at = now()
-        WHERE id = %s AND status = 'started'
-        RETURNING id, purchase_id, intent_id, status
-    ), recorded AS (
-        {RECORD}
-        SELECT %s::uuid, 'payment.open', %s::inet, %s, 'payment', id::text, '{{"status": "started"}}'::jsonb,
-            jsonb_build_object('status', status, 'purchase', purchase_id, 'intent', intent_id) FROM opened
-    )
-    SELECT FROM opened
-"""  # noqa: S608 a constant
+# purchases/sql/store_intent.sql has it.
+STORE = "SELECT store_intent(%s, %s, %s, %s, %s, %s, %s)"
 
 
 def purchase_tickets(
@@ -112,9 +97,9 @@ def _open(payment: Payment, customer: str | None) -> None:
         raise
     with connection.cursor() as cursor:
         request = current_request()
-        news: list[Any] = [intent.id, intent.client_secret, customer, payment.pk]
+        news: list[Any] = [payment.pk, intent.id, intent.client_secret, customer]
         cursor.execute(STORE, [*news, purchase.buyer_id, request.address, request.request_id])
-        stored = cursor.rowcount
+        (stored,) = cursor.fetchone()
     if stored:
         purchase.client_secret = intent.client_secret
     else:

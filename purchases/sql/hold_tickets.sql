@@ -1,12 +1,14 @@
 -- Hold tickets: the only place where a hold is decided. Called by purchases/services/holds.py.
 --
--- In one statement: the person's standing, their month, their tally (the raffle's limit per person), the purchase and
--- its payment, and last the raffle's counter, so that the row that every buyer needs is locked for the commit alone.
+-- In one statement: the person's standing, their month, their tally (the raffle's limit per person), the purchase, its
+-- payment and its audit row, and last the raffle's counter, so that the row that every buyer needs is locked for the
+-- commit alone. All of it in here, because a session plans the statements of a function once.
 -- A refusal is an exception with SQLSTATE LW001 whose message is the refusal's code (purchases/services/hold_errors.py).
 -- Sent again with the same key it returns the purchase of the first time.
 CREATE OR REPLACE FUNCTION hold_tickets(
     new_purchase uuid, new_entry uuid, new_payment uuid, new_holder bytea, new_nonce bytea, wanted_raffle uuid, wanted_buyer uuid, wanted integer,
-    given_key text, digest bytea, given_answer text, hold interval, live boolean, asking uuid, least_age integer
+    given_key text, digest bytea, given_answer text, hold interval, live boolean, asking uuid, least_age integer,
+    address inet, request_id varchar
 ) RETURNS TABLE (
     id uuid, entry_id uuid, holder bytea, nonce bytea, raffle_id uuid, buyer_id uuid, route varchar, quantity integer, amount bigint,
     currency varchar, status varchar, first_ticket integer, idempotency_key varchar, request_digest bytea,
@@ -116,6 +118,11 @@ BEGIN
         -- The caller is about to call Stripe: nobody else shall for a while.
         INSERT INTO purchases_payment (id, purchase_id, attempt, status, client_secret, calling_since, updated_at)
         SELECT new_payment, made.id, 1, 'started', '', clock_timestamp(), clock_timestamp() FROM made
+    ), recorded AS (
+        INSERT INTO audit_auditentry (actor, action, address, request_id, subject_type, subject_id, before, after)
+        VALUES (wanted_buyer, 'purchase.pending', address, request_id, 'purchase', new_purchase::text, '{}', jsonb_build_object(
+            'status', 'pending', 'quantity', wanted, 'amount', total, 'currency', terms.currency, 'payment', new_payment
+        ))
     ) SELECT made.expires_at, made.created_at INTO held FROM made;
 
     -- The clock of this very moment: the statement may have waited for a lock. A raffle's dates never change, so they
