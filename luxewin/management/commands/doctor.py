@@ -9,7 +9,6 @@ from django.conf import settings
 from django.core.checks import WARNING, run_checks
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError
-from django.utils import timezone
 
 from luxewin import __version__
 from luxewin.health.probes import EXAMINER, Health, Probe
@@ -37,8 +36,7 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def _examine(self) -> bool:
-        now = timezone.now()
-        self.stdout.write(f"LuxeWin {__version__} ({settings.LUXEWIN_ENV}), {now:%Y-%m-%d %H:%M:%S} UTC\n\n")
+        self.stdout.write(f"LuxeWin {__version__} ({settings.LUXEWIN_ENV})\n\n")
         parts = _examined()
         wrong = [(part.name, part.detail) for part in parts if part.state != "ok"]
         reached = not {"database", "schema"} & {name for name, _ in wrong}
