@@ -90,7 +90,7 @@ def test_a_settled_draw_whose_commitment_moves_stops_in_public_and_staff_are_tol
     assert list(stopped.picks.values()) == picks
     shown = client.get(f"/api/v1/verification/{raffle.pk}").json()
     assert "and people were told" in shown["contradiction"]
-    assert "draw_stuck" in {note.kind for note in mona.notifications.all()}
+    assert {note.kind for note in mona.notifications.all()} == {"commitment_gone", "draw_stuck"}
 
 
 def test_a_settlement_whose_nonce_is_spent_is_signed_anew(frozen, mine):
