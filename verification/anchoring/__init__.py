@@ -8,6 +8,7 @@ from verification.anchoring.contract_state import (
     check_round,
     has_lost_commitment,
     is_uncommittable,
+    is_void_there,
     settled_with,
 )
 from verification.anchoring.contract_steps import (
@@ -36,6 +37,7 @@ __all__ = [
     "deploy_contract",
     "has_lost_commitment",
     "is_uncommittable",
+    "is_void_there",
     "settled_with",
     "track",
 ]

@@ -61,6 +61,11 @@ def is_uncommittable(draw: Draw, *, declared: bool) -> bool:
     return declared and not (is_committed(state) and is_ours(draw, state))
 
 
+def is_void_there(draw: Draw) -> bool:
+    """Whether the contract has the draw void, as two nodes say. Raises ChainError."""
+    return draw.contract is not None and agreed_state(clients.reading_chain(), draw).status == DrawStatus.VOID
+
+
 def has_lost_commitment(draw: Draw) -> bool:
     """Whether an anchored draw's commitment, which counted once, is gone from its chain for good.
 

@@ -39,7 +39,7 @@ from verification.services.log import finish as finish_log
 from verification.services.log import sequence, unlogged
 from verification.services.outcomes import award_prizes
 from verification.services.paths import Proof, Prover, are_unchanged, entries_tree, store_index
-from verification.services.repairs import follow_commit
+from verification.services.repairs import follow_commit, follow_void
 from verification.services.round_signatures import check_signature, round_signature
 from verification.services.transitions import is_as_read, reach, stop, wait
 from verification.services.voiding import settle_before_void, void_overdue, void_uncommitted
@@ -235,6 +235,7 @@ def decide(draw: Draw, signature: bytes | None = None) -> None:
 def settle(draw: Draw) -> None:
     """Drawn → settled: the contract verified the signature itself and computed the same. Only now people are told."""
     follow_commit(draw)
+    follow_void(draw)
     on_chain = anchor_settlement(draw)
     ours = list(draw.picks.values_list("index", flat=True))
     if on_chain != ours:

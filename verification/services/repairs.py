@@ -94,11 +94,25 @@ def _follow_loss(draw: Draw, missing: Exception) -> None:
     raise StepWaits("the chain has lost the commitment for good", Now()) from missing
 
 
+def follow_void(draw: Draw) -> None:
+    """Drawn → committed, if the contract has the draw void: there nobody settled it, and nobody was told here.
+
+    Raises StepWaits then, also until the void is confirmed. What follows is as for a void that comes before the round.
+    """
+    if not anchoring.is_void_there(draw):
+        return
+    anchoring.anchor_void(draw)
+    with transaction.atomic():
+        if is_as_read(draw):
+            _undo_decision(draw, State.COMMITTED, {})
+    raise StepWaits("the contract has the draw void, which was drawn here", Now())
+
+
 def _undo_decision(draw: Draw, state: Draw.State, moved_to: Mapping[str, int | None]) -> None:
     """Drawn → `state`, in the caller's transaction, which has locked the draw: the contract draws by another round.
 
-    Or by none, if it lost the commitment: then the draw is frozen again. Nobody was told of the picks. They stay
-    public, as an undone decision. Staff are told.
+    Or by none: it has the draw void, or lost the commitment, and then the draw is frozen again. Nobody was told of the
+    picks. They stay public, as an undone decision. Staff are told.
     """
     picks = list(draw.picks.values("position", "ticket"))
     decided = {name: getattr(draw, name) for name in ("committed_at", "round", "signature", "seed")}
@@ -108,7 +122,8 @@ def _undo_decision(draw: Draw, state: Draw.State, moved_to: Mapping[str, int | N
     draw.picks.all().delete()
     raffle_services.mark_undrawn(draw.pk)
     record("draw.decision_undone", draw, before=decided | {"picks": picks}, after={"state": state})
-    facts = {"raffle": draw.raffle.title, "sequence": draw.sequence, "round": draw.round, "now": moved_to["round"]}
+    facts = {"raffle": draw.raffle.title, "sequence": draw.sequence, "round": draw.round}
+    facts |= {"state": state, "now": moved_to.get("round")}
     alert_staff("decision_undone", about=f"{draw.pk}:{draw.committed_at}", **facts)
 
 

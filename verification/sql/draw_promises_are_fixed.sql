@@ -1,7 +1,7 @@
 -- What a draw promised or decided is fixed, and it is never deleted. The one exception: its commitment is where the chain
 -- has it. If a reorganisation moved that, time and round follow the confirmed transaction; if it took it away, and no
 -- transaction that commits is in a block, the draw is frozen again. A decision by the former round is undone with it,
--- unless the contract has settled and people were told.
+-- unless the contract has settled and people were told. A decision is also undone if the contract has the draw void.
 CREATE OR REPLACE FUNCTION draw_promises_are_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     beacon jsonb := OLD.manifest::jsonb -> 'beacon';
@@ -12,11 +12,17 @@ DECLARE
     is_shown boolean := false;
     is_undone boolean := false;
     is_lost boolean := false;
+    is_void_there boolean := false;
 BEGIN
     IF TG_OP = 'UPDATE' AND OLD.seed <> '' AND NEW.seed = '' THEN
         is_shown := ROW(NEW.signature, NEW.randomness) = ROW('', '') AND EXISTS (
             SELECT FROM verification_undonedecision
             WHERE draw_id = OLD.raffle_id AND committed_at = OLD.committed_at AND round = OLD.round AND seed = OLD.seed);
+    END IF;
+    IF TG_OP = 'UPDATE' AND OLD.state = 'drawn' AND NEW.state = 'committed' THEN
+        is_void_there := is_shown AND EXISTS (
+            SELECT FROM verification_chainstep step JOIN verification_chaintransaction sent ON sent.id = step.transaction_id
+            WHERE step.draw_id = OLD.raffle_id AND step.step = 'void' AND step.live AND sent.state IN ('done', 'final'));
     END IF;
     IF TG_OP = 'UPDATE' AND OLD.state IN ('committed', 'drawn') AND NEW.state = 'frozen' THEN
         is_lost := OLD.contract_id IS NOT NULL AND num_nonnulls(NEW.committed_at, NEW.round) = 0
@@ -49,7 +55,7 @@ BEGIN
            OR is_undone
            OR is_lost
            OR (follows_the_chain AND NEW.state = OLD.state AND NEW.round = OLD.round))
-       AND (OLD.seed = '' OR is_undone OR is_lost OR ROW(OLD.seed, OLD.signature, OLD.randomness)
+       AND (OLD.seed = '' OR is_undone OR is_lost OR is_void_there OR ROW(OLD.seed, OLD.signature, OLD.randomness)
            IS NOT DISTINCT FROM ROW(NEW.seed, NEW.signature, NEW.randomness))
     THEN RETURN NEW; END IF;
     RAISE EXCEPTION 'what a draw promised or decided is fixed' USING ERRCODE = 'integrity_constraint_violation';

@@ -12,10 +12,11 @@ from purchases.tests.stage import seated
 from verification import clients, services
 from verification.anchoring import deploy_contract
 from verification.chain_types import CallReverts, DrawStatus
-from verification.models import ChainStep, Draw, Pick
+from verification.models import ChainStep, Draw, Pick, UndoneDecision
 from verification.services import declare_void, draw_steps, voiding
 
 from .drawing import URL, advance_to, closed
+from .mining import stepped
 from .on_chain import funded_chain, send, until_block
 
 State = Draw.State
@@ -173,6 +174,23 @@ def test_a_void_that_was_declared_on_the_chain_alone_is_noticed_before_winners_a
     assert later.state == State.VOID or "the contract has the draw void; here it is from" in later.trouble
     assert advance_to(overdue.raffle, State.VOID).void_at == declared.void_at <= timezone.now()
     assert not Notification.objects.mails().filter(kind="draw_won").exists()
+
+
+def test_what_was_drawn_here_and_is_void_on_the_chain_is_undone_and_void(overdue, chained, relays, root, mona):
+    relays(there=True)
+    drawn = stepped(overdue.raffle, draw_steps.decide, State.DRAWN)
+    relays(there=False)
+    until_block(declare_with_the_operator_s_key(chained, overdue))
+    by_anyone(lambda other: other.prepare_void(overdue.contract.address, bytes.fromhex(overdue.manifest_hash)))
+    relays(there=True)
+    stays = advance_to(overdue.raffle, State.COMMITTED)
+    assert (stays.seed, stays.round) == ("", drawn.round)
+    assert UndoneDecision.objects.get().seed == drawn.seed
+    assert "decision_undone" in {note.kind for note in mona.notifications.all()}
+    assert not Pick.objects.exists()
+    declare_void(overdue.pk, reason=WHY, actor=root)
+    assert advance_to(overdue.raffle, State.VOID).void_declared_at
+    assert not Notification.objects.filter(kind="draw_won").exists()
 
 
 def test_a_draw_that_is_declared_on_the_chain_alone_is_settled_there_before_winners_are_told(
