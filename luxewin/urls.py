@@ -5,6 +5,7 @@ from django.urls import include, path
 from django.views.generic import TemplateView
 
 from accounts import pages as account_pages
+from accounts.mail_events import mail_events
 from accounts.urls import ROUTES as ACCOUNTS
 from luxewin.api.documentation import DocumentView, RedocView, SwaggerView
 from luxewin.api.router import NamedActionRouter
@@ -41,6 +42,7 @@ urlpatterns = [
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
     path("api/v1/", include(router.urls)),
+    path("api/v1/webhooks/mail", mail_events, name="mail-events"),
     path("api/v1/", include(purchase_urls)),
     path("api/v1/schema", DocumentView.as_view(), name="schema"),
     path("api/v1/docs", SwaggerView.as_view(url_name="schema"), name="swagger"),
