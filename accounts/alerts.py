@@ -9,7 +9,7 @@ from accounts.notifications import notify_all
 from accounts.roles import MANAGERS
 
 
-def alert_staff(kind: str, *, about: Any, **context: Any) -> None:
-    """Mail raffle managers and superusers, once per subject; see `accounts.notifications.notify`."""
-    responsible = User.objects.filter(Q(is_superuser=True) | Q(groups__name=MANAGERS), is_active=True).distinct()
+def alert_staff(kind: str, *, about: Any, to: str = MANAGERS, **context: Any) -> None:
+    """Mail the people of a role, and superusers, once per subject; see `accounts.notifications.notify`."""
+    responsible = User.objects.filter(Q(is_superuser=True) | Q(groups__name=to), is_active=True).distinct()
     notify_all(kind, [(user, about, context) for user in responsible])

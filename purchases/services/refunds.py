@@ -8,7 +8,9 @@ from uuid import UUID
 from django.db.models import F, Prefetch, Q, Sum
 from django.db.models.functions import Now
 
+from accounts.alerts import alert_staff
 from accounts.notifications import notify
+from accounts.roles import FINANCE
 from luxewin.audit.services import Actor, record, record_all
 from luxewin.webhooks import services as webhooks
 from luxewin.webhooks.events import EventType
@@ -367,6 +369,10 @@ def _came_back(purchase: Purchase, refund: Refund) -> None:
         Purchase.objects.filter(pk=purchase.pk).update(status=status)
     after = {"status": status, "refund": str(refund.pk), "error": refund.error}
     record("purchase.refund_failed", purchase, before={"status": purchase.status}, after=after)
+    money = {"amount": refund.amount, "currency": purchase.currency}
+    facts = money | {"raffle": purchase.raffle.title, "purchase": str(purchase.pk), "reason": refund.error}
+    # Tried again and failed again, it is news.
+    alert_staff("refund_failed", about=f"{refund.pk}:{refund.attempt}", to=FINANCE, **facts)
 
 
 def retry_refund(refund_id: UUID, *, actor: Actor | None = None) -> Refund:
