@@ -211,13 +211,13 @@ _RULES: list[_Rule] = [
         "Set TRUSTED_PROXIES to the number of proxies in front, WORKERS to 1 or more.",
     ),
     (
-        "E039",
+        "E041",
         lambda: bool(settings.NOVU_SECRET_KEY) and not _is_private_or_https(settings.NOVU_API_URL),
         "NOVU_API_URL is an address without TLS on the public internet, or has a user name.",
         "Set NOVU_API_URL to https://api.novu.co, https://eu.api.novu.co, or your own server's address.",
     ),
     (
-        "E040",
+        "E042",
         lambda: bool(settings.MAIL_WEBHOOK_SECRET) and not re.fullmatch(r"[^:]+:.{24,}", settings.MAIL_WEBHOOK_SECRET),
         "MAIL_WEBHOOK_SECRET is no name and password of 24 or more characters.",
         "Set MAIL_WEBHOOK_SECRET to NAME:PASSWORD, with a random password.",

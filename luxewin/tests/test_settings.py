@@ -159,8 +159,8 @@ UNSAFE = [
     ("E034", "https", "BEACON_URLS", ["http://api.drand.sh"]),
     ("E035", "TRUSTED_PROXIES", "TRUSTED_PROXIES", -1),
     ("E035", "WORKERS", "WORKERS", 0),
-    ("E040", "MAIL_WEBHOOK_SECRET", "MAIL_WEBHOOK_SECRET", "mail:short"),
-    ("E039", "NOVU_API_URL", "NOVU_API_URL", "http://novu.example.com"),
+    ("E042", "MAIL_WEBHOOK_SECRET", "MAIL_WEBHOOK_SECRET", "mail:short"),
+    ("E041", "NOVU_API_URL", "NOVU_API_URL", "http://novu.example.com"),
 ]
 
 

@@ -8,9 +8,8 @@ from uuid import UUID
 from django.db.models import F, Prefetch, Q, Sum
 from django.db.models.functions import Now
 
-from accounts.alerts import alert_staff
+from accounts.alerts import alert_finance
 from accounts.notifications import notify
-from accounts.roles import FINANCE
 from luxewin.audit.services import Actor, record, record_all
 from luxewin.webhooks import services as webhooks
 from luxewin.webhooks.events import EventType
@@ -372,7 +371,7 @@ def _came_back(purchase: Purchase, refund: Refund) -> None:
     money = {"amount": refund.amount, "currency": purchase.currency}
     facts = money | {"raffle": purchase.raffle.title, "purchase": str(purchase.pk), "reason": refund.error}
     # Tried again and failed again, it is news.
-    alert_staff("refund_failed", about=f"{refund.pk}:{refund.attempt}", to=FINANCE, **facts)
+    alert_finance("refund_failed", about=f"{refund.pk}:{refund.attempt}", **facts)
 
 
 def retry_refund(refund_id: UUID, *, actor: Actor | None = None) -> Refund:
