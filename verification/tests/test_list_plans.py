@@ -38,13 +38,8 @@ def a_million(on_sale, alice) -> Iterator[None]:
         purchase |= {"idempotency_key": "n::text", "first_ticket": "n", "raffle_id": OF_N}
         copy(cursor, pick.purchase, PICKS, purchase)
         of_draw = f"lpad(to_hex({MILLION} - n / 100), 32, '0')::uuid"
-        named = {
-            "id": "sample.id + n",
-            "draw_id": of_draw,
-            "position": "n % 100 + 1",
-            "purchase_id": OF_N,
-            "ticket": "n",
-        }
+        named = {"id": "sample.id + n", "draw_id": of_draw, "purchase_id": OF_N}
+        named |= {"position": "n % 100 + 1", "ticket": "n"}
         copy(cursor, pick, PICKS, named)
         copy(cursor, award, PICKS, {"id": "sample.id + n", "pick_id": "sample.pick_id + n", "prize_id": OF_N})
         cursor.execute(f"ANALYZE {', '.join(TABLES)}")
