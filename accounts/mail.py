@@ -15,6 +15,8 @@ class Mail(EmailMultiAlternatives):
 
     #: Parts of its text that must not be stored: they open something, or an erasure would not find them here.
     unstored: list[str] = []
+    #: Which sending of which message it is, as a provider's events name it.
+    metadata: dict[str, str] = {}
     #: What the mail server said when it took it; empty before, and from backends that do not tell.
     answer: str = ""
 
@@ -25,6 +27,12 @@ class Mail(EmailMultiAlternatives):
             text = text.replace(secret, REMOVED)
         # PostgreSQL stores no NUL.
         return {"recipient": self.to[0], "subject": self.subject[:400], "text": text.replace("\0", "")}
+
+
+def answer_of(mail: Mail) -> str:
+    """Return what the mail server or the provider said when it took the mail; empty from backends that do not tell."""
+    status = getattr(mail, "anymail_status", None)
+    return f"{status.message_id}" if status is not None and status.message_id else mail.answer
 
 
 class _KeepsAnswer:

@@ -59,6 +59,8 @@ def sample_context() -> dict[str, Any]:
         "endpoint": "https://books.example.com/hooks",
         "event": "purchase.paid",
         "disabled": True,
+        "due": soon,
+        "purchase": "",
     }
 
 

@@ -175,5 +175,6 @@ def compose(notification: Notification) -> Mail:
     support = [settings.SUPPORT_EMAIL] if settings.SUPPORT_EMAIL else []
     mail = Mail(marked(words.subject), text, to=[to], reply_to=support, headers=headers)
     mail.attach_alternative(html, "text/html")
+    mail.metadata = {"sending": f"{notification.id}.{notification.resends}"}
     mail.unstored = [added[name] for name in SECRET & added.keys() if added[name]]
     return mail

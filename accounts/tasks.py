@@ -63,14 +63,10 @@ def deliver_notification(*notification_ids: str) -> None:
 
 
 def _accept(message: Notification, answer: Answer) -> None:
-    Notification.objects.open().filter(pk=message.pk).update(
-        status=Notification.Status.ACCEPTED,
-        sent_at=Now(),
-        answer=_stored(answer.said),
-        error="",
-        claimed_until=None,
-        **answer.words,
-    )
+    taken = {"sent_at": Now(), "answer": _stored(answer.said), "error": "", "claimed_until": None, **answer.words}
+    if not Notification.objects.open().filter(pk=message.pk).update(status=Notification.Status.ACCEPTED, **taken):
+        # The provider was quicker to say that it arrived.
+        Notification.objects.filter(pk=message.pk, status=Notification.Status.DELIVERED).update(**taken)
 
 
 def _put_off(message: Notification, answer: Answer) -> None:

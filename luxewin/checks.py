@@ -143,7 +143,7 @@ _RULES: list[_Rule] = [
     ),
     (
         "E020",
-        lambda: _mail_is_in_clear(**settings.MAILERS["default"]["OPTIONS"]),
+        lambda: not settings.MAIL_PROVIDER and _mail_is_in_clear(**settings.MAILERS["default"]["OPTIONS"]),
         "EMAIL_URL has a password, or a server elsewhere, and no TLS.",
         "Set EMAIL_URL to smtp+tls://USER:PASSWORD@HOST:587.",
     ),
@@ -219,10 +219,16 @@ _RULES: list[_Rule] = [
         "Set METRICS_TOKEN to 32 or more random characters, or unset it.",
     ),
     (
-        "E040",
+        "E041",
         lambda: bool(settings.NOVU_SECRET_KEY) and not _is_private_or_https(settings.NOVU_API_URL),
         "NOVU_API_URL is an address without TLS on the public internet, or has a user name.",
         "Set NOVU_API_URL to https://api.novu.co, https://eu.api.novu.co, or your own server's address.",
+    ),
+    (
+        "E042",
+        lambda: bool(settings.MAIL_WEBHOOK_SECRET) and not re.fullmatch(r"[^:]+:.{24,}", settings.MAIL_WEBHOOK_SECRET),
+        "MAIL_WEBHOOK_SECRET is no name and password of 24 or more characters.",
+        "Set MAIL_WEBHOOK_SECRET to NAME:PASSWORD, with a random password.",
     ),
 ]
 # Stand-ins and test keys, which staging may use.

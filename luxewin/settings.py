@@ -15,6 +15,7 @@ from typing import Any
 from luxewin.database import BoundedConnection, check, is_transaction_pooler, session_options
 from luxewin.draw_bounds import DEVELOPMENT_CHAIN
 from luxewin.environment import DEVELOPMENT, STAGING, Environment, environment_name
+from luxewin.mail_providers import TIMEOUT_SECONDS, mailer_of, provider_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -311,21 +312,29 @@ DRAW_DELAY_SECONDS = env.integer(
 # How long a round must be overdue before its draw can be announced void, and how long after that it becomes void.
 DRAW_VOID_SECONDS = env.integer("DRAW_VOID_SECONDS", 604_800, least=1, most=31_536_000)
 
-_mail = env.mail("EMAIL_URL", "smtp://127.0.0.1:25")
-MAILERS: dict[str, dict[str, Any]] = {
-    "default": {
-        "BACKEND": "accounts.mail.SmtpBackend",
-        "OPTIONS": {
-            "host": _mail["EMAIL_HOST"],
-            "port": _mail["EMAIL_PORT"],
-            "username": _mail["EMAIL_HOST_USER"] or "",
-            "password": _mail["EMAIL_HOST_PASSWORD"] or "",
-            "use_tls": _mail.get("EMAIL_USE_TLS", False),
-            "use_ssl": _mail.get("EMAIL_USE_SSL", False),
-            "timeout": 10,
-        },
+# A provider's name (`postmark`) if EMAIL_URL names one, otherwise empty: an SMTP server.
+MAIL_PROVIDER = provider_of(env.secret("EMAIL_URL", ""))
+if MAIL_PROVIDER:
+    MAILERS: dict[str, dict[str, Any]] = {"default": mailer_of(env.secret("EMAIL_URL", ""))}
+else:
+    _mail = env.mail("EMAIL_URL", "smtp://127.0.0.1:25")
+    MAILERS = {
+        "default": {
+            "BACKEND": "accounts.mail.SmtpBackend",
+            "OPTIONS": {
+                "host": _mail["EMAIL_HOST"],
+                "port": _mail["EMAIL_PORT"],
+                "username": _mail["EMAIL_HOST_USER"] or "",
+                "password": _mail["EMAIL_HOST_PASSWORD"] or "",
+                "use_tls": _mail.get("EMAIL_USE_TLS", False),
+                "use_ssl": _mail.get("EMAIL_USE_SSL", False),
+                "timeout": 10,
+            },
+        }
     }
-}
+ANYMAIL = {"REQUESTS_TIMEOUT": TIMEOUT_SECONDS}
+# NAME:PASSWORD that the provider shows when it says what became of mails (webhooks/mail); unset, it is not heard.
+MAIL_WEBHOOK_SECRET = env.secret("MAIL_WEBHOOK_SECRET", "")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "LuxeWin <no-reply@luxewin.example>")
 # Support's address in mails and pages; answers to mails go there.
 SUPPORT_EMAIL = env.text("SUPPORT_EMAIL", "" if _guarded else "support@luxewin.example")

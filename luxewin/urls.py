@@ -5,6 +5,7 @@ from django.urls import include, path
 from django.views.generic import TemplateView
 
 from accounts import pages as account_pages
+from accounts.mail_events import mail_events
 from accounts.urls import ROUTES as ACCOUNTS
 from luxewin.api.documentation import DocumentView, RedocView, SwaggerView
 from luxewin.api.router import NamedActionRouter
@@ -25,6 +26,7 @@ for prefix, viewset, basename in (*RAFFLES, *PURCHASES, *ACCOUNTS, *VERIFICATION
 
 urlpatterns = [
     path("api/v1/", include(router.urls)),
+    path("api/v1/webhooks/mail", mail_events, name="mail-events"),
     path("api/v1/", include(purchase_urls)),
     path("", page()(TemplateView.as_view(template_name="index.html")), name="index"),
     path("verify-email", account_pages.verify_email, name="verify-email"),

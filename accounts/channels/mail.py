@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from smtplib import SMTPException
 
 from accounts.channels import Answer
+from accounts.mail import answer_of
 from accounts.models import Notification
 from accounts.notifications import compose
 
@@ -34,4 +35,4 @@ def _send(message: Notification) -> Answer:
         log.exception("notification %s (%s, attempt %s) cannot be sent", *about)
         written = mail.as_stored() if mail else {}
         return Answer(written, error=f"{type(error).__name__}: {error}", needs_staff=True)
-    return Answer(mail.as_stored(), said=mail.answer)
+    return Answer(mail.as_stored(), said=answer_of(mail))

@@ -59,8 +59,8 @@ class Notification(Claimable):
         QUEUED = "queued", "Queued"  # to be sent, or being tried again
         SENT = "sent", "On its way"  # handed over, and the answer is not known yet; tried again if it never is
         ACCEPTED = "accepted", "Accepted"  # the mail server or Novu took it
-        DELIVERED = "delivered", "Delivered"  # it is in the inbox, which is ours
-        FAILED = "failed", "Failed"  # given up after MAX_ATTEMPTS, for an operator to check
+        DELIVERED = "delivered", "Delivered"  # it is in the inbox, or the provider says that the mail arrived
+        FAILED = "failed", "Failed"  # given up after MAX_ATTEMPTS, or it bounced
         SUPPRESSED = "suppressed", "Not sent"  # no longer wanted when its turn came
 
     MAX_ATTEMPTS: ClassVar[int] = 12

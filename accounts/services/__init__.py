@@ -20,7 +20,7 @@ from accounts.services.identities import log_in_with_supabase, unlink_identity
 from accounts.services.inbox import mark_all_read, mark_read
 from accounts.services.links import answer_link_request, request_link
 from accounts.services.mailboxes import give_mailbox
-from accounts.services.messages import send_again, suppress
+from accounts.services.messages import note_outcome, send_again, suppress
 from accounts.services.passwords import (
     change_password,
     change_password_in_back_office,
@@ -76,6 +76,7 @@ __all__ = [
     "make_export",
     "mark_all_read",
     "mark_read",
+    "note_outcome",
     "offer_authenticator",
     "open_export",
     "pause_buying",

@@ -46,3 +46,18 @@ def suppress(notification_id: UUID, *, reason: str, actor: Actor) -> Notificatio
         after = {"status": message.status, "kind": message.kind, "reason": reason}
         record("notification.suppressed", message, actor=actor, before={"status": "queued"}, after=after)
     return message
+
+
+def note_outcome(notification_id: str, *, resends: int, arrived: bool, said: str) -> None:
+    """Note what the provider says of a mail: it arrived, or never will. Idempotent; of an unknown one nothing is noted.
+
+    `resends` says which sending it is about: the outcome of an earlier one is no news. A mail that bounces after it
+    arrived has failed. Cost: one statement.
+    """
+    states = Notification.Status
+    rows = Notification.objects.mails().filter(pk=UUID(notification_id), resends=resends)
+    if arrived:
+        rows.filter(status__in=[states.SENT, states.ACCEPTED]).update(status=states.DELIVERED)
+    else:
+        over = {"status": states.FAILED, "error": said.replace("\0", "")[:200], "claimed_until": None}
+        rows.filter(status__in=[states.SENT, states.ACCEPTED, states.DELIVERED]).update(**over)

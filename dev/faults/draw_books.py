@@ -55,7 +55,7 @@ TAKEN = """
 TOLD = """
     SELECT told.kind, told.status, told.attempts, person.email, told.context ->> 'prize' AS prize
     FROM accounts_notification AS told JOIN accounts_user AS person ON person.id = told.user_id
-    WHERE told.context ->> 'raffle_id' = %s AND told.kind LIKE 'draw%%'
+    WHERE told.context ->> 'raffle_id' = %s AND told.kind LIKE 'draw%%' AND told.channel = 'email'
 """
 # What is wrong with its log: places with a gap or twice, leaves without one, entries without a leaf.
 LOG = """
@@ -76,7 +76,7 @@ DONE = """
 UNTOLD = """
     SELECT (
         SELECT count(*) FROM accounts_notification
-        WHERE context ->> 'raffle_id' = ANY(%(raffles)s) AND kind LIKE 'draw%%' AND status <> 'accepted'
+        WHERE context ->> 'raffle_id' = ANY(%(raffles)s) AND kind LIKE 'draw%%' AND status IN ('queued', 'sent')
     ) + (SELECT count(*) FROM verification_untolddraw WHERE draw_id = ANY(%(raffles)s::uuid[]))
 """
 

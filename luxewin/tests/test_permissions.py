@@ -143,6 +143,8 @@ TABLE = [
     Row("get", "/api/v1/verification/{open}/log/heads", ANYONE),
     Row("get", "/api/v1/verification/{open}/log/proof", " ".join(["400"] * 9)),
     Row("get", "/api/v1/verification/{open}/entries/{purchase}", "401 404 409 404 404 404 404 404 404"),
+    # No provider is configured.
+    Row("post", "/api/v1/webhooks/mail", " ".join(["404"] * 9)),
     Row("post", "/api/v1/webhooks/stripe/{uuid}", INPUT),
 ]
 # Who sees which list of the back office besides the superuser; what is not named here, the superuser sees alone.
@@ -304,7 +306,9 @@ PAGES = (
     "export",
     "keep-account",
 )
-VERBS = {"api/v1/webhooks/stripe": {"post"}} | {page: {"get", "post"} for page in PAGES}
+VERBS = {"api/v1/webhooks/stripe": {"post"}, "api/v1/webhooks/mail": {"post"}} | {
+    page: {"get", "post"} for page in PAGES
+}
 
 
 def _routes(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, Callable[..., Any]]]:

@@ -64,6 +64,8 @@ SAFE: dict[str, Any] = {
     **dict.fromkeys(["BEACON_CHAIN_HASH", "BEACON_PUBLIC_KEY"], ""),
     **dict.fromkeys(["BEACON_GENESIS_TIME", "BEACON_PERIOD"], 0),
     "DEFAULT_FROM_EMAIL": "LuxeWin <no-reply@luxewin.example>",
+    "MAIL_PROVIDER": "",
+    "MAIL_WEBHOOK_SECRET": "mail:" + "a1" * 16,
     "NOVU_SECRET_KEY": "a1" * 16,
     "NOVU_API_URL": "https://eu.api.novu.co",
 }
@@ -159,7 +161,8 @@ UNSAFE = [
     ("E035", "WORKERS", "WORKERS", 0),
     ("E039", "METRICS_TOKEN", "METRICS_TOKEN", "short"),
     ("E039", "METRICS_TOKEN", "METRICS_TOKEN", "a" * 40),
-    ("E040", "NOVU_API_URL", "NOVU_API_URL", "http://novu.example.com"),
+    ("E042", "MAIL_WEBHOOK_SECRET", "MAIL_WEBHOOK_SECRET", "mail:short"),
+    ("E041", "NOVU_API_URL", "NOVU_API_URL", "http://novu.example.com"),
 ]
 
 

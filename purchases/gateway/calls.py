@@ -79,6 +79,8 @@ class StripeDispute:
     amount: int
     currency: str
     opened_at: datetime
+    #: Until when evidence counts; None if none is wanted.
+    due_at: datetime | None
 
 
 def _intent(data: Any) -> Intent:
@@ -127,6 +129,7 @@ def _refund(data: Any) -> StripeRefund:
 
 
 def _dispute(data: Any) -> StripeDispute:
+    due = getattr(getattr(data, "evidence_details", None), "due_by", None)
     return StripeDispute(
         id=data.id,
         intent_id=_id(data.payment_intent),
@@ -135,6 +138,7 @@ def _dispute(data: Any) -> StripeDispute:
         amount=data.amount,
         currency=data.currency,
         opened_at=datetime.fromtimestamp(data.created, UTC),
+        due_at=datetime.fromtimestamp(due, UTC) if due else None,
     )
 
 

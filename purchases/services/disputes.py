@@ -4,6 +4,7 @@ import logging
 
 from django.db.models.functions import Now
 
+from accounts.alerts import alert_finance
 from luxewin.audit.services import record
 from luxewin.webhooks import services as webhooks
 from luxewin.webhooks.events import EventType
@@ -53,6 +54,9 @@ def note_dispute(dispute_id: str) -> None:
             names = {"dispute": said.id, "purchase": purchase.pk, "raffle": purchase.raffle_id}
             facts = {"amount": said.amount, "currency": said.currency, "reason": said.reason}
             webhooks.emit(EventType.DISPUTE_OPENED, [(said.id, names | {"buyer": purchase.buyer_id} | facts)])
+            if said.status not in Dispute.CLOSED:
+                facts |= {"purchase": str(purchase.pk), "due": said.due_at and said.due_at.isoformat()}
+                alert_finance("dispute_opened", about=said.id, raffle=purchase.raffle.title, **facts)
         note_change((About.DISPUTE, said.id), (About.INTENT, str(payment.intent_id)))
         if said.status in Dispute.CLOSED:
             held_up = Refund.objects.filter(payment=payment, status__in=[Refund.Status.WAITING, Refund.Status.FAILED])

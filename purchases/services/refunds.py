@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import F, Prefetch, Q, Sum
 from django.db.models.functions import Now
 
+from accounts.alerts import alert_finance
 from accounts.notifications import notify
 from luxewin.audit.services import Actor, record, record_all
 from luxewin.webhooks import services as webhooks
@@ -367,6 +368,10 @@ def _came_back(purchase: Purchase, refund: Refund) -> None:
         Purchase.objects.filter(pk=purchase.pk).update(status=status)
     after = {"status": status, "refund": str(refund.pk), "error": refund.error}
     record("purchase.refund_failed", purchase, before={"status": purchase.status}, after=after)
+    money = {"amount": refund.amount, "currency": purchase.currency}
+    facts = money | {"raffle": purchase.raffle.title, "purchase": str(purchase.pk), "reason": refund.error}
+    # Tried again and failed again, it is news.
+    alert_finance("refund_failed", about=f"{refund.pk}:{refund.attempt}", **facts)
 
 
 def retry_refund(refund_id: UUID, *, actor: Actor | None = None) -> Refund:

@@ -1,10 +1,14 @@
 """Disputes: recorded as Stripe has them, flagged on their purchase, which keeps its tickets until finance decides."""
 
 import time
+from datetime import datetime
 
 import pytest
 import stripe
+from django.utils import timezone
 
+from accounts.models import Notification
+from accounts.notifications import compose
 from luxewin.audit.models import AuditEntry
 from luxewin.webhooks import services as webhooks
 from luxewin.webhooks.events import DisputeOpened
@@ -48,13 +52,18 @@ def disputed(own_stripe, alice, on_sale, hear):
     return purchase
 
 
-def test_other_systems_are_told_of_a_dispute_once(own_stripe, alice, mona, on_sale, hear):
+def test_other_systems_and_finance_are_told_of_a_dispute_once(own_stripe, alice, mona, fiona, on_sale, hear):
     listening = {"url": "https://hooks.example/", "description": "", "event_types": ["dispute.opened"]}
     webhooks.create_endpoint(**listening, actor=mona)
     purchase = bought(alice, on_sale())
     own_stripe("disputes", payment_intent=purchase.payment.intent_id)
     hear()
     services.note_dispute(Dispute.objects.get().pk)
+    # Finance hears until when it is to be answered, and nobody else.
+    (alarm,) = Notification.objects.filter(kind="dispute_opened")
+    due = datetime.fromisoformat(alarm.context["due"])
+    assert (alarm.user, due > timezone.now()) == (fiona, True)
+    assert "Answer a dispute by" in compose(alarm).subject
     event = Event.objects.get()
     assert DisputeOpened(data=event.data).is_valid()
     assert set(event.data) == set(DisputeOpened().fields)

@@ -75,7 +75,7 @@ def test_a_refund_that_stripe_did_not_hear_of_is_taken_up_again(alice, on_sale, 
     assert tasks.carry_out_open_refunds() == 0
 
 
-def test_a_refund_that_stripe_refuses_is_failed_and_says_why(alice, on_sale, caplog, trouble):
+def test_a_refund_that_stripe_refuses_is_failed_and_says_why(alice, fiona, on_sale, caplog, trouble):
     purchase = bought(alice, on_sale())
     trouble("^/v1/refunds$", method="POST", status=400, times=2)
     refund = services.request_refund(purchase.pk, reason="Too late.")
@@ -85,6 +85,8 @@ def test_a_refund_that_stripe_refuses_is_failed_and_says_why(alice, on_sale, cap
     assert "ordered as a fault" in refund.error
     assert "ordered as a fault" in caplog.text
     assert AuditEntry.objects.filter(action="purchase.refund_failed", subject_id=purchase.pk).count() == 1
+    (alarm,) = Notification.objects.filter(kind="refund_failed")
+    assert (alarm.user, "ordered as a fault" in alarm.context["reason"]) == (fiona, True)
 
 
 def test_nobody_leaves_a_frozen_draw_neither_in_code_nor_in_the_database(alice, bob, on_sale, run_tasks):

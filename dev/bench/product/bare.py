@@ -36,8 +36,12 @@ AUDIT = """
     VALUES (%s, split_part(%s, '.', 1), %s, %s, %s, '')
 """
 NOTIFY = """
-    INSERT INTO accounts_notification (id, user_id, kind, context, dedupe_key, status, attempts, error)
-    VALUES (%s, %s, %s, %s, %s, 'queued', 0, '') ON CONFLICT DO NOTHING
+    INSERT INTO accounts_notification (id, user_id, kind, context, dedupe_key, channel, status, attempts, error)
+    SELECT CASE over.channel WHEN 'email' THEN told.id ELSE gen_random_uuid() END, user_id, kind, context, dedupe_key,
+        over.channel, over.status, 0, ''
+    FROM (SELECT %s::uuid AS id, %s::uuid AS user_id, %s::text AS kind, %s::jsonb AS context, %s::text AS dedupe_key)
+        AS told, (VALUES ('email', 'queued'), ('inbox', 'delivered')) AS over (channel, status)
+    ON CONFLICT DO NOTHING
 """
 NOTE_CHANGE = """
     INSERT INTO purchases_stalemirror (object_id, about, noted_at, due_at, tries, error)

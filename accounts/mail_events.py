@@ -1,0 +1,69 @@
+"""What the e-mail provider says became of mails: `webhooks/mail`."""
+
+import logging
+import re
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from anymail.exceptions import AnymailWebhookValidationFailure
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils.module_loading import import_string
+from django.views.decorators.csrf import csrf_exempt
+
+from accounts import services
+from luxewin.api.problems import refuse
+from luxewin.ids import UUID_PATTERN
+from luxewin.mail_providers import PROVIDERS
+
+log = logging.getLogger(__name__)
+MAX_BYTES = 262_144
+#: A message's id, and how often it was sent again; a mail carries it as metadata, which the provider gives back.
+SENDING = re.compile(rf"({UUID_PATTERN})\.([0-9]{{1,4}})")
+#: By the provider's event, as django-anymail names it: whether the mail arrived, or never will.
+OUTCOMES = {"delivered": True, "bounced": False, "rejected": False, "failed": False}
+
+
+# Called by a machine with its own name and password, never with a browser's cookies.
+@csrf_exempt
+def mail_events(request: HttpRequest) -> HttpResponse:
+    """Note what became of mails, for the provider of EMAIL_URL, which shows MAIL_WEBHOOK_SECRET (HTTP Basic).
+
+    404 where there is no such provider or secret. Other events (opened, delayed) are taken and left.
+    """
+    provider = PROVIDERS.get(settings.MAIL_PROVIDER)
+    if provider is None or not settings.MAIL_WEBHOOK_SECRET:
+        return refuse(request, 404, "not_found", "There is nothing at this address.")
+    if request.method != "POST":
+        return refuse(request, 405, "method_not_allowed", "Events are sent by POST.", headers={"Allow": "POST"})
+    view = _view(provider.events, settings.MAIL_WEBHOOK_SECRET)
+    try:
+        view.run_validators(request)
+    except AnymailWebhookValidationFailure:
+        log.warning("an event about mails comes without the right name and password")
+        return refuse(request, 401, "not_authenticated", "Name or password is wrong.")
+    if len(request.body) > MAX_BYTES:
+        return refuse(request, 413, "too_large", f"At most {MAX_BYTES} bytes.")
+    try:
+        events = view.parse_events(request)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return refuse(request, 400, "not_an_event", "The body is no event of the provider.")
+    for event in events:
+        _note(event)
+    return HttpResponse(status=HTTPStatus.OK)
+
+
+def _note(event: Any) -> None:
+    arrived = OUTCOMES.get(event.event_type)
+    metadata = event.metadata if isinstance(event.metadata, dict) else {}
+    found = SENDING.fullmatch(str(metadata.get("sending", "")))
+    if arrived is None or found is None:
+        return
+    said = " ".join(filter(None, (event.event_type, event.reject_reason, event.description)))
+    services.note_outcome(found[1], resends=int(found[2]), arrived=arrived, said=said)
+
+
+@cache
+def _view(path: str, secret: str) -> Any:
+    return import_string(path)(webhook_secret=secret)
