@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db.models import BigIntegerField, Model, Q, QuerySet
 from django.utils.timezone import is_naive
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -141,14 +141,21 @@ def _read(model: type[Model], order: Sequence[str], texts: Sequence[str]) -> tup
     """Return the values of a key's texts; raise ValueError, OverflowError or ValidationError for invalid ones."""
     values = []
     for field, text in zip(order, texts, strict=True):
-        column: Any = model._meta.get_field(field.removeprefix("-"))  # noqa: SLF001 Django's documented API
-        column = getattr(column, "output_field", column)  # of a generated one
-        value = column.to_python(text)
+        value = _column(model, field.removeprefix("-")).to_python(text)
         if value is None or (isinstance(value, datetime) and is_naive(value)):
             raise ValueError(f"{field} cannot be {text}")
         # PostgreSQL accepts fewer offsets than Python, but always UTC.
         values.append(value.astimezone(UTC) if isinstance(value, datetime) else value)
     return tuple(values)
+
+
+def _column(model: type[Model], name: str) -> Any:
+    """Return the type of a column of an order; what is no column is an annotated count."""
+    try:
+        column: Any = model._meta.get_field(name)  # noqa: SLF001 Django's documented API
+    except FieldDoesNotExist:
+        return BigIntegerField()
+    return getattr(column, "output_field", column)  # of a generated one
 
 
 def _behind(order: Sequence[str], key: Sequence[Any]) -> Q:

@@ -122,6 +122,18 @@ def test_what_is_on_sale_comes_first_and_of_the_past_the_newest(phases, on_sale)
     assert seen == expected
 
 
+def test_what_sells_best_and_what_is_nearly_gone_are_of_what_is_on_sale(phases, on_sale):
+    counts = {"half": (100, 50), "few left": (20, 15), "gone": (10, 10)}
+    for title, (capacity, sold) in counts.items():
+        raffle = on_sale(title=title, capacity=capacity, max_per_person=1)
+        TicketCounter.objects.filter(pk=raffle.pk).update(sold=sold)
+    assert _titles(order="popular") == ["half", "few left", "gone", "open"]
+    assert _titles(order="nearly_gone")[:2] == ["few left", "half"]
+    assert set(_titles(order="nearly_gone")) == {"few left", "half", "open"}
+    page = client_of().get("/api/v1/raffles/list?order=nearly_gone&page_size=1").json()
+    assert [row["title"] for row in client_of().get(page["next"]).json()["results"]] == ["half"]
+
+
 def test_a_currency_is_filtered_and_an_unknown_one_refused(on_sale):
     on_sale(title="pounds")
     on_sale(title="yen", currency="jpy")
