@@ -220,6 +220,17 @@ def test_a_cursor_of_another_order_is_refused(other, equal):
     assert [fault["field"] for fault in answer.json()["errors"]] == ["cursor"]
 
 
+def test_the_cursors_of_a_page_lead_where_its_links_do(priced):
+    path = "/api/v1/raffles/list"
+    first = client_of().get(path, {"page_size": 1}).json()
+    assert first["previous_cursor"] is None
+    second = client_of().get(path, {"page_size": 1, "cursor": first["next_cursor"]}).json()
+    assert second == client_of().get(first["next"]).json()
+    assert client_of().get(path, {"page_size": 1, "cursor": second["previous_cursor"]}).json() == (
+        client_of().get(second["previous"]).json()
+    )
+
+
 def test_a_page_back_shows_the_rows_before(priced):
     first = client_of().get("/api/v1/raffles/list?page_size=1").json()
     second = client_of().get(first["next"]).json()
