@@ -2,7 +2,6 @@
 
 import django_filters
 from django import forms
-from django.db.models import QuerySet
 
 from luxewin.currencies import CURRENCIES
 from raffles.models import MAX_PRICE, Raffle
@@ -20,7 +19,17 @@ class WholeNumberFilter(django_filters.NumberFilter):
 class RaffleFilter(django_filters.FilterSet):
     """`?phase=open&category=car&price_min=100&price_max=5000&search=porsche&order=closes_at&currency=gbp`."""
 
-    ORDERS = ("on_sale", "closes_at", "-closes_at", "ticket_price", "-ticket_price", "-published_at")
+    #: The last two are of what is on sale.
+    ORDERS = (
+        "on_sale",
+        "closes_at",
+        "-closes_at",
+        "ticket_price",
+        "-ticket_price",
+        "-published_at",
+        "popular",
+        "nearly_gone",
+    )
 
     phase = django_filters.MultipleChoiceFilter(
         choices=[choice for choice in Phase.choices if choice[0] != Phase.DRAFT], method="by_phase"
@@ -37,7 +46,7 @@ class RaffleFilter(django_filters.FilterSet):
         help_text="Words or parts of words of the title, the description or prizes' names, in any order; accents and "
         "case do not matter.",
     )
-    order = django_filters.ChoiceFilter(choices=[(order, order) for order in ORDERS], method="unordered")
+    order = django_filters.ChoiceFilter(choices=[(order, order) for order in ORDERS], method="by_order")
 
     class Meta:
         model = Raffle
@@ -47,10 +56,13 @@ class RaffleFilter(django_filters.FilterSet):
         """Keep those in any of these phases."""
         return raffles.in_phases(phases)
 
-    def by_text(self, raffles: QuerySet[Raffle], name: str, text: str) -> QuerySet[Raffle]:
+    def by_text(self, raffles: RaffleQuerySet, name: str, text: str) -> RaffleQuerySet:
         """Match every word in the title, the description or a prize's name, in any order, without case and accents."""
         return raffles.filter(*map(holds, words_of(text)))
 
-    def unordered(self, raffles: QuerySet[Raffle], name: str, value: str) -> QuerySet[Raffle]:
-        """Leave ordering to the pages; this filter only refuses an unknown order."""
-        return raffles
+    def by_order(self, raffles: RaffleQuerySet, name: str, order: str) -> RaffleQuerySet:
+        """Keep what is on sale where the order is by its counter; the pages put it in order."""
+        if order not in {"popular", "nearly_gone"}:
+            return raffles
+        on_sale = raffles.in_phases([Phase.OPEN])
+        return on_sale if order == "popular" else on_sale.filter(tickets_left__gt=0)

@@ -39,7 +39,7 @@ IN_LIST = (
     "cancel_reason",
 )
 #: What else is read for a list.
-BESIDE = ("listing", "announced_at", "frozen_at", "read_at")
+BESIDE = ("listing", "announced_at", "frozen_at", "read_at", "tickets_sold", "tickets_left")
 COUNTED = ("capacity", "held", "sold", "postal")
 OF_A_PRIZE = ("position", "name", "description", "retail_value", "cash_alternative")
 
@@ -78,7 +78,10 @@ class RaffleQuerySet(QuerySet[Any]):
         prizes = Prize.objects.filter(raffle=OuterRef("pk")).values(
             shown=JSONObject(**{name: name for name in OF_A_PRIZE})
         )
-        rows = self.with_phase().annotate(prizes_shown=ArraySubquery(prizes))
+        left = F("counter__capacity") - F("counter__held") - F("counter__sold")
+        rows = self.with_phase().annotate(
+            prizes_shown=ArraySubquery(prizes), tickets_sold=F("counter__sold"), tickets_left=left
+        )
         return rows.values_list(
             *IN_LIST, *BESIDE, "prizes_shown", *(f"counter__{name}" for name in COUNTED), named=True
         )

@@ -42,13 +42,16 @@ def _listed() -> QuerySet[Any]:
 class RafflePages(CursorPages):
     """What is or comes on sale first, by its end, then the past, newest first; unless `order` says otherwise."""
 
+    BY_NAME = {"on_sale": "listing", "popular": "-tickets_sold", "nearly_gone": "tickets_left"}
     ordering = ("listing", "id")  # type: ignore[assignment]
     shared = staticmethod(_listed)
 
     def get_ordering(self, request: Request, queryset: QuerySet[Raffle], view: Any) -> tuple[str, ...]:
         """Return the requested order, made total by the id."""
         wanted = request.query_params.get("order", "")
-        return (wanted, "id") if wanted in RaffleFilter.ORDERS and wanted != "on_sale" else self.ordering
+        if wanted not in RaffleFilter.ORDERS:
+            return self.ordering
+        return (self.BY_NAME.get(wanted, wanted), "id")
 
 
 class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet):

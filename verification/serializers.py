@@ -242,6 +242,61 @@ class EntryProofSerializer(serializers.Serializer):
     path = PathStepSerializer(many=True)
 
 
+class EntriesSerializer(serializers.Serializer):
+    """The entries of a bundle."""
+
+    root = serializers.CharField()  # type: ignore[assignment]
+    tickets = serializers.IntegerField()
+    count = serializers.IntegerField()
+    url = serializers.CharField()
+
+
+class LogSerializer(serializers.Serializer):
+    """The log of a bundle."""
+
+    root = serializers.CharField()  # type: ignore[assignment]
+    size = serializers.IntegerField()
+    url = serializers.CharField()
+
+
+class MinedSerializer(serializers.Serializer):
+    """Where a step is on the chain."""
+
+    transaction = serializers.CharField()
+    block = serializers.IntegerField()
+
+
+class PlaceSerializer(serializers.Serializer):
+    """When the commitment was made, and where it is on the chain."""
+
+    committed_at = serializers.IntegerField(allow_null=True, help_text="Unix seconds.")
+    announce = MinedSerializer(allow_null=True)
+    commit = MinedSerializer(allow_null=True)
+
+
+class BeaconSerializer(serializers.Serializer):
+    """The round that decides."""
+
+    round = serializers.IntegerField(allow_null=True)
+    signature = serializers.CharField(allow_null=True)
+    randomness = serializers.CharField(allow_null=True)
+
+
+class BundlePickSerializer(serializers.Serializer):
+    """A pick of a bundle, with its path to the root."""
+
+    position = serializers.IntegerField()
+    role = serializers.ChoiceField(choices=["winner", "alternate"])
+    prize = serializers.IntegerField(allow_null=True, help_text="The prize's position.")
+    index = serializers.IntegerField()
+    ticket = serializers.IntegerField()
+    entry_id = serializers.UUIDField()
+    first_ticket = serializers.IntegerField()
+    count = serializers.IntegerField()
+    holder = serializers.CharField()
+    path = PathStepSerializer(many=True)
+
+
 class BundleSerializer(serializers.Serializer):
     """The bundle of `luxewin/draw/v2`, section 7; null is what does not exist yet."""
 
@@ -249,11 +304,11 @@ class BundleSerializer(serializers.Serializer):
     raffle = serializers.UUIDField()
     manifest = serializers.CharField(help_text="The rules of the draw as canonical JSON (RFC 8785).")
     manifest_hash = serializers.CharField()
-    entries = serializers.DictField()
-    log = serializers.DictField()
+    entries = EntriesSerializer()
+    log = LogSerializer()
     commitment = serializers.CharField()
-    place = serializers.DictField()
-    beacon = serializers.DictField()
+    place = PlaceSerializer()
+    beacon = BeaconSerializer()
     seed = serializers.CharField(allow_null=True)
-    picks = serializers.ListField(child=serializers.DictField())
-    settlement = serializers.DictField(allow_null=True)
+    picks = BundlePickSerializer(many=True)
+    settlement = MinedSerializer(allow_null=True)

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db.models import BigIntegerField, Model, Q, QuerySet
 from django.utils.timezone import is_naive
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from luxewin.api.prepared import Prepared
@@ -66,7 +67,9 @@ class CursorPages(CursorPagination):
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Return the schema of a page for the API's document."""
         link = {"type": ["string", "null"], "format": "uri", "description": "Null at the end of the list."}
-        properties = {"next": link, "previous": link, "results": schema}
+        cursor = {"type": ["string", "null"], "description": "The `cursor` of that link."}
+        properties = {"next": link, "previous": link, "next_cursor": cursor, "previous_cursor": cursor}
+        properties["results"] = schema
         return {"type": "object", "properties": properties, "required": [*properties]}
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
@@ -89,24 +92,34 @@ class CursorPages(CursorPagination):
         self.has_previous, self.has_next = (more, came_from) if start.backwards else (came_from, more)
         return self.page
 
-    def get_next_link(self) -> str | None:
-        """Link to the page after this one's last row, or to the first page if this one is empty."""
+    def get_paginated_response(self, data: Any) -> Response:
+        """Return the page with links to its neighbours, and their cursors alone."""
+        following, before = self._next(), self._previous()
+        links = {"next": self._link(following), "previous": self._link(before)}
+        return Response(links | {"next_cursor": following, "previous_cursor": before, "results": data})
+
+    def _next(self) -> str | None:
+        """Return the cursor of the page after this one's last row, or of the first page if this one is empty."""
         if not self.has_next:
             return None
-        return self._link(Keyset(self._key(self.page[-1]) if self.page else None))
+        return self._cursor(Keyset(self._key(self.page[-1]) if self.page else None))
 
-    def get_previous_link(self) -> str | None:
-        """Link to the page before this one's first row, or to the last page if this one is empty."""
+    def _previous(self) -> str | None:
+        """Return the cursor of the page before this one's first row, or of the last page if this one is empty."""
         if not self.has_previous:
             return None
-        return self._link(Keyset(self._key(self.page[0]) if self.page else None, backwards=True))
+        return self._cursor(Keyset(self._key(self.page[0]) if self.page else None, backwards=True))
 
     def _key(self, row: Any) -> tuple[str, ...]:
         return tuple(str(getattr(row, field.removeprefix("-"))) for field in self.order)
 
-    def _link(self, start: Keyset) -> str:
+    def _cursor(self, start: Keyset) -> str:
         text = json.dumps({"order": self.order, "key": start.key, "backwards": start.backwards})
-        cursor = urlsafe_b64encode(text.encode()).decode().rstrip("=")
+        return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    def _link(self, cursor: str | None) -> str | None:
+        if cursor is None:
+            return None
         return replace_query_param(str(self.base_url), self.cursor_query_param, cursor)
 
     def _start(self, request: Request, model: type[Model]) -> Keyset:
@@ -141,14 +154,21 @@ def _read(model: type[Model], order: Sequence[str], texts: Sequence[str]) -> tup
     """Return the values of a key's texts; raise ValueError, OverflowError or ValidationError for invalid ones."""
     values = []
     for field, text in zip(order, texts, strict=True):
-        column: Any = model._meta.get_field(field.removeprefix("-"))  # noqa: SLF001 Django's documented API
-        column = getattr(column, "output_field", column)  # of a generated one
-        value = column.to_python(text)
+        value = _column(model, field.removeprefix("-")).to_python(text)
         if value is None or (isinstance(value, datetime) and is_naive(value)):
             raise ValueError(f"{field} cannot be {text}")
         # PostgreSQL accepts fewer offsets than Python, but always UTC.
         values.append(value.astimezone(UTC) if isinstance(value, datetime) else value)
     return tuple(values)
+
+
+def _column(model: type[Model], name: str) -> Any:
+    """Return the type of a column of an order; what is no column is an annotated count."""
+    try:
+        column: Any = model._meta.get_field(name)  # noqa: SLF001 Django's documented API
+    except FieldDoesNotExist:
+        return BigIntegerField()
+    return getattr(column, "output_field", column)  # of a generated one
 
 
 def _behind(order: Sequence[str], key: Sequence[Any]) -> Q:

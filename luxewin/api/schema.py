@@ -9,13 +9,12 @@ from typing import Any, Literal
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from rest_framework import serializers
-from rest_framework.permissions import SAFE_METHODS, AllowAny
 
 from luxewin.api.examples import EXAMPLES
 from luxewin.api.json_schemas import INTEGER, TEXT
 from luxewin.api.operation_ids import OPERATION_IDS
 from luxewin.api.problems import CONTENT_TYPE
-from luxewin.api.refusals import SIGN_IN_NEEDED, Refusal, refusals_of
+from luxewin.api.refusals import CSRF_FAILED, SIGN_IN_NEEDED, Refusal, refusals_of
 from luxewin.api.serializers import StrictFields
 
 ALIASES = re.compile(r"^/api/v1/(?:(?:raffles|purchases|verification)|shop/list)/?$")
@@ -132,7 +131,7 @@ class ContractSchema(AutoSchema):
             return made
         if self._is_public_read():
             made.append(IF_NONE_MATCH)
-        if self.method not in SAFE_METHODS and not self._is_public():
+        if any(refusal.code == CSRF_FAILED.code for refusal in self._refusals()):
             made.append(CSRF_TOKEN)
         return sorted(made, key=lambda each: (each["in"], each["name"]))
 
@@ -154,11 +153,13 @@ class ContractSchema(AutoSchema):
             answer["headers"] = answer.get("headers", {}) | self._headers(names)
         if self._is_public_read():
             responses["304"] = {"description": "Not Modified", "headers": self._headers(["X-Request-ID", "ETag"])}
-        key = any(getattr(each, "name", "") == "Idempotency-Key" for each in self.get_override_parameters())
-        found = refusals_of(self.view, self.method, in_path="{" in self.path, has_key=key)
-        for status, refusals in groupby(found, lambda refusal: refusal.status):
+        for status, refusals in groupby(self._refusals(), lambda refusal: refusal.status):
             responses[str(status)] = self._refused(status, list(refusals))
         return responses
+
+    def _refusals(self) -> list[Refusal]:
+        key = any(getattr(each, "name", "") == "Idempotency-Key" for each in self.get_override_parameters())
+        return refusals_of(self.view, self.method, in_path="{" in self.path, has_key=key)
 
     def _refused(self, status: int, refusals: list[Refusal]) -> dict[str, Any]:
         """Return the response of one status, a component of its own if it has one code."""
@@ -231,9 +232,6 @@ class ContractSchema(AutoSchema):
 
     def _is_public_read(self) -> bool:
         return hasattr(getattr(self.view, self.view.action), "public_read")  # type: ignore[attr-defined]
-
-    def _is_public(self) -> bool:
-        return all(isinstance(each, AllowAny) for each in self.view.get_permissions())
 
     def _is_of_a_webhook(self) -> bool:
         return not hasattr(self.view, "action")

@@ -56,7 +56,7 @@ def test_a_free_entry_is_paid_at_once_with_the_next_numbers_and_costs_nothing(al
     shown = api(bob).get(f"/api/v1/purchases/{entered.pk}").json()
     assert (shown["route"], shown["amount"], shown["client_secret"]) == ("postal", 0, None)
     public = api().get(f"/api/v1/raffles/{raffle.pk}").json()["tickets"]
-    assert public == {"capacity": 100, "sold": 7, "held": 0, "left": 93, "postal": 3}
+    assert public == {"capacity": 100, "sold": 7, "held": 0, "left": 93, "postal": 3, "percent_sold": 7}
 
 
 def test_it_is_audited_and_the_entrant_is_told_the_numbers(bob, sam, on_sale, run_tasks):

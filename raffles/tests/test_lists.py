@@ -122,6 +122,18 @@ def test_what_is_on_sale_comes_first_and_of_the_past_the_newest(phases, on_sale)
     assert seen == expected
 
 
+def test_what_sells_best_and_what_is_nearly_gone_are_of_what_is_on_sale(phases, on_sale):
+    counts = {"half": (100, 50), "few left": (20, 15), "gone": (10, 10)}
+    for title, (capacity, sold) in counts.items():
+        raffle = on_sale(title=title, capacity=capacity, max_per_person=1)
+        TicketCounter.objects.filter(pk=raffle.pk).update(sold=sold)
+    assert _titles(order="popular") == ["half", "few left", "gone", "open"]
+    assert _titles(order="nearly_gone")[:2] == ["few left", "half"]
+    assert set(_titles(order="nearly_gone")) == {"few left", "half", "open"}
+    page = client_of().get("/api/v1/raffles/list?order=nearly_gone&page_size=1").json()
+    assert [row["title"] for row in client_of().get(page["next"]).json()["results"]] == ["half"]
+
+
 def test_a_currency_is_filtered_and_an_unknown_one_refused(on_sale):
     on_sale(title="pounds")
     on_sale(title="yen", currency="jpy")
@@ -206,6 +218,17 @@ def test_a_cursor_of_another_order_is_refused(other, equal):
     answer = client_of().get(following.replace("order=closes_at", f"order={other}"))
     assert answer.status_code == 400
     assert [fault["field"] for fault in answer.json()["errors"]] == ["cursor"]
+
+
+def test_the_cursors_of_a_page_lead_where_its_links_do(priced):
+    path = "/api/v1/raffles/list"
+    first = client_of().get(path, {"page_size": 1}).json()
+    assert first["previous_cursor"] is None
+    second = client_of().get(path, {"page_size": 1, "cursor": first["next_cursor"]}).json()
+    assert second == client_of().get(first["next"]).json()
+    assert client_of().get(path, {"page_size": 1, "cursor": second["previous_cursor"]}).json() == (
+        client_of().get(second["previous"]).json()
+    )
 
 
 def test_a_page_back_shows_the_rows_before(priced):
