@@ -54,6 +54,8 @@ def sample_context() -> dict[str, Any]:
         "needed": "0.05 ETH",
         "sequence": 42,
         "state": "committed",
+        "round": 5_231_977,
+        "now": 5_231_978,
         "told": "draw_won",
         "id": an_id,
         "endpoint": "https://books.example.com/hooks",

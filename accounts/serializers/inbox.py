@@ -34,7 +34,7 @@ class LinkSerializer(serializers.Serializer):
     """Where a notification leads."""
 
     label = serializers.CharField(read_only=True)  # type: ignore[assignment]  # a field has a label of its own
-    address = serializers.URLField(read_only=True)
+    url = serializers.URLField(read_only=True)
 
 
 class InboxSerializer(serializers.ModelSerializer):
@@ -72,4 +72,4 @@ class InboxSerializer(serializers.ModelSerializer):
     def get_links(self, message: Notification) -> list[dict[str, str]]:
         """Return the links."""
         links = (block for block in self._words.blocks if block.kind == "link")
-        return [{"label": block.lines[0], "address": block.address} for block in links]
+        return [{"label": block.lines[0], "url": block.address} for block in links]

@@ -41,7 +41,7 @@ def test_an_event_is_one_row_for_each_channel_and_in_the_inbox_at_once(alice, ap
         "kind": "draw_lost",
         "title": "The draw of A fine watch",
         "text": shown["text"],
-        "links": [{"label": shown["links"][0]["label"], "address": "http://127.0.0.1:8000/verify/7"}],
+        "links": [{"label": shown["links"][0]["label"], "url": "http://127.0.0.1:8000/verify/7"}],
         "created_at": None,
         "read_at": None,
     }

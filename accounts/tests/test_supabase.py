@@ -99,7 +99,7 @@ def test_the_mail_about_it_can_be_written(alice, project, run_tasks, mailoutbox)
     _sign_in(project, project.person(alice.email))
     run_tasks()
     (mail,) = mailoutbox
-    assert (mail.to, mail.subject) == ([alice.email], "You can sign in through Supabase now")
+    assert (mail.to, mail.subject) == ([alice.email], "You can now sign in through Supabase")
 
 
 UNVERIFIED: dict[str, dict[str, Any]] = {

@@ -380,7 +380,7 @@ def _told(purchase: Purchase) -> dict[str, Any]:
 
 def tell_buyers(purchase_ids: Sequence[str]) -> None:
     """Send buyers their numbers and issue their receipts, unless a purchase was refunded meanwhile. Idempotent."""
-    for bought in Purchase.objects.paid().filter(pk__in=purchase_ids).select_related("raffle", "buyer"):
+    for bought in Purchase.objects.paid().filter(pk__in=purchase_ids, amount__gt=0).select_related("raffle", "buyer"):
         with transaction.atomic():
             facts = receipt_facts(issue_receipt(bought.pk), bought)
             notify(bought.buyer, "purchase_paid", about=bought.pk, **receipts.facts_of(bought), **facts)

@@ -82,7 +82,7 @@ def test_a_decided_draw_whose_commitment_a_reorganisation_took_until_it_lapsed_i
     assert (draw.state, draw.void_declared_at) == (State.VOID, None)
     draw.raffle.refresh_from_db()
     assert (draw.raffle.status, draw.raffle.cancel_reason) == ("cancelled", draw_steps.LAPSED)
-    told = [note.kind for note in Notification.objects.filter(user=mona)]
+    told = [note.kind for note in Notification.objects.mails().filter(user=mona)]
     assert sorted(told) == ["commitment_gone", "decision_undone"]
     (shown,) = client.get(f"/api/v1/verification/{draw.pk}").json()["undone_decisions"]
     assert shown["seed"] == drawn.seed

@@ -213,6 +213,7 @@ BODIES: dict[str, Callable[[World], dict[str, Any]]] = {
         "token": verification_links.token_for(world.cast["unverified"]),
         "new_password": "a quite unmistakable phrase",
     },
+    "POST users/notifications/read": lambda world: {"up_to": world.notification},
     "POST auth/verify/resend": lambda world: {"email": world.buyer.email},
     "POST auth/password/forgot": lambda world: {"email": world.buyer.email},
     "POST auth/password/reset": lambda world: {"token": reset_links.token_for(world.buyer), "password": PASSWORD * 2},

@@ -239,7 +239,7 @@ def test_no_read_shows_anyone_what_is_alice_s(role, world: World):
     secrets, client = _secrets(world), client_of(world.cast[role])
     for operation, path in paths:
         answer = client.get(path)
-        text = answer.getvalue().decode()  # the log comes as a stream
+        text = answer.getvalue().decode(errors="replace")  # the log comes as a stream
         # A refusal may repeat the path that was asked for, nothing else.
         leaked = {kind for kind, secret in secrets.items() if secret in text.replace(path, "")}
         assert leaked == set(), (path, leaked)
@@ -254,7 +254,7 @@ def test_her_own_reads_show_alice_nothing_but_what_is_described(world: World):
     for operation in READS:
         for path in _paths(operation, world):
             answer = client.get(path)
-            text = answer.getvalue().decode()
+            text = answer.getvalue().decode(errors="replace")
             assert world.buyer.password not in text
             if answer.status_code == 200 and "json" in answer["Content-Type"]:
                 schema = operation.facts["responses"]["200"]["content"]["application/json"]["schema"]
