@@ -21,6 +21,7 @@ from .on_chain import (
     funded_chain,
     mine_at,
     new_hash,
+    rpc,
     rpc_url,
     settle,
     terms_of,
@@ -135,10 +136,13 @@ def test_one_of_two_nodes_does_not_decide_while_the_other_is_silent(chain: Chain
     assert two.head() == chain.head()
 
 
-def test_two_chains_that_split_decide_nothing(chain: Chain, still_node: str) -> None:
-    # Both serve the same chain id, and their blocks differ.
+def test_two_chains_that_split_decide_nothing(chain: Chain, still_node: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Both serve the same chain id, and their blocks differ, from the first that each makes.
+    with monkeypatch.context() as environment:
+        environment.setenv("CHAIN_RPC_URL", still_node)
+        rpc("evm_mine")
     number = min(chain.head(), among(still_node).head())
-    assert number >= 0
+    assert number > 0
     two = among(rpc_url(), still_node)
     with pytest.raises(ChainUnavailable, match="nodes disagree"):
         two.block(number, decisive=True)

@@ -187,7 +187,9 @@ def test_what_lost_its_commitment_for_good_is_frozen_again_with_the_same_way_out
 
 
 def test_the_database_freezes_a_draw_again_only_while_no_block_has_its_commitment(unsent, mine):
-    draw = mine.advance(unsent(delay_seconds=1).raffle, State.DRAWN)
+    raffle = unsent(delay_seconds=1).raffle
+    mine.advance(raffle, State.COMMITTED)
+    draw = decided(raffle)
     lost = {"state": State.FROZEN, "committed_at": None, "round": None}
     lost |= {"signature": "", "randomness": "", "seed": ""}
     shown = {name: getattr(draw, name) for name in ("committed_at", "round", "signature", "seed")}
