@@ -49,7 +49,7 @@ def hold_vs_pgbench(ground: Ground) -> Figure:
     """
     raffle, database = shop.raffle(ground), ground.database()
     product = shop.purchases(ground, shop.instant_server(ground), raffle)
-    pgbench = Pgbench(database, ground.run_product("dev.bench.product.hold_script", raffle, str(shop.buyers(ground))))
+    pgbench = Pgbench(database, ground.run_product("dev.bench.product.hold_script", raffle, str(shop.BUYERS)))
     before = number(database, shop.HELD, raffle)
     samples = ground.alternate(product.rate, pgbench.rate, rounds=ROUNDS, seconds=SECONDS)
     figure = Figure(*samples, note=product.latency)

@@ -12,7 +12,7 @@ from dev.services.processes import free_port
 # A person may send 120 purchases a minute. The limit stays on; BUYERS people stay below it up to 1,200 a second.
 RAFFLES = 200  # as the peer has
 BUYERS = 600
-FEW = 20  # of both, if the run only checks that measurements work
+FEW = 20  # raffles, if the run only checks that measurements work
 HELD = "SELECT held FROM raffles_ticketcounter WHERE raffle_id = %s"
 
 
@@ -22,18 +22,13 @@ def raffle(ground: Ground) -> str:
     return ground.run_product("dev.bench.product.seed", "raffles", str(FEW if ground.is_smallest else RAFFLES))
 
 
-def buyers(ground: Ground) -> int:
-    """Return how many people buy."""
-    return FEW if ground.is_smallest else BUYERS
-
-
 def purchases(ground: Ground, url: str, raffle_id: str, database: str = "", *, connections: int = 16) -> Target:
     """Return the target POST purchases/create: one ticket of the raffle, by buyers who have just signed in.
 
     `database` is the address of the server's database, if that is not the stack's.
     """
     environment = {"DATABASE_URL": database} if database else {}
-    tokens = ground.run_product("dev.bench.product.seed", "buyers", str(buyers(ground)), environment=environment)
+    tokens = ground.run_product("dev.bench.product.seed", "buyers", str(BUYERS), environment=environment)
     body = json.dumps({"raffle": raffle_id, "quantity": 1})
     return Target(f"{url}/api/v1/purchases/create", body, tokens, connections=connections)
 
