@@ -39,8 +39,7 @@ class MetricsMiddleware:
 
 def _note_pool() -> None:
     """Record how the pool of this process is used, if it has one."""
-    connection = connections["default"]
-    if pool := getattr(connection, "pool", None) if connection.settings_dict["OPTIONS"].get("pool") else None:
+    if pool := connections["default"].pool:  # type: ignore[attr-defined]  # of PostgreSQL's wrapper
         stats = pool.get_stats()
         POOL.labels("idle").set(stats["pool_available"])
         POOL.labels("used").set(stats["pool_size"] - stats["pool_available"])

@@ -10,6 +10,8 @@ from django.db.models.functions import Now
 from django_q.exceptions import TimeoutException
 from django_q.models import OrmQ
 
+from luxewin.metrics import age_of_oldest
+
 # If nothing goes through a worker's queue for this long, it ends itself, and health reports it.
 SILENCE = timedelta(seconds=30)
 # If a task is due for longer, health reports the queue as late.
@@ -64,11 +66,8 @@ class Heartbeat(models.Model):
             raise RuntimeError(
                 f"no task went through a worker for {SILENCE.seconds} s: start `manage.py worker`, or read its log"
             )
-        waiting = OrmQ.objects.filter(key=QUEUE, lock__lt=Now() - LATE).aggregate(
-            longest=Now() - models.Min("lock", output_field=models.DateTimeField())
-        )
-        if waiting["longest"]:
-            raise RuntimeError(f"the oldest task has waited for {waiting['longest'].total_seconds():.0f} s")
+        if waited := age_of_oldest(OrmQ.objects.filter(key=QUEUE, lock__lt=Now() - LATE), "lock"):
+            raise RuntimeError(f"the oldest task has waited for {waited:.0f} s")
         if stopped := StartedTask.objects.stopped():
             raise RuntimeError(
                 f"{len(stopped)} tasks are stopped, each killed its worker {StartedTask.LIMIT} times or took too long "
