@@ -25,7 +25,7 @@ from verification.services import draw_steps, outcomes
 
 from . import on_chain
 from .drawing import closed
-from .mining import Mine, stepped
+from .mining import NO_RELAYS, Mine, stepped
 from .on_chain import ETHER, DevBeacon, chain_id, funded_chain, rpc, rpc_url
 
 
@@ -231,6 +231,6 @@ def relays(beacon: None, settings: Any) -> Callable[..., None]:
     good = settings.BEACON_URLS
 
     def answer(*, there: bool) -> None:
-        settings.BEACON_URLS = good if there else ["http://127.0.0.1:1"]
+        settings.BEACON_URLS = good if there else NO_RELAYS
 
     return answer

@@ -155,12 +155,10 @@ def replaced_by_junk(mine, draw):
 
 @pytest.mark.parametrize("state", [State.COMMITTED, State.DRAWN])
 def test_what_lost_its_commitment_for_good_is_frozen_again_with_the_same_way_out(
-    unsent, mine, relays, root, mona, client, shallow, state
+    unsent, mine, root, mona, client, shallow, state
 ):
     draw = unsent(delay_seconds=1)
-    relays(there=False)  # on a busy machine the round would appear, and decide, in the step that sees the commitment
     before = mine.advance(draw.raffle, State.COMMITTED)
-    relays(there=True)
     if state == State.DRAWN:
         before = decided(draw.raffle)
     replaced_by_junk(mine, draw)
