@@ -134,11 +134,12 @@ def rows(transactional_db: None) -> None:
 
 def test_every_row_is_read_where_a_cursor_at_the_server_would_lose_some(rows, pooler):
     values = connection.settings_dict
+    ours = values["DISABLE_SERVER_SIDE_CURSORS"]
     values["DISABLE_SERVER_SIDE_CURSORS"] = False
     try:
         assert _rows_read() != [ROWS] * 4
     finally:
-        values["DISABLE_SERVER_SIDE_CURSORS"] = True
+        values["DISABLE_SERVER_SIDE_CURSORS"] = ours
         with catch_warnings(action="ignore", category=ResourceWarning):
             gc.collect()  # cursors that the errors left open
     assert _rows_read() == [ROWS] * 4
