@@ -14,7 +14,15 @@ FINANCE = "finance"
 SUPPORT = "support"
 AUDITORS = "auditors"
 
-_RAFFLES = ("raffles.view_raffle", "raffles.view_prize", "raffles.view_termsaddition", "raffles.view_ticketcounter")
+_RAFFLES = (
+    "raffles.view_raffle",
+    "raffles.view_prize",
+    "raffles.view_termsaddition",
+    "raffles.view_ticketcounter",
+    "raffles.view_salestop",
+)
+# Any of them may be the first to see that something is wrong.
+_STOP_SALES = ("raffles.add_salestop", "raffles.change_salestop")
 _DRAWS = (
     "verification.view_draw",
     "verification.view_pick",
@@ -90,6 +98,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "raffles.add_prize",
         "raffles.change_prize",
         "raffles.delete_prize",
+        *_STOP_SALES,
         "raffles.publish_raffle",
         "raffles.cancel_raffle",
         "verification.forfeit_pick",
@@ -100,6 +109,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_DRAWS,
         *_PURCHASES,
         *_STRIPE,
+        *_STOP_SALES,
         "purchases.refund_purchase",
         "purchases.add_settleddifference",
     ),

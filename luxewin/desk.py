@@ -13,7 +13,10 @@ from django.utils.translation import ngettext
 
 # The menu, by what people do; what is in none of them comes last, under its app's name.
 MENU: dict[str, list[str]] = {
-    "Selling": ["raffles.raffle", "purchases.purchase", "purchases.postalentry", "purchases.skillattempt"],
+    "Selling": [
+        *("raffles.raffle", "purchases.purchase", "purchases.postalentry", "purchases.skillattempt"),
+        "raffles.salestop",
+    ],
     "Money": [
         *("purchases.payment", "purchases.refund", "purchases.dispute"),
         *("purchases.reconciliation", "purchases.settleddifference", "purchases.stalemirror"),

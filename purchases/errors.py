@@ -1,11 +1,12 @@
 """Problems that purchases answer with, and what to do next."""
 
 from accounts.errors import SpendLimitReached
+from luxewin.api.json_schemas import INTEGER, TEXT, TEXT_OR_NULL, TIME
 from luxewin.api.problems import Problem, Unavailable
+from raffles.errors import SalesStopped
 
 # Accounts show it too; purchases raise it.
 __all__ = ["SpendLimitReached"]
-from luxewin.api.json_schemas import INTEGER, TEXT, TEXT_OR_NULL, TIME
 
 
 class RaffleNotFound(Problem):
@@ -170,6 +171,7 @@ class ProviderRefused(Problem):
 
 #: What a hold may be refused for, beside its buyer.
 HOLD_REFUSED = (
+    SalesStopped,
     SpendLimitReached,
     RaffleNotFound,
     RaffleNotOpen,

@@ -9,5 +9,5 @@ class RafflesConfig(AppConfig):
     name = "raffles"
 
     def ready(self) -> None:
-        """Register the sweeps, and how raffles are found."""
-        from raffles import finders, tasks  # noqa: F401 register themselves
+        """Register the sweeps, how raffles are found, and gauges."""
+        from raffles import finders, metrics, tasks  # noqa: F401 register themselves

@@ -1,6 +1,6 @@
 """Refusals of raffles, as problem details."""
 
-from luxewin.api.json_schemas import TEXT, TEXTS
+from luxewin.api.json_schemas import TEXT, TEXTS, TIME
 from luxewin.api.problems import Problem
 
 
@@ -10,6 +10,30 @@ class WrongPhase(Problem):
     code = "wrong_phase"
     title = "Not possible now"
     members = {"raffle_status": TEXT}
+
+
+class SalesStopped(Problem):
+    """Staff stopped the sale of all raffles for a while; `reason` and `since` say why and when."""
+
+    status = 503
+    code = "sales_stopped"
+    title = "Sales are stopped"
+    members = {"reason": TEXT, "since": TIME}
+    retry_after = 60
+
+
+class AlreadyStopped(Problem):
+    """The sale of all raffles is stopped already."""
+
+    code = "already_stopped"
+    title = "Sales are stopped already"
+
+
+class NotStopped(Problem):
+    """The sale of all raffles is not stopped."""
+
+    code = "not_stopped"
+    title = "Sales are not stopped"
 
 
 class TermsFixed(Problem):

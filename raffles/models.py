@@ -22,7 +22,7 @@ MAX_TICKETS = 100_000_000
 # The most that one card payment can be: Stripe takes at most eight digits in a charge.
 MAX_PRICE = 99_999_999
 MAX_VALUE = 10**12
-MAX_CONDITIONS, MAX_INSTRUCTIONS, MAX_ADDITION = 50_000, 4_000, 4_000
+MAX_CONDITIONS, MAX_INSTRUCTIONS, MAX_ADDITION, MAX_REASON = 50_000, 4_000, 4_000, 200
 
 
 # More than the seconds of any closing time.
@@ -327,3 +327,30 @@ class TicketCounter(models.Model):
     def percent_sold(self) -> int:
         """Return it rounded down, so that 100 is sold out."""
         return self.sold * 100 // self.capacity
+
+
+class SaleStop(models.Model):
+    """A time in which staff stopped the sale of all raffles; it runs while `ended_at` is null.
+
+    `hold_tickets` (purchases/sql) reads it. Who stopped and resumed the sale is in the audit.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    reason = LineField(max_length=MAX_REASON, help_text="Public: buyers are told.")
+    started_at = models.DateTimeField(db_default=Now(), editable=False)
+    ended_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = "stop of all sales"
+        verbose_name_plural = "stops of all sales"
+        ordering = ["-started_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["ended_at"], condition=Q(ended_at=None), nulls_distinct=False, name="sale_stop_runs_once"
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="sale_stop_has_reason"),
+        ]
+
+    def __str__(self) -> str:
+        end = f"{self.ended_at:%Y-%m-%d %H:%M}" if self.ended_at else "now"
+        return f"{self.started_at:%Y-%m-%d %H:%M} to {end}: {self.reason}"

@@ -16,6 +16,7 @@ from luxewin.api.public_reads import public_read
 from luxewin.api.views import StrictViewSet
 from luxewin.clock import database_now
 from luxewin.currencies import CURRENCIES
+from raffles.sale_stops import running_stop
 
 
 class CurrencySerializer(serializers.Serializer):
@@ -42,6 +43,13 @@ class FeaturesSerializer(serializers.Serializer):
     live_payments = serializers.BooleanField(help_text="False while payments are Stripe's test payments.")
 
 
+class SaleStopSerializer(serializers.Serializer):
+    """Why and since when no tickets are sold of any raffle."""
+
+    reason = serializers.CharField()
+    since = serializers.DateTimeField(source="started_at")
+
+
 class ShopSerializer(serializers.Serializer):
     """What a shop needs to know of this installation."""
 
@@ -53,6 +61,9 @@ class ShopSerializer(serializers.Serializer):
     minimum_age = serializers.IntegerField(help_text="At least; the law where a person lives may want more.")
     hold_seconds = serializers.IntegerField(help_text="How long tickets are held for their payment.")
     terms = TermsSerializer(allow_null=True, help_text="The terms of sale in force, which buyers must have accepted.")
+    sales_stopped = SaleStopSerializer(
+        allow_null=True, help_text="Set while no tickets are sold of any raffle; buying is then 503 `sales_stopped`."
+    )
     features = FeaturesSerializer()
     server_time = serializers.DateTimeField(help_text="For countdowns: at most a second old, or as old as `Age` says.")
 
@@ -77,6 +88,7 @@ class ShopViewSet(StrictViewSet):
             "minimum_age": settings.MINIMUM_AGE,
             "hold_seconds": settings.HOLD_SECONDS,
             "terms": terms_in_force(),
+            "sales_stopped": running_stop(),
             "features": {
                 "supabase": bool(settings.SUPABASE_URL),
                 "chain": bool(settings.CHAIN_RPC_URLS),

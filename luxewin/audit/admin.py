@@ -35,6 +35,7 @@ KINDS = (
     "refund",
     "retention",
     "safeguards",
+    "sales",
     "session",
     "terms",
     "user",

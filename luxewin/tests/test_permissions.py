@@ -193,6 +193,7 @@ LISTS = {
     "purchases.UnstoredEvent": {"finance", "auditors"},
     "purchases.SetAsideEvent": {"finance", "auditors"},
     "raffles.Raffle": STAFF,
+    "raffles.SaleStop": STAFF,
     "verification.ChainAccount": STAFF,
     "verification.Draw": STAFF,
 }
@@ -202,6 +203,7 @@ WRITABLE = {
     ("accounts.Safeguards", "add"): {"support"},
     ("accounts.Terms", "add"): {"managers"},
     ("raffles.Raffle", "add"): {"managers"},
+    ("raffles.SaleStop", "add"): {"managers", "finance"},
     ("purchases.PostalEntry", "add"): {"support"},
     ("purchases.SettledDifference", "add"): {"finance"},
 }

@@ -19,8 +19,10 @@ from purchases import errors
 from purchases.models import PersonTally
 from purchases.services.skill import no_answer, to_wait_for, too_many_answers
 from purchases.services.spending import limit_reached
+from raffles.errors import SalesStopped
 from raffles.models import MAX_PRICE, Raffle
 from raffles.phases import Phase
+from raffles.sale_stops import running_stop, sales_stopped
 
 # Of one payment; the database has the same.
 MAX_AMOUNT = MAX_PRICE
@@ -139,6 +141,11 @@ def _not_available(raffle: Raffle, asked: HoldRequest) -> Problem:
     return not_available(raffle, asked.quantity)
 
 
+def _sales_stopped(raffle: Raffle, asked: HoldRequest) -> Problem:
+    stop = running_stop()
+    return sales_stopped(stop) if stop else Busy("Sales have just been resumed. Please send this again.")
+
+
 # Their texts need nothing but the database's detail, if that.
 PERSONAL: dict[str, Callable[[str], Problem]] = {
     AccountInactive.code: lambda _: AccountInactive("This account is closed."),
@@ -154,4 +161,5 @@ ABOUT_THE_RAFFLE: dict[str, Callable[[Raffle, HoldRequest], Exception]] = {
     errors.LimitReached.code: _limit_reached,
     errors.SpendLimitReached.code: _spend_limit_reached,
     "not_available": _not_available,
+    SalesStopped.code: _sales_stopped,
 }

@@ -80,11 +80,11 @@ def hold_tickets(
 
     `session` is the buyer's session, if any. `holder` is what the buyer's device made; without it the server makes one
     with a nonce, and a repetition returns the first one. Raises AccountInactive, SessionEnded, EmailNotVerified,
-    the barriers of `accounts.eligibility`, SpendLimitReached, RaffleNotFound, RaffleNotOpen, RaffleClosed, SoldOut,
-    NotEnoughLeft, LimitReached, HolderUsed, AmountTooLarge, WrongAnswer, TooManyAnswers, TooManyLapsedHolds,
-    InvalidInput without an answer where one is needed, KeyReused or Busy; then nothing is held. Cost: one statement,
-    which locks the person, their spend limits if there are any, their tally, the purchase and the raffle's counter, in
-    that order.
+    the barriers of `accounts.eligibility`, SalesStopped, SpendLimitReached, RaffleNotFound, RaffleNotOpen,
+    RaffleClosed, SoldOut, NotEnoughLeft, LimitReached, HolderUsed, AmountTooLarge, WrongAnswer, TooManyAnswers,
+    TooManyLapsedHolds, InvalidInput without an answer where one is needed, KeyReused or Busy; then nothing is held.
+    Cost: one statement, which locks the person, their spend limits if there are any, their tally, the purchase and the
+    raffle's counter, in that order.
     """
     payment = Payment()
     identifiers = (uuid7(), uuid4(), payment.id)

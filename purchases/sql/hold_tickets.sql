@@ -52,6 +52,10 @@ BEGIN
           AND (person.barriers = '{}' OR p.status <> 'pending');
         IF FOUND THEN RETURN; END IF;
     END IF;
+    -- Of all raffles, by staff (raffles/sale_stops.py). What was held before can still be paid.
+    IF EXISTS (SELECT FROM raffles_salestop AS stop WHERE stop.ended_at IS NULL) THEN
+        RAISE EXCEPTION 'sales_stopped' USING ERRCODE = 'LW001';
+    END IF;
     IF person.barriers <> '{}' THEN RAISE EXCEPTION '%', person.barriers[1] USING ERRCODE = 'LW001'; END IF;
 
     SELECT r.slug, r.title, ticket_price, r.currency, max_per_person, opens_at, closes_at, question, answer

@@ -20,6 +20,7 @@ def test_a_shop_learns_what_it_needs_in_one_answer(db, settings):
     assert {"code": "de", "name": "Deutsch"} in shop["languages"]
     assert shop["terms"]["version"] == "2026-11"
     assert shop["features"] == {"supabase": False, "chain": False, "live_payments": False}
+    assert shop["sales_stopped"] is None
     assert abs(datetime.fromisoformat(shop["server_time"]) - timezone.now()) < timedelta(minutes=1)
     assert answer["Cache-Control"].startswith("public, max-age=1")
 
