@@ -27,6 +27,11 @@ def device_name(user_agent: str) -> str:
     return browser or system or (product[0] if product else "Unknown device")
 
 
+def is_known_device(user_agent: str) -> bool:
+    """Whether `device_name` names a browser or system, instead of repeating a word of the header."""
+    return any(word in user_agent for word, _ in (*BROWSERS, *SYSTEMS))
+
+
 def place(address: str | None) -> str:
     """Return the network of an address, for example `203.0.113.0/24`; empty if there is none."""
     if not address:

@@ -63,6 +63,14 @@ def sample_context() -> dict[str, Any]:
         "disabled": True,
         "due": soon,
         "purchase": "",
+        "device": "Firefox on Windows",
+        "place": "203.0.113.0/24",
+        "at": soon,
+        "last": soon,
+        "count": 23,
+        "more": True,
+        "differences": ["refund re_1: failed here, succeeded at Stripe"],
+        "run": 1,
     }
 
 

@@ -39,7 +39,7 @@ TITLES = {name: event.title for name, event in OPTIONAL.items()} | {
 MAILED_ONLY = _kinds(
     "verify_email reset_password already_registered email_change_old email_change_new email_changed export_ready"
     " deletion_requested draw_stuck prize_unawarded chain_balance_low mail_failed webhook_failed"
-    " dispute_opened refund_failed commitment_gone decision_undone"
+    " dispute_opened refund_failed commitment_gone decision_undone books_differ webhooks_silent"
 )
 
 

@@ -9,7 +9,8 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from accounts.devices import device_name, place
-from accounts.models import Session, User
+from accounts.models import Notification, Session, User
+from accounts.notifications import compose
 from accounts.tests.refreshing import time_passes
 from accounts.tokens import RefreshToken, open_session
 from luxewin.audit.models import AuditEntry
@@ -216,3 +217,31 @@ def test_a_replay_of_a_refresh_token_is_audited(alice):
         time_passes()
         assert client_of().post(REFRESH, {"refresh": pair.refresh}).status_code == status
     assert AuditEntry.objects.filter(action="session.reused", subject_id=str(Session.objects.get().pk)).count() == 1
+
+
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:143.0) Gecko/20100101 Firefox/143.0"
+NEWER, PHONE = FIREFOX.replace("143", "144"), "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0) CriOS/140.0 Mobile Safari/604.1"
+
+
+def test_a_sign_in_on_a_new_device_is_told_once(alice):
+    def sign_in(agent, **headers):
+        body = {"email": alice.email, "password": PASSWORD}
+        answer = client_of().post("/api/v1/auth/login", body, headers={"User-Agent": agent, **headers})
+        assert answer.status_code == 200
+        return [(each.context["device"], each.context["place"]) for each in told.order_by("id")]
+
+    alice.set_password(PASSWORD)
+    alice.save()
+    told = Notification.objects.mails().filter(user=alice, kind="new_sign_in")
+    assert sign_in(FIREFOX) == []  # the first of all
+    assert sign_in(NEWER) == []  # updated since
+    assert sign_in(PHONE) == [("Chrome on iPhone", "127.0.0.0/24")]
+    assert sign_in(FIREFOX) == sign_in(PHONE) == [("Chrome on iPhone", "127.0.0.0/24")]
+    # What a program calls itself is not mailed to anybody.
+    assert sign_in("evil.example.com/1")[1:] == [("", "127.0.0.0/24")]
+    mail = compose(told.first())
+    assert "Chrome on iPhone" in mail.body
+    assert "127.0.0.0/24" in mail.body
+    # Where nobody confirmed the address, it may be a stranger's.
+    User.objects.filter(pk=alice.pk).update(email_verified_at=None)
+    assert len(sign_in("Mozilla/5.0 (X11; Linux x86_64) Firefox/143.0")) == 2

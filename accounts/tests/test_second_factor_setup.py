@@ -162,7 +162,7 @@ def test_it_is_switched_off_for_password_and_code_and_leaves_nothing_behind(owne
     assert not _needs_code(owner)
     assert (Authenticator.objects.count(), RecoveryCode.objects.count()) == (0, 0)
     assert not Session.objects.filter(second_factor=True).exists()
-    assert _told(owner)[-1] == "second_factor_removed"
+    assert "second_factor_removed" in _told(owner)
     assert "user.second_factor_removed" in _audited(owner)
 
 

@@ -9,9 +9,10 @@ import stripe
 from django.db import OperationalError, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
-from djstripe.models import Event
+from djstripe.models import Event, WebhookEventTrigger
 
 from accounts.models import Notification
+from accounts.notifications import compose
 from purchases import gateway, services, tasks
 from purchases.models import Purchase, StripeNotice, StripeWatch, UnstoredEvent
 from purchases.services import pending_syncs
@@ -123,6 +124,31 @@ def test_fetched_by_four_at_once_and_delivered_meanwhile_it_counts_once(alice, o
     assert [queued.task["func"] for queued in OrmQ.objects.all()].count("purchases.tasks.sync_object") == 1
     run_tasks()
     assert Purchase.objects.get().tickets == {"first": 1, "last": 3, "count": 3}
+
+
+def test_finance_is_told_once_of_webhooks_that_do_not_arrive(alice, bob, fiona, on_sale, run_tasks, monkeypatch):
+    told = Notification.objects.mails().filter(user=fiona, kind="webhooks_silent")
+    raffle = on_sale()
+
+    def fetched(buyer):
+        paid_at_stripe(buyer, raffle)
+        looked_until(timezone.now() - timedelta(hours=1))
+        services.fetch_missed_events()
+        return told.count()
+
+    # A webhook may be late, and three may be late at once.
+    assert [fetched(alice) for _ in range(3)] == [0, 0, 0]
+    Event.objects.update(djstripe_created=timezone.now() - missed.SILENT)
+    assert [fetched(bob), fetched(bob)] == [1, 1]
+    assert "No webhook ever came" in compose(told.get()).body
+    # One came, and then it was silent again.
+    now = timezone.now()
+    heard = WebhookEventTrigger.objects.create(remote_ip="127.0.0.1", headers={}, body="{}")
+    assert fetched(alice) == 1
+    WebhookEventTrigger.objects.update(created=now - timedelta(hours=2))
+    assert fetched(alice) == 2
+    assert told.latest("id").context["last"][:16] == f"{now - timedelta(hours=2):%Y-%m-%dT%H:%M}"
+    assert str(heard.pk) in told.latest("id").dedupe_key
 
 
 def soon():

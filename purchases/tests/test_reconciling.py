@@ -9,6 +9,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from accounts.models import Notification
+from accounts.notifications import compose
 from luxewin.audit.models import AuditEntry
 from purchases import gateway, services, tasks
 from purchases.errors import NotRefundable
@@ -368,7 +370,7 @@ class TestDaily:
     def test_once_a_day_a_comparison_is_ordered(self):
         assert [bool(services.order_reconciliation()) for _ in range(3)] == [True, False, False]
 
-    def test_it_repairs_and_logs_and_keeps_what_is_left(self, alice, bob, on_sale, run_tasks, caplog):
+    def test_it_repairs_and_logs_and_tells_finance_of_what_is_left(self, alice, bob, fiona, on_sale, run_tasks, caplog):
         raffle = on_sale()
         purchase = buy(alice, raffle)
         pay(purchase.payment.client_secret).raise_for_status()
@@ -383,6 +385,9 @@ class TestDaily:
         assert (run.compared, run.repaired, len(run.remaining)) == (3, 1, 1)
         assert "made by hand" in run.remaining[0]
         assert f"reconciliation: {run.remaining[0]}" in caplog.text
+        [told] = Notification.objects.mails().filter(kind="books_differ")
+        assert (told.user, told.context["differences"]) == (fiona, run.remaining)
+        assert run.remaining[0][:60] in compose(told).body
         assert Purchase.objects.get(pk=purchase.pk).status == "paid"
         assert tasks.compare_books() == 0
 

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 
-from django.db.models import F
+from django.db.models import Count, F, Min
 from django.db.models.functions import Now
-from djstripe.models import Event
+from djstripe.models import Event, WebhookEventTrigger
 
+from accounts.alerts import alert_finance
 from luxewin.clock import database_now
 from purchases import gateway
 from purchases.models import StripeWatch, UnstoredEvent
@@ -27,6 +28,8 @@ KEPT = timedelta(days=30)
 BUDGET_SECONDS = 40
 # More events than this are not kept in memory.
 MOST = 5_000
+# Webhooks are silent when so many events had to be fetched, the first of them so long ago, and none came since.
+UNHEARD, SILENT = 3, timedelta(minutes=10)
 # Until an event that could not be stored is tried again; doubled each time.
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
 
@@ -72,7 +75,19 @@ def fetch_missed_events() -> int:
         gateway.know_account()
     while monotonic() < deadline and stretches.walk(visit):
         pass
+    if fetched:
+        _tell_of_silence()
     return fetched
+
+
+def _tell_of_silence() -> None:
+    """Alert finance, once for each silence, if no webhook came for SILENT while several events had to be fetched."""
+    last = WebhookEventTrigger.objects.order_by("-id").first()
+    unheard = Event.objects.filter(djstripe_created__gt=last.created) if last else Event.objects.all()
+    told = unheard.aggregate(count=Count("pk"), first=Min("djstripe_created"))
+    if told["count"] >= UNHEARD and told["first"] <= database_now() - SILENT:
+        since = last and last.created.isoformat()
+        alert_finance("webhooks_silent", about=last.pk if last else "ever", last=since, count=told["count"])
 
 
 def _missing(start: datetime, stop: datetime) -> list[dict[str, Any]] | None:

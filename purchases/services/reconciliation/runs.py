@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from accounts.alerts import alert_finance
 from luxewin.clock import database_now
 from purchases.models import Reconciliation, StripeWatch
 from purchases.services.reconciliation.books import faults_of_the_books
@@ -23,6 +24,8 @@ LOOKS_BACK = timedelta(days=3)
 STRETCH = timedelta(minutes=5)
 KEPT = timedelta(days=90)
 BUDGET_SECONDS = 60
+# Differences that a mail names.
+MOST_NAMED = 20
 
 
 def order_reconciliation() -> Reconciliation | None:
@@ -43,6 +46,8 @@ def order_reconciliation() -> Reconciliation | None:
 def continue_reconciliation(run_id: int) -> None:
     """Continue a comparison for BUDGET_SECONDS, and log a line for each remaining difference.
 
+    Finance is told at the end if any remain.
+
     Raises ProviderUnavailable; what was compared until then is kept.
     """
     run = Reconciliation.objects.get(pk=run_id)
@@ -62,7 +67,10 @@ def continue_reconciliation(run_id: int) -> None:
             return
     _keep(run, comparison.unfinished(run.since))
     _keep(run, faults_of_the_books())
-    Reconciliation.objects.filter(pk=run.pk, finished_at=None).update(finished_at=Now())
+    with transaction.atomic():
+        if Reconciliation.objects.filter(pk=run.pk, finished_at=None).update(finished_at=Now()) and run.remaining:
+            named = {"count": len(run.remaining), "more": len(run.remaining) > MOST_NAMED, "run": run.pk}
+            alert_finance("books_differ", about=run.pk, differences=run.remaining[:MOST_NAMED], **named)
 
 
 def _keep(run: Reconciliation, differences: Iterable[Difference]) -> None:
