@@ -10,6 +10,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 Django's own name for it
 from django.db import connection
 
+from luxewin.environment import DEVELOPMENT
+
 TAG = "connections"
 # The processes of a worker besides those that run tasks: the sentinel, the one that fetches tasks, the one that stores
 # results; and two threads of the main process, the timer and these checks.
@@ -30,6 +32,11 @@ SERVER = """
         (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user),
         (SELECT datconnlimit FROM pg_database WHERE datname = current_database()),
         current_user, current_setting('TimeZone')
+"""
+# Tables whose owner this role is, or acts as; all of them for a superuser.
+OWNED = """
+    SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
+        AND pg_has_role(current_user, relowner, 'USAGE')
 """
 
 
@@ -60,7 +67,10 @@ def demand() -> Demand:
 
 @register(TAG, Tags.database, deploy=True)
 def connections_are_bounded(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Compare the time limits of a session, and the demand for connections, with the server's. Cost: four queries."""
+    """Compare the demand for connections, a session's time limits and the role's rights with what the server says.
+
+    Cost: five queries.
+    """
     if not databases:
         return []
     with connection.cursor() as cursor:
@@ -68,6 +78,8 @@ def connections_are_bounded(databases: Any = None, **kwargs: Any) -> list[CheckM
         *granted, role, zone = cursor.fetchone()
         cursor.execute("SELECT name FROM pg_settings WHERE name = ANY (%s) AND setting = '0'", [list(LIMITS)])
         unlimited = sorted(name for (name,) in cursor.fetchall())
+        cursor.execute(OWNED)
+        (owned,) = cursor.fetchone()
     faults: list[CheckMessage] = [
         Error(
             f"{name} is 0: what takes for ever keeps its connection for ever.",
@@ -76,6 +88,9 @@ def connections_are_bounded(databases: Any = None, **kwargs: Any) -> list[CheckM
         )
         for name in unlimited
     ]
+    if owned and settings.LUXEWIN_ENV != DEVELOPMENT:
+        said = f"{role} serves and owns the tables: whoever takes over a process can switch off what guards the audit."
+        faults.append(Warning(said, hint="Serve as a role of deploy/postgres/roles.sql.", id="luxewin.W008"))
     if settings.DATABASE_TRANSACTION_POOLER:
         # How many clients the pooler takes is its own setting, which no client can ask for.
         return faults + _session_state(role, zone)

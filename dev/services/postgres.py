@@ -1,6 +1,7 @@
 """PostgreSQL 18 from its wheel, run as `postgres` itself in the foreground.
 
-The product's role owns its database and may create others (for tests), and is no superuser, as at a hosted database.
+The product's role owns its database, may create others and roles (for tests), and is no superuser, as at a hosted
+database.
 PostgreSQL refuses to run as root. For root it runs as `nobody`, with its data below /var/tmp, because that user cannot
 reach a clone below /root or in a closed folder; the state folder holds a link to it.
 """
@@ -137,8 +138,9 @@ def _prepared(port: int, superuser_password: str, password: str) -> bool:
     with connection:
         role, database = sql.Identifier(ROLE), sql.Identifier(DATABASE)
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone():
-            create = sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}")
+            create = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
             connection.execute(create.format(role, sql.Literal(password)))
+        connection.execute(sql.SQL("ALTER ROLE {} CREATEDB CREATEROLE").format(role))
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
     return True
