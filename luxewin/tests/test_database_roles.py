@@ -2,20 +2,24 @@
 
 import os
 import re
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.db import ProgrammingError, connection, transaction
 
+from accounts.models import User
 from luxewin.audit.models import AuditEntry, Seal
 from luxewin.connections import connections_are_bounded
+from luxewin.supabase_access import nothing_is_open_to_the_api, open_to_the_api
 from purchases.models import Purchase
 from purchases.tests.stage import bought
 from raffles.services import cancel_raffle
 from raffles.tests.times import pass_closing_time
 from verification.models import LogLeaf
 
-ROLES = Path(__file__).parents[2] / "deploy/postgres/roles.sql"
+SCRIPTS = Path(__file__).parents[2] / "deploy/postgres"
 FORBIDDEN = [
     "ALTER TABLE audit_auditentry DISABLE TRIGGER USER",
     "DROP TABLE audit_seal",
@@ -31,17 +35,51 @@ FORBIDDEN = [
 
 @pytest.fixture
 def serving(db):
-    """This connection has the role that serves, of its own name: roles belong to the server, which others use too."""
+    """This connection has the role that serves, and the schema its name: roles belong to the server, not to a test."""
     name = f"luxewin_{os.getpid()}"
     with connection.cursor() as cursor:
-        cursor.execute(re.sub(r"luxewin(?=[;_ ])(?! can)", name, ROLES.read_text()))
-        cursor.execute(f"GRANT {name} TO CURRENT_USER")
-        cursor.execute(f"SET LOCAL ROLE {name}")
+        cursor.execute(f"ALTER SCHEMA public RENAME TO {name}")
+        cursor.execute(_named("roles.sql", name))
+        cursor.execute(f"SET LOCAL search_path = {name}; GRANT {name} TO CURRENT_USER; SET LOCAL ROLE {name}")
         yield name
         cursor.execute("RESET ROLE")
 
 
-def test_it_sells_settles_refunds_seals_and_freezes(serving, alice, bob, mona, on_sale, run_tasks):
+@pytest.fixture
+def supabase(serving):
+    """The same in a Supabase project: its API's roles, and what they are usually given."""
+    with connection.cursor() as cursor:
+        cursor.execute("RESET ROLE")
+        cursor.execute("CREATE ROLE anon; CREATE ROLE authenticated; GRANT anon TO CURRENT_USER")
+        cursor.execute(f"GRANT USAGE ON SCHEMA {serving} TO anon, authenticated")
+        cursor.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA {serving} TO anon, authenticated")
+    return serving
+
+
+def _named(file: str, name: str) -> str:
+    text = re.sub("--.*", "", (SCRIPTS / file).read_text())
+    return re.sub(r"\bluxewin(?=_owner\b|\b)", name, text)
+
+
+def _as(role: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL ROLE {role}" if role else "RESET ROLE")
+
+
+def _secured(name: str) -> None:
+    """Row-level security is on; here the tables are not the owner's, who makes them when he migrates."""
+    _as("")
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(_named("row_security.sql", name))
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+
+
+@pytest.mark.parametrize("secured", [False, True], ids=["by grants", "with row-level security"])
+def test_it_sells_settles_refunds_seals_and_freezes(supabase, secured, alice, bob, mona, on_sale, run_tasks):
+    if secured:
+        _secured(supabase)
+    _as(supabase)
     raffle, other = on_sale(), on_sale()
     for buyer in (alice, bob):
         bought(buyer, raffle)
@@ -49,10 +87,9 @@ def test_it_sells_settles_refunds_seals_and_freezes(serving, alice, bob, mona, o
     cancel_raffle(other.pk, reason="The watch was stolen.", actor=mona)
     run_tasks()
     assert Purchase.objects.get(pk=returned.pk).status == "refunded"
-    with connection.cursor() as cursor:
-        cursor.execute("RESET ROLE")
-        pass_closing_time(raffle)
-        cursor.execute(f"SET LOCAL ROLE {serving}")
+    _as("")
+    pass_closing_time(raffle)
+    _as(supabase)
     run_tasks()
     raffle.refresh_from_db()
     assert raffle.frozen_at
@@ -81,6 +118,60 @@ def test_what_the_owner_makes_later_is_served_too(serving):
         cursor.execute("INSERT INTO made_later (a) VALUES (1); UPDATE made_later SET a = 2; DELETE FROM made_later")
         with pytest.raises(ProgrammingError, match="must be owner"), transaction.atomic():
             cursor.execute("DROP TABLE made_later")
+
+
+def test_whatever_the_api_of_a_supabase_project_reaches_is_named_and_then_closed(supabase):
+    _as("")
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE VIEW shown AS SELECT 1 AS a; GRANT SELECT ON shown TO anon")
+        cursor.execute("CREATE SEQUENCE counted; GRANT USAGE ON counted TO authenticated")
+        cursor.execute("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO anon")
+    found = open_to_the_api()
+    assert f"anon may use the schema {supabase}" in found
+    for line in (
+        "anon has rights to the table accounts_user",
+        "authenticated has rights to the table purchases_purchase",
+        "anon has rights to the view shown",
+        "authenticated has rights to the sequence counted",
+        "row-level security is off for the table audit_auditentry",
+    ):
+        assert line in found
+    assert [line for line in found if line.startswith("anon may call the function hold_tickets(")]
+    assert [line for line in found if line.startswith("anon will have select on every new table of ")]
+    [named] = nothing_is_open_to_the_api(databases=["default"])
+    assert (named.id, f"and {len(found) - 1} more" in named.msg) == ("luxewin.E063", True)
+    out = StringIO()
+    with pytest.raises(SystemExit, match="1"):
+        call_command("check_supabase", stdout=out)
+    assert out.getvalue().splitlines() == [f"open  {line}" for line in found]
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM anon")
+    _secured(supabase)
+    assert open_to_the_api() == []
+    assert nothing_is_open_to_the_api(databases=["default"]) == []
+    call_command("check_supabase", stdout=out)
+    assert "Nothing is open" in out.getvalue()
+    _as("anon")
+    for statement in (f"SELECT * FROM {supabase}.accounts_user", f"SELECT {supabase}.accounts_age(now()::date, 'GB')"):
+        with pytest.raises(ProgrammingError, match="permission denied for schema"), transaction.atomic():
+            User.objects.raw(statement)[0]
+
+
+def test_a_column_s_right_and_everybody_s_are_named_too(supabase):
+    _secured(supabase)
+    with connection.cursor() as cursor:
+        cursor.execute("GRANT SELECT (email) ON accounts_user TO anon; GRANT DELETE ON audit_seal TO PUBLIC")
+    assert open_to_the_api() == [
+        "anon has rights to the table accounts_user",
+        "anon has rights to the table audit_seal",
+        "authenticated has rights to the table audit_seal",
+    ]
+
+
+def test_where_there_is_no_such_api_nothing_is_said(db, capsys):
+    call_command("check_supabase")
+    assert "no roles anon and authenticated" in capsys.readouterr().out
+    assert nothing_is_open_to_the_api(databases=["default"]) == []
 
 
 def test_a_check_names_a_role_that_owns_the_tables(serving, settings):
