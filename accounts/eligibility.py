@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection
 
 from accounts import errors
-from luxewin.api.problems import Problem
+from luxewin.api.problems import Problem, moment
 
 ASK = "SELECT * FROM accounts_standings(%s, %s)"
 # A purchase or entry locks these rows in this mode, which is slightly stronger than what each of their foreign keys
@@ -112,13 +112,13 @@ def allows_marketing(eligibility: Eligibility) -> bool:
 def _excluded(eligibility: Eligibility) -> Problem:
     if eligibility.excluded_forever or eligibility.excluded_until is None:
         return errors.SelfExcluded("You excluded yourself from buying permanently.", excluded_until=None)
-    text = f"You excluded yourself from buying until {eligibility.excluded_until:%Y-%m-%d %H:%M} UTC."
+    text = f"You excluded yourself from buying until {moment(eligibility.excluded_until)}."
     return errors.SelfExcluded(text, excluded_until=eligibility.excluded_until)
 
 
 def _paused(eligibility: Eligibility) -> Problem:
-    text = f"You paused buying until {eligibility.paused_until:%Y-%m-%d %H:%M} UTC."
-    return errors.Paused(text, paused_until=eligibility.paused_until)
+    until = eligibility.paused_until
+    return errors.Paused(f"You paused buying until {until and moment(until)}.", paused_until=until)
 
 
 def _duplicate(eligibility: Eligibility) -> Problem:

@@ -139,14 +139,16 @@ def compose(notification: Notification) -> Mail:
 
     It greets by name, which is free text, only at a verified address. It ends with the operator's name and support's
     address, where answers go too. The Message-ID is the same on every try; if staff have it sent again it is another,
-    because mail servers drop a second mail of the same. An optional mail says how to unsubscribe, also by a header for
-    mail programs (RFC 8058). It is text, and the same as HTML. The mail knows what must not be stored with its words.
+    because mail servers drop a second mail of the same. An optional mail says how to unsubscribe, also by headers for
+    mail programs (RFC 8058), and is sorted by its event (List-Id, RFC 2919). It is text, and the same as HTML. The mail
+    knows what must not be stored with its words.
     """
     user, kind = notification.user, notification.kind
     to = notification.context.get("to", user.email)
     number = f"{notification.id}.{notification.resends}" if notification.resends else str(notification.id)
     headers = {"Auto-Submitted": "auto-generated"}
-    headers["Message-ID"] = f"<{number}@{settings.DEFAULT_FROM_EMAIL.rpartition('@')[2].rstrip('>')}>"
+    sender = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip(">")
+    headers["Message-ID"] = f"<{number}@{sender}>"
     added: dict[str, str] = {}
     if make_token := TOKENS.get(kind):
         added["token"] = make_token(notification)
@@ -156,6 +158,7 @@ def compose(notification: Notification) -> Mail:
         link = f"{settings.PUBLIC_URL}/unsubscribe?token={unsubscribe_token(user, event, 'email')}"
         added["unsubscribe"] = link
         headers |= {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+        headers["List-Id"] = f"<{event}.{sender}>"
     # At an unverified address, the name may have been typed for somebody else to read.
     name = one_line(user.display_name) if user.has_verified_email and to == user.email else ""
     with habits_of(user) as language:

@@ -136,6 +136,7 @@ def _link_of(user, kind: str) -> str:
     mail = compose(told)
     headers = mail.message()
     assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert headers["List-Id"] == f"<{event_of(kind)}.{headers['Message-ID'].partition('@')[2]}"
     link = headers["List-Unsubscribe"].strip("<>")
     # Up to the second in which it was signed.
     assert link.partition(":1")[0] in mail.body
@@ -175,6 +176,7 @@ def test_unsubscribing_from_marketing_withdraws_the_consent(alice):
 def test_mails_that_are_always_sent_offer_no_way_to_end_them(alice):
     message = compose(Notification(user=alice, kind="password_changed")).message()
     assert message["List-Unsubscribe"] is None
+    assert message["List-Id"] is None
 
 
 @pytest.mark.parametrize("change", [lambda token: token[:-1], lambda token: "", lambda token: f"x{token}", "x" * 400])

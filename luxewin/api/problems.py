@@ -3,9 +3,11 @@
 import logging
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+from babel.dates import format_datetime
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponsePermanentRedirect, JsonResponse
@@ -84,6 +86,11 @@ class Busy(Unavailable):
     code = "busy"
     title = "Busy"
     retry_after = 1
+
+
+def moment(at: datetime) -> str:
+    """Return a time as people read it in the text of a Problem: `1 December 2026, 01:20 UTC`."""
+    return f"{format_datetime(at, 'd MMMM y, HH:mm', tzinfo=UTC, locale='en')} UTC"
 
 
 def document(status: int, code: str, title: str, detail: str, **extra: Any) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Problem details: one shape for every refusal, wherever it arises."""
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
@@ -11,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from luxewin.api.problems import InvalidInput, Problem, Unavailable, flatten
+from luxewin.api.problems import InvalidInput, Problem, Unavailable, flatten, moment
 from luxewin.tests.asking import assert_problem, client_of
 
 
@@ -114,3 +116,7 @@ def test_a_well_formed_request_id_is_kept(offered, db):
 def test_any_other_request_id_is_replaced(offered, db):
     response = client_of().get("/api/v1/users/profile", headers={"X-Request-ID": offered})
     assert assert_problem(response, 401)["request_id"] != offered
+
+
+def test_times_in_texts_are_for_people():
+    assert moment(datetime(2026, 12, 1, 2, 20, tzinfo=timezone(timedelta(hours=1)))) == "1 December 2026, 01:20 UTC"

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from accounts.eligibility import BARRIERS, barrier, eligibility_of
 from accounts.errors import AccountInactive, EmailNotVerified, SessionEnded
 from accounts.models import User
-from luxewin.api.problems import Busy, Problem
+from luxewin.api.problems import Busy, Problem, moment
 from luxewin.clock import database_now
 from luxewin.database import LOCKED, outage
 from purchases import errors
@@ -105,7 +105,7 @@ def not_available(raffle: Raffle, quantity: int) -> Problem:
     """Return why the raffle, read with its phase and counter, has no room for `quantity` tickets."""
     counter = raffle.counter
     if raffle.phase == Phase.UPCOMING:
-        text = f"Tickets go on sale on {raffle.opens_at:%Y-%m-%d at %H:%M} UTC."
+        text = f"Tickets go on sale on {moment(raffle.opens_at)}."
         if raffle.opens_at <= database_now():
             text = "Tickets go on sale in a few minutes, once the rules of the draw are recorded for good."
         return errors.RaffleNotOpen(text, opens_at=raffle.opens_at)
@@ -117,7 +117,7 @@ def not_available(raffle: Raffle, quantity: int) -> Problem:
         )
         return errors.SoldOut(text, held=counter.held)
     if raffle.cancelled_at:
-        text = f"This raffle was cancelled on {raffle.cancelled_at:%Y-%m-%d}. Everyone is refunded."
+        text = f"This raffle was cancelled on {moment(raffle.cancelled_at)}. Everyone is refunded."
         return errors.RaffleClosed(text, phase=raffle.phase)
     if raffle.phase != Phase.OPEN or not counter.selling:
         return errors.RaffleClosed("The sale of this raffle has ended.", phase=raffle.phase)
@@ -131,7 +131,7 @@ def _too_many_lapsed_holds(until: str) -> errors.TooManyLapsedHolds:
     """Return the Problem; `until`, an ISO time, is when tickets can be held again."""
     at = datetime.fromisoformat(until)
     text = (
-        f"Too many of your reservations ran out unpaid. You can reserve tickets again from {at:%Y-%m-%d %H:%M} UTC."
+        f"Too many of your reservations ran out unpaid. You can reserve tickets again from {moment(at)}."
         " Please release tickets that you do not want to buy."
     )
     return to_wait_for(at, errors.TooManyLapsedHolds(text, try_again_at=at))

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from luxewin.api.problems import InvalidInput, Problem
+from luxewin.api.problems import InvalidInput, Problem, moment
 from luxewin.clock import database_now
 from purchases.errors import TooManyAnswers, WrongAnswer
 from raffles.models import Raffle
@@ -21,7 +21,7 @@ def wrong_answer(raffle: Raffle) -> WrongAnswer:
 def too_many_answers(until: str) -> TooManyAnswers:
     """Return the Problem; `until`, an ISO time, is when to answer again. A wrong answer counts for a day."""
     at = datetime.fromisoformat(until)
-    text = f"You gave too many wrong answers in one day. You can answer again from {at:%Y-%m-%d %H:%M} UTC."
+    text = f"You gave too many wrong answers in one day. You can answer again from {moment(at)}."
     return to_wait_for(at, TooManyAnswers(text, try_again_at=at))
 
 

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from luxewin.api.problems import moment
 from luxewin.tests.asking import assert_problem, client_of, nothing_written
 from purchases.models import Purchase, SkillAttempt
 from purchases.tests.stage import at_once, counts
@@ -71,7 +72,7 @@ def test_after_five_wrong_answers_not_even_the_right_one_is_heard_until_a_day_af
     problem = assert_problem(response, 429, "too_many_answers")
     back = datetime.fromisoformat(problem["try_again_at"])
     assert back == first.at + timedelta(days=1)
-    assert f"{back:%Y-%m-%d %H:%M} UTC" in problem["detail"]
+    assert moment(back) in problem["detail"]
     assert abs(int(response["Retry-After"]) - timedelta(days=1).total_seconds()) < 600
     # Nobody else's attempts, nor those at another raffle, are counted.
     body = {"raffle": str(ask.raffle.pk), "quantity": 1, "answer": "Submariner"}
