@@ -26,6 +26,7 @@ LINES = {
     "raffles.Raffle.question",
     "raffles.Raffle.cancel_reason",
     "raffles.Raffle.title",
+    "raffles.SaleStop.reason",
     "verification.Draw.void_reason",
     "verification.Forfeit.reason",
 }
