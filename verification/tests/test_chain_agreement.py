@@ -137,7 +137,8 @@ def test_one_of_two_nodes_does_not_decide_while_the_other_is_silent(chain: Chain
 
 
 def test_two_chains_that_split_decide_nothing(chain: Chain, still_node: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Both serve the same chain id, and their blocks differ, from the first that each makes.
+    # Both serve the same chain id, and their blocks differ, from the first that each makes; the first is made here.
+    mine_at(chain.block(chain.head()).timestamp + 1)
     with monkeypatch.context() as environment:
         environment.setenv("CHAIN_RPC_URL", still_node)
         rpc("evm_mine")
