@@ -85,10 +85,13 @@ class Mine:
         return stepped(raffle, draw_steps.commit, Draw.State.COMMITTED)
 
     def wait_for_next_second(self) -> None:
-        """Mines a block dated after the newest: the contract takes no commitment in the second of its announcement."""
+        """Mines a block dated after the newest: the contract takes no commitment in the second of its announcement.
+
+        It is dated now, because an earlier test may have set the node's clock back, as which calls see the present.
+        """
         while time.time() < latest_time() + 1:
             time.sleep(0.05)
-        self.blocks()
+        self.catch_up()
 
     def advance(self, raffle: Raffle, state: str, *, mining: Callable[[], None] | None = None) -> Draw:
         """Takes steps, and mines a block after each, until the draw is in this state.
