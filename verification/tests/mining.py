@@ -108,15 +108,17 @@ class Mine:
             self.settings.BEACON_URLS = relays
 
     def _advance(self, raffle: Raffle, state: str, mining: Callable[[], None]) -> Draw:
-        for _ in range(40):
-            if (draw := services.advance_draw(raffle.pk)).state == state:
-                return draw
+        deadline = time.monotonic() + 120
+        while (draw := services.advance_draw(raffle.pk)).state != state:
+            assert time.monotonic() < deadline, f"{draw.state}: {draw.trouble}"
             mining()
+            if "has not appeared" in draw.trouble:  # blocks bring no round nearer
+                time.sleep(0.1)
             if "too early" in draw.trouble:
                 self.wait_for_next_second()
             if "ahead of our clock" in draw.trouble:  # an earlier test moved the node's
                 time.sleep(max(0, latest_time() - time.time()))
-        raise AssertionError(f"{draw.state}: {draw.trouble}")
+        return draw
 
 
 def decided(raffle: Raffle) -> Draw:
