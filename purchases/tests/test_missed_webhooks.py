@@ -145,8 +145,12 @@ def test_finance_is_told_once_of_webhooks_that_do_not_arrive(alice, bob, fiona, 
     now = timezone.now()
     heard = WebhookEventTrigger.objects.create(remote_ip="127.0.0.1", headers={}, body="{}")
     assert fetched(alice) == 1
-    WebhookEventTrigger.objects.update(created=now - timedelta(hours=2))
+    # What it brought was stored after it, and was not fetched.
+    WebhookEventTrigger.objects.update(
+        created=now - timedelta(hours=2), event=Event.objects.earliest("djstripe_created")
+    )
     assert fetched(alice) == 2
+    assert told.latest("id").context["count"] == Event.objects.count() - 1
     assert told.latest("id").context["last"][:16] == f"{now - timedelta(hours=2):%Y-%m-%dT%H:%M}"
     assert str(heard.pk) in told.latest("id").dedupe_key
 

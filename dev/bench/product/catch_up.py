@@ -2,10 +2,10 @@
 
 `python -m dev.bench.product.catch_up settle RAFFLES`, or `refund`, with what `dev.bench.product.backlog` printed: pairs
 of raffles of one size, one for each side. `leaves` has the product settle both, one of them without the leaf of the log
-that a paid entry gets. The first pair is the warm-up. Prints the rates per second of
-both, the processor time (in ms) that this process took per purchase on either side, and the peak resident memory (in
-MB) after the warm-up and at the end. Enqueued tasks stay in the queue: no worker runs on this database, so dj-stripe's
-records (`services.mirror_batch`) and mails are not part of it.
+that a paid entry gets. The first pair is the warm-up. Prints the rates per second of both, the processor time (in ms)
+that this process took per purchase on either side, and the peak resident memory (in MB) after the warm-up and at the
+end. Enqueued tasks stay in the queue: no worker runs on this database, so dj-stripe's records (`services.mirror_batch`)
+and mails are not part of it.
 """
 
 import json

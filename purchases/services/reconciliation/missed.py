@@ -83,7 +83,10 @@ def fetch_missed_events() -> int:
 def _tell_of_silence() -> None:
     """Alert finance, once for each silence, if no webhook came for SILENT while several events had to be fetched."""
     last = WebhookEventTrigger.objects.order_by("-id").first()
-    unheard = Event.objects.filter(djstripe_created__gt=last.created) if last else Event.objects.all()
+    # The last webhook's own event is stored after it.
+    unheard = (
+        Event.objects.filter(djstripe_created__gt=last.created).exclude(id=last.event_id) if last else Event.objects
+    )
     told = unheard.aggregate(count=Count("pk"), first=Min("djstripe_created"))
     if told["count"] >= UNHEARD and told["first"] <= database_now() - SILENT:
         since = last and last.created.isoformat()
