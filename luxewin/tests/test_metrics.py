@@ -130,7 +130,8 @@ def test_all_processes_of_a_server_add_up_also_those_that_are_gone():
 
 def _folder(server: subprocess.Popen[bytes]) -> Path:
     """Where the children of this server count."""
-    files = (Path(each.path) for each in children(server)[0].memory_maps())
+    # A child that answered nothing yet has no file there.
+    files = (Path(each.path) for child in children(server) for each in child.memory_maps())
     return next(file.parent for file in files if file.parent.name.startswith("luxewin-counts-"))
 
 
