@@ -418,7 +418,7 @@ class UnstoredEvent(Claimable):
 
 
 class SetAsideEvent(models.Model):
-    """An event that Stripe signed and we do not handle: of a type that we do not ask for, or of another account.
+    """An event of Stripe's that we do not handle: of another type or account, or about nothing that has an id.
 
     It has no effect. It is kept for a while, to see what an endpoint at Stripe is subscribed to.
     """

@@ -33,7 +33,11 @@ def connect() -> None:
 
 
 def on_delivery(sender: type[WebhookEventTrigger], instance: WebhookEventTrigger, **kwargs: Any) -> None:
-    """Lock a signed event before it is stored: the same event, delivered or fetched meanwhile, waits."""
+    """Lock a signed event before it is stored: the same event, delivered or fetched meanwhile, waits.
+
+    dj-stripe stores what this leaves in `json_body`.
+    """
+    vars(instance)["json_body"] = gateway.storable_event(instance.json_body)
     gateway.lock_event(instance.json_body["id"])
 
 
@@ -67,7 +71,8 @@ def on_conditions_added(sender: type[Any], addition: Any, **kwargs: Any) -> None
 
 def _names(event: Event, what: str) -> bool:
     """Whether the object's metadata names one of ours, as we wrote it there."""
-    return what in (event.data["object"].get("metadata") or {})
+    metadata = event.data["object"].get("metadata")
+    return isinstance(metadata, dict) and what in metadata
 
 
 def _note(about: StripeNotice.About, event: Event, *, recorded: bool = True) -> None:
@@ -82,13 +87,12 @@ def _note(about: StripeNotice.About, event: Event, *, recorded: bool = True) -> 
 
 
 def _object_id(event: Event) -> str:
-    return str(event.data.get("object", {}).get("id", ""))
+    return str(event.data["object"]["id"])
 
 
 def _intent_id(event: Event) -> str | None:
     """Return the intent id of a refund's or dispute's payment; Stripe expands the intent on request."""
-    intent = event.data["object"].get("payment_intent")
-    return intent["id"] if isinstance(intent, dict) else intent
+    return gateway.stripe_id(event.data["object"].get("payment_intent"))
 
 
 # By the kind of object an event is about.

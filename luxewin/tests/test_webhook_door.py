@@ -122,7 +122,7 @@ BODIES = {
     "cut off": b'{"id": "evt_1"',
     "no JSON": b"id=evt_1",
     "NUL byte": b'{"id": "a\x00"}',
-    "NUL escape": b'{"id": "a\\u0000"}',
+    "NUL escape alone": b'{"id": "a\\u0000"}',
     "not UTF-8": b'{"id": "\xff"}',
     "deep": b"[" * 100_000 + b"]" * 100_000,
     "empty object": b"{}",
@@ -214,6 +214,101 @@ def test_what_we_did_not_ask_for_is_acknowledged_and_set_aside(kind, endpoint, m
     kept = SetAsideEvent.objects.get()
     assert (kept.event_id, kept.type, kept.account) == (event["id"], event["type"], event.get("account", ""))
     assert (Event.objects.count(), OrmQ.objects.count()) == (0, before)
+
+
+HALF = "\ud83d"
+INTENT = {"id": "pi_test", "object": "payment_intent"}
+
+
+def _deep(levels: int) -> dict[str, Any]:
+    return {"a": _deep(levels - 1)} if levels else {}
+
+
+def _about(**more: Any) -> dict[str, Any]:
+    return {"data": {"object": INTENT | more}}
+
+
+# Odd beside what we read: each still has its effect.
+ODD: dict[str, dict[str, Any]] = {
+    "half a character in a text": _about(description=f"x{HALF}"),
+    "half a character in a name": _about(**{HALF: 1}),
+    "half a character in the metadata": _about(metadata={"payment": HALF}),
+    "half a character in what changed": {"data": {"object": INTENT, "previous_attributes": {"a": HALF}}},
+    "half a character in the version": {"api_version": HALF},
+    "half a character in the request": {"request": {"id": HALF, "idempotency_key": HALF}},
+    "half a character beside": {"context": HALF},
+    "a NUL": _about(description="\0"),
+    "not a number": _about(application_fee=float("nan")),
+    "no number that ends": _about(application_fee=float("-inf")),
+    "a number of a thousand digits": _about(application_fee=10**1000),
+    "nine hundred levels": _about(charges=_deep(900)),
+    "created as text": {"created": "yesterday"},
+    "created in the year 30000": {"created": 10**12},
+    "created before all": {"created": -(10**18)},
+    "created in nothing": {"created": None},
+    "created with a half": {"created": 1_790_000_000.5},
+    "created never": {"created": float("nan")},
+    "another word": {"object": "happening"},
+    "no word": {"object": None},
+    "a list of words": {"object": ["event"]},
+    "a long version": {"api_version": "x" * 500},
+    "a version of another kind": {"api_version": 5},
+    "a long request": {"request": "x" * 500},
+    "a long request's id": {"request": {"id": "x" * 500, "idempotency_key": "x" * 500}},
+    "a request of another kind": {"request": [1]},
+    "metadata as a number": _about(metadata=5),
+    "metadata as text": _about(metadata="payment"),
+    "metadata as a list": _about(metadata=["payment"]),
+    "an empty account": {"account": []},
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_what_is_odd_beside_what_we_read_is_no_reason_to_refuse_an_event(kind, endpoint, payment):
+    event = _event(**ODD[kind])
+    for _ in range(2):
+        assert _send(endpoint, json.dumps(event)).status_code == 200
+    assert Event.objects.get().id == event["id"]
+    assert StripeNotice.objects.get().object_id == payment.intent_id
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_the_same_event_fetched_has_its_effect_too(kind, payment):
+    gateway.store_event(_event(**ODD[kind]))
+    assert StripeNotice.objects.get().object_id == payment.intent_id
+
+
+@pytest.mark.parametrize("intent", [{}, [], 5, HALF, "x" * 300, {"id": HALF}, {"id": None}, None])
+@pytest.mark.parametrize("kind", ["refund.updated", "charge.dispute.updated"])
+def test_a_refund_or_dispute_of_an_odd_payment_is_acknowledged(kind, intent, endpoint, payment):
+    about = {"id": "x_test", "payment_intent": intent, "metadata": {"refund": 5}}
+    assert _send(endpoint, json.dumps(_event(type=kind, data={"object": about}))).status_code == 200
+    assert StripeNotice.objects.get().object_id == "x_test"
+
+
+UNUSABLE: dict[str, dict[str, Any]] = {
+    "half a character in its id": {"id": f"evt{HALF}"},
+    "a long id": {"id": "e" * 300},
+    "an empty id": {"id": ""},
+    "half a character in its type": {"type": f"moon{HALF}"},
+    "a long type": {"type": "m" * 300},
+    "half a character in its account": {"account": HALF},
+    "half a character in an account's name": {"account": {"id": HALF}},
+    "a long account": {"account": "a" * 300},
+    "an object with half a character": {"data": {"object": {"id": HALF}}},
+    "an object with a long id": {"data": {"object": {"id": "p" * 300}}},
+    "an object with an empty id": {"data": {"object": {"id": ""}}},
+    "depths of another account": {"account": "acct_other", "data": {"object": _deep(900)}},
+    "no number of another account": {"account": "acct_other", "data": {"object": {"id": float("nan")}}},
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_a_signed_event_that_cannot_be_used_is_set_aside(kind, endpoint):
+    body = json.dumps(_event(**UNUSABLE[kind]))
+    for _ in range(2):
+        assert _send(endpoint, body).status_code == 200
+    assert (SetAsideEvent.objects.count(), Event.objects.count()) == (1, 0)
 
 
 def test_what_is_set_aside_names_nobody(endpoint):

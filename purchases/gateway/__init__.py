@@ -34,7 +34,16 @@ from purchases.gateway.endpoints import (
     recorded_endpoints,
     register_webhook,
 )
-from purchases.gateway.events import EVENTS, know_account, lock_event, store_event
+from purchases.gateway.events import (
+    EVENTS,
+    is_handled,
+    know_account,
+    lock_event,
+    storable_event,
+    storable_json,
+    store_event,
+    stripe_id,
+)
 from purchases.gateway.records import mirror_dispute, mirror_intent, mirror_refund
 from purchases.gateway.redaction import forget_cards, keep_payers_out, without_payers
 
@@ -61,6 +70,7 @@ __all__ = [
     "forget_customer",
     "intents_between",
     "is_customer",
+    "is_handled",
     "is_our_endpoint",
     "is_signed",
     "keep_payers_out",
@@ -78,7 +88,10 @@ __all__ = [
     "retrieve_dispute",
     "retrieve_intent",
     "retrieve_refund",
+    "storable_event",
+    "storable_json",
     "store_event",
+    "stripe_id",
     "update_customer",
     "without_payers",
 ]

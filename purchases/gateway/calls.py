@@ -15,7 +15,7 @@ from djstripe.models import Customer
 
 from accounts.models import User
 from purchases.gateway.client import calling
-from purchases.gateway.events import EVENTS
+from purchases.gateway.events import EVENTS, storable_json
 from purchases.gateway.redaction import without_payers
 from purchases.models import Dispute, Payment, Purchase, Refund
 
@@ -256,7 +256,12 @@ def disputes_between(start: datetime, end: datetime) -> Iterator[list[StripeDisp
 
 def events_between(start: datetime, end: datetime) -> Iterator[list[dict[str, Any]]]:
     """Yield pages of EVENTS of that time as dj-stripe takes them, without payers' names. Stripe keeps thirty days."""
-    return _pages(stripe.Event, lambda event: without_payers(json.loads(str(event))), start, end, types=list(EVENTS))
+    return _pages(stripe.Event, _event, start, end, types=list(EVENTS))
+
+
+def _event(data: Any) -> dict[str, Any]:
+    said: dict[str, Any] = without_payers(storable_json(json.loads(str(data))))
+    return said
 
 
 def _pages[T](kind: Any, read: Callable[[Any], T], start: datetime, end: datetime, **chosen: Any) -> Iterator[list[T]]:

@@ -9,10 +9,11 @@ from purchases.models import SetAsideEvent
 
 def set_event_aside(event: dict[str, Any]) -> None:
     """Keep a signed event, once, without what names a payer. Cost: one statement."""
+    said = gateway.storable_json(event)
     kept = SetAsideEvent(
-        event_id=event["id"][:255],
-        type=event["type"][:250],
-        account=str(event.get("account") or "")[:255],
-        content=json.dumps(gateway.without_payers(event)),
+        event_id=said["id"][:255],
+        type=said["type"][:250],
+        account=str(said.get("account") or "")[:255],
+        content=json.dumps(gateway.without_payers(said)),
     )
     SetAsideEvent.objects.bulk_create([kept], ignore_conflicts=True)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 import stripe
-from django.db import OperationalError, transaction
+from django.db import OperationalError
 from django.utils import timezone
 from django_q.models import OrmQ
 from djstripe.models import Event, WebhookEventTrigger
@@ -14,7 +14,7 @@ from djstripe.models import Event, WebhookEventTrigger
 from accounts.models import Notification
 from accounts.notifications import compose
 from purchases import gateway, services, tasks
-from purchases.models import Purchase, StripeNotice, StripeWatch, UnstoredEvent
+from purchases.models import Purchase, SetAsideEvent, StripeNotice, StripeWatch, UnstoredEvent
 from purchases.services import pending_syncs
 from purchases.services.reconciliation import missed
 from purchases.tests.stage import at_once, buy, counts, pay
@@ -209,15 +209,24 @@ def test_an_event_that_cannot_be_taken_in_is_kept_and_tried_again_and_keeps_no_o
     assert {each.status for each in Purchase.objects.all()} == {"paid"}
 
 
-def test_an_event_that_the_database_itself_cannot_hold_is_kept_as_text(alice, on_sale, monkeypatch):
+def test_an_event_that_the_database_itself_cannot_hold_has_its_effect(alice, on_sale):
     purchase = buy(alice, on_sale())
     stripe.PaymentIntent.modify(purchase.payment.intent_id, description="A NUL: \0")
     pay(purchase.payment.client_secret).raise_for_status()
-    with transaction.atomic():
+    assert services.fetch_missed_events() == 1
+    assert Event.objects.get().data["object"]["description"] == "A NUL: \ufffd"
+    assert StripeNotice.objects.get().pk == purchase.payment.intent_id
+
+
+def test_a_fetched_event_that_cannot_be_used_is_set_aside_once(db, monkeypatch):
+    services.begin_watching()
+    StripeWatch.objects.update(events_until=timezone.now() - timedelta(minutes=1))
+    event = {"id": "evt_odd", "type": "payment_intent.succeeded", "livemode": False, "data": {"object": None}}
+    monkeypatch.setattr(gateway, "events_between", lambda start, end: [[event]])
+    for _ in range(2):
         assert services.fetch_missed_events() == 0
-    kept = UnstoredEvent.objects.get()
-    assert json.loads(kept.content)["data"]["object"]["description"] == "A NUL: \0"
-    assert "\0" not in kept.error
+    assert SetAsideEvent.objects.get().pk == "evt_odd"
+    assert not UnstoredEvent.objects.exists()
 
 
 def test_an_event_that_came_by_webhook_meanwhile_is_kept_no_longer(alice, on_sale, monkeypatch):

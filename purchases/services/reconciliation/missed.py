@@ -13,8 +13,9 @@ from djstripe.models import Event, WebhookEventTrigger
 from accounts.alerts import alert_finance
 from luxewin.clock import database_now
 from purchases import gateway
-from purchases.models import StripeWatch, UnstoredEvent
+from purchases.models import SetAsideEvent, StripeWatch, UnstoredEvent
 from purchases.services.reconciliation.stretches import Stretches
+from purchases.services.set_aside import set_event_aside
 
 log = logging.getLogger(__name__)
 # The newest events are left to their webhooks.
@@ -99,8 +100,9 @@ def _missing(start: datetime, stop: datetime) -> list[dict[str, Any]] | None:
     for page in gateway.events_between(start, stop):
         ids = [data["id"] for data in page]
         known = set(Event.objects.filter(id__in=ids).values_list("id", flat=True))
-        # Those are tried again by `store_kept_event`.
-        known.update(UnstoredEvent.objects.filter(pk__in=ids).values_list("pk", flat=True))
+        # The first are tried again by `store_kept_event`, the others have no effect.
+        for kept in (UnstoredEvent, SetAsideEvent):
+            known.update(kept.objects.filter(pk__in=ids).values_list("pk", flat=True))
         missing += [data for data in page if data["id"] not in known]
         if len(missing) > MOST and stop - start > STRETCH:
             return None
@@ -108,7 +110,14 @@ def _missing(start: datetime, stop: datetime) -> list[dict[str, Any]] | None:
 
 
 def _store(data: dict[str, Any]) -> bool:
-    """Store an event and return whether that worked; if not, keep it. Raises only if it cannot be kept either."""
+    """Store an event and return whether that worked; if not, keep it. Raises only if it cannot be kept either.
+
+    One that the webhook would set aside is set aside here too.
+    """
+    if not gateway.is_handled(data):
+        set_event_aside(data)
+        return False
+    data = gateway.storable_event(data)
     try:
         gateway.store_event(data)
     except Exception as error:
