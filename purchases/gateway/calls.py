@@ -216,15 +216,24 @@ def find_refund(refund: Refund, intent_id: str) -> StripeRefund | None:
 
 
 def refundable(intent_id: str) -> Rest:
-    """Ask what is left of an intent's money. Cost: two requests."""
+    """Ask what is left of an intent's money. Cost: two requests.
+
+    A lost dispute in another currency counts as all of it: how much it left cannot be known, and is never paid twice.
+    """
     with calling():
         charge: Any = stripe.PaymentIntent.retrieve(intent_id, expand=["latest_charge"]).latest_charge
         disputes = stripe.Dispute.list(payment_intent=intent_id, limit=100).data
-        lost = sum(each.amount for each in disputes if each.status == "lost")
+        lost = [each for each in disputes if each.status == "lost"]
         return Rest(
-            left=charge.amount_captured - charge.amount_refunded - lost if charge else 0,
+            left=_left(charge, lost) if charge else 0,
             is_disputed=any(each.status in Dispute.BLOCKING for each in disputes),
         )
+
+
+def _left(charge: Any, lost: list[Any]) -> int:
+    of_disputes = sum(each.amount if each.currency == charge.currency else charge.amount_captured for each in lost)
+    left: int = charge.amount_captured - charge.amount_refunded - of_disputes
+    return left
 
 
 def retrieve_refund(refund_id: str) -> StripeRefund:

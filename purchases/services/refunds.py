@@ -5,7 +5,7 @@ from collections.abc import Collection
 from time import monotonic
 from uuid import UUID
 
-from django.db.models import F, Prefetch, Q, Sum
+from django.db.models import F, Prefetch, Q
 from django.db.models.functions import Now
 
 from accounts.alerts import alert_finance
@@ -88,15 +88,19 @@ def _money_stays(purchase: Purchase, payments: Collection[Payment]) -> bool:
 
 
 def _left(purchase: Purchase, payment: Payment) -> int:
-    """Return a payment's amount less lost disputes and known refunds by hand. Cost: a query if it was disputed."""
+    """Return a payment's amount less lost disputes and known refunds by hand. Cost: a query if it was disputed.
+
+    A lost dispute in another currency counts as all of it, as for Stripe's side in `gateway.refundable`.
+    """
     evidence = purchase.review_evidence or {}
     # Refunds noted before their payment was kept with them count for each payment.
     of = evidence.get("refunded_payments", {})
     by_hand = sum(
         amount for key, amount in evidence.get("refunds", {}).items() if of.get(key) in {None, str(payment.pk)}
     )
-    lost = payment.disputes.filter(status="lost").aggregate(Sum("amount"))["amount__sum"] if purchase.disputed_at else 0
-    return purchase.amount - by_hand - (lost or 0)
+    lost = list(payment.disputes.filter(status="lost")) if purchase.disputed_at else []
+    of_disputes = sum(each.amount if each.currency == purchase.currency else purchase.amount for each in lost)
+    return purchase.amount - by_hand - of_disputes
 
 
 def _void(purchase: Purchase, reason: str, actor: Actor | None = None) -> None:
@@ -299,14 +303,42 @@ def _note_by_hand(payment: Payment, said: gateway.StripeRefund) -> None:
         purchase = Purchase.objects.select_for_update(no_key=True).get(pk=payment.purchase_id)
         of, what = {said.id: str(payment.pk)}, f"refund {said.id} of {said.amount} {said.currency}"
         if STATUSES[said.status] == Refund.Status.FAILED:
-            if said.id in (purchase.review_evidence or {}).get("refunds", {}):
-                add_flag(purchase, f"{what}, made by hand, failed", refunds={said.id: 0}, refunded_payments=of)
+            if refunded_by_hand(purchase, said.id):
+                failed = f"{what}, made by hand, failed"
+                add_flag(purchase, failed, refunds={said.id: 0}, refunded_payments=of)
+                if not money_came_back(purchase, payment, failed):
+                    _alert(purchase, said.amount, failed, about=said.id)
             return
         add_flag(purchase, f"{what} was made by hand", refunds={said.id: said.amount}, refunded_payments=of)
         unsent = Refund.objects.filter(payment=payment, status__in=Refund.UNSENT).select_for_update(no_key=True).first()
         if unsent and _left(purchase, payment) <= 0:
             _close(unsent, NOTHING_LEFT)
             _end_refunding(purchase, NOTHING_LEFT)
+
+
+def refunded_by_hand(purchase: Purchase, stripe_id: str) -> int:
+    """Return how much this refund, made by hand at Stripe, took of a purchase's money, by what we know."""
+    amount: int = (purchase.review_evidence or {}).get("refunds", {}).get(stripe_id, 0)
+    return amount
+
+
+def money_came_back(purchase: Purchase, payment: Payment, why: str) -> bool:
+    """Have a refund that finance can request again, if a locked purchase's buyer has neither the money nor tickets.
+
+    For money that had gone another way, and is with us again. Return whether there is such a refund now. Cost: three
+    queries.
+    """
+    refund = Refund.objects.select_for_update(no_key=True).filter(payment=payment).first()
+    left = _left(purchase, payment)
+    if left <= 0 or (refund.status != Refund.Status.CLOSED if refund else purchase.status != Purchase.Status.VOID):
+        return False
+    before = refund.status if refund else None
+    refund = refund or Refund(payment=payment, reason=why[:200])
+    refund.status, refund.amount, refund.error = Refund.Status.FAILED, left, why[:200]
+    refund.save()
+    record_refund(refund, before=before)
+    _came_back(purchase, refund)
+    return True
 
 
 STATUSES = {
@@ -363,15 +395,18 @@ def _went_back(purchase: Purchase, refund: Refund) -> None:
 def _came_back(purchase: Purchase, refund: Refund) -> None:
     log.error("refund %s of purchase %s failed: %s", refund.pk, purchase.pk, refund.error)
     status = purchase.status
-    if status == Purchase.Status.REFUNDED:
+    if status in {Purchase.Status.REFUNDED, Purchase.Status.VOID}:
         status = Purchase.Status.REFUNDING
         Purchase.objects.filter(pk=purchase.pk).update(status=status)
     after = {"status": status, "refund": str(refund.pk), "error": refund.error}
     record("purchase.refund_failed", purchase, before={"status": purchase.status}, after=after)
-    money = {"amount": refund.amount, "currency": purchase.currency}
-    facts = money | {"raffle": purchase.raffle.title, "purchase": str(purchase.pk), "reason": refund.error}
     # Tried again and failed again, it is news.
-    alert_finance("refund_failed", about=f"{refund.pk}:{refund.attempt}", **facts)
+    _alert(purchase, refund.amount, refund.error, about=f"{refund.pk}:{refund.attempt}")
+
+
+def _alert(purchase: Purchase, amount: int, why: str, *, about: str) -> None:
+    facts = {"amount": amount, "currency": purchase.currency, "raffle": purchase.raffle.title}
+    alert_finance("refund_failed", about=about, purchase=str(purchase.pk), reason=why, **facts)
 
 
 def retry_refund(refund_id: UUID, *, actor: Actor | None = None) -> Refund:

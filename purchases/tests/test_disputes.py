@@ -13,7 +13,7 @@ from luxewin.audit.models import AuditEntry
 from luxewin.webhooks import services as webhooks
 from luxewin.webhooks.events import DisputeOpened
 from luxewin.webhooks.models import Event
-from purchases import services
+from purchases import gateway, services
 from purchases.errors import NotRefundable
 from purchases.models import Dispute, Purchase, Refund, StripeNotice
 from purchases.tests.stage import bought, buy, confirm, counts, pay
@@ -86,6 +86,44 @@ def test_a_dispute_that_goes_on_is_followed_to_its_end(disputed, hear):
     assert [status for (status,) in statuses] == ["needs_response", "under_review", "won"]
     disputed.refresh_from_db()
     assert (disputed.status, disputed.disputed_at) == ("paid", flagged_at)
+
+
+ANEW = [("won", "lost"), ("lost", "won"), ("warning_closed", "needs_response"), ("won", "under_review")]
+
+
+@pytest.mark.parametrize(("ended", "anew"), ANEW)
+def test_a_dispute_that_had_ended_is_followed_further(fiona, disputed, own_stripe, hear, ended, anew):
+    """A bank can decide anew, and an inquiry become a dispute."""
+    dispute = Dispute.objects.get()
+    for status in (ended, anew):
+        own_stripe(f"disputes/{dispute.pk}/decide", status=status)
+        hear()
+    dispute.refresh_from_db()
+    assert dispute.status == anew
+    disputed.refresh_from_db()
+    assert f"which had ended as {ended}, is {anew}" in disputed.review_evidence["faults"][0]
+    # Once more if it is to be answered again.
+    alarms = Notification.objects.mails().filter(kind="dispute_opened", user=fiona)
+    assert alarms.count() == 1 + (anew not in Dispute.CLOSED)
+
+
+def test_an_older_answer_does_not_overwrite_a_newer_one(disputed, monkeypatch):
+    """Two workers ask about one dispute: the answer that was asked for first comes last."""
+    dispute = Dispute.objects.get()
+    retrieve, asked = gateway.retrieve_dispute, []
+
+    def overtaken(dispute_id):
+        said = retrieve(dispute_id)
+        asked.append(said.status)
+        if len(asked) == 1:
+            stripe.Dispute.close(dispute_id)
+            services.note_dispute(dispute_id)
+        return said
+
+    monkeypatch.setattr(gateway, "retrieve_dispute", overtaken)
+    services.note_dispute(dispute.pk)
+    dispute.refresh_from_db()
+    assert (dispute.status, asked) == ("lost", ["needs_response", "lost", "lost"])
 
 
 def test_once_it_is_lost_finance_takes_the_purchase_out_of_its_raffle(disputed, fiona, hear):

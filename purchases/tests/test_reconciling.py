@@ -17,6 +17,7 @@ from purchases.errors import NotRefundable
 from purchases.models import Dispute, Payment, Purchase, Reconciliation, Refund, StripeWatch
 from purchases.services.reconciliation import comparison, runs
 from purchases.tests.stage import bought, buy, confirm, counts, hold, pay, seated
+from raffles import services as raffle_services
 
 pytestmark = [pytest.mark.usefixtures("own_stripe"), pytest.mark.django_db]
 
@@ -424,4 +425,20 @@ def test_a_card_whose_refund_fails_later_is_no_difference_once_followed(alice, o
     assert reconcile()[0][0].endswith("is failed; it is failed now")
     refund.refresh_from_db()
     assert (refund.status, Purchase.objects.get().status) == ("failed", "refunding")
+    assert not reconcile()[1]
+
+
+def test_money_sent_by_hand_that_came_back_unheard_is_found(alice, on_sale, own_stripe, run_tasks):
+    purchase = buy(alice, on_sale())
+    confirm(purchase.payment.client_secret, "pm_card_refundFail").raise_for_status()
+    services.settle_purchase(purchase.pk)
+    made = stripe.Refund.create(payment_intent=purchase.payment.intent_id)
+    services.note_refund(made.id)
+    raffle_services.cancel_raffle(purchase.raffle_id, reason="The car is gone.")
+    run_tasks()
+    assert (Purchase.objects.get().status, Refund.objects.count()) == ("void", 0)
+    own_stripe(f"refunds/{made.id}/finish")
+    assert reconcile("--dry-run")[1]
+    assert "made by hand, failed" in reconcile()[0][0]
+    assert (Refund.objects.get().status, Purchase.objects.get().status) == ("failed", "refunding")
     assert not reconcile()[1]

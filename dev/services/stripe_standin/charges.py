@@ -87,13 +87,15 @@ class Payment(Charge):
         """Open the dispute of a cardholder who denies the charge."""
         self._be_disputed()
 
-    def _be_disputed(self, reason: str = "fraudulent", amount: int | None = None) -> Dispute:
+    def _be_disputed(
+        self, reason: str = "fraudulent", amount: int | None = None, currency: str | None = None
+    ) -> Dispute:
         """Dispute the charge. Raises StripeError if it is disputed already or was never paid."""
         if self._dispute or not self.paid:
             raise StripeError(400, f"Charge {self.id} cannot be disputed.")
         self._due = None
         amount = self.amount - self.amount_refunded if amount is None else amount
-        self._dispute = Dispute(self, reason, amount)
+        self._dispute = Dispute(self, reason, amount, currency or self.currency)
         self._dispute._withdraw()
         return self._dispute
 

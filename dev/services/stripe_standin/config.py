@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from dev.services.stripe_standin.asking import asked
+from dev.services.stripe_standin.disputes import Dispute
 from dev.services.stripe_standin.errors import StripeError, unknown_parameter
 from dev.services.stripe_standin.faults import EventFaults, Orders, RequestFaults
 from dev.services.stripe_standin.intents import Intent
@@ -31,6 +32,7 @@ def add_routes(app: web.Application, memory: Memory, faults: RequestFaults, even
     app.router.add_delete("/_config/data", forget)
     app.router.add_post("/_config/settings", _settings)
     app.router.add_post("/_config/disputes", _dispute)
+    app.router.add_post("/_config/disputes/{id}/decide", _decide)
     for kind in (Intent, Repayment):
         app.router.add_post(f"/_config/{kind.object}s/{{id}}/finish", _finish(kind))
 
@@ -48,13 +50,22 @@ async def _settings(request: web.Request) -> web.Response:
 
 
 async def _dispute(request: web.Request) -> web.Response:
-    """Dispute a charge now: `{"payment_intent": "pi_…", "reason": "fraudulent", "amount": 500}`."""
-    given = await _given(request, "payment_intent", "reason", "amount")
+    """Dispute a charge now: `{"payment_intent": "pi_…", "reason": "fraudulent", "amount": 500, "currency": "usd"}`."""
+    given = await _given(request, "payment_intent", "reason", "amount", "currency")
     charge = Intent._api_retrieve(given.pop("payment_intent", "")).latest_charge
     if charge is None:
         raise StripeError(400, "There is no charge to dispute.")
     asked.set(None)
     return web.json_response(charge._be_disputed(**given)._export())
+
+
+async def _decide(request: web.Request) -> web.Response:
+    """Give a dispute another status, `{"status": "won"}`, also one that has ended, as banks can."""
+    given = await _given(request, "status")
+    asked.set(None)
+    dispute = Dispute._api_retrieve(request.match_info["id"])
+    dispute._decide(**given)
+    return web.json_response(dispute._export())
 
 
 def _finish(kind: Any) -> Any:

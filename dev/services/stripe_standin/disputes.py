@@ -53,12 +53,12 @@ class Dispute(StripeObject):
     object = "dispute"
     _id_prefix = "du_"
 
-    def __init__(self, charge: Any, reason: str, amount: int) -> None:
+    def __init__(self, charge: Any, reason: str, amount: int, currency: str) -> None:
         super().__init__()
         self.amount = amount
         self.balance_transactions: list[dict[str, Any]] = []
         self.charge = charge.id
-        self.currency = charge.currency
+        self.currency = currency
         self.enhanced_eligibility_types: list[str] = []
         self.evidence: dict[str, Any] = {**dict.fromkeys(EVIDENCE), "enhanced_evidence": {}}
         self.is_charge_refundable = False
@@ -131,6 +131,18 @@ class Dispute(StripeObject):
         tell("charge.dispute.closed", self, status=before)
         if status == "won":
             tell("charge.dispute.funds_reinstated", self)
+
+    def _decide(self, status: str) -> None:
+        """Take another status, as the bank says: an inquiry that becomes a dispute, an end that is reversed."""
+        if status not in (*OPEN, *OUTCOMES.values(), "warning_needs_response", "warning_closed"):
+            raise StripeError(400, f"No status of a dispute: {status}.")
+        if status not in (*OPEN, "warning_needs_response"):
+            self._close(status)
+            return
+        before, self.status = self.status, status
+        if before == "won":
+            self._change_balance(-self.amount, FEE)
+        tell("charge.dispute.updated", self, status=before)
 
     @classmethod
     def _api_close(cls, id: str, **unknown: Any) -> "Dispute":  # noqa: A002 (localstripe's name)

@@ -19,7 +19,7 @@ from purchases.services.disputes import note_dispute
 from purchases.services.flags import flag_purchase
 from purchases.services.payments import CALL_LEASE
 from purchases.services.reconciliation.differences import Difference
-from purchases.services.refunds import STATUSES, execute_refund, note_refund
+from purchases.services.refunds import STATUSES, execute_refund, note_refund, refunded_by_hand
 from purchases.services.settlement import apply_intent, mismatches, settle_intent
 from purchases.services.stripe_sync import About, mirror_now
 
@@ -210,11 +210,14 @@ class Comparison:
             yield Difference(f"{_name(refund)}: ours is of {refund.amount}, Stripe's {said.id} of {said.amount}")
 
     def _unknown_refund(self, said: gateway.StripeRefund) -> Iterator[Difference]:
-        if STATUSES[said.status] == Refund.Status.FAILED:
-            return  # nothing went back
         payment = Payment.objects.filter(intent_id=said.intent_id).select_related("purchase").first()
+        if payment is None:
+            return
+        if STATUSES[said.status] == Refund.Status.FAILED:
+            yield from self._failed_by_hand(payment, said)
+            return
         # Both are over: money refunded by hand is accounted for.
-        if payment is None or payment.purchase.status in {"void", "refunded"}:
+        if payment.purchase.status in {"void", "refunded"}:
             return
         facts = f"{said.amount} {said.currency}, {said.status}"
         text = f"refund {said.id} ({facts}) of {_name(payment)}: not in our books"
@@ -228,6 +231,15 @@ class Comparison:
             yield Difference(text, "it was made by hand; flagged for finance")
         else:
             yield Difference(text, "it is of an attempt that another has replaced")
+
+    def _failed_by_hand(self, payment: Payment, said: gateway.StripeRefund) -> Iterator[Difference]:
+        """Yield a difference if our books count on money that did not go back after all."""
+        if not refunded_by_hand(payment.purchase, said.id):
+            return
+        text = f"refund {said.id} of {_name(payment)}, made by hand, failed: our books have it as gone"
+        if self.repair:
+            note_refund(said.id)
+        yield Difference(text, "flagged for finance" if self.repair else "", self.repair)
 
     def _dispute(self, dispute: Dispute | None, said: gateway.StripeDispute) -> Iterator[Difference]:
         ours = (dispute.status, dispute.amount) if dispute else None
