@@ -28,11 +28,21 @@ class TokenPair:
 
 
 def open_session(user: User, *, user_agent: str, second_factor: bool = False) -> TokenPair:
-    """Open a session and return its first tokens; it records whether a second factor was given. Cost: one INSERT."""
+    """Open a session and return its first tokens; see `start_session`."""
+    return first_pair(start_session(user, user_agent=user_agent, second_factor=second_factor))
+
+
+def start_session(user: User, *, user_agent: str, second_factor: bool = False) -> Session:
+    """Open a session; it records whether a second factor was given. Cost: one INSERT."""
     session = Session(user=user, token_id=uuid4(), user_agent=user_agent[:200], address=current_request().address)
     session.second_factor = second_factor
     session.save(force_insert=True)
-    return _pair(user, session.id, session.token_id, *_stamp())
+    return session
+
+
+def first_pair(session: Session) -> TokenPair:
+    """Return the tokens of a session that was just opened."""
+    return _pair(session.user, session.id, session.token_id, *_stamp())
 
 
 def rotate(refresh: str) -> TokenPair:

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.dispatch import receiver
 from django.http import HttpRequest
 
@@ -14,6 +15,7 @@ from accounts.back_office.forms import password_field
 from accounts.errors import WrongCode
 from accounts.serializers.fields import CODE_LENGTH
 from accounts.services.codes import authenticator_of, check_code
+from accounts.services.new_devices import note_back_office_sign_in
 from luxewin.api.ratelimits import TooManyRequests, count_request
 from luxewin.audit.services import record
 from luxewin.clock import database_now
@@ -50,8 +52,9 @@ class SignInForm(AdminAuthenticationForm):
         except TooManyRequests as refusal:
             raise ValidationError(refusal.detail, code=refusal.code) from refusal
         user = self.get_user()
-        shown = {"to": "back office", "second_factor": hasattr(user, "otp_device")}
-        record("user.signed_in", user, actor=user, after=shown)
+        agent = self.request.headers.get("User-Agent", "") if self.request else ""
+        with transaction.atomic():
+            note_back_office_sign_in(user, user_agent=agent, second_factor=hasattr(user, "otp_device"))
         return cleaned
 
     def _password_step(self, email: str) -> dict[str, Any]:

@@ -9,13 +9,12 @@ from django.db.models.functions import Now
 
 from accounts import throttle
 from accounts.challenges import LIFETIME, challenge_for, challenged
-from accounts.devices import device_name, is_known_device
 from accounts.errors import SecondFactorRequired, WrongCredentials
 from accounts.models import Session, User
-from accounts.notifications import notify
 from accounts.services.codes import authenticator_of, check_code
 from accounts.services.linking import link_identity
-from accounts.tokens import TokenPair, open_session
+from accounts.services.new_devices import is_new_device, tell_of_new_device
+from accounts.tokens import TokenPair, first_pair, start_session
 from luxewin.api.problems import InvalidInput
 from luxewin.audit.services import record
 
@@ -60,33 +59,12 @@ def finish_sign_in(
         if link:
             link_identity(user, link)
         # That an account was linked is told in a mail of its own.
-        is_news = not link and _is_new_device(user, user_agent)
-        pair = open_session(user, user_agent=user_agent, second_factor=has_factor)
+        is_news = not link and is_new_device(user, user_agent)
+        session = start_session(user, user_agent=user_agent, second_factor=has_factor)
         if is_news:
-            _tell_of_new_device(user)
+            tell_of_new_device(user, user_agent=user_agent, about=session.pk, at=session.created_at)
         record("user.signed_in", user, actor=user, after=audited | {"second_factor": has_factor})
-    return pair
-
-
-def _is_new_device(user: User, user_agent: str) -> bool:
-    """Whether this person has signed in before, and never on a device of this name. Cost: one query."""
-    before = {
-        device_name(each) for each in Session.objects.filter(user=user).values_list("user_agent", flat=True).distinct()
-    }
-    return bool(before) and device_name(user_agent) not in before
-
-
-def _tell_of_new_device(user: User) -> None:
-    """Tell of the newest session, at an address that is theirs.
-
-    A program's own name for itself is left out, because whoever signs in can write anything there.
-    """
-    if not user.has_verified_email:
-        return
-    session = user.sessions.latest("id")
-    device = session.device if is_known_device(session.user_agent) else ""
-    facts = {"device": device, "place": session.place, "at": session.created_at.isoformat()}
-    notify(user, "new_sign_in", about=session.pk, **facts)
+    return first_pair(session)
 
 
 def confirm_session(user: User, session_id: UUID, *, password: str) -> None:

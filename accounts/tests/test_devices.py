@@ -6,13 +6,15 @@ from uuid import UUID, uuid4
 import jwt
 import pytest
 from django.core.management import call_command
+from django.test import Client
 from django.utils import timezone
 
 from accounts.devices import device_name, place
 from accounts.models import Notification, Session, User
 from accounts.notifications import compose
+from accounts.services import signing_in
 from accounts.tests.refreshing import time_passes
-from accounts.tokens import RefreshToken, open_session
+from accounts.tokens import RefreshToken, open_session, start_session
 from luxewin.audit.models import AuditEntry
 from luxewin.tests.asking import assert_problem, client_of
 
@@ -245,3 +247,37 @@ def test_a_sign_in_on_a_new_device_is_told_once(alice):
     # Where nobody confirmed the address, it may be a stranger's.
     User.objects.filter(pk=alice.pk).update(email_verified_at=None)
     assert len(sign_in("Mozilla/5.0 (X11; Linux x86_64) Firefox/143.0")) == 2
+
+
+def test_a_new_device_is_told_of_its_own_sign_in_not_of_one_that_came_between(alice, monkeypatch):
+    open_session(alice, user_agent=FIREFOX)
+
+    def another_comes_between(user, **facts):
+        session = start_session(user, **facts)
+        open_session(user, user_agent=FIREFOX)
+        return session
+
+    monkeypatch.setattr(signing_in, "start_session", another_comes_between)
+    signing_in.finish_sign_in(alice, user_agent=PHONE)
+    told = Notification.objects.mails().get(user=alice, kind="new_sign_in")
+    assert told.context["device"] == "Chrome on iPhone"
+
+
+def test_staff_are_told_of_a_sign_in_to_the_back_office_on_a_new_device(person, settings):
+    settings.STAFF_SECOND_FACTOR = False
+    root = person("root", role="support")
+    root.set_password(PASSWORD)
+    root.save()
+    told = Notification.objects.mails().filter(user=root, kind="new_sign_in").order_by("id")
+
+    def sign_in(agent):
+        form = {"username": root.email, "password": PASSWORD}
+        assert Client(headers={"User-Agent": agent}).post("/admin/login/", form).status_code == 302
+        return [each.context["device"] for each in told.all()]
+
+    assert sign_in(FIREFOX) == []  # the first of all
+    assert sign_in(NEWER) == []
+    assert sign_in(PHONE) == sign_in(PHONE) == ["Chrome on iPhone"]
+    # A device known from there is known here.
+    client_of().post("/api/v1/auth/login", {"email": root.email, "password": PASSWORD}, headers={"User-Agent": PHONE})
+    assert told.count() == 1

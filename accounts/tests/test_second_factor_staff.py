@@ -124,7 +124,8 @@ def test_from_then_on_the_sign_in_asks_for_a_code(manager):
     assert _sign_in(again, manager, phone.recovery_codes[0]).status_code == 302
     assert _is_open(again)
     entries = AuditEntry.objects.filter(action="user.signed_in").order_by("id")
-    assert [entry.after for entry in entries] == [{"to": "back office", "second_factor": True}] * 2
+    after = {"to": "back office", "device": "", "second_factor": True}
+    assert [entry.after for entry in entries] == [after] * 2
 
 
 def test_with_a_wrong_password_the_sign_in_says_the_same_whatever_the_code(manager):
