@@ -17,6 +17,8 @@ from typing import Any
 
 import environ
 
+from luxewin.characters import ODD, is_invisible
+
 PRODUCTION, STAGING, DEVELOPMENT = "production", "staging", "development"
 YES, NO = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 FILE = "_FILE"
@@ -69,14 +71,30 @@ class Environment:
         #: The files that secrets came from, by variable.
         self.files: dict[str, str] = {}
 
-    def text(self, name: str, default: str = "") -> str:
-        """Read any text, without blanks around it."""
+    def text(self, name: str, default: str = "", *, most: int = 2_000) -> str:
+        """Read text on one line that can be seen, without blanks around it, of at most so many characters.
+
+        It stands in headers of mails, in addresses and on pages.
+        """
+        value = self._read(name)
+        if found := ODD.search(value):
+            place = f"U+{ord(found[0]):04X} is character {found.start() + 1}"
+            self.faults.append(f"{name} has a line break, a control character or a change of direction: {place}.")
+        elif len(value) > most:
+            self.faults.append(f"{name} has {len(value)} characters: at most {most}.")
+        elif value and is_invisible(value):
+            self.faults.append(f"{name} is set, and nothing of it can be seen.")
+        else:
+            return value or default
+        return default
+
+    def _read(self, name: str) -> str:
         self.names.add(name)
-        return self.variables.get(name, "").strip() or default
+        return self.variables.get(name, "").strip()
 
     def secret(self, name: str, default: str = "", *, may_be_missing: bool = False) -> str:
         """Read a text, or the file that NAME_FILE names; `may_be_missing` if a command creates the file."""
-        value, path = self.text(name), self.text(name + FILE)
+        value, path = self._read(name), self.text(name + FILE)
         if not path:
             return value or default
         self.files[name + FILE] = path
@@ -130,8 +148,8 @@ class Environment:
         return found
 
     def words(self, name: str) -> list[str]:
-        """Read a comma-separated list; blanks around the commas and empty entries are dropped."""
-        return self._split(self.text(name))
+        """Read a comma-separated list, also on several lines; blanks around and empty entries are dropped."""
+        return self._split(self._read(name))
 
     def secret_words(self, name: str) -> list[str]:
         """Read a secret comma-separated list; in its file, lines separate too."""

@@ -1,14 +1,11 @@
 """Text on one line (titles, names, reasons), as mails, pages and logs show it, and mail headers require."""
 
-import re
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
 
-# Line ends of `str.splitlines`, and so of mail headers; other control characters; characters that reverse the text's
-# direction.
-ODD = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+from luxewin.characters import ODD, is_invisible
 
 
 def one_line(text: str) -> str:
@@ -19,10 +16,15 @@ def one_line(text: str) -> str:
 
 
 def validate_one_line(text: str) -> None:
-    """Raise ValidationError for text with an odd character; the message names it, because it is invisible."""
+    """Raise ValidationError for text with an odd character, or of which nothing can be seen.
+
+    The message names the character, because it is invisible.
+    """
     if found := ODD.search(text):
         fault = f"No line break, control character or change of direction: U+{ord(found[0]):04X} is character %d."
         raise ValidationError(fault % (found.start() + 1), code="odd_character")
+    if text and is_invisible(text):
+        raise ValidationError("Nothing of this text can be seen.", code="invisible")
 
 
 class LineField(models.CharField):

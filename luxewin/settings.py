@@ -304,7 +304,7 @@ BEACON_PUBLIC_KEY = env.text("BEACON_PUBLIC_KEY")
 BEACON_GENESIS_TIME = env.integer("BEACON_GENESIS_TIME", 0, most=2**32)
 BEACON_PERIOD = env.integer("BEACON_PERIOD", 0, most=86_400)
 # The operator's name as people know it; promised in every manifest.
-OPERATOR_NAME = env.text("OPERATOR_NAME", "LuxeWin")
+OPERATOR_NAME = env.text("OPERATOR_NAME", "LuxeWin", most=200)
 # Seconds between the commitment of the entries and the beacon round that decides; promised in every manifest.
 DRAW_DELAY_SECONDS = env.integer(
     "DRAW_DELAY_SECONDS", 60 if not _guarded and CHAIN_ID == DEVELOPMENT_CHAIN else 900, least=1, most=604_800
@@ -342,7 +342,7 @@ SUPPORT_EMAIL = env.text("SUPPORT_EMAIL", "" if _guarded else "support@luxewin.e
 # The operator's postal address and tax number, for receipts and the end of mails: lines, separated by |.
 OPERATOR_ADDRESS = [line.strip() for line in env.text("OPERATOR_ADDRESS").split("|") if line.strip()]
 # The tax within ticket prices that payment receipts state, as in VAT and 20; 0: none.
-RECEIPT_TAX_NAME = env.text("RECEIPT_TAX_NAME", "VAT")
+RECEIPT_TAX_NAME = env.text("RECEIPT_TAX_NAME", "VAT", most=40)
 RECEIPT_TAX_PERCENT = env.decimal("RECEIPT_TAX_PERCENT", 0.0, most=100)
 
 # Novu, which tells people by push, SMS or chat; without the key it is not used. The address is that of its American

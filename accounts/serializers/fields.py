@@ -9,9 +9,9 @@ from rest_framework import serializers
 
 from accounts.addresses import MAX_LENGTH, AddressRefused, canonical_address
 from accounts.models.safeguards import REGION
+from luxewin.characters import ODD, is_invisible
 from luxewin.clock import database_now
 from luxewin.currencies import is_currency
-from luxewin.lines import ODD
 
 CODE_LENGTH, PASSWORD_LENGTH = 40, 128
 NAME_LENGTH = 80
@@ -34,6 +34,8 @@ class NameField(serializers.CharField):
             raise serializers.ValidationError(
                 "A name cannot contain a web address, a line break or a control character.", code="odd_name"
             )
+        if name and is_invisible(name):
+            raise serializers.ValidationError("Nothing of this name can be seen.", code="odd_name")
         return name
 
 

@@ -1,4 +1,5 @@
--- Published terms, their acceptances and past country rules cannot be changed.
+-- Published terms, their acceptances and past country rules cannot be changed. TRUNCATE passes the triggers of rows, and is
+-- refused apart.
 CREATE OR REPLACE FUNCTION published_terms_are_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'published terms, and that they were accepted, are fixed'
@@ -18,3 +19,12 @@ CREATE OR REPLACE TRIGGER acceptances_are_fixed BEFORE UPDATE ON accounts_termsa
 
 CREATE OR REPLACE TRIGGER acceptances_are_kept BEFORE DELETE ON accounts_termsacceptance
     FOR EACH ROW EXECUTE FUNCTION published_terms_are_fixed();
+
+CREATE OR REPLACE TRIGGER is_never_emptied BEFORE TRUNCATE ON accounts_countryrule
+    FOR EACH STATEMENT EXECUTE FUNCTION published_terms_are_fixed();
+
+CREATE OR REPLACE TRIGGER is_never_emptied BEFORE TRUNCATE ON accounts_terms
+    FOR EACH STATEMENT EXECUTE FUNCTION published_terms_are_fixed();
+
+CREATE OR REPLACE TRIGGER is_never_emptied BEFORE TRUNCATE ON accounts_termsacceptance
+    FOR EACH STATEMENT EXECUTE FUNCTION published_terms_are_fixed();

@@ -39,6 +39,7 @@ ODD_NAMES = {
     "two lines of another kind": "Alice\u2028Bob",
     "a bell": "Ali\u0007ce",
     "written backwards": "a\u202eb",
+    "nothing to see": "\u200b\u200d\u3164",
 }
 
 

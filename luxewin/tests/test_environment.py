@@ -214,3 +214,30 @@ def test_rotate_keys_makes_the_file_that_is_not_there_yet(tmp_path):
     assert refused.returncode == 1
     assert "cannot be written by user" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+ODD_TEXTS = {
+    "a header more": ("LuxeWin\r\nBcc: all@example.com", "U+000D is character 8"),
+    "a line of another kind": ("LuxeWin\u2028Ltd", "U+2028 is character 8"),
+    "written backwards": ("a\u202eb", "U+202E is character 2"),
+    "too long": ("x" * 41, "41 characters: at most 40"),
+    "nothing to see": ("\u200b", "nothing of it can be seen"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD_TEXTS)
+def test_text_that_mails_and_pages_cannot_show_is_a_fault(kind):
+    value, fault = ODD_TEXTS[kind]
+    env = Environment({"NAME": value})
+    assert env.text("NAME", "LuxeWin", most=40) == "LuxeWin"
+    (said,) = env.faults
+    assert said.startswith("NAME ")
+    assert fault in said
+
+
+def test_such_text_is_named_at_the_start():
+    odd = {"OPERATOR_NAME": "Luxe\nWin", "SUPPORT_EMAIL": "help@example.com\nx", "RECEIPT_TAX_NAME": "Tax" * 20}
+    run = _run(*ENTRIES["check"], **GOOD | odd | {"DEFAULT_FROM_EMAIL": "A\x85B <a@example.com>"})
+    assert run.returncode != 0
+    for name in (*odd, "DEFAULT_FROM_EMAIL"):
+        assert f"{name} has " in run.stderr

@@ -7,7 +7,8 @@ from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from luxewin.lines import ODD, LineField, one_line, validate_one_line
+from luxewin.characters import ODD, is_invisible
+from luxewin.lines import LineField, one_line, validate_one_line
 
 SPLITTING = [line[-1] for line in "".join(map(chr, range(sys.maxunicode + 1))).splitlines(keepends=True)[:-1]]
 TURNING = [*"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"]
@@ -40,11 +41,24 @@ def test_odd_characters_are_refused_by_name_and_folded(odd):
     assert one_line(f"{odd}A {odd}{odd} fine{odd}watch{odd}") == "A fine watch"
 
 
-@pytest.mark.parametrize("text", ["", "A watch", "Rolex  GMT", "Żółć 日本 مرحبا 👩‍🚀", "non\u00a0breaking"])
+@pytest.mark.parametrize("text", ["", ".", "A watch", "Rolex  GMT", "Żółć 日本 مرحبا 👩‍🚀", "non\u00a0breaking"])
 def test_other_text_is_left_as_it_is(text):
     validate_one_line(text)
     assert one_line(text) == text
     assert not ODD.search(text)
+
+
+INVISIBLE = ["\u200b", "\u200d\u2060", "\ufeff \u00ad", "\u3164", "\u2800\u2800", "\ufe0f", "\u0301", "\U000e0041", " "]
+
+
+@pytest.mark.parametrize("text", INVISIBLE, ids=ascii)
+def test_text_of_which_nothing_can_be_seen_is_refused(text):
+    assert is_invisible(text)
+    with pytest.raises(ValidationError) as refusal:
+        validate_one_line(text)
+    assert refusal.value.code == "invisible"
+    # Beside a letter they have their uses.
+    validate_one_line(f"A{text}watch")
 
 
 def test_whatever_people_write_on_one_line_is_such_a_column():

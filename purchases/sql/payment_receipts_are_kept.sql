@@ -6,3 +6,6 @@ END $$;
 
 CREATE OR REPLACE TRIGGER payment_receipts_are_kept BEFORE UPDATE OR DELETE ON purchases_paymentreceipt
     FOR EACH ROW EXECUTE FUNCTION payment_receipts_are_kept();
+
+CREATE OR REPLACE TRIGGER payment_receipts_are_never_emptied BEFORE TRUNCATE ON purchases_paymentreceipt
+    FOR EACH STATEMENT EXECUTE FUNCTION payment_receipts_are_kept();

@@ -348,7 +348,7 @@ def test_without_stripe_it_says_how_far_it_came(monkeypatch):
         call_command("reconcile")
 
 
-@pytest.mark.parametrize("since", ["48h", "30m", "7d", "2026-11-01", "2026-11-01T12:00", "2026-11-01T12:00:00+01:00"])
+@pytest.mark.parametrize("since", ["48h", "30m", "7d", "2026-11-01", "2026-11-01T12:00:00+01:00"])
 def test_since_when_is_a_date_a_time_or_how_long_ago(since, monkeypatch):
     monkeypatch.setattr(services.Comparison, "between", lambda *arguments: iter(()))
     assert call_command("reconcile", since=since, stdout=StringIO()) is None

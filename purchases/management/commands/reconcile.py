@@ -29,7 +29,9 @@ class Command(LongCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """--since, --dry-run."""
         parser.add_argument(
-            "--since", default="48h", help="a date, a time (UTC), or how long ago: 30m, 48h, 7d (default 48h)"
+            "--since",
+            default="48h",
+            help="a day (UTC), a time with offset, or how long ago: 30m, 48h, 7d (default 48h)",
         )
         parser.add_argument("--dry-run", action="store_true", help="print only, repair and flag nothing")
 
@@ -71,15 +73,17 @@ def _differences(comparison: services.Comparison, start: datetime, end: datetime
 
 
 def moment(text: str) -> datetime:
-    """Parse `48h`, `2026-11-01` or `2026-11-01T12:00`, in UTC unless it says otherwise. Raises CommandError."""
+    """Parse `48h`, `2026-11-01` (a day in UTC) or `2026-11-01T12:00+01:00`. Raises CommandError."""
     if ago := re.fullmatch(r"([0-9]{1,5})([mhd])", text):
         return database_now() - timedelta(**{UNITS[ago[2]]: int(ago[1])})
     try:
+        if day := parse_date(text):
+            return datetime(day.year, day.month, day.day, tzinfo=UTC)
         at = parse_datetime(text)
-        if at is None and (day := parse_date(text)):
-            at = datetime(day.year, day.month, day.day)  # noqa: DTZ001 made aware below
     except ValueError:
         at = None
     if at is None:
         raise CommandError(f"{text!r} is neither a date, nor a time, nor how long ago (30m, 48h, 7d).")
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    if at.tzinfo is None:
+        raise CommandError(f"Give the offset of {text} from UTC: {text}Z, or {text}+01:00.")
+    return at

@@ -20,7 +20,9 @@ class Command(LongCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """--since, --type, --id."""
-        parser.add_argument("--since", help="events made since a date, a time (UTC), or how long ago: 30m, 48h, 7d")
+        parser.add_argument(
+            "--since", help="events since a day (UTC), a time with offset, or how long ago: 30m, 48h, 7d"
+        )
         parser.add_argument("--type", help="events of this type only, for example payment_intent.succeeded")
         parser.add_argument("--id", help="this event only")
 
