@@ -44,7 +44,10 @@ class FreeRoute(TypedDict):
 
 
 class Raffle(Claimable):
-    """An offer and its terms. The terms never change once it is published (a trigger guards them)."""
+    """An offer and its terms. The terms never change once it is published (a trigger guards them).
+
+    `updated_at` is written by a trigger (raffles/sql/raffle_updated_at.sql).
+    """
 
     class Status(models.TextChoices):
         DRAFT = "draft", "Draft"
@@ -174,6 +177,9 @@ class Raffle(Claimable):
     cancelled_at = models.DateTimeField(null=True, editable=False)
     cancel_reason = LineField("reason for cancelling", max_length=200, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(
+        db_default=Now(), editable=False, help_text="When anything but its ticket counter last changed; by a trigger."
+    )
     listing = StoredField(
         expression=Case(
             When(status="published", closed_at=None, then=EpochSeconds("closes_at")),

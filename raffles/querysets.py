@@ -37,6 +37,7 @@ IN_LIST = (
     "drawn_at",
     "cancelled_at",
     "cancel_reason",
+    "updated_at",
 )
 #: What else is read for a list.
 BESIDE = ("listing", "announced_at", "frozen_at", "read_at", "tickets_sold", "tickets_left")

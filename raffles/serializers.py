@@ -23,6 +23,7 @@ from raffles.models import (
     Raffle,
     TermsAddition,
 )
+from raffles.odds import chance
 from raffles.phases import Phase
 from raffles.querysets import IN_LIST
 from raffles.slugs import is_reserved
@@ -30,7 +31,7 @@ from raffles.slugs import is_reserved
 MAX_PRIZES = 50
 #: As many characters as search engines show.
 PREVIEW = 160
-TIMES = ("opens_at", "closes_at", "published_at", "closed_at", "drawn_at", "cancelled_at")
+TIMES = ("opens_at", "closes_at", "published_at", "closed_at", "drawn_at", "cancelled_at", "updated_at")
 UNIT = "In the unit that Stripe uses: 500 is 5.00 GBP, 5 ISK or UGX, 500 JPY or MGA, 0.500 KWD."
 
 
@@ -146,15 +147,52 @@ def summary(row: Any) -> dict[str, Any]:
     return {name: made[name] if name in made else getattr(row, name) for name in RaffleSummarySerializer.Meta.fields}
 
 
+class OddsQuerySerializer(serializers.Serializer):
+    """For how many tickets the odds are. Context: `raffle`."""
+
+    tickets = serializers.IntegerField(
+        min_value=1, max_value=MAX_TICKETS, default=1, help_text="For `odds`: at most `max_per_person`."
+    )
+
+    def validate_tickets(self, value: int) -> int:
+        """Refuse more than one person can have."""
+        most = self.context["raffle"].max_per_person
+        if value > most:
+            raise serializers.ValidationError(f"A person can have at most {most} tickets.", code="max_value")
+        return value
+
+
+class OddsSerializer(serializers.Serializer):
+    """The chance that some of so many tickets wins a prize: 0.002 is 1 in 500. A refund can only raise it."""
+
+    tickets = serializers.IntegerField(help_text="As asked by the parameter, or 1.")
+    now = serializers.FloatField(help_text="If these were the last ones to be sold.")
+    sold_out = serializers.FloatField(help_text="If every ticket is sold: the least that it can be.")
+
+
 class RaffleSerializer(RaffleSummarySerializer):
-    """A raffle as anyone sees it."""
+    """A raffle as anyone sees it. Context: `tickets`, for which the odds are; 1 without."""
 
     free_route = FreeRouteSerializer(allow_null=True, help_text="Null if nobody can enter free of charge.")
     additions = TermsAdditionSerializer(many=True, help_text="Added to the conditions since publication, oldest first.")
+    odds = serializers.SerializerMethodField(help_text="Null unless it is on sale or coming.")
     share = serializers.SerializerMethodField(help_text="For search engines and previews of links.")
 
     class Meta(RaffleSummarySerializer.Meta):
-        fields = [*RaffleSummarySerializer.Meta.fields, "conditions", "additions", "free_route", "share"]
+        fields = [*RaffleSummarySerializer.Meta.fields, "conditions", "additions", "free_route", "odds", "share"]
+
+    @extend_schema_field(OddsSerializer(allow_null=True))
+    def get_odds(self, raffle: Raffle) -> dict[str, float] | None:
+        """Return them by the counter as it was read; tickets that are only held do not count as sold."""
+        if raffle.phase not in {Phase.UPCOMING, Phase.OPEN}:
+            return None
+        tickets, capacity, prizes = self.context.get("tickets", 1), raffle.capacity, len(raffle.prizes.all())
+        sold = min(raffle.counter.sold + tickets, capacity)
+        return {
+            "tickets": tickets,
+            "now": chance(tickets, taking_part=sold, prizes=prizes),
+            "sold_out": chance(tickets, taking_part=capacity, prizes=prizes),
+        }
 
     @extend_schema_field(ShareSerializer)
     def get_share(self, raffle: Raffle) -> dict[str, str]:

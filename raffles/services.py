@@ -60,6 +60,7 @@ def update_raffle(
         raffle.save(update_fields=list(changes))
         if prizes is not None:
             _replace_prizes(raffle, prizes)
+            _touch(raffle)
         record("raffle.updated", raffle, actor=actor, before=before, after=_told(raffle, changes))
     return raffle
 
@@ -172,6 +173,7 @@ def add_to_conditions(raffle_id: UUID, *, text: str, actor: Actor | None = None)
         if raffle.status != Raffle.Status.PUBLISHED:
             raise WrongPhase("Only a published raffle can have additions.", raffle_status=raffle.status)
         addition = TermsAddition.objects.create(raffle=raffle, text=text)
+        _touch(raffle)
         conditions_added.send(Raffle, raffle=raffle, addition=addition, actor=actor)
         record("raffle.conditions_added", raffle, actor=actor, after={"addition": str(addition.pk), "text": text})
     return addition
@@ -221,6 +223,11 @@ def _emit(event_type: EventType, raffle: Raffle, **facts: str) -> None:
 def mark_undrawn(raffle_id: UUID) -> None:
     """Record that the draw is to be decided again; called by the draw inside its own transaction."""
     Raffle.objects.filter(pk=raffle_id).update(drawn_at=None)
+
+
+def _touch(raffle: Raffle) -> None:
+    """Record a change of rows that belong to the raffle; a trigger sees those of its own row."""
+    Raffle.objects.filter(pk=raffle.pk).update(updated_at=Now())
 
 
 def _locked(raffle_id: UUID) -> Raffle:

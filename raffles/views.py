@@ -26,6 +26,7 @@ from raffles.querysets import RaffleQuerySet
 from raffles.serializers import (
     CancelSerializer,
     CategorySerializer,
+    OddsQuerySerializer,
     RaffleSerializer,
     RaffleSummarySerializer,
     RaffleWriteSerializer,
@@ -54,7 +55,7 @@ class RafflePages(CursorPages):
         return (self.BY_NAME.get(wanted, wanted), "id")
 
 
-class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet):
+class RaffleViewSet(mixins.ListModelMixin, StrictViewSet):
     """Raffles: read by anyone, written by raffle managers. `{id}` is an id or a slug."""
 
     queryset = Raffle.objects.none()
@@ -108,10 +109,14 @@ class RaffleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictView
         """List the categories of what is on sale or coming, with counts."""
         return Response(CategorySerializer(Raffle.objects.public().by_category(), many=True).data)
 
-    @public_read()
+    @extend_schema(parameters=[OddsQuerySerializer])
+    @public_read("tickets", defaults={"tickets": "1"})
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Get a raffle with its conditions."""
-        return super().retrieve(request, *args, **kwargs)
+        """Get a raffle with its conditions, and the odds of so many tickets."""
+        raffle = self.get_object()
+        query = OddsQuerySerializer(data=request.query_params, context={"raffle": raffle})
+        query.is_valid(raise_exception=True)
+        return Response(RaffleSerializer(raffle, context=query.validated_data).data)
 
     @extend_schema(request=RaffleWriteSerializer, responses={201: RaffleSerializer})
     def create(self, request: Request) -> Response:

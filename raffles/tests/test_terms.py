@@ -45,7 +45,7 @@ def test_everyone_reads_the_terms_of_a_raffle_and_lists_leave_out_the_long_ones(
     assert (shown["claim_seconds"], shown["commit_within_seconds"]) == (30 * DAY, 3 * DAY)
     assert [prize["cash_alternative"] for prize in shown["prizes"]] == [750_000, None]
     (listed,) = client_of().get("/api/v1/raffles/list").json()["results"]
-    assert shown.keys() - listed.keys() == {"conditions", "additions", "free_route", "share"}
+    assert shown.keys() - listed.keys() == {"conditions", "additions", "free_route", "odds", "share"}
 
 
 def test_what_is_left_out_has_its_default(mona, body):
