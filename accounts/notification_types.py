@@ -26,6 +26,7 @@ def _kinds(text: str) -> frozenset[str]:
 # Other kinds are about the account, money or a prize (or are for staff): they are always sent.
 OPTIONAL = {
     "purchases": Event("Receipts and ticket numbers", _kinds("purchase_paid free_entry")),
+    "holds": Event("Reminders to pay for reserved tickets", _kinds("hold_ending")),
     "draws": Event("Results of draws one took part in and won nothing", _kinds("draw_lost"), can_wait=True),
     "raffles": Event("New raffles", _kinds("raffle_new"), needs_consent=True, can_wait=True),
 }
@@ -34,7 +35,8 @@ TITLES = {name: event.title for name, event in OPTIONAL.items()} | {
     ALWAYS: "The account's security, one's money and prizes: always told"
 }
 
-
+# Reminders of the time in their context's `until`: they are not sent after it.
+UNTIL = _kinds("hold_ending claim_reminder")
 # What opens something, goes to another address, or is for an account that is closed or for staff.
 MAILED_ONLY = _kinds(
     "verify_email reset_password already_registered email_change_old email_change_new email_changed export_ready"

@@ -16,7 +16,7 @@ from accounts.eligibility import allows_marketing, eligibilities_of
 from accounts.links import change_token, export_links, keeping_links, reset_links, unsubscribe_token, verification_links
 from accounts.mail import Mail
 from accounts.models import Notification, Preferences, User
-from accounts.notification_types import OPTIONAL, channels_of, event_of
+from accounts.notification_types import OPTIONAL, UNTIL, channels_of, event_of
 from accounts.words import habits_of, write
 from luxewin.clock import database_now
 from luxewin.ids import uuid7
@@ -101,7 +101,8 @@ def unwanted(messages: Iterable[Notification]) -> set[UUID]:
     """Return the ids of those that may no longer be sent: check right before sending.
 
     Much can change after a message was written: its person may have switched such messages off, withdrawn their
-    consent, paused or excluded themselves, or been erased. Cost: none, or up to two queries for each optional kind.
+    consent, paused or excluded themselves, or been erased; and a reminder can come too late. Cost: none, or up to two
+    queries for each optional kind and one for reminders.
     """
     found: set[UUID] = set()
     of_kind: dict[tuple[str, str], list[Notification]] = defaultdict(list)
@@ -110,7 +111,15 @@ def unwanted(messages: Iterable[Notification]) -> set[UUID]:
     for (kind, channel), alike in of_kind.items():
         silent = _silent(kind, [each.user for each in alike], [channel])[channel]
         found |= {each.pk for each in alike if each.user_id in silent}
+        if kind in UNTIL:
+            found |= _too_late(alike)
     return found
+
+
+def _too_late(reminders: list[Notification]) -> set[UUID]:
+    now = database_now()
+    ends = {each.pk: each.context.get("until") for each in reminders}
+    return {key for key, until in ends.items() if until and datetime.fromisoformat(until) <= now}
 
 
 def _silent(kind: str, users: list[User], channels: Sequence[str]) -> dict[str, set[UUID]]:

@@ -44,6 +44,12 @@ def expire_overdue_purchases() -> int:
     return enqueue_due(Purchase.objects.overdue(), expire_purchase, lease=LEASE)
 
 
+@sweep(every=15)
+def remind_of_ending_holds() -> None:
+    """Write reminders to pay for holds that end soon."""
+    services.remind_of_ending_holds()
+
+
 @sweep(every=1)
 def check_changed_people() -> int:
     """Enqueue a check of people whose profile or safeguards changed: they may no longer buy."""

@@ -1,19 +1,27 @@
 """Notifications of a draw's result, and of later changes to it."""
 
+from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from accounts.alerts import alert_staff
 from accounts.models import User
 from accounts.notifications import notify, notify_all
+from luxewin.clock import database_now
 from purchases.models import Purchase
 from raffles.models import Prize
 from verification.models import Award, Draw, Forfeit, Pick, UntoldDraw, claim_ends
 
 BATCH = 1_000
+#: How many days before the end of the time to claim a prize its winner is reminded, if that lasts twice as long.
+REMINDED = (1, 7)
+# Longer than any raffle gives winners to claim.
+LONGEST_CLAIM = timedelta(days=366)
 
 
 def tell_winners(draw: Draw) -> None:
@@ -64,6 +72,31 @@ def _by_buyer(picks: Iterable[Pick]) -> dict[User, list[Pick]]:
 def tell_stepped_up(award: Award) -> None:
     """Tell an alternate that a prize is theirs now."""
     _tell(award.pick, "draw_stepped_up", prize=award.prize.name, **_claim(award.pick))
+
+
+def remind_winners() -> None:
+    """Remind everybody who holds a prize that is not handed over yet, REMINDED days before their time to claim ends.
+
+    One mail for all prizes of a draw that end together, and nobody twice. Cost: one query, and a statement each.
+    """
+    now = database_now()
+    for (draw, person, until), awards in _waiting_awards().items():
+        whole = timedelta(seconds=draw.terms["claim_seconds"])
+        due = [days for days in REMINDED if now < until <= now + timedelta(days) and whole >= timedelta(2 * days)]
+        if due:
+            claims = [{"prize": each.prize.name, "ticket": each.pick.ticket} for each in awards]
+            about = f"{draw.pk}:{int(until.timestamp())}:{due[0]}"
+            notify(person, "claim_reminder", about=about, claims=claims, until=until.isoformat(), **_facts(draw))
+
+
+def _waiting_awards() -> dict[tuple[Draw, User, datetime], list[Award]]:
+    """Return prizes that are not handed over, by draw, holder and until when they can be claimed."""
+    found: dict[tuple[Draw, User, datetime], list[Award]] = defaultdict(list)
+    waiting = Award.objects.filter(lost_at=None, claimed_at=None, at__gt=Now() - LONGEST_CLAIM)
+    for award in waiting.select_related("prize", "pick__draw__raffle", "pick__purchase__buyer").order_by("pk"):
+        if award.pick.draw.is_over:
+            found[award.pick.draw, award.pick.purchase.buyer, claim_ends(award.pick)].append(award)
+    return found
 
 
 def tell_forfeited(forfeit: Forfeit, prize: Prize | None) -> None:

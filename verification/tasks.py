@@ -43,6 +43,12 @@ def notify_entrants(raffle_id: str) -> None:
     announcements.notify_entrants(raffle_id)
 
 
+@sweep(every=600)
+def remind_winners() -> None:
+    """Write reminders to claim a prize."""
+    announcements.remind_winners()
+
+
 @sweep(every=5)
 def grow_logs() -> int:
     """Enqueue logs with leaves that have no place yet, or that have grown since their newest head."""

@@ -4,9 +4,12 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from accounts.models import CountryRule, Terms, TermsAcceptance, User
+from accounts.notifications import notify_all
 from luxewin.api.problems import InvalidInput
 from luxewin.api.requests import current_request
 from luxewin.audit.services import Actor, record
+from luxewin.database import in_batches
+from luxewin.tasks.queue import enqueue
 
 
 def terms_in_force() -> Terms | None:
@@ -34,12 +37,25 @@ def accept_terms(user: User, *, version: str, field: str = "version") -> TermsAc
 
 
 def publish_terms(terms: Terms, *, actor: Actor) -> Terms:
-    """Publish a new version, in force from its time on. It can neither be changed nor withdrawn."""
+    """Publish a new version, in force from its time on. It can neither be changed nor withdrawn.
+
+    Everybody who accepted an earlier one is told by a task.
+    """
     with transaction.atomic():
         terms.save(force_insert=True)
         after = {"version": terms.version, "url": terms.url, "effective_from": terms.effective_from.isoformat()}
         record("terms.published", terms, actor=actor, after=after)
+        enqueue(tell_of_new_terms, str(terms.pk))
     return terms
+
+
+def tell_of_new_terms(terms_id: str) -> None:
+    """Notify everybody who accepted an earlier version; nobody twice, however often it runs. A task."""
+    terms = Terms.objects.get(pk=terms_id)
+    news = {"version": terms.version, "url": terms.url, "begins": terms.effective_from.isoformat()}
+    accepted = TermsAcceptance.objects.exclude(terms=terms).values("user")
+    people = in_batches(User.objects.filter(pk__in=accepted, is_active=True))
+    notify_all("terms_changed", ((person, terms.pk, news) for person in people))
 
 
 def set_country_rule(rule: CountryRule, *, actor: Actor) -> CountryRule:

@@ -1,10 +1,13 @@
 """Whether a message is wanted is asked again right before it is sent."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
 from accounts.links import unsubscribe_token
 from accounts.models import Notification, User
+from accounts.notification_types import UNTIL
 from accounts.notifications import notify
 from accounts.services import exclude_from_buying, pause_buying, unsubscribe, update_preferences
 from accounts.tasks import deliver_notification
@@ -70,3 +73,13 @@ def test_what_is_about_tickets_and_the_account_is_told_in_a_pause_too(alice):
     pause_buying(alice, hours=24, actor=alice)
     assert status_after_sending(told) == "accepted"
     assert status_after_sending(Notification.objects.mails().get(kind="paused")) == "accepted"
+
+
+@pytest.mark.parametrize("kind", sorted(UNTIL))
+def test_a_reminder_of_a_time_that_has_passed_is_not_sent(kind, alice, bob):
+    facts = {"raffle": "A fine watch", "raffle_id": "1", "claims": []}
+    told = {
+        user: written(user, kind, until=(timezone.now() + timedelta(minutes=left)).isoformat(), **facts)
+        for user, left in ((alice, -1), (bob, 5))
+    }
+    assert [status_after_sending(each) for each in told.values()] == ["suppressed", "accepted"]

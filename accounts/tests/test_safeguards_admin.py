@@ -1,12 +1,17 @@
 """Safeguards in the back office: set up for who calls, never shortened; rules and terms are added, not edited."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
+from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 
-from accounts.models import CountryRule, Notification, Safeguards, Terms, User
-from accounts.services import pause_buying, set_spend_limit
+from accounts.models import CountryRule, Notification, Safeguards, Terms, TermsAcceptance, User
+from accounts.notifications import compose
+from accounts.services import pause_buying, publish_terms, set_spend_limit
+from accounts.services.terms import tell_of_new_terms
 from accounts.tests.guarding import publish, rule
 from luxewin.audit.models import AuditEntry
 
@@ -85,6 +90,23 @@ def test_managers_add_rules_and_terms_and_the_audit_has_them(mona, desk):
     terms = {"version": "2026-11", "url": "https://luxewin.example/terms"}
     assert client.post("/admin/accounts/terms/add/", terms | begins).status_code == 302
     assert AuditEntry.objects.get(action="terms.published").subject_id == str(Terms.objects.get().pk)
+
+
+def test_everybody_who_accepted_earlier_terms_is_told_of_new_ones_once(mona, alice, bob, person, run_tasks):
+    old = publish("1")
+    for user in (alice, person("gone", is_active=False)):
+        TermsAcceptance.objects.create(user=user, terms=old)
+    begins = timezone.now() + timedelta(days=30)
+    new = Terms(version="2", url="https://luxewin.example/terms/2", effective_from=begins)
+    with transaction.atomic():
+        publish_terms(new, actor=mona)
+    run_tasks()
+    tell_of_new_terms(str(new.pk))
+    told = Notification.objects.mails().get(kind="terms_changed")
+    assert told.user == alice
+    assert datetime.fromisoformat(told.context["begins"]) == begins
+    for said in (new.url, "Version 2"):
+        assert said in compose(told).body
 
 
 @pytest.mark.parametrize("facts", [{"country": "xx"}, {"region": "GB-ENG"}, {"region": "WA"}], ids=str)

@@ -9,7 +9,7 @@ from purchases.services.doubles import (
     is_card_of_erased_excluded_person,
 )
 from purchases.services.eligibility_changes import check_changed_person, end_checkouts, note_blocked_buyers
-from purchases.services.expiry import cancel_purchase, expire_purchase
+from purchases.services.expiry import cancel_purchase, expire_purchase, remind_of_ending_holds
 from purchases.services.flags import flag_purchase
 from purchases.services.holds import hold_tickets
 from purchases.services.lapses import change_lapse_wait
@@ -79,6 +79,7 @@ __all__ = [
     "purchase_tickets",
     "receipt_facts",
     "refund_raffle",
+    "remind_of_ending_holds",
     "replay_event",
     "request_refund",
     "request_sync",

@@ -1,6 +1,6 @@
 """Expiry: a hold ends only when its money can no longer come; money that comes all the same is seated or sent back."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import stripe
@@ -172,3 +172,19 @@ def test_an_expired_purchase_is_not_paid_anew_under_its_old_key(alice, on_sale):
     services.expire_purchase(purchase.pk)
     again = services.purchase_tickets(**ask)
     assert (again.pk, again.status) == (purchase.pk, "expired")
+
+
+def test_a_buyer_is_reminded_once_of_a_hold_that_ends_soon_and_is_not_paid(alice, bob, person, on_sale):
+    raffle = on_sale()
+    buyers = {"soon": alice, "short": bob} | {name: person(name) for name in ("late", "early", "paid")}
+    held = {name: (seated if name == "paid" else hold)(buyer, raffle) for name, buyer in buyers.items()}
+    now = timezone.now()
+    for name, purchase in held.items():
+        left = {"late": 3.5, "early": 9}.get(name, 4.5)
+        began = now - timedelta(minutes=3 if name == "short" else 10)
+        Purchase.objects.filter(pk=purchase.pk).update(expires_at=now + timedelta(minutes=left), created_at=began)
+    tasks.remind_of_ending_holds()
+    tasks.remind_of_ending_holds()
+    told = Notification.objects.mails().get(kind="hold_ending")
+    assert (told.user, told.context["raffle"]) == (alice, raffle.title)
+    assert datetime.fromisoformat(told.context["until"]) == now + timedelta(minutes=4.5)

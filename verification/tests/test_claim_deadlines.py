@@ -1,15 +1,16 @@
 """Mails to winners say until when they can claim: the very moment before which nobody marks a prize unclaimed."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
 from accounts.models import Notification, Preferences
 from accounts.notifications import compose
+from verification import announcements
 from verification.announcements import tell_winners
 from verification.errors import ClaimTimeRuns
-from verification.models import Draw, Forfeit
+from verification.models import Award, Draw, Forfeit, claim_ends
 from verification.services import forfeit_pick
 
 from .drawing import put_in_state
@@ -65,3 +66,27 @@ def test_an_alternate_who_is_called_has_the_whole_time_from_then_on(drawn, bob, 
     assert until == refused_until(alternate, mona)
     assert until.timestamp() == pytest.approx(alternate.award.at.timestamp() + 2 * DAY, abs=1e-3)
     assert any(said in line for line in text.splitlines())
+
+
+def test_winners_are_reminded_while_they_can_still_claim_and_nobody_else(drawn, alice, bob, monkeypatch):
+    draw = Draw.objects.get(pk=drawn[0].draw_id)
+    until = claim_ends(draw.picks.get(position=1))
+
+    def reminders(before: timedelta) -> list[str]:
+        monkeypatch.setattr(announcements, "database_now", lambda: until - before)
+        announcements.remind_winners()
+        told = Notification.objects.mails().filter(kind="claim_reminder").order_by("id")
+        assert {each.user for each in told} <= {alice}
+        return [each.dedupe_key.split(":")[3] for each in told]
+
+    # Two days are too short for a reminder a week before.
+    assert reminders(timedelta(days=1, minutes=1)) == []
+    assert reminders(timedelta(days=1)) == reminders(timedelta(hours=1)) == ["1"]
+    assert reminders(-timedelta(minutes=1)) == ["1"]
+    told = Notification.objects.mails().get(kind="claim_reminder")
+    assert datetime.fromisoformat(told.context["until"]) == until
+    assert "A watch (ticket 1)" in compose(told).body
+    # Of a prize that was handed over nobody is reminded.
+    Notification.objects.all().delete()
+    Award.objects.filter(pick__draw=draw).update(claimed_at=timezone.now())
+    assert reminders(timedelta(hours=1)) == []
