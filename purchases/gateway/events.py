@@ -2,13 +2,13 @@
 
 import re
 from math import isfinite
-from time import time
 from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 from djstripe.models import Account, Event
 
+from luxewin.clock import database_now
 from purchases.gateway.client import calling
 
 # What `receivers` handles; the webhook endpoint at Stripe is subscribed to exactly these.
@@ -64,7 +64,7 @@ def storable_event(event: dict[str, Any]) -> dict[str, Any]:
         "object": "event",
         "type": event["type"],
         "livemode": event["livemode"],
-        "created": created if isinstance(created, int) and 0 <= created <= LATEST else int(time()),
+        "created": created if isinstance(created, int) and 0 <= created <= LATEST else int(database_now().timestamp()),
         "api_version": _text(event.get("api_version"), 64),
         "request": {name: _text(request.get(name), 50) for name in ("id", "idempotency_key")},
         "data": storable_json(event["data"]),
