@@ -15,6 +15,8 @@ class Event:
     title: str
     kinds: frozenset[str]
     needs_consent: bool = False
+    #: Whether it invites to buy: not for people who paused or excluded themselves.
+    invites: bool = False
     #: Whether it waits where a person has quiet hours.
     can_wait: bool = False
 
@@ -28,7 +30,9 @@ OPTIONAL = {
     "purchases": Event("Receipts and ticket numbers", _kinds("purchase_paid free_entry")),
     "holds": Event("Reminders to pay for reserved tickets", _kinds("hold_ending")),
     "draws": Event("Results of draws one took part in and won nothing", _kinds("draw_lost"), can_wait=True),
-    "raffles": Event("New raffles", _kinds("raffle_new"), needs_consent=True, can_wait=True),
+    "raffles": Event("New raffles", _kinds("raffle_new"), needs_consent=True, invites=True, can_wait=True),
+    # In quiet hours too: afterwards the sale may be over.
+    "reminders": Event("Reminders that one asked for", _kinds("raffle_opened raffle_closing"), invites=True),
 }
 ALWAYS = "account"
 TITLES = {name: event.title for name, event in OPTIONAL.items()} | {
@@ -36,7 +40,7 @@ TITLES = {name: event.title for name, event in OPTIONAL.items()} | {
 }
 
 # Reminders of the time in their context's `until`: they are not sent after it.
-UNTIL = _kinds("hold_ending claim_reminder")
+UNTIL = _kinds("hold_ending claim_reminder raffle_opened raffle_closing")
 # What opens something, goes to another address, or is for an account that is closed or for staff.
 MAILED_ONLY = _kinds(
     "verify_email reset_password already_registered email_change_old email_change_new email_changed export_ready"

@@ -16,7 +16,7 @@ from accounts.eligibility import allows_marketing, eligibilities_of
 from accounts.links import change_token, export_links, keeping_links, reset_links, unsubscribe_token, verification_links
 from accounts.mail import Mail
 from accounts.models import Notification, Preferences, User
-from accounts.notification_types import OPTIONAL, UNTIL, channels_of, event_of
+from accounts.notification_types import OPTIONAL, UNTIL, Event, channels_of, event_of
 from accounts.words import habits_of, write
 from luxewin.clock import database_now
 from luxewin.ids import uuid7
@@ -123,24 +123,26 @@ def _too_late(reminders: list[Notification]) -> set[UUID]:
 
 
 def _silent(kind: str, users: list[User], channels: Sequence[str]) -> dict[str, set[UUID]]:
-    """Return the users who must not be told, by channel. Cost: one query for optional kinds, two for marketing."""
+    """Return the users who must not be told, by channel. Cost: one query for optional kinds, three if they invite."""
     gone = {user.pk for user in users if user.is_deleted or (kind in FOR_OPEN_ACCOUNTS and not user.is_active)}
     name = event_of(kind)
     if name not in OPTIONAL:
         return dict.fromkeys(channels, gone)
     people = Preferences.objects.filter(user__in=users)
-    if not OPTIONAL[name].needs_consent:
-        off = dict(people.filter(switched_off__has_key=name).values_list("user_id", "switched_off"))
-        return {each: gone | {key for key, switches in off.items() if each in switches[name]} for each in channels}
-    consenting = people.filter(marketing_consent_at__isnull=False, user__is_active=True)
-    switched_off = dict(consenting.values_list("user_id", "switched_off"))
-    refusing = {user.pk for user in users} - {
-        key for key, eligibility in eligibilities_of(switched_off).items() if allows_marketing(eligibility)
-    }
-    return {
-        each: gone | refusing | {key for key, switches in switched_off.items() if each in switches.get(name, ())}
-        for each in channels
-    }
+    off = dict(people.filter(switched_off__has_key=name).values_list("user_id", "switched_off"))
+    if OPTIONAL[name].invites:
+        gone |= {user.pk for user in users} - _invited(OPTIONAL[name], users)
+    return {each: gone | {key for key, switches in off.items() if each in switches[name]} for each in channels}
+
+
+def _invited(event: Event, users: list[User]) -> set[UUID]:
+    """Return the users who may be invited to buy. Cost: one query, two if it needs their consent."""
+    asked = {user.pk for user in users}
+    if event.needs_consent:
+        consenting = Preferences.objects.filter(user__in=asked, marketing_consent_at__isnull=False)
+        asked = set(consenting.values_list("user_id", flat=True))
+    found = eligibilities_of(asked).items()
+    return {key for key, eligibility in found if eligibility.is_active and allows_marketing(eligibility)}
 
 
 def compose(notification: Notification) -> Mail:

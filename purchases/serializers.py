@@ -2,7 +2,6 @@
 
 from functools import cache
 from typing import Any
-from uuid import UUID
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -15,29 +14,9 @@ from purchases.receipts import receipt_of
 from raffles.models import Raffle
 from raffles.outlook import draw_expected_at
 from raffles.phases import Phase
+from raffles.serializers import RaffleName
 
 MAX_QUANTITY = 1_000
-
-
-class RaffleName(serializers.SlugField):
-    """A raffle's id, or its slug."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=80, **({"help_text": "Id or slug."} | kwargs))
-
-    def to_internal_value(self, data: Any) -> UUID | str:  # type: ignore[override]  # an id is no text any more
-        """Return a UUID, or the slug; refuse anything but text."""
-        if not isinstance(data, str):
-            self.fail("invalid")
-        try:
-            return UUID(data)
-        except ValueError:
-            return super().to_internal_value(data)
-
-    def run_validators(self, value: UUID | str) -> None:
-        """Check the slug."""
-        if isinstance(value, str):
-            super().run_validators(value)
 
 
 class CreateSerializer(InputSerializer):

@@ -36,6 +36,13 @@ class NotStopped(Problem):
     title = "Sales are not stopped"
 
 
+class TooLateToRemind(Problem):
+    """The time of a reminder has come already."""
+
+    code = "too_late_to_remind"
+    title = "Too late for a reminder"
+
+
 class TermsFixed(Problem):
     """The terms of a published raffle never change."""
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TypedDict
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
@@ -333,6 +334,30 @@ class TicketCounter(models.Model):
     def percent_sold(self) -> int:
         """Return it rounded down, so that 100 is sold out."""
         return self.sold * 100 // self.capacity
+
+
+class Favourite(Claimable):
+    """A raffle that a person keeps in view, and of what they asked to be reminded.
+
+    A flag is cleared in the transaction that writes its message.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="favourites")
+    raffle = models.ForeignKey(Raffle, models.CASCADE, related_name="favourites")
+    remind_opening = models.BooleanField(default=False, help_text="Tell the person when the sale opens.")
+    remind_closing = models.BooleanField(default=False, help_text="Tell the person some hours before the sale ends.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "raffle"], name="favourite_once")]
+        indexes = [
+            models.Index(fields=["raffle"], condition=Q(remind_opening=True), name="favourite_opening"),
+            models.Index(fields=["raffle"], condition=Q(remind_closing=True), name="favourite_closing"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.raffle_id} of {self.user_id}"
 
 
 class SaleStop(models.Model):

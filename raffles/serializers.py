@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.utils.text import Truncator
@@ -145,6 +146,27 @@ def summary(row: Any) -> dict[str, Any]:
     for name in TIMES:
         made[name] = _text(getattr(row, name))
     return {name: made[name] if name in made else getattr(row, name) for name in RaffleSummarySerializer.Meta.fields}
+
+
+class RaffleName(serializers.SlugField):
+    """A raffle's id, or its slug."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=80, **({"help_text": "Id or slug."} | kwargs))
+
+    def to_internal_value(self, data: Any) -> UUID | str:  # type: ignore[override]  # an id is no text any more
+        """Return a UUID, or the slug; refuse anything but text."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            return UUID(data)
+        except ValueError:
+            return super().to_internal_value(data)
+
+    def run_validators(self, value: UUID | str) -> None:
+        """Check the slug."""
+        if isinstance(value, str):
+            super().run_validators(value)
 
 
 class OddsQuerySerializer(serializers.Serializer):

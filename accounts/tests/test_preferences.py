@@ -43,7 +43,7 @@ def test_a_switch_changes_alone(alice):
     client = client_of(alice)
     client.patch(PREFERENCES, {"notifications": {"draws": {"email": False}}})
     answer = client.patch(PREFERENCES, {"notifications": {"purchases": {"email": False}, "account": {"email": True}}})
-    wanted = {"draws": False, "purchases": False, "raffles": True, "holds": True, "account": True}
+    wanted = {"draws": False, "purchases": False, "raffles": True, "holds": True, "reminders": True, "account": True}
     shown = {event: dict.fromkeys(CHANNELS, True) | {"email": is_on} for event, is_on in wanted.items()}
     assert answer.json()["notifications"] == shown
     client.patch(PREFERENCES, {"notifications": {"draws": {"email": True}}})

@@ -61,6 +61,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "excludeFromBuying": {"months": 6, "password": PHRASE},
     "pauseBuying": {"hours": 72},
     "acceptTerms": {"version": "2026-11"},
+    "keepFavourite": {"raffle": "rolex-daytona", "remind_closing": True},
     "offerAuthenticator": {"password": PHRASE},
     "confirmAuthenticator": {"code": CODE},
     "switchOffSecondFactor": {"password": PHRASE, "code": CODE},

@@ -17,6 +17,7 @@ from accounts.models import Identity, Notification, User
 from accounts.notifications import notify
 from accounts.tokens import open_session
 from purchases.models import Payment, Purchase
+from raffles.reminders import keep_favourite
 
 ROLES = ("anonymous", "unverified", "owner", "other", "managers", "finance", "support", "auditors", "root")
 
@@ -108,6 +109,9 @@ TABLE = [
     Row("get", "/api/v1/users/notifications/unread", SIGNED_IN),
     Row("post", "/api/v1/users/notifications/read", SIGNED_IN, {}),
     Row("post", "/api/v1/users/notifications/{notification}/read", "401 404 200 404 404 404 404 404 404"),
+    Row("get", "/api/v1/users/favourites", SIGNED_IN),
+    Row("post", "/api/v1/users/favourites", SIGNED_IN, {"raffle": "{open}"}),
+    Row("delete", "/api/v1/users/favourites/{favourite}", "401 404 204 404 404 404 404 404 404"),
     Row("get", "/api/v1/users/export", SIGNED_IN),
     Row("post", "/api/v1/users/export", "401 403 202 202 202 202 202 202 202"),
     Row("post", "/api/v1/users/delete", SIGNED_IN.replace("200", "400")),
@@ -242,6 +246,7 @@ def world(cast, draft, on_sale) -> SimpleNamespace:
     notify(cast["owner"], "draw_lost", about="x", raffle="A", raffle_id="1")
     told = Notification.objects.inbox_of(cast["owner"]).get()
     ids = {"draft": draft().pk, "open": raffle.pk, "purchase": purchase.pk, "identity": linked.pk, "uuid": uuid4()}
+    ids["favourite"] = keep_favourite(cast["owner"], raffle).raffle_id
     return SimpleNamespace(
         session=session, notification=str(told.pk), **{name: str(number) for name, number in ids.items()}
     )
@@ -328,7 +333,7 @@ def test_every_verb_of_every_route_is_in_the_table():
     for route, view in _routes(get_resolver().url_patterns):
         verbs = getattr(view, "actions", None) or VERBS.get(route.partition("/(")[0], {"get"})
         wanted |= {(verb, route) for verb in verbs if verb != "head"}
-    names = ("draft", "open", "purchase", "session", "identity", "notification", "uuid")
+    names = ("draft", "open", "purchase", "session", "identity", "notification", "favourite", "uuid")
     some = SimpleNamespace(**{name: uuid4() for name in names})
     assert {(row.verb, resolve(_filled(row.path, some)).route) for row in TABLE} == wanted
 

@@ -20,6 +20,7 @@ from purchases.models import Purchase
 from purchases.tests.stage import buy, pay, seated
 from raffles import services as raffle_services
 from raffles.models import Raffle
+from raffles.reminders import keep_favourite
 from verification.models import Draw, LogLeaf
 from verification.services import advance_draw
 from verification.services.log import sequence
@@ -87,6 +88,11 @@ class World:
         """The id of what is in the buyer's inbox."""
         notify(self.buyer, "draw_lost", about="x", raffle="A fine watch", raffle_id="1")
         return str(Notification.objects.inbox_of(self.buyer).get(kind="draw_lost").pk)
+
+    @cached_property
+    def favourite(self) -> str:
+        """The slug of a raffle that the buyer keeps."""
+        return keep_favourite(self.buyer, self.open).raffle.slug
 
     def supabase_token(self) -> str:
         """Theirs."""
@@ -200,6 +206,7 @@ def _leaf(world: World) -> dict[str, Any]:
 # By the name in the path, and the app: what there is.
 IDS: dict[tuple[str, str], Callable[[World], list[str]]] = {
     ("auth", "id"): lambda world: [world.session],
+    ("users", "raffle"): lambda world: [world.favourite],
     ("users", "id"): lambda world: [world.identity, world.notification],
     ("purchases", "id"): lambda world: [world.pending, world.entry],
     ("raffles", "id"): _raffles,
@@ -214,6 +221,7 @@ BODIES: dict[str, Callable[[World], dict[str, Any]]] = {
         "new_password": "a quite unmistakable phrase",
     },
     "POST users/notifications/read": lambda world: {"up_to": world.notification},
+    "POST users/favourites": lambda world: {"raffle": world.open.slug, "remind_closing": True},
     "POST auth/verify/resend": lambda world: {"email": world.buyer.email},
     "POST auth/password/forgot": lambda world: {"email": world.buyer.email},
     "POST auth/password/reset": lambda world: {"token": reset_links.token_for(world.buyer), "password": PASSWORD * 2},

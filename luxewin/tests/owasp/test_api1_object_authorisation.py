@@ -16,6 +16,7 @@ from luxewin.tests.owasp.surface import Operation, ask, nothing_changes, operati
 OWN: dict[str, Callable[[World], dict[str, Any]]] = {
     "DELETE auth/sessions/{id}": lambda world: {"id": world.session},
     "POST users/identities/{id}/unlink": lambda world: {"id": world.identity},
+    "DELETE users/favourites/{raffle}": lambda world: {"raffle": world.favourite},
     "GET purchases/{id}": lambda world: {"id": world.pending},
     "POST purchases/{id}/cancel": lambda world: {"id": world.pending},
     "GET purchases/{id}/receipt": lambda world: {"id": world.entry},
