@@ -310,6 +310,22 @@ class SpendLimitReached(Problem):
     members = {"currency": TEXT, "limit": INTEGER, "spent": INTEGER, "left": INTEGER}
 
 
+class AddressBlocked(Problem):
+    """An address that is blocked cannot be blocked again."""
+
+    status = 409
+    code = "address_blocked"
+    title = "Blocked already"
+
+
+class AddressNotBlocked(Problem):
+    """An address that is not blocked cannot be unblocked."""
+
+    status = 409
+    code = "address_not_blocked"
+    title = "Not blocked"
+
+
 class MessageUnderWay(Problem):
     """A message that is queued or on its way cannot be sent again."""
 

@@ -13,9 +13,10 @@ from django.utils.module_loading import import_string
 from django.views.decorators.csrf import csrf_exempt
 
 from accounts import services
+from accounts.models import BlockedAddress
 from luxewin.api.problems import refuse
 from luxewin.ids import UUID_PATTERN
-from luxewin.mail_providers import PROVIDERS
+from luxewin.mail_providers import PROVIDERS, Provider
 
 log = logging.getLogger(__name__)
 MAX_BYTES = 262_144
@@ -30,7 +31,8 @@ OUTCOMES = {"delivered": True, "bounced": False, "rejected": False, "failed": Fa
 def mail_events(request: HttpRequest) -> HttpResponse:
     """Note what became of mails, for the provider of EMAIL_URL, which shows MAIL_WEBHOOK_SECRET (HTTP Basic).
 
-    404 where there is no such provider or secret. Other events (opened, delayed) are taken and left.
+    An address whose mails bounce for good, or whose owner calls one spam, is blocked. 404 where there is no such
+    provider or secret. Other events (opened, delayed) are taken and left.
     """
     provider = PROVIDERS.get(settings.MAIL_PROVIDER)
     if provider is None or not settings.MAIL_WEBHOOK_SECRET:
@@ -50,18 +52,24 @@ def mail_events(request: HttpRequest) -> HttpResponse:
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return refuse(request, 400, "not_an_event", "The body is no event of the provider.")
     for event in events:
-        _note(event)
+        _note(event, provider)
     return HttpResponse(status=HTTPStatus.OK)
 
 
-def _note(event: Any) -> None:
-    arrived = OUTCOMES.get(event.event_type)
+def _note(event: Any, provider: Provider) -> None:
     metadata = event.metadata if isinstance(event.metadata, dict) else {}
     found = SENDING.fullmatch(str(metadata.get("sending", "")))
-    if arrived is None or found is None:
+    if found is None:
         return
+    key, resends = found[1], int(found[2])
     said = " ".join(filter(None, (event.event_type, event.reject_reason, event.description)))
-    services.note_outcome(found[1], resends=int(found[2]), arrived=arrived, said=said)
+    arrived = OUTCOMES.get(event.event_type)
+    if arrived is not None:
+        services.note_outcome(key, resends=resends, arrived=arrived, said=said)
+    if event.event_type == "complained":
+        services.block_recipient(key, resends=resends, because=BlockedAddress.Because.COMPLAINED, said=said)
+    elif arrived is False and provider.is_permanent(event.esp_event):
+        services.block_recipient(key, resends=resends, because=BlockedAddress.Because.BOUNCED, said=said)
 
 
 @cache

@@ -12,10 +12,11 @@ from django.conf import settings
 from django.db import connection
 from django.template.loader import render_to_string
 
+from accounts.addresses import lookup_address
 from accounts.eligibility import allows_marketing, eligibilities_of
 from accounts.links import change_token, export_links, keeping_links, reset_links, unsubscribe_token, verification_links
 from accounts.mail import Mail
-from accounts.models import Notification, Preferences, User
+from accounts.models import BlockedAddress, Notification, Preferences, User
 from accounts.notification_types import OPTIONAL, UNTIL, Event, channels_of, event_of
 from accounts.words import habits_of, write
 from luxewin.clock import database_now
@@ -25,6 +26,8 @@ from luxewin.staging import marked
 
 DELIVERED, QUEUED = Notification.Status.DELIVERED, Notification.Status.QUEUED
 INBOX = Notification.Channel.INBOX
+# Why a message is not sent, for staff.
+UNWANTED, TOO_LATE, BLOCKED = "Not wanted any more.", "Its time is over.", "No mails go to this address."
 # Tokens are made when the mail is written: the stored row opens nothing.
 TOKENS: dict[str, Callable[[Notification], str]] = {
     "verify_email": lambda told: verification_links.token_for(told.user),
@@ -97,29 +100,42 @@ def _quiet(kind: str, users: list[User]) -> dict[UUID, datetime]:
     return {key: end for key, end in ends if end}
 
 
-def unwanted(messages: Iterable[Notification]) -> set[UUID]:
-    """Return the ids of those that may no longer be sent: check right before sending.
+def unsendable(messages: Iterable[Notification]) -> dict[UUID, str]:
+    """Return why some of them may no longer be sent, by id: check right before sending.
 
     Much can change after a message was written: its person may have switched such messages off, withdrawn their
-    consent, paused or excluded themselves, or been erased; and a reminder can come too late. Cost: none, or up to two
-    queries for each optional kind and one for reminders.
+    consent, paused or excluded themselves, or been erased; their address may be blocked; a reminder can come too late.
+    Cost: one query for mails and one for reminders, and up to two for each optional kind.
     """
-    found: set[UUID] = set()
+    found: dict[UUID, str] = {}
     of_kind: dict[tuple[str, str], list[Notification]] = defaultdict(list)
     for message in messages:
         of_kind[message.kind, message.channel].append(message)
     for (kind, channel), alike in of_kind.items():
-        silent = _silent(kind, [each.user for each in alike], [channel])[channel]
-        found |= {each.pk for each in alike if each.user_id in silent}
+        if channel == Notification.Channel.EMAIL:
+            found |= dict.fromkeys(_blocked(alike), BLOCKED)
         if kind in UNTIL:
-            found |= _too_late(alike)
+            found |= dict.fromkeys(_too_late(alike), TOO_LATE)
+        silent = _silent(kind, [each.user for each in alike], [channel])[channel]
+        found |= {each.pk: UNWANTED for each in alike if each.user_id in silent}
     return found
+
+
+def _blocked(mails: list[Notification]) -> set[UUID]:
+    recipients = {each.pk: lookup_address(recipient_of(each)) for each in mails}
+    blocked = set(BlockedAddress.objects.filter(email__in=recipients.values()).values_list("email", flat=True))
+    return {key for key, recipient in recipients.items() if recipient in blocked}
 
 
 def _too_late(reminders: list[Notification]) -> set[UUID]:
     now = database_now()
     ends = {each.pk: each.context.get("until") for each in reminders}
     return {key for key, until in ends.items() if until and datetime.fromisoformat(until) <= now}
+
+
+def recipient_of(mail: Notification) -> str:
+    """Return the address that a mail goes to now."""
+    return str(mail.context.get("to", mail.user.email))
 
 
 def _silent(kind: str, users: list[User], channels: Sequence[str]) -> dict[str, set[UUID]]:
@@ -155,7 +171,7 @@ def compose(notification: Notification) -> Mail:
     knows what must not be stored with its words.
     """
     user, kind = notification.user, notification.kind
-    to = notification.context.get("to", user.email)
+    to = recipient_of(notification)
     number = f"{notification.id}.{notification.resends}" if notification.resends else str(notification.id)
     headers = {"Auto-Submitted": "auto-generated"}
     sender = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip(">")

@@ -53,6 +53,7 @@ _PEOPLE = (
     "accounts.view_preferences",
     "accounts.view_notification",
     "accounts.view_notification_words",
+    "accounts.view_blockedaddress",
 )
 # See which messages there are and what became of them, and send them again; not what they said.
 _MESSAGES = ("accounts.view_notification", "accounts.resend_notification")

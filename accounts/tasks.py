@@ -14,7 +14,7 @@ from accounts.channels import Answer, Channel
 from accounts.channels.mail import MailChannel
 from accounts.channels.novu import NovuChannel
 from accounts.models import Deletion, Export, ForgottenSubscriber, LinkRequest, Notification, RetentionRule
-from accounts.notifications import unwanted
+from accounts.notifications import unsendable
 from accounts.novu.client import NovuFailed, delete_subscriber
 from accounts.services import answer_link_request
 from luxewin.api import ratelimits
@@ -44,7 +44,7 @@ def deliver_waiting_notifications() -> int:
 
 
 def deliver_notification(*notification_ids: str) -> None:
-    """Send notifications of one channel, unless they are no longer wanted.
+    """Send notifications of one channel, unless they may no longer be sent.
 
     Each attempt is counted, and the message is on its way, before the channel is called. A worker killed between
     sending and recording it sends the same id again: it is at least once for the other side to leave out. After any
@@ -54,11 +54,13 @@ def deliver_notification(*notification_ids: str) -> None:
     if not rows.update(status=Notification.Status.SENT, attempts=F("attempts") + 1, claimed_until=Now() + LEASE):
         return
     messages = list(rows.select_related("user__preferences").order_by("pk"))
-    silent = unwanted(messages)
-    rows.filter(pk__in=silent).update(status=Notification.Status.SUPPRESSED, error="", claimed_until=None)
-    if wanted := [each for each in messages if each.pk not in silent]:
-        answers = CHANNELS[wanted[0].channel].send(wanted)
-        for message, answer in zip(wanted, answers, strict=True):
+    kept_back = unsendable(messages)
+    for why in set(kept_back.values()):
+        keys = [key for key, each in kept_back.items() if each == why]
+        rows.filter(pk__in=keys).update(status=Notification.Status.SUPPRESSED, error=why, claimed_until=None)
+    if left := [each for each in messages if each.pk not in kept_back]:
+        answers = CHANNELS[left[0].channel].send(left)
+        for message, answer in zip(left, answers, strict=True):
             _put_off(message, answer) if answer.error else _accept(message, answer)
 
 

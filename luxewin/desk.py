@@ -28,7 +28,7 @@ MENU: dict[str, list[str]] = {
         *("accounts.authenticator", "accounts.safeguards", "accounts.spendlimit"),
         *("accounts.export", "accounts.deletion"),
     ],
-    "Messages": ["accounts.notification", "webhooks.endpoint", "webhooks.delivery"],
+    "Messages": ["accounts.notification", "accounts.blockedaddress", "webhooks.endpoint", "webhooks.delivery"],
     "Rules": [
         *("accounts.terms", "accounts.termsacceptance", "accounts.countryrule", "accounts.retentionrule"),
         "purchases.lapsewait",

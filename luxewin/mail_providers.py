@@ -1,5 +1,7 @@
 """E-mail providers that EMAIL_URL may name instead of an SMTP server; django-anymail speaks their interfaces."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -15,19 +17,39 @@ class Provider:
     #: What the backend calls the key.
     key: str
     events: str
+    #: Reads from an event, as the provider sends it, its own word for the kind of a bounce.
+    bounce: Callable[[Any], Any]
+    #: The kinds after which no mail will ever arrive. django-anymail does not tell them from a full mailbox.
+    permanent: frozenset[str]
+
+    def is_permanent(self, event: Any) -> bool:
+        """Whether an event says that mails to its address will never arrive."""
+        with suppress(AttributeError, LookupError, TypeError, StopIteration):
+            return str(self.bounce(event)) in self.permanent
+        return False
 
 
 PROVIDERS = {
     "brevo": Provider(
-        "anymail.backends.brevo.EmailBackend", "api_key", "anymail.webhooks.brevo.BrevoTrackingWebhookView"
+        "anymail.backends.brevo.EmailBackend",
+        "api_key",
+        "anymail.webhooks.brevo.BrevoTrackingWebhookView",
+        lambda event: event["event"],
+        frozenset({"hard_bounce", "invalid_email"}),
     ),
     "postmark": Provider(
         "anymail.backends.postmark.EmailBackend",
         "server_token",
         "anymail.webhooks.postmark.PostmarkTrackingWebhookView",
+        lambda event: event["Type"],
+        frozenset({"HardBounce", "BadEmailAddress"}),
     ),
     "sparkpost": Provider(
-        "anymail.backends.sparkpost.EmailBackend", "api_key", "anymail.webhooks.sparkpost.SparkPostTrackingWebhookView"
+        "anymail.backends.sparkpost.EmailBackend",
+        "api_key",
+        "anymail.webhooks.sparkpost.SparkPostTrackingWebhookView",
+        lambda event: next(iter(event["msys"].values()))["bounce_class"],
+        frozenset({"10", "30"}),  # invalid recipient, no recipient
     ),
 }
 

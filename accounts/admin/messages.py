@@ -15,8 +15,9 @@ from django.views.decorators.csp import csp_override
 from accounts import services
 from accounts.admin_actions import reasoned
 from accounts.back_office.filters import known
+from accounts.back_office.forms import KEPT
 from accounts.message_samples import sample_mail
-from accounts.models import Notification, User
+from accounts.models import BlockedAddress, Notification, User
 from accounts.permissions import signed_in
 from accounts.words import habits_of, kinds, write
 from luxewin.admin import ReadOnlyAdmin
@@ -149,4 +150,35 @@ class NotificationAdmin(ReadOnlyAdmin):
 
     def has_resend_permission(self, request: HttpRequest) -> bool:
         """Whether the person may send again: support and raffle managers."""
+        return request.user.has_perm("accounts.resend_notification")
+
+
+def _unblock(blocked: BlockedAddress, reason: str, actor: User) -> str:
+    services.unblock_address(blocked, reason=reason, actor=actor)
+    return f"Mails go to {blocked.email} again."
+
+
+@admin.register(BlockedAddress)
+class BlockedAddressAdmin(ReadOnlyAdmin):
+    """Addresses to which no mails go, and why; an action unblocks them. Staff block one on its person's page."""
+
+    list_display = ["created_at", "email", "because", "user", "detail"]
+    list_filter = ["because"]
+    search_fields = ["email", "user__email"]
+    list_select_related = ["user"]
+    ordering = ["-created_at"]
+    actions = [
+        reasoned(
+            "unblock",
+            "Send mails to the selected addresses again",
+            _unblock,
+            permission="unblock",
+            label=str,
+            reaches=KEPT,
+            means="What was not sent meanwhile stays so; it can be sent again from the list of messages.",
+        )
+    ]
+
+    def has_unblock_permission(self, request: HttpRequest) -> bool:
+        """Whether the person may unblock: whoever may send messages again."""
         return request.user.has_perm("accounts.resend_notification")

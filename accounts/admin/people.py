@@ -20,8 +20,8 @@ from accounts.admin.people_forms import NewPersonForm, PersonForm, PersonPasswor
 from accounts.admin_actions import reasoned
 from accounts.authority import givable_groups, has_authority
 from accounts.back_office.filters import known
-from accounts.back_office.forms import REASON, add_problem
-from accounts.models import EmailChange, Preferences, User
+from accounts.back_office.forms import KEPT, REASON, add_problem
+from accounts.models import BlockedAddress, EmailChange, Preferences, User
 from accounts.permissions import signed_in
 from luxewin.api.problems import Problem
 from luxewin.api.ratelimits import count_request
@@ -63,6 +63,11 @@ def _reopen(person: User, reason: str, actor: User) -> str:
     return f"{person}: the account was reopened."
 
 
+def _block(person: User, reason: str, actor: User) -> str:
+    services.block_address(person, reason=reason, actor=actor)
+    return f"{person}: no more mails go to this address."
+
+
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin):
     """A person; rights are given through groups. Staff cannot edit themselves, nor anybody with more rights."""
@@ -89,11 +94,20 @@ class UserAdmin(DjangoUserAdmin):
     ]
     search_fields = ["email", "display_name", "id"]
     ordering = ["-joined_at"]
-    readonly_fields = ["id", "new_email", "likely_doubles", "is_active", "email_verified_at", "joined_at", "last_login"]
+    readonly_fields = [
+        "id",
+        "new_email",
+        "mails",
+        "likely_doubles",
+        "is_active",
+        "email_verified_at",
+        "joined_at",
+        "last_login",
+    ]
     filter_horizontal = ["groups"]
     inlines = [PreferencesInline]
     fieldsets = [
-        (None, {"fields": ["id", "email", "new_email", "password"]}),
+        (None, {"fields": ["id", "email", "new_email", "mails", "password"]}),
         ("Person", {"fields": ["display_name", "date_of_birth", "country", "region", "likely_doubles"]}),
         ("Rights", {"fields": ["is_active", "is_staff", "is_superuser", "groups"]}),
         ("Dates", {"fields": ["email_verified_at", "joined_at", "last_login"]}),
@@ -153,6 +167,18 @@ class UserAdmin(DjangoUserAdmin):
             reaches=REASON,
             means="The person can sign in again and is told by e-mail. A waiting deletion is cancelled.",
         ),
+        reasoned(
+            "block_address",
+            "Send no mails to the address",
+            _block,
+            permission="block_address",
+            label=str,
+            reaches=KEPT,
+            means=(
+                "No mail at all goes to this address any more, not even a link to set a new password or that they won. "
+                "Their inbox goes on. The list of blocked addresses undoes this."
+            ),
+        ),
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -188,6 +214,9 @@ class UserAdmin(DjangoUserAdmin):
 
     def has_export_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("accounts.start_export")
+
+    def has_block_address_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.resend_notification")
 
     def has_forget_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("accounts.start_deletion")
@@ -277,6 +306,14 @@ class UserAdmin(DjangoUserAdmin):
     @admin.display(boolean=True, description="verified")
     def has_verified_email(self, user: User) -> bool:
         return user.has_verified_email
+
+    @admin.display(description="mails to this address")
+    def mails(self, user: User) -> str:
+        """Return since when and why none are sent, if so."""
+        blocked = BlockedAddress.objects.filter(email=user.email).first()
+        if blocked is None:
+            return "are sent"
+        return f"are not sent since {blocked.created_at:%Y-%m-%d}: {blocked.get_because_display()}. {blocked.detail}"
 
     @admin.display(description="new e-mail address")
     def new_email(self, user: User) -> str:

@@ -9,6 +9,7 @@ from accounts.models.fields import CanonicalEmailField
 from accounts.models.people import User
 from accounts.querysets import NotificationQuerySet
 from luxewin.ids import uuid7
+from luxewin.lines import LineField
 from luxewin.tasks.models import Claimable
 
 
@@ -42,6 +43,31 @@ class EmailChange(models.Model):
         return f"{self.user_id} to {self.email}"
 
 
+class BlockedAddress(models.Model):
+    """An address to which no mails are sent until staff unblock it; other channels go on."""
+
+    class Because(models.TextChoices):
+        BOUNCED = "bounced", "Mails bounce"  # the provider says for good
+        COMPLAINED = "complained", "Marked a mail as spam"
+        STAFF = "staff", "By staff"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(
+        User, models.CASCADE, related_name="blocked_addresses", help_text="To whom the mails were, or whose it was."
+    )
+    email = CanonicalEmailField(unique=True)
+    because = models.CharField(max_length=10, choices=Because.choices)
+    detail = LineField(max_length=200, blank=True, help_text="What the provider said, or the reason of staff.")
+    created_at = models.DateTimeField("blocked at", db_default=Now())
+
+    class Meta:
+        verbose_name = "blocked address"
+        verbose_name_plural = "blocked addresses"
+
+    def __str__(self) -> str:
+        return f"{self.email}: {self.get_because_display().lower()}"
+
+
 class Notification(Claimable):
     """A message to a person over one channel: written with the change it reports, delivered by a worker.
 
@@ -61,7 +87,7 @@ class Notification(Claimable):
         ACCEPTED = "accepted", "Accepted"  # the mail server or Novu took it
         DELIVERED = "delivered", "Delivered"  # it is in the inbox, or the provider says that the mail arrived
         FAILED = "failed", "Failed"  # given up after MAX_ATTEMPTS, or it bounced
-        SUPPRESSED = "suppressed", "Not sent"  # no longer wanted when its turn came
+        SUPPRESSED = "suppressed", "Not sent"  # by staff, or for the reason in `error` when its turn came
 
     MAX_ATTEMPTS: ClassVar[int] = 12
     OPEN: ClassVar[list[str]] = ["queued", "sent"]

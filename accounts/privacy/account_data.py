@@ -18,6 +18,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_q.models import Failure, Success
 
 from accounts.models import (
+    BlockedAddress,
     Deletion,
     EmailChange,
     ExcludedAddress,
@@ -99,6 +100,7 @@ def _register_areas() -> None:
     exports.register_rows("account/address_change.json", "a new address that waits for its links", EmailChange)
     exports.register("account/link_requests.json", "mails with links asked for", _link_requests, "accounts.LinkRequest")
     exports.register_rows("account/former.json", "addresses and accounts elsewhere that were yours", FormerIdentifier)
+    exports.register_rows("account/blocked_addresses.json", "addresses that get no mails, and why", BlockedAddress)
     exports.register_rows("account/identities.json", "accounts elsewhere with which you sign in here", Identity)
     secrets = ("key", "last_t", "drift")
     exports.register_rows("account/authenticators.json", "your authenticator app, but its secret", TOTPDevice, *secrets)
@@ -130,7 +132,7 @@ def _holds_rights(user: User) -> Iterable[Obstacle]:
 # Longer than a worker may take with messages that it has.
 STILL_SENDING = timedelta(minutes=5)
 GONE: tuple[type[Model], ...] = (
-    *(Session, Preferences, EmailChange, Identity, TOTPDevice, RecoveryCode, SpendLimit, Export),
+    *(Session, Preferences, EmailChange, BlockedAddress, Identity, TOTPDevice, RecoveryCode, SpendLimit, Export),
 )
 
 

@@ -6,6 +6,7 @@ from accounts.services.addresses import (
     confirm_email_change,
     request_email_change,
 )
+from accounts.services.blocked_addresses import block_address, block_recipient, unblock_address
 from accounts.services.closing import close_account, reopen_account
 from accounts.services.deletion import (
     carry_out_deletion,
@@ -51,6 +52,8 @@ __all__ = [
     "answer_link_request",
     "apply_rule",
     "are_excluded_cards",
+    "block_address",
+    "block_recipient",
     "carry_out_deletion",
     "change_email_for",
     "change_password",
@@ -101,6 +104,7 @@ __all__ = [
     "suppress",
     "switch_off",
     "terms_in_force",
+    "unblock_address",
     "unlink_identity",
     "unsubscribe",
     "update_preferences",

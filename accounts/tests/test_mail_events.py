@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from accounts import services
-from accounts.models import Notification
+from accounts.models import BlockedAddress, Notification
 from accounts.notifications import notify
 from accounts.tasks import deliver_notification
 from dev.services.web import Answers, Server
@@ -102,6 +102,18 @@ def test_what_arrived_is_delivered_and_what_bounced_has_failed(alice, bob, postm
     assert bounced.status == "failed"
     assert "bounced" in bounced.error
     assert "No such user" in bounced.error
+    assert list(BlockedAddress.objects.values_list("user", "because", "detail")) == [
+        (bob.pk, "bounced", "bounced bounced No such user")
+    ]
+
+
+def test_a_full_mailbox_is_not_blocked_and_one_that_complains_is(alice, bob, postmark, client):
+    for each in (alice, bob):
+        _sent(each)
+    assert _hear(client, _bounce(postmark[0]) | {"Type": "SoftBounce"}).status_code == 200
+    assert _hear(client, _event(postmark[1], "SpamComplaint", BouncedAt="2026-12-01T00:00:01Z")).status_code == 200
+    assert list(BlockedAddress.objects.values_list("user", "because")) == [(bob.pk, "complained")]
+    assert Notification.objects.mails().get(user=bob).status == "accepted"
 
 
 def test_an_event_that_comes_before_the_answer_is_kept_with_what_was_written(alice, postmark, client, monkeypatch):

@@ -15,6 +15,7 @@ TURNING = [*"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"]
 CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))]
 # Columns that people write on one line, and that stand in mails, pages and logs.
 LINES = {
+    "accounts.BlockedAddress.detail",
     "accounts.User.display_name",
     "accounts.CountryRule.reason",
     "accounts.Terms.version",

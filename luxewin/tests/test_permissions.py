@@ -159,6 +159,7 @@ LISTS = {
     "webhooks.Endpoint": {"support", "auditors"},
     "webhooks.Delivery": {"support", "auditors"},
     "accounts.Authenticator": PEOPLE,
+    "accounts.BlockedAddress": PEOPLE,
     "accounts.CountryRule": {"managers", *PEOPLE},
     "accounts.Identity": PEOPLE,
     "accounts.Notification": {"managers", *PEOPLE},
