@@ -411,6 +411,7 @@ SPECTACULAR_SETTINGS = {
             ("raffles", "The catalogue: read by anyone, written by raffle managers"),
             ("purchases", "The signed-in person's purchases and tickets"),
             ("verification", "Draws and what it takes to verify them"),
+            ("winners", "Who won what, as they chose to be named"),
             ("webhooks", "Events that this backend sends to your other systems"),
             ("documentation", "This document"),
         )

@@ -127,7 +127,7 @@ def pick_shown(facts: dict[str, Any]) -> dict[str, Any]:
         ).value,
         "awarded_prize": facts["awarded"] if holds else None,
         "logged_reason": None if forfeited is None else logged_reason(forfeited, facts["reason"]),
-        "name": _name(facts) if holds else "",
+        "name": name_of(facts["display_name"], facts["named"]) if holds else "",
     }
     return {name: derived[name] if name in derived else facts[name] for name in PickSerializer.Meta.fields}
 
@@ -138,11 +138,11 @@ def undone_shown(facts: dict[str, Any]) -> dict[str, Any]:
     return {name: at if name == "at" else facts[name] for name in OF_AN_UNDONE_DECISION}
 
 
-def _name(facts: dict[str, Any]) -> str:
-    """Return the name of a prize's holder in full, by initials, or not at all."""
-    if facts["named"] == Preferences.WinnerName.FULL:
-        return str(facts["display_name"])
-    return initials(facts["display_name"]) if facts["named"] == Preferences.WinnerName.INITIALS else ""
+def name_of(display_name: str, named: str) -> str:
+    """Return the name of a prize's holder as they chose it: in full, by initials, or empty."""
+    if named == Preferences.WinnerName.FULL:
+        return display_name
+    return initials(display_name) if named == Preferences.WinnerName.INITIALS else ""
 
 
 def draw_shown(row: Any, fields: Sequence[str]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Routes of verification."""
 
 from verification.views import VerificationViewSet
+from verification.winners import WinnersViewSet
 
-ROUTES = [("verification", VerificationViewSet, "verification")]
+ROUTES = [("verification", VerificationViewSet, "verification"), ("winners", WinnersViewSet, "winners")]

@@ -69,4 +69,5 @@ OPERATION_IDS = {
     "GET verification/{raffle}/log": "getLogFile",
     "GET verification/{raffle}/log/heads": "listLogHeads",
     "GET verification/{raffle}/log/proof": "getInclusionProof",
+    "GET winners/list": "listWinners",
 }

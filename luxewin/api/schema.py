@@ -17,7 +17,7 @@ from luxewin.api.problems import CONTENT_TYPE
 from luxewin.api.refusals import CSRF_FAILED, SIGN_IN_NEEDED, Refusal, refusals_of
 from luxewin.api.serializers import StrictFields
 
-ALIASES = re.compile(r"^/api/v1/(?:(?:raffles|purchases|verification)|shop/list)/?$")
+ALIASES = re.compile(r"^/api/v1/(?:(?:raffles|purchases|verification|winners)|shop/list)/?$")
 IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",

@@ -71,7 +71,7 @@ def test_the_token_of_somebody_who_left_is_refused(change, alice):
     assert_problem(client.get("/api/v1/users/profile"), 401)
 
 
-LISTS = ["/api/v1/raffles/list", "/api/v1/purchases/list", "/api/v1/verification/list"]
+LISTS = ["/api/v1/raffles/list", "/api/v1/purchases/list", "/api/v1/verification/list", "/api/v1/winners/list"]
 
 
 KEYS = [
@@ -104,6 +104,7 @@ KEYS = [
         ("raffles/list?order=-ticket_price&", ["-ticket_price", "id"]),
         ("purchases/list?", ["-id"]),
         ("verification/list?", ["-sequence"]),
+        ("winners/list?", ["-at", "id"]),
     ],
 )
 def test_a_made_up_key_is_a_refusal_or_a_page_and_no_500(path, order, key, backwards, alice, on_sale):

@@ -138,6 +138,8 @@ TABLE = [
     Row("get", "/api/v1/purchases/{purchase}/receipt", "401 404 200 404 404 404 404 404 404"),
     Row("post", "/api/v1/purchases/{purchase}/cancel", "401 404 409 404 404 404 404 404 404"),
     Row("get", "/api/v1/verification", ANYONE),
+    Row("get", "/api/v1/winners", ANYONE),
+    Row("get", "/api/v1/winners/list", ANYONE),
     Row("get", "/api/v1/verification/list", ANYONE),
     Row("get", "/api/v1/verification/{open}", ANYONE),
     # Not drawn yet: everyone is told so alike.

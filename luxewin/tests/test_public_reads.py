@@ -21,7 +21,7 @@ from luxewin.tests.wires import Wire, front_of, scope_of
 from raffles import services
 
 READS = [
-    *("shop", "raffles/categories"),
+    *("shop", "raffles/categories", "winners", "winners/list"),
     *("raffles", "raffles/list", "raffles/{id}", "verification", "verification/list", "verification/{id}"),
     *(f"verification/{{id}}/{what}" for what in ("bundle", "entries.csv", "log", "log/heads", "log/proof")),
 ]

@@ -47,6 +47,8 @@ class Award(models.Model):
     class Meta:
         ordering = ["prize__position", "at"]
         permissions = [("claim_award", "Can record that a prize was handed over")]
+        # For the gallery of winners.
+        indexes = [models.Index(fields=["-at", "id"], condition=Q(lost_at=None), name="award_held")]
         constraints = [
             models.UniqueConstraint(fields=["prize"], condition=Q(lost_at=None), name="award_prize_held_once"),
             models.CheckConstraint(condition=Q(claimed_at=None) | Q(lost_at=None), name="award_claimed_or_lost"),

@@ -116,6 +116,7 @@ COSTLY = {
     "GET verification/{raffle}/log",
     "GET verification/{raffle}/log/heads",
     "GET verification/{raffle}/log/proof",
+    "GET winners/list",
 }
 
 

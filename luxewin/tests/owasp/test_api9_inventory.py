@@ -63,7 +63,7 @@ def _plain(route: str) -> str:
     return route.replace("\\", "")
 
 
-ALIASES = {"api/v1/shop/list", "api/v1/raffles", "api/v1/purchases", "api/v1/verification"}
+ALIASES = {"api/v1/shop/list", "api/v1/raffles", "api/v1/purchases", "api/v1/verification", "api/v1/winners"}
 
 
 def test_every_address_is_described_or_in_the_inventory():
