@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Q
 from django.template.loader import render_to_string
 
 from accounts.addresses import lookup_address
@@ -17,15 +18,15 @@ from accounts.eligibility import allows_marketing, eligibilities_of
 from accounts.links import change_token, export_links, keeping_links, reset_links, unsubscribe_token, verification_links
 from accounts.mail import Mail
 from accounts.models import BlockedAddress, Notification, Preferences, User
-from accounts.notification_types import OPTIONAL, UNTIL, Event, channels_of, event_of
-from accounts.words import habits_of, write
+from accounts.notification_types import CHANNELS, OPTIONAL, UNTIL, Event, channels_of, event_of
+from accounts.words import digest, habits_of, write
 from luxewin.clock import database_now
 from luxewin.ids import uuid7
 from luxewin.lines import one_line
 from luxewin.staging import marked
 
 DELIVERED, QUEUED = Notification.Status.DELIVERED, Notification.Status.QUEUED
-INBOX = Notification.Channel.INBOX
+EMAIL, INBOX = Notification.Channel.EMAIL, Notification.Channel.INBOX
 # Why a message is not sent, for staff.
 UNWANTED, TOO_LATE, BLOCKED = "Not wanted any more.", "Its time is over.", "No mails go to this address."
 # Tokens are made when the mail is written: the stored row opens nothing.
@@ -44,9 +45,11 @@ SECRET = frozenset({"token", "receipt", "unsubscribe"})
 # By statement, because a draw has a hundred thousand people to tell, and a model for each costs most of the time.
 WRITE = """
     INSERT INTO accounts_notification
-        (kind, id, user_id, channel, status, dedupe_key, context, claimed_until, attempts, error)
+        (kind, id, user_id, channel, status, dedupe_key, context, claimed_until, in_digest, attempts, error)
     SELECT %s, told.*, 0, ''
-    FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::timestamptz[]) AS told
+    FROM unnest(
+        %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::timestamptz[], %s::boolean[]
+    ) AS told
     ON CONFLICT DO NOTHING
 """
 # Their links are dead once the account is closed.
@@ -59,7 +62,7 @@ def notify(user: User, kind: str, *, about: Any, **context: Any) -> None:
     `about` identifies the subject, an id or a date: one kind is told once per subject. `context` must be JSON; its `to`
     is the recipient of the mail if that is not the user's own address. Nothing is written if the user's preferences
     forbid it or the user is erased; this is checked again before sending. What can wait is sent after the user's quiet
-    hours. Cost: one to four statements.
+    hours, or with their next digest. Cost: one to four statements.
     """
     notify_all(kind, [(user, about, context)])
 
@@ -72,10 +75,10 @@ def notify_all(kind: str, news: Iterable[tuple[User, Any, dict[str, Any]]]) -> N
     channels = channels_of(kind)
     for part in batched(news, 1_000):
         users = [user for user, _, _ in part]
-        silent, quiet = _silent(kind, users, channels), _quiet(kind, users)
+        silent, waits = _silent(kind, users, channels), _waits(kind, users)
         rows = [
             # An inbox is ours: what is written is delivered.
-            (uuid7(), user.id, channel, DELIVERED if channel == INBOX else QUEUED, key, told, quiet.get(user.id))
+            (uuid7(), user.id, channel, DELIVERED if channel == INBOX else QUEUED, key, told, *waits(user.id, channel))
             for user, key, told in (
                 (user, f"{kind}:{about}:{user.id}", json.dumps(context)) for user, about, context in part
             )
@@ -87,17 +90,21 @@ def notify_all(kind: str, news: Iterable[tuple[User, Any, dict[str, Any]]]) -> N
                 cursor.execute(WRITE, [kind, *map(list, zip(*rows, strict=True))])
 
 
-def _quiet(kind: str, users: list[User]) -> dict[UUID, datetime]:
-    """Return until when what can wait is not sent to those who have quiet hours now. Cost: one query for such kinds."""
+def _waits(kind: str, users: list[User]) -> Callable[[UUID, str], tuple[datetime | None, bool]]:
+    """Return a function that says until when a user's channel waits, and whether a digest tells it then.
+
+    Cost: one query for kinds that can wait, two if somebody has quiet hours or wants a digest.
+    """
+    found: dict[tuple[UUID, str], tuple[datetime | None, bool]] = {}
     name = event_of(kind)
-    if name not in OPTIONAL or not OPTIONAL[name].can_wait:
-        return {}
-    people = list(Preferences.objects.filter(user__in=users, quiet_from__isnull=False))
-    if not people:
-        return {}
-    now = database_now()
-    ends = ((each.pk, each.quiet_ends(now)) for each in people)
-    return {key: end for key, end in ends if end}
+    waiting = Preferences.objects.filter(Q(quiet_from__isnull=False) | Q(digest=True), user__in=users)
+    if name in OPTIONAL and OPTIONAL[name].can_wait and (people := list(waiting)):
+        now = database_now()
+        for each in people:
+            found |= {(each.pk, channel): (each.quiet_ends(now), False) for channel in CHANNELS}
+            if each.digest:
+                found[each.pk, EMAIL] = each.digest_at(now), True
+    return lambda user, channel: found.get((user, channel), (None, False))
 
 
 def unsendable(messages: Iterable[Notification]) -> dict[UUID, str]:
@@ -112,7 +119,7 @@ def unsendable(messages: Iterable[Notification]) -> dict[UUID, str]:
     for message in messages:
         of_kind[message.kind, message.channel].append(message)
     for (kind, channel), alike in of_kind.items():
-        if channel == Notification.Channel.EMAIL:
+        if channel == EMAIL:
             found |= dict.fromkeys(_blocked(alike), BLOCKED)
         if kind in UNTIL:
             found |= dict.fromkeys(_too_late(alike), TOO_LATE)
@@ -161,8 +168,8 @@ def _invited(event: Event, users: list[User]) -> set[UUID]:
     return {key for key, eligibility in found if eligibility.is_active and allows_marketing(eligibility)}
 
 
-def compose(notification: Notification) -> Mail:
-    """Return the mail in the person's language and time zone.
+def compose(notification: Notification, *others: Notification) -> Mail:
+    """Return the mail in the person's language and time zone; with `others` of their event it is a digest of all.
 
     It greets by name, which is free text, only at a verified address. It ends with the operator's name and support's
     address, where answers go too. The Message-ID is the same on every try; if staff have it sent again it is another,
@@ -176,11 +183,7 @@ def compose(notification: Notification) -> Mail:
     headers = {"Auto-Submitted": "auto-generated"}
     sender = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip(">")
     headers["Message-ID"] = f"<{number}@{sender}>"
-    added: dict[str, str] = {}
-    if make_token := TOKENS.get(kind):
-        added["token"] = make_token(notification)
-    if add := ADDED.get(kind):
-        added |= {name: text for name, text in add(notification).items() if text}
+    added = _added(notification)
     if (event := event_of(kind)) in OPTIONAL:
         link = f"{settings.PUBLIC_URL}/unsubscribe?token={unsubscribe_token(user, event, 'email')}"
         added["unsubscribe"] = link
@@ -190,6 +193,8 @@ def compose(notification: Notification) -> Mail:
     name = one_line(user.display_name) if user.has_verified_email and to == user.email else ""
     with habits_of(user) as language:
         words = write(kind, notification.context | added, language)
+        if others:
+            words = digest([words, *(write(each.kind, each.context, language) for each in others)], language)
         frame = {
             "language": language,
             "words": words,
@@ -208,3 +213,12 @@ def compose(notification: Notification) -> Mail:
     mail.metadata = {"sending": f"{notification.id}.{notification.resends}"}
     mail.unstored = [added[name] for name in SECRET & added.keys() if added[name]]
     return mail
+
+
+def _added(notification: Notification) -> dict[str, str]:
+    added: dict[str, str] = {}
+    if make_token := TOKENS.get(notification.kind):
+        added["token"] = make_token(notification)
+    if add := ADDED.get(notification.kind):
+        added |= {name: text for name, text in add(notification).items() if text}
+    return added

@@ -1,10 +1,12 @@
 """Background tasks: delivery of notifications, answers to link requests, exports, deletions, retention."""
 
 import logging
+from collections import defaultdict
 from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -14,17 +16,20 @@ from accounts.channels import Answer, Channel
 from accounts.channels.mail import MailChannel
 from accounts.channels.novu import NovuChannel
 from accounts.models import Deletion, Export, ForgottenSubscriber, LinkRequest, Notification, RetentionRule
+from accounts.notification_types import event_of
 from accounts.notifications import unsendable
 from accounts.novu.client import NovuFailed, delete_subscriber
 from accounts.services import answer_link_request
 from luxewin.api import ratelimits
 from luxewin.clock import database_now
-from luxewin.tasks.queue import is_work_waiting
+from luxewin.tasks.queue import enqueue, is_work_waiting
 from luxewin.tasks.sweeps import enqueue_due, sweep
 
 log = logging.getLogger(__name__)
 CHANNELS: dict[str, Channel] = {Notification.Channel.EMAIL: MailChannel(), Notification.Channel.NOVU: NovuChannel()}
 LEASE = timedelta(minutes=2)
+# From the messages of how many people digests are made at once, at most.
+DIGESTS = 200
 # Longer than a task may take, so that two workers never make the same archive at once.
 EXPORT_LEASE = timedelta(minutes=5)
 # How long an archive lets other queued work go first.
@@ -35,6 +40,7 @@ EXPORT_PATIENCE = timedelta(hours=1)
 def deliver_waiting_notifications() -> int:
     """Enqueue new messages, and those that failed or whose worker died, once their pause is over."""
     waiting = Notification.objects.open()
+    waiting = waiting.filter(in_digest=False)
     return sum(
         enqueue_due(waiting.filter(channel=name), deliver_notification, lease=LEASE, at_once=channel.most)
         for name, channel in CHANNELS.items()
@@ -43,8 +49,24 @@ def deliver_waiting_notifications() -> int:
     )
 
 
+@sweep(every=15)
+def deliver_digests() -> int:
+    """Enqueue what waited for a digest: one task, and so one mail, for each person and event; some people at a time."""
+    due = Notification.objects.open().mails().filter(in_digest=True, claimed_until__lte=Now())
+    people = list(due.order_by("claimed_until").values_list("user", flat=True)[:DIGESTS])
+    groups: dict[tuple[UUID, str], list[str]] = defaultdict(list)
+    with transaction.atomic():
+        rows = due.filter(user__in=people).select_for_update(skip_locked=True, no_key=True, of=("self",))
+        for message in rows.order_by("pk").only("user_id", "kind"):
+            groups[message.user_id, event_of(message.kind)].append(str(message.pk))
+        for keys in groups.values():
+            Notification.objects.filter(pk__in=keys).update(claimed_until=Now() + LEASE)
+            enqueue(deliver_notification, *keys, is_swept=True)
+    return len(groups)
+
+
 def deliver_notification(*notification_ids: str) -> None:
-    """Send notifications of one channel, unless they may no longer be sent.
+    """Send notifications of one channel, or one digest's, unless they may no longer be sent.
 
     Each attempt is counted, and the message is on its way, before the channel is called. A worker killed between
     sending and recording it sends the same id again: it is at least once for the other side to leave out. After any

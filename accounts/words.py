@@ -29,7 +29,7 @@ FACT = re.compile(r"(.{1,40}?)\s?: (.+)")
 class Block:
     """A block of text; `address` is where a link leads."""
 
-    kind: Literal["paragraph", "facts", "list", "link"]
+    kind: Literal["heading", "paragraph", "facts", "list", "link"]
     lines: tuple[str, ...]
     address: str = ""
 
@@ -90,6 +90,13 @@ def write(kind: str, context: dict[str, Any], language: str) -> Words:
     text = render_to_string([f"mail/{language}/{kind}.txt", f"mail/{kind}.txt"], context)
     subject, _, body = text.partition("\n")
     return Words(subject.strip(), tuple(map(_read, filter(str.strip, re.split(r"\n\s*\n", body.strip("\n"))))))
+
+
+def digest(parts: list[Words], language: str) -> Words:
+    """Return messages as one, each under its own subject."""
+    subject = render_to_string(f"mail/frame/{language}/digest.txt", {"count": len(parts)})
+    blocks = (block for part in parts for block in (Block("heading", (part.subject,)), *part.blocks))
+    return Words(subject.strip(), tuple(blocks))
 
 
 def on_lines(value: Any) -> Any:

@@ -13,19 +13,21 @@ log = logging.getLogger(__name__)
 
 
 class MailChannel:
-    """Mails, at least once: the same message has the same Message-ID every time."""
+    """Mails, at least once: the same message has the same Message-ID every time. Messages of a digest are one mail."""
 
     most = 1
 
     def send(self, messages: Sequence[Notification]) -> list[Answer]:
-        """Send each as a mail."""
+        """Send each as a mail, or all as one if they are of a digest, which are of one person and event."""
+        if all(each.in_digest for each in messages):
+            return [_send(*messages)] * len(messages)
         return [_send(each) for each in messages]
 
 
-def _send(message: Notification) -> Answer:
+def _send(message: Notification, *others: Notification) -> Answer:
     mail = None
     try:
-        mail = compose(message)
+        mail = compose(message, *others)
         mail.send()
     except (OSError, SMTPException) as error:
         log.error("mail server refused notification %s (attempt %s): %s", message.pk, message.attempts, error)  # noqa: TRY400

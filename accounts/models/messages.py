@@ -112,6 +112,9 @@ class Notification(Claimable):
     resends = models.PositiveSmallIntegerField(
         "sent again", default=0, db_default=0, help_text="How often staff had it sent again."
     )
+    in_digest = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="One mail tells it with others of its event."
+    )
     recipient = models.CharField("sent to", max_length=254, blank=True, db_default="")
     subject = models.CharField(max_length=400, blank=True, db_default="")
     text = models.TextField(blank=True, db_default="")

@@ -1,6 +1,6 @@
 """People, and their preferences."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, ClassVar
 from uuid import uuid4
 from zoneinfo import ZoneInfo, available_timezones
@@ -184,6 +184,8 @@ class Preferences(models.Model):
         INITIALS = "initials", "Initials"
         ANONYMOUS = "anonymous", "Anonymous"
 
+    DIGEST_AT: ClassVar[time] = time(9)
+
     user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="preferences")
     language = models.CharField(max_length=8, default="en", choices=settings.LANGUAGES)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
@@ -194,6 +196,9 @@ class Preferences(models.Model):
         null=True, blank=True, help_text="In the person's time zone: until quiet_until, what can wait is not sent."
     )
     quiet_until = models.TimeField(null=True, blank=True)
+    digest = models.BooleanField(
+        default=False, db_default=False, help_text="What can wait comes by one mail a day for each event."
+    )
     marketing_consent_at = models.DateTimeField("agreed to marketing at", null=True, blank=True)
     winner_name = models.CharField(
         "named as winner by", max_length=10, choices=WinnerName.choices, default=WinnerName.INITIALS
@@ -225,6 +230,12 @@ class Preferences(models.Model):
             return None
         day = local.date() + timedelta(days=1 if passes_midnight and at >= begins else 0)
         return datetime.combine(day, ends, local.tzinfo)
+
+    def digest_at(self, now: datetime) -> datetime:
+        """Return when the next digest is due: daily at the end of the quiet hours, or at DIGEST_AT, for the person."""
+        local, at = now.astimezone(ZoneInfo(self.time_zone)), self.quiet_until or self.DIGEST_AT
+        day = local.date() + timedelta(days=0 if local.time() < at else 1)
+        return datetime.combine(day, at, local.tzinfo)
 
     @property
     def marketing_consent(self) -> bool:

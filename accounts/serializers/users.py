@@ -111,6 +111,7 @@ class PreferencesSerializer(InputModelSerializer):
             "time_zone",
             "quiet_from",
             "quiet_until",
+            "digest",
             "winner_name",
             "marketing_consent",
             "marketing_consent_at",
@@ -123,6 +124,10 @@ class PreferencesSerializer(InputModelSerializer):
                 "and news of raffles are not sent; your inbox has them at once."
             },
             "quiet_until": {"help_text": "May be on the next day. Null, as quiet_from: no quiet hours."},
+            "digest": {
+                "help_text": "What quiet hours put off comes by one mail a day for each event, when they end, or at "
+                "9:00 in your time zone; your inbox has it at once."
+            },
             "winner_name": {
                 "help_text": "How the person is named as a winner. A change also applies to earlier draws."
             },

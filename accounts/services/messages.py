@@ -26,7 +26,8 @@ def send_again(notification_id: UUID, *, reason: str, actor: Actor) -> Notificat
         before, message.status = message.status, Notification.Status.QUEUED
         message.attempts, message.claimed_until = 0, None
         message.resends += 1
-        message.save(update_fields=["status", "attempts", "claimed_until", "resends"])
+        message.in_digest = False
+        message.save(update_fields=["status", "attempts", "claimed_until", "resends", "in_digest"])
         after = {"status": message.status, "kind": message.kind, "reason": reason}
         record("notification.sent_again", message, actor=actor, before={"status": before}, after=after)
     return message

@@ -1,12 +1,15 @@
-"""Quiet hours: what can wait is sent after them, in the person's time zone; the inbox has it at once."""
+"""Quiet hours and digests: what can wait is sent later, in the person's time zone; the inbox has it at once."""
 
 from datetime import UTC, datetime, time
 
 import pytest
+from django.core import mail
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from accounts.models import Notification, Preferences
 from accounts.notifications import notify
+from accounts.services import update_preferences
 from accounts.tasks import deliver_waiting_notifications
 
 pytestmark = pytest.mark.django_db
@@ -75,3 +78,44 @@ def test_they_have_both_ends_which_differ(alice, api):
     for broken in ({"quiet_from": time(1)}, {"quiet_from": time(1), "quiet_until": time(1)}):
         with pytest.raises(IntegrityError), transaction.atomic():
             Preferences.objects.filter(user=alice).update(**broken)
+
+
+def mails_to(user):
+    return [each for each in mail.outbox if each.to == [user.email]]
+
+
+@pytest.mark.parametrize(
+    ("now", "facts", "due"),
+    [
+        ("2026-12-01T07:59", {}, "2026-12-01T08:00"),  # 9:00 in Vienna
+        ("2026-12-01T08:00", {}, "2026-12-02T08:00"),
+        ("2026-12-01T05:00", NIGHT, "2026-12-01T06:00"),
+        ("2027-03-27T09:00", {}, "2027-03-28T07:00"),  # the clocks are put forward
+    ],
+)
+def test_a_digest_is_due_once_a_day_by_the_persons_clock(now, facts, due):
+    found = Preferences(time_zone="Europe/Vienna", **facts).digest_at(datetime.fromisoformat(now).replace(tzinfo=UTC))
+    assert found.astimezone(UTC) == datetime.fromisoformat(due).replace(tzinfo=UTC)
+
+
+def test_a_digest_tells_all_of_an_event_by_one_mail_and_each_of_them_once(alice, bob, run_tasks):
+    for user in (alice, bob):
+        update_preferences(user, digest=user == alice, marketing_consent=True)
+        for about in ("x", "y", "z"):
+            notify(user, "draw_lost", about=about, **LOST | {"raffle": f"Watch {about}"})
+        notify(user, "raffle_new", about="x", **LOST)
+        notify(user, "payment_failed", about="x", **LOST)
+    run_tasks()
+    assert [len(mails_to(user)) for user in (alice, bob)] == [1, 5]
+    rows = Notification.objects.mails().filter(user=alice)
+    rows.filter(in_digest=True).update(claimed_until=timezone.now())
+    run_tasks()
+    run_tasks()
+    told = mails_to(alice)[1:]
+    assert sorted(each.subject for each in told) == ["New: A fine watch", "Your news of the day: 3 messages"]
+    (digest,) = (each for each in told if "news of the day" in each.subject)
+    assert digest.body.index("The draw of Watch x") < digest.body.index("The draw of Watch y")
+    assert digest.extra_headers["List-Id"].startswith("<draws.")
+    assert "The draw of Watch y" in digest.alternatives[0][0]
+    assert set(rows.values_list("status", "attempts")) == {("accepted", 1)}
+    assert Notification.objects.inbox_of(alice).count() == 5
