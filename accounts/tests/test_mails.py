@@ -50,6 +50,14 @@ def test_every_kind_of_mail_is_written_in_every_language(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_every_part_of_the_frame_is_written_in_every_language(language):
+    english, other = (
+        {path.name: _facts(path.read_text()) for path in (MAIL / "frame" / part).iterdir()} for part in ("en", language)
+    )
+    assert other == english
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_translation_says_the_same_facts(kind, language):
     english, other = ((MAIL / part / f"{kind}.txt").read_text() for part in ("", language))
