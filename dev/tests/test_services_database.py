@@ -45,6 +45,12 @@ def test_the_products_role_owns_its_database_and_is_no_superuser(connection: psy
     connection.execute("DROP TABLE proof")
 
 
+def test_the_products_role_may_have_the_extensions_of_the_other_wheel(connection: psycopg.Connection) -> None:
+    for name in postgres.EXTENSIONS:
+        connection.execute(f"CREATE EXTENSION {name}")  # type: ignore[call-overload]
+    assert connection.execute("SELECT strict_word_similarity('rolex', 'a rolex')").fetchone() == (1.0,)
+
+
 def test_a_wrong_password_is_refused(supervisor: services.Supervisor) -> None:
     url = supervisor.environment["DATABASE_URL"].replace("luxewin:", "luxewin:wrong")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from luxewin.tests.asking import client_of
 from raffles import services
+from raffles.checks import typos_are_found
 from raffles.filters import RaffleFilter
 from raffles.models import Raffle, TicketCounter
 
@@ -279,6 +280,38 @@ def test_text_is_found_in_title_description_and_prizes(text, found, on_sale):
     )
     assert set(_titles(search=text)) == found
     assert len(_titles(search=text)) == len(found)
+
+
+@pytest.fixture
+def to_misspell(on_sale, draft) -> None:
+    on_sale(title="Rolex Daytona", description="The panda dial.", prizes=[{"name": "Watch"}])
+    on_sale(title="100% silk", description="Seen at Großfeld.", prizes=[{"name": "Hermès scarf"}])
+    draft(title="Dayotna")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        *((text, {"Rolex Daytona"}) for text in ("rollex", "Dayotna", "daitona", "panda rollex", "DAYTONNA")),
+        *((text, {"100% silk"}) for text in ("hermse", "hèrmess silk", "scarff")),
+        # Each word on its own; short ones, and those of descriptions, are taken as they are.
+        *((text, set()) for text in ("rollex scarf", "roxyzw", "sik", "pnada", "nothing", "%%%%", "____", "lexx")),
+        # A word that is there is meant.
+        ("watch", {"Rolex Daytona"}),
+    ],
+)
+def test_a_word_with_a_typo_is_found_where_nothing_has_it_as_it_is(text, found, to_misspell):
+    assert set(_titles(search=text)) == found
+
+
+def test_without_the_extension_words_are_found_as_they_are_and_a_check_says_so(to_misspell):
+    assert typos_are_found(databases=["default"]) == []
+    with connection.cursor() as cursor:
+        cursor.execute("DROP EXTENSION pg_trgm")
+    assert _titles(search="rollex") == []
+    assert _titles(search="role") == ["Rolex Daytona"]
+    assert [found.id for found in typos_are_found(databases=["default"])] == ["raffles.W001"]
+    assert typos_are_found() == []
 
 
 def test_filters_stay_on_the_next_page(priced):
