@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -17,6 +17,8 @@ from verification.querysets import OF_A_STEP, OF_AN_UNDONE_DECISION, SHOWN
 from verification.services.log import logged_reason
 
 MOST = 2**53 - 1
+#: Of the year 9999. A later time, which only a contract or a block could have that lies, has no text.
+LAST_SECOND = 253_402_300_799
 
 
 class StepSerializer(serializers.Serializer):
@@ -25,7 +27,7 @@ class StepSerializer(serializers.Serializer):
     step = serializers.ChoiceField(choices=ChainStep.Step.choices)
     hash = serializers.CharField()
     block = serializers.IntegerField(allow_null=True)
-    block_time = serializers.IntegerField(allow_null=True, help_text="Unix seconds.")
+    block_time = serializers.DateTimeField(allow_null=True)
 
 
 class PickSerializer(serializers.ModelSerializer):
@@ -64,6 +66,8 @@ class PickSerializer(serializers.ModelSerializer):
 class UndoneDecisionSerializer(serializers.ModelSerializer):
     """A decision that a reorganisation of the chain undid before anybody was told of it; nothing of it counts."""
 
+    committed_at = serializers.DateTimeField(help_text="When the commitment had been made.")
+
     class Meta:
         model = UndoneDecision
         fields = [*OF_AN_UNDONE_DECISION]
@@ -73,6 +77,9 @@ class DrawSerializer(serializers.ModelSerializer):
     """A draw and how far it is, as `draw_shown` makes it."""
 
     raffle = RaffleNameSerializer()
+    committed_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the commitment was made, in whole seconds; bundles have it in Unix seconds."
+    )
     anchored = serializers.BooleanField()
     chain_id = serializers.IntegerField(allow_null=True)
     contract = serializers.CharField(allow_null=True)
@@ -134,8 +141,13 @@ def pick_shown(facts: dict[str, Any]) -> dict[str, Any]:
 
 def undone_shown(facts: dict[str, Any]) -> dict[str, Any]:
     """Return an undone decision as UndoneDecisionSerializer describes it, made of `undone_shown`."""
-    at = _text(datetime.fromisoformat(facts["at"]))
-    return {name: at if name == "at" else facts[name] for name in OF_AN_UNDONE_DECISION}
+    times = {"at": _text(datetime.fromisoformat(facts["at"])), "committed_at": _instant(facts["committed_at"])}
+    return {name: times.get(name, facts[name]) for name in OF_AN_UNDONE_DECISION}
+
+
+def step_shown(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return a step as StepSerializer describes it, made of `steps_shown`, of which the database sorts the members."""
+    return {name: _instant(facts[name]) if name == "block_time" else facts[name] for name in OF_A_STEP}
 
 
 def name_of(display_name: str, named: str) -> str:
@@ -152,8 +164,8 @@ def draw_shown(row: Any, fields: Sequence[str]) -> dict[str, Any]:
         "anchored": row.contract_id is not None,
         "chain_id": row.contract__chain_id,
         "contract": row.contract__address,
-        # The database sorts the members of its objects.
-        "transactions": [{name: step[name] for name in OF_A_STEP} for step in row.steps_shown],
+        "committed_at": _instant(row.committed_at),
+        "transactions": [step_shown(each) for each in row.steps_shown],
         "picks": [pick_shown(each) for each in row.picks_shown],
         "unawarded_prizes": _unawarded(row),
         "undone_decisions": [undone_shown(each) for each in row.undone_shown],
@@ -169,6 +181,11 @@ def _unawarded(row: Any) -> list[str]:
         return []
     held = {each["awarded_position"] for each in row.picks_shown if each["lost_at"] is None}
     return [prize["name"] for prize in json.loads(row.manifest)["prizes"] if prize["position"] not in held]
+
+
+def _instant(seconds: int | None) -> str | None:
+    """Return a time in Unix seconds as text."""
+    return None if seconds is None else _text(datetime.fromtimestamp(min(seconds, LAST_SECOND), UTC))
 
 
 def _text(moment: datetime | None) -> str | None:

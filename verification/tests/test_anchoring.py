@@ -1,6 +1,7 @@
 """A draw on the chain: one transaction a step, whoever dies, whoever is away, whoever else settles it."""
 
 import time
+from datetime import datetime
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -109,7 +110,10 @@ def test_four_workers_at_once_send_each_step_once(anchored, selling, people, cli
     assert Pick.objects.count() == 4
     shown = client.get(f"{URL}/{raffle.pk}").json()
     assert [step["step"] for step in shown["transactions"]] == ["announce", "commit", "settle"]
-    assert all(step["block"] and step["block_time"] for step in shown["transactions"])
+    times = [datetime.fromisoformat(step["block_time"]).timestamp() for step in shown["transactions"]]
+    steps = ChainStep.objects.order_by("transaction__block")
+    assert times == list(steps.values_list("transaction__block_time", flat=True))
+    assert all(step["block"] for step in shown["transactions"])
     assert (shown["anchored"], shown["contract"]) == (True, Draw.objects.get().contract.address)
 
 

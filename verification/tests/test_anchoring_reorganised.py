@@ -1,6 +1,6 @@
 """Blocks that were and are no more: a step counts once it is deep enough, and what is undone later is done again."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -164,6 +164,7 @@ def test_a_decided_draw_follows_a_commitment_that_moved_and_shows_what_it_had_de
     assert raffle.drawn_at
     (shown,) = client.get(f"/api/v1/verification/{raffle.pk}").json()["undone_decisions"]
     assert (shown["round"], shown["seed"], shown["picks"]) == (drawn.round, drawn.seed, picks)
+    assert datetime.fromisoformat(shown["committed_at"]).timestamp() == drawn.committed_at
     page = client.get(f"/verify/{raffle.slug}").content.decode()
     assert f"had been computed from round {drawn.round}: ticket {picks[0]['ticket']}" in page
     audited = AuditEntry.objects.get(action="draw.decision_undone")

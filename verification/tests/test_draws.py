@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -45,12 +45,23 @@ def test_a_draw_goes_from_its_promise_to_its_picks(selling, people, client):
         ("alternate", None),
     ]
     assert (shown["anchored"], shown["state"], shown["transactions"]) == (False, "drawn", [])
+    # Times are text, but for the bundle's, which are the protocol's.
+    assert datetime.fromisoformat(shown["committed_at"]).timestamp() == draw.committed_at
+    assert shown["committed_at"].endswith("Z")
+    assert client.get(f"{URL}/{raffle.pk}/bundle").json()["place"]["committed_at"] == draw.committed_at
     raffle.refresh_from_db()
     assert raffle.drawn_at > raffle.frozen_at > raffle.closed_at
     draw_steps = AuditEntry.objects.filter(subject_type="draw").order_by("id").values_list("action", flat=True)
     assert list(draw_steps) == [
         f"draw.{step}" for step in ("promised", "announced", "frozen", "published", "committed", "drawn")
     ]
+
+
+def test_a_time_that_a_lying_contract_could_have_is_the_last_there_is(on_sale, client):
+    raffle = on_sale()
+    put_in_state(raffle, State.COMMITTED, committed_at=2**62, round=1)
+    for path in (f"{URL}/{raffle.pk}", f"{URL}/list"):
+        assert "9999-12-31T23:59:59Z" in client.get(path).content.decode()
 
 
 def test_until_the_round_appears_the_draw_waits_for_it(selling, alice, settings):
