@@ -93,18 +93,17 @@ def notify_all(kind: str, news: Iterable[tuple[User, Any, dict[str, Any]]]) -> N
 def _waits(kind: str, users: list[User]) -> Callable[[UUID, str], tuple[datetime | None, bool]]:
     """Return a function that says until when a user's channel waits, and whether a digest tells it then.
 
-    Cost: one query for kinds that can wait, two if somebody has quiet hours or wants a digest.
+    What can wait is due now at the earliest, and so after what has no time. Cost: two queries for kinds that can wait.
     """
-    found: dict[tuple[UUID, str], tuple[datetime | None, bool]] = {}
-    name = event_of(kind)
-    waiting = Preferences.objects.filter(Q(quiet_from__isnull=False) | Q(digest=True), user__in=users)
-    if name in OPTIONAL and OPTIONAL[name].can_wait and (people := list(waiting)):
+    found: dict[tuple[UUID, str], tuple[datetime, bool]] = {}
+    name, now = event_of(kind), None
+    if name in OPTIONAL and OPTIONAL[name].can_wait:
         now = database_now()
-        for each in people:
-            found |= {(each.pk, channel): (each.quiet_ends(now), False) for channel in CHANNELS}
+        for each in Preferences.objects.filter(Q(quiet_from__isnull=False) | Q(digest=True), user__in=users):
+            found |= {(each.pk, channel): (each.quiet_ends(now) or now, False) for channel in CHANNELS}
             if each.digest:
                 found[each.pk, EMAIL] = each.digest_at(now), True
-    return lambda user, channel: found.get((user, channel), (None, False))
+    return lambda user, channel: found.get((user, channel), (now, False))
 
 
 def unsendable(messages: Iterable[Notification]) -> dict[UUID, str]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
@@ -22,12 +23,16 @@ from accounts.novu.client import NovuFailed, delete_subscriber
 from accounts.services import answer_link_request
 from luxewin.api import ratelimits
 from luxewin.clock import database_now
-from luxewin.tasks.queue import enqueue, is_work_waiting
+from luxewin.tasks.queue import enqueue, is_work_waiting, waiting_tasks
 from luxewin.tasks.sweeps import enqueue_due, sweep
 
 log = logging.getLogger(__name__)
 CHANNELS: dict[str, Channel] = {Notification.Channel.EMAIL: MailChannel(), Notification.Channel.NOVU: NovuChannel()}
-LEASE = timedelta(minutes=2)
+QUEUED, SENT = Notification.Status.QUEUED, Notification.Status.SENT
+# Longer than a task may take.
+LEASE = timedelta(minutes=2, seconds=30)
+# Beyond so many tasks in the queue, mails wait in their table: other work is not to wait behind them.
+MOST_WAITING = 10
 # From the messages of how many people digests are made at once, at most.
 DIGESTS = 200
 # Longer than a task may take, so that two workers never make the same archive at once.
@@ -38,21 +43,35 @@ EXPORT_PATIENCE = timedelta(hours=1)
 
 @sweep(every=1)
 def deliver_waiting_notifications() -> int:
-    """Enqueue new messages, and those that failed or whose worker died, once their pause is over."""
-    waiting = Notification.objects.open()
-    waiting = waiting.filter(in_digest=False)
+    """Enqueue messages that are due: new ones, and those that failed or whose worker died, once their pause is over.
+
+    What can wait goes last. Where many wait, they come into the queue as it empties, so that other work does not wait
+    behind them.
+    """
+    Notification.objects.filter(status=SENT, claimed_until__lte=Now()).update(status=QUEUED)
+    room = max(1, MOST_WAITING - waiting_tasks(MOST_WAITING))
     return sum(
-        enqueue_due(waiting.filter(channel=name), deliver_notification, lease=LEASE, at_once=channel.most)
+        _enqueue(name, channel.most, room)
         for name, channel in CHANNELS.items()
         # What was written for Novu waits if the operator has taken its key away meanwhile.
         if name != Notification.Channel.NOVU or settings.NOVU_SECRET_KEY
     )
 
 
+def _enqueue(channel: str, at_once: int, room: int) -> int:
+    """Enqueue messages of a channel in at most `room` tasks. What cannot wait and was not tried yet has no time."""
+    due = Notification.objects.filter(status=QUEUED, channel=channel, in_digest=False)
+    count = 0
+    for part in (due.filter(claimed_until=None), due.filter(claimed_until__lte=Now()).order_by("claimed_until")):
+        limit = room * at_once - count
+        count += enqueue_due(part, deliver_notification, lease=LEASE, limit=limit, at_once=at_once) if limit else 0
+    return count
+
+
 @sweep(every=15)
 def deliver_digests() -> int:
     """Enqueue what waited for a digest: one task, and so one mail, for each person and event; some people at a time."""
-    due = Notification.objects.open().mails().filter(in_digest=True, claimed_until__lte=Now())
+    due = Notification.objects.mails().filter(status=QUEUED, in_digest=True, claimed_until__lte=Now())
     people = list(due.order_by("claimed_until").values_list("user", flat=True)[:DIGESTS])
     groups: dict[tuple[UUID, str], list[str]] = defaultdict(list)
     with transaction.atomic():
@@ -68,13 +87,12 @@ def deliver_digests() -> int:
 def deliver_notification(*notification_ids: str) -> None:
     """Send notifications of one channel, or one digest's, unless they may no longer be sent.
 
-    Each attempt is counted, and the message is on its way, before the channel is called. A worker killed between
-    sending and recording it sends the same id again: it is at least once for the other side to leave out. After any
-    failure the next try waits twice as long as the one before, up to an hour, MAX_ATTEMPTS times.
+    Each attempt is counted, and the message is on its way, before the channel is called; another task leaves it alone.
+    A message whose worker was killed between sending and recording it is sent again under the same id after LEASE: it
+    is at least once for the other side to leave out. After any failure the next try waits twice as long as the one
+    before, up to an hour, MAX_ATTEMPTS times.
     """
-    rows = Notification.objects.open().filter(pk__in=notification_ids)
-    if not rows.update(status=Notification.Status.SENT, attempts=F("attempts") + 1, claimed_until=Now() + LEASE):
-        return
+    rows = Notification.objects.filter(pk__in=_taken(notification_ids))
     messages = list(rows.select_related("user__preferences").order_by("pk"))
     kept_back = unsendable(messages)
     for why in set(kept_back.values()):
@@ -84,6 +102,16 @@ def deliver_notification(*notification_ids: str) -> None:
         answers = CHANNELS[left[0].channel].send(left)
         for message, answer in zip(left, answers, strict=True):
             _put_off(message, answer) if answer.error else _accept(message, answer)
+
+
+def _taken(notification_ids: Iterable[str]) -> list[UUID]:
+    """Take those that wait, and return them. A task that waited long in the queue was enqueued again meanwhile."""
+    with transaction.atomic():
+        waiting = Notification.objects.filter(pk__in=notification_ids, status=QUEUED)
+        keys = list(waiting.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True))
+        counted = {"status": SENT, "attempts": F("attempts") + 1, "claimed_until": Now() + LEASE}
+        Notification.objects.filter(pk__in=keys).update(**counted)
+    return keys
 
 
 def _accept(message: Notification, answer: Answer) -> None:

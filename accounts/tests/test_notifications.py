@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import threading
 from datetime import timedelta
 from email import message_from_bytes
 
@@ -9,12 +10,15 @@ import pytest
 from django.core import mail
 from django.db import transaction
 from django.utils import timezone
+from django_q.models import OrmQ
 
+from accounts.channels.mail import MailChannel
 from accounts.models import Notification, User
 from accounts.notifications import compose, notify, notify_all
-from accounts.tasks import deliver_notification, deliver_waiting_notifications
+from accounts.tasks import LEASE, MOST_WAITING, deliver_notification, deliver_waiting_notifications
 from accounts.tests.catching import mails_to
 from luxewin import settings as project_settings
+from luxewin.tasks.queue import enqueue
 
 LOST = {"raffle": "A fine watch", "raffle_id": "1"}
 
@@ -139,6 +143,63 @@ def test_a_worker_that_dies_while_sending_has_counted_its_attempt(alice, monkeyp
     assert (told.status, told.attempts) == (Notification.Status.SENT, 1)
 
 
+def test_a_message_whose_worker_died_is_sent_again_after_its_lease(alice):
+    told = _told(alice)
+    Notification.objects.filter(pk=told.pk).update(status="sent", attempts=1, claimed_until=timezone.now() + LEASE)
+    assert deliver_waiting_notifications() == 0
+    deliver_notification(str(told.pk))
+    assert mail.outbox == []
+    Notification.objects.filter(pk=told.pk).update(claimed_until=timezone.now() - timedelta(seconds=1))
+    assert deliver_waiting_notifications() == 1
+    deliver_notification(str(told.pk))
+    told.refresh_from_db()
+    assert (told.status, told.attempts, len(mail.outbox)) == ("accepted", 2, 1)
+
+
+def test_a_message_that_was_enqueued_twice_is_sent_once_though_both_tasks_run_at_once(alice, monkeypatch):
+    told = _told(alice)
+
+    def another_task_runs(*messages):
+        deliver_notification(str(told.pk))
+        return compose(*messages)
+
+    monkeypatch.setattr("accounts.channels.mail.compose", another_task_runs)
+    deliver_notification(str(told.pk))
+    told.refresh_from_db()
+    assert (told.status, told.attempts, len(mail.outbox)) == ("accepted", 1, 1)
+
+
+def test_mails_of_one_task_are_sent_at_the_same_time_and_each_has_its_own_answer(people, monkeypatch):
+    everyone = people(3)
+    notify_all("draw_lost", ((user, "x", LOST) for user in everyone))
+    together = threading.Barrier(3)
+
+    def send(sent):
+        together.wait(timeout=30)
+        if sent.to == [everyone[1].email]:
+            raise OSError("no room")
+
+    monkeypatch.setattr("accounts.mail.Mail.send", send)
+    deliver_notification(*(str(each.pk) for each in Notification.objects.mails()))
+    states = dict(Notification.objects.mails().values_list("user", "status"))
+    assert [states[user.pk] for user in everyone] == ["accepted", "queued", "accepted"]
+    assert Notification.objects.mails().get(user=everyone[1]).error == "OSError: no room"
+
+
+def test_what_cannot_wait_goes_first_and_many_mails_leave_the_queue_to_other_work(people, alice):
+    notify_all("draw_lost", ((user, "x", LOST) for user in people(3 * MailChannel.most)))
+    notify(alice, "payment_failed", about="x", **LOST)
+    for _ in range(MOST_WAITING):
+        enqueue(deliver_notification, "00000000-0000-0000-0000-000000000000")
+    assert deliver_waiting_notifications() == MailChannel.most
+    latest = OrmQ.objects.latest("id").task["args"]
+    taken = Notification.objects.mails().filter(claimed_until__gt=timezone.now())
+    assert {str(each.pk) for each in taken} >= set(latest)
+    assert taken.filter(user=alice).exists()
+    OrmQ.objects.all().delete()
+    assert deliver_waiting_notifications() == 2 * MailChannel.most + 1
+
+
 def test_a_name_with_a_line_break_cannot_write_headers(alice):
     alice.display_name = "Eve\nBcc: all@example.com"
     notify(alice, "draw_won", about="x", prize="A\r\nBcc: all@example.com\n", ticket=1, raffle="R", raffle_id="1")
@@ -190,7 +251,7 @@ def test_a_message_that_is_given_up_because_of_the_mail_server_alarms_staff(mail
 
 def test_many_are_told_with_one_statement_for_every_thousand_and_nobody_twice_in_one(people, django_assert_num_queries):
     everyone = people(3)
-    with django_assert_num_queries(3):  # who does not want it, who has quiet hours, the rows
+    with django_assert_num_queries(4):  # who does not want it, the time, who has quiet hours, the rows
         notify_all("draw_lost", ((user, "x", LOST) for user in everyone * 2))
     assert Notification.objects.mails().count() == 3
     assert Notification.objects.mails()[0].context == LOST

@@ -23,4 +23,9 @@ def enqueue(task: Callable[..., Any], *arguments: Any, is_swept: bool = False) -
 
 def is_work_waiting() -> bool:
     """Whether a task waits that no worker has fetched; postponable work lets it go first. Cost: one query."""
-    return OrmQ.objects.filter(key=settings.Q_CLUSTER["name"], lock__lte=Now()).exists()
+    return waiting_tasks(1) > 0
+
+
+def waiting_tasks(most: int) -> int:
+    """Return how many tasks wait that no worker has fetched, counted up to `most`. Cost: one query."""
+    return OrmQ.objects.filter(key=settings.Q_CLUSTER["name"], lock__lte=Now())[:most].count()
