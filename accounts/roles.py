@@ -30,6 +30,7 @@ _DRAWS = (
     "verification.view_chainaccount",
     "verification.view_forfeit",
     "verification.view_award",
+    "verification.view_claim",
 )
 _PURCHASES = (
     "purchases.view_purchase",
@@ -104,6 +105,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "raffles.cancel_raffle",
         "verification.forfeit_pick",
         "verification.claim_award",
+        "verification.handle_claim",
     ),
     FINANCE: (
         *_RAFFLES,

@@ -22,7 +22,7 @@ MENU: dict[str, list[str]] = {
         *("purchases.reconciliation", "purchases.settleddifference", "purchases.stalemirror"),
         *("purchases.unstoredevent", "purchases.setasideevent"),
     ],
-    "Draws": ["verification.draw", "verification.contract", "verification.chainaccount"],
+    "Draws": ["verification.draw", "verification.claim", "verification.contract", "verification.chainaccount"],
     "People": [
         *("accounts.user", "auth.group", "accounts.identity", "accounts.session"),
         *("accounts.authenticator", "accounts.safeguards", "accounts.spendlimit"),

@@ -75,7 +75,7 @@ def tell_stepped_up(award: Award) -> None:
 
 
 def remind_winners() -> None:
-    """Remind everybody who holds a prize that is not handed over yet, REMINDED days before their time to claim ends.
+    """Remind whoever holds a prize that they did not accept yet, REMINDED days before their time to claim ends.
 
     One mail for all prizes of a draw that end together, and nobody twice. Cost: one query, and a statement each.
     """
@@ -90,9 +90,9 @@ def remind_winners() -> None:
 
 
 def _waiting_awards() -> dict[tuple[Draw, User, datetime], list[Award]]:
-    """Return prizes that are not handed over, by draw, holder and until when they can be claimed."""
+    """Return prizes that nobody accepted or was handed, by draw, holder and until when they can be claimed."""
     found: dict[tuple[Draw, User, datetime], list[Award]] = defaultdict(list)
-    waiting = Award.objects.filter(lost_at=None, claimed_at=None, at__gt=Now() - LONGEST_CLAIM)
+    waiting = Award.objects.filter(lost_at=None, claimed_at=None, claim=None, at__gt=Now() - LONGEST_CLAIM)
     for award in waiting.select_related("prize", "pick__draw__raffle", "pick__purchase__buyer").order_by("pk"):
         if award.pick.draw.is_over:
             found[award.pick.draw, award.pick.purchase.buyer, claim_ends(award.pick)].append(award)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
-from luxewin.api.json_schemas import TEXT
+from luxewin.api.json_schemas import INTEGER, TEXT, TIME
 from luxewin.api.problems import Problem, Unavailable
 
 
@@ -114,6 +114,50 @@ class ClaimTimeRuns(Problem):
 
     code = "claim_time_runs"
     title = "Time to claim is not over"
+
+
+class PrizeAccepted(Problem):
+    """The holder of the prize has accepted it, so it is not unclaimed."""
+
+    code = "prize_accepted"
+    title = "Prize accepted"
+
+
+class ClaimTimeOver(Problem):
+    """The time to accept a prize ended at `until`, as the rules of the raffle say."""
+
+    code = "claim_time_over"
+    title = "Time to claim is over"
+    members = {"until": TIME}
+
+
+class PrizeDispatched(Problem):
+    """The prize is on its way or was handed over, so where it goes cannot be changed any more."""
+
+    code = "prize_dispatched"
+    title = "Prize dispatched"
+
+
+class NoDocumentsWanted(Problem):
+    """Staff have not asked for documents, or have looked at them; ones that nobody needs are not kept."""
+
+    code = "no_documents_wanted"
+    title = "No documents wanted"
+
+
+class TooManyDocuments(Problem):
+    """As many documents as a claim can have, `limit`, were sent."""
+
+    code = "too_many_documents"
+    title = "Too many documents"
+    members = {"limit": INTEGER}
+
+
+class WrongClaimStatus(Problem):
+    """The claim's status does not allow this step; `claim_status` says what it is."""
+
+    code = "wrong_claim_status"
+    title = "Not at this point"
 
 
 class HoldsNoPrize(Problem):

@@ -178,7 +178,7 @@ def test_the_back_office_makes_guessers_wait_as_the_api_does(person):
     _let_pass()
     assert _sign_in(root.email, PASSWORD).status_code == 302
     entry = AuditEntry.objects.get(action="user.signed_in")
-    assert (entry.actor, entry.after) == (root.pk, {"to": "back office", "second_factor": False})
+    assert (entry.actor, entry.after) == (root.pk, {"to": "back office", "device": "", "second_factor": False})
 
 
 def test_one_address_is_limited_at_the_back_office_over_all_accounts(one_window, settings, db):

@@ -50,7 +50,8 @@ def test_no_rule_reaches_ledger_proofs_or_audit(what, db):
     app = REMOVERS[what].due(timezone.now()).model._meta.label
     kept = {"purchases.Purchase", "purchases.Refund", "purchases.Dispute", "purchases.PostalEntry", "audit.AuditEntry"}
     assert app not in kept
-    assert not app.startswith(("verification.", "raffles."))
+    # What is removed of a claim is where the prize went, never that there was one.
+    assert app == "verification.Claim" or not app.startswith(("verification.", "raffles."))
 
 
 def test_sessions_go_so_long_after_their_end(alice):

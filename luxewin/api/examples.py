@@ -45,6 +45,21 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "refreshTokens": {"refresh": "the refresh token, left out in cookie mode"},
     "logOut": {"refresh": "the refresh token, left out in cookie mode"},
     "confirmSession": {"password": PHRASE},
+    "claimPrize": {
+        "takes": "prize",
+        "address": {
+            "name": "Ada Example",
+            "line1": "12 St James's Square",
+            "postal_code": "SW1Y 4JH",
+            "city": "London",
+            "country": "GB",
+        },
+    },
+    # The smallest PNG there is; a real one is a photo or a scan.
+    "sendClaimDocument": {
+        "media": "image/png",
+        "content": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==",
+    },
     "markAllRead": {"up_to": "01976f3a-0000-7000-8000-000000000000"},
     "createPurchase": {"raffle": "rolex-daytona", "quantity": 2},
     "verifyPurchase": {"purchase": "019376a1-7b1c-7000-8000-2f5d8c3e9a10"},

@@ -20,9 +20,15 @@ class WholeNumber(serializers.IntegerField):
 
 
 class Line(serializers.CharField):
-    """Text on one line: see `luxewin.lines`."""
+    """Text on one line, given as a JSON string: see `luxewin.lines`."""
 
     default_validators = [validate_one_line]
+
+    def to_internal_value(self, data: Any) -> str:
+        """Refuse a number."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
 
 class Digest(serializers.RegexField):

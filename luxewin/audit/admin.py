@@ -19,6 +19,7 @@ AT_ONCE = 1_000
 # Kinds of actions: the word before the point. Listed here, since finding them would read every row.
 KINDS = (
     "audit",
+    "claim",
     "consent",
     "country_rule",
     "difference",

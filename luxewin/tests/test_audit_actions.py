@@ -5,7 +5,7 @@ from pathlib import Path
 
 from luxewin.audit.admin import KINDS
 from purchases.models import Payment, Purchase, Refund
-from verification.models import Draw
+from verification.models import Claim, Draw
 
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("accounts", "raffles", "purchases", "verification", "luxewin")
@@ -18,6 +18,7 @@ STATES = {
     "payment.<status>": Payment.Status,
     "refund.<status>": Refund.Status,
     "draw.<state>": Draw.State,
+    "claim.<status>": Claim.Status,
 }
 
 

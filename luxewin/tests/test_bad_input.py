@@ -14,6 +14,8 @@ from luxewin.tests.asking import assert_problem, client_of, nothing_written
 from purchases.tests.stage import over
 from raffles import services as raffle_services
 from raffles.models import Raffle, TicketCounter
+from verification.models import Award
+from verification.tests.held import held
 
 # Every action that reads a body, with the sort of person it lets through.
 WRITES = [
@@ -31,6 +33,8 @@ WRITES = [
     ("POST", "/api/v1/auth/sessions/confirm", "alice"),
     ("POST", "/api/v1/users/notifications/read", "alice"),
     ("POST", "/api/v1/users/favourites", "alice"),
+    ("POST", "/api/v1/users/prizes/{prize}/claim", "alice"),
+    ("POST", "/api/v1/users/prizes/{prize}/documents", "alice"),
     ("POST", "/api/v1/users/password", "alice"),
     ("POST", "/api/v1/users/email", "alice"),
     ("POST", "/api/v1/users/delete", "alice"),
@@ -94,6 +98,8 @@ def ask(request, draft, on_sale, settings):
     # Limits are tested elsewhere, and would come first.
     settings.RATELIMIT_ENABLE = False
     ids = {"draft": draft().pk, "open": on_sale().pk, "uuid": uuid4()}
+    held(on_sale(), request.getfixturevalue("alice"))
+    ids["prize"] = Award.objects.all()[0].prize_id
     clients = {who: client_of(request.getfixturevalue(who) if who else None) for who in ("", "alice", "mona")}
 
     def send(write: tuple[str, str, str], body: bytes, content_type: str = "application/json") -> Any:
@@ -166,6 +172,8 @@ FIELDS = {
     "/api/v1/users/totp/off": ("password", "code"),
     "/api/v1/users/identities/{uuid}/unlink": ("password", "code"),
     "/api/v1/users/favourites": ("raffle", "remind_opening", "remind_closing"),
+    "/api/v1/users/prizes/{prize}/claim": ("takes", "address"),
+    "/api/v1/users/prizes/{prize}/documents": ("media", "content"),
     "/api/v1/users/password": ("current_password", "new_password"),
     "/api/v1/users/email": ("email", "password"),
     "/api/v1/users/delete": ("password",),
@@ -232,6 +240,7 @@ ALLOWED = {
     ("limit", "number"),
     # None, and for good.
     ("limit", "null"),
+    ("address", "null"),
     ("months", "null"),
 }
 

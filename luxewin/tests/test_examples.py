@@ -25,6 +25,7 @@ def test_an_example_is_taken(operation: Operation, world: World):
     }
     raffle = world.open if name == "cancelRaffle" else world.draft
     identifier = world.identity if name == "unlinkIdentity" else raffle.pk
+    found = {"prize": world.prize} if "{prize}" in operation.path else {}
     who = world.cast["managers"] if operation.is_for_staff else world.buyer
-    answer = ask(client_of(who), operation.verb, operation.filled(id=identifier), body)
+    answer = ask(client_of(who), operation.verb, operation.filled(id=identifier, **found), body)
     assert answer.status_code < 300, answer.content

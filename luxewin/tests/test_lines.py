@@ -29,6 +29,9 @@ LINES = {
     "raffles.Raffle.cancel_reason",
     "raffles.Raffle.title",
     "raffles.SaleStop.reason",
+    "verification.Claim.carrier",
+    "verification.Claim.tracking",
+    "verification.Claim.wanted",
     "verification.Draw.void_reason",
     "verification.Forfeit.reason",
 }

@@ -16,8 +16,11 @@ from rest_framework.test import APIClient
 from accounts.models import Identity, Notification, User
 from accounts.notifications import notify
 from accounts.tokens import open_session
+from luxewin.api.examples import EXAMPLES
 from purchases.models import Payment, Purchase
 from raffles.reminders import keep_favourite
+from verification.models import Award
+from verification.tests.held import held
 
 ROLES = ("anonymous", "unverified", "owner", "other", "managers", "finance", "support", "auditors", "root")
 
@@ -38,6 +41,7 @@ INPUT = " ".join(["400"] * 9)
 SIGNED_IN = "401 200 200 200 200 200 200 200 200"
 VERIFIED = "401 403 200 200 200 200 200 200 200"
 MANAGERS = "401 403 403 403 {0} 403 403 403 {0}"
+CLAIM, DOCUMENT = EXAMPLES["claimPrize"], EXAMPLES["sendClaimDocument"]
 TABLE = [
     Row("get", "/", ANYONE),
     Row("get", "/verify-email", ANYONE),
@@ -112,6 +116,10 @@ TABLE = [
     Row("get", "/api/v1/users/favourites", SIGNED_IN),
     Row("post", "/api/v1/users/favourites", SIGNED_IN, {"raffle": "{open}"}),
     Row("delete", "/api/v1/users/favourites/{favourite}", "401 404 204 404 404 404 404 404 404"),
+    Row("get", "/api/v1/users/prizes", SIGNED_IN),
+    Row("get", "/api/v1/users/prizes/{prize}", "401 404 200 404 404 404 404 404 404"),
+    Row("post", "/api/v1/users/prizes/{prize}/claim", "401 404 200 404 404 404 404 404 404", CLAIM),
+    Row("post", "/api/v1/users/prizes/{prize}/documents", "401 404 409 404 404 404 404 404 404", DOCUMENT),
     Row("get", "/api/v1/users/export", SIGNED_IN),
     Row("post", "/api/v1/users/export", "401 403 202 202 202 202 202 202 202"),
     Row("post", "/api/v1/users/delete", SIGNED_IN.replace("200", "400")),
@@ -202,6 +210,7 @@ LISTS = {
     "raffles.Raffle": STAFF,
     "raffles.SaleStop": STAFF,
     "verification.ChainAccount": STAFF,
+    "verification.Claim": STAFF,
     "verification.Draw": STAFF,
 }
 # (label, page) that may be opened to write; everything else is read only or closed.
@@ -249,6 +258,8 @@ def world(cast, draft, on_sale) -> SimpleNamespace:
     notify(cast["owner"], "draw_lost", about="x", raffle="A", raffle_id="1")
     told = Notification.objects.inbox_of(cast["owner"]).get()
     ids = {"draft": draft().pk, "open": raffle.pk, "purchase": purchase.pk, "identity": linked.pk, "uuid": uuid4()}
+    held(on_sale(title="Drawn"), cast["owner"])
+    ids["prize"] = Award.objects.filter(pick__purchase__buyer=cast["owner"])[0].prize_id
     ids["favourite"] = keep_favourite(cast["owner"], raffle).raffle_id
     return SimpleNamespace(
         session=session, notification=str(told.pk), **{name: str(number) for name, number in ids.items()}
@@ -336,7 +347,7 @@ def test_every_verb_of_every_route_is_in_the_table():
     for route, view in _routes(get_resolver().url_patterns):
         verbs = getattr(view, "actions", None) or VERBS.get(route.partition("/(")[0], {"get"})
         wanted |= {(verb, route) for verb in verbs if verb != "head"}
-    names = ("draft", "open", "purchase", "session", "identity", "notification", "favourite", "uuid")
+    names = ("draft", "open", "purchase", "session", "identity", "notification", "favourite", "prize", "uuid")
     some = SimpleNamespace(**{name: uuid4() for name in names})
     assert {(row.verb, resolve(_filled(row.path, some)).route) for row in TABLE} == wanted
 
@@ -365,8 +376,9 @@ def test_the_back_office_shows_each_role_its_lists_and_nothing_else(role, cast, 
             assert client.get(_page(model, "add/")).status_code == ((200 if adds else 403) if inside else 302), label
 
 
-# Pages of their own. There is no such pick, of which only those hear who were let through to look for it.
+# Pages of their own. Only those hear that there is no such pick or claim who were let through to look for it.
 PAGES = {f"verification/draw/{{open}}/picks/1/{deed}/": {"managers", "root"} for deed in ("forfeit", "claim")}
+PAGES |= {f"verification/claim/1/{page}": {"managers", "root"} for page in ("ask/step/", "documents/1")}
 
 
 @pytest.mark.parametrize("path", PAGES)

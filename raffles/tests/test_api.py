@@ -198,10 +198,7 @@ def test_a_draft_is_not_cancelled_into_the_public(mona, draft):
 @pytest.mark.parametrize("reason", ["", " ", "x" * 201, None, 5.5, ["a"]])
 def test_a_cancellation_needs_a_reason(reason, mona, on_sale):
     response = client_of(mona).post(f"/api/v1/raffles/{on_sale().pk}/cancel", {"reason": reason})
-    if reason == 5.5:
-        assert response.json()["cancel_reason"] == "5.5"
-    else:
-        assert_problem(response, 400, "invalid", {"reason"})
+    assert_problem(response, 400, "invalid", {"reason"})
 
 
 @pytest.mark.parametrize("odd", ["\u2028", "\x85", "\x0b", "\r", "\u202e"])

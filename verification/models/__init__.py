@@ -1,6 +1,7 @@
 """Draws, their chain transactions, and the outcomes of their picks."""
 
 from verification.models.chain import ChainAccount, ChainAttempt, ChainStep, ChainTransaction
+from verification.models.claims import Claim, ClaimDocument
 from verification.models.draws import Contract, Draw, DrawSequence, EntriesIndex, Pick, UndoneDecision, UntoldDraw
 from verification.models.log import Log, LogBlock, LogHead, LogLeaf
 from verification.models.outcomes import Award, Forfeit, Outcome, claim_ends, derived_outcome, held_prize, outcome_of
@@ -11,6 +12,8 @@ __all__ = [
     "ChainAttempt",
     "ChainStep",
     "ChainTransaction",
+    "Claim",
+    "ClaimDocument",
     "Contract",
     "Draw",
     "DrawSequence",

@@ -11,9 +11,16 @@ from luxewin.webhooks import services as webhooks
 from luxewin.webhooks.events import EventType
 from raffles.models import Prize
 from verification import announcements
-from verification.errors import AlreadyClaimed, AlreadyForfeited, ClaimTimeRuns, HoldsNoPrize, NotDrawnYet
+from verification.errors import (
+    AlreadyClaimed,
+    AlreadyForfeited,
+    ClaimTimeRuns,
+    HoldsNoPrize,
+    NotDrawnYet,
+    PrizeAccepted,
+)
 from verification.log import Kind
-from verification.models import Award, Draw, Forfeit, Outcome, Pick, claim_ends, held_prize, outcome_of
+from verification.models import Award, Claim, Draw, Forfeit, Outcome, Pick, claim_ends, held_prize, outcome_of
 from verification.models.outcomes import MAX_REASON
 from verification.reasons import public_reason
 from verification.services.log import logged_reason, record_outcome
@@ -37,15 +44,15 @@ def forfeit_pick(pick_id: int, *, kind: Forfeit.Kind, reason: str, actor: User) 
 
     An alternate can be disqualified before its turn, and is then skipped. Raises AlreadyForfeited, AlreadyClaimed,
     HoldsNoPrize when an alternate without a prize is marked unclaimed, ClaimTimeRuns when that is too early,
-    InvalidInput without a reason.
+    PrizeAccepted when its holder has accepted the prize, InvalidInput without a reason.
     """
     reason = public_reason(reason, MAX_REASON)
     with transaction.atomic():
-        pick = _locked(pick_id)
-        _refuse_unless_open(pick)
+        pick = locked_pick(pick_id)
+        refuse_unless_open(pick)
         before, prize = outcome_of(pick), held_prize(pick)
         if kind == Forfeit.Kind.UNCLAIMED:
-            _refuse_early(pick, prize)
+            _refuse_unclaimed(pick, prize)
         forfeit = Forfeit.objects.create(pick=pick, kind=kind, reason=reason, by=actor)
         record(
             "pick.forfeited",
@@ -61,9 +68,13 @@ def forfeit_pick(pick_id: int, *, kind: Forfeit.Kind, reason: str, actor: User) 
     return forfeit
 
 
-def _refuse_early(pick: Pick, prize: Prize | None) -> None:
+def _refuse_unclaimed(pick: Pick, prize: Prize | None) -> None:
     if prize is None:
         raise HoldsNoPrize("This reserve winner has no prize that could be unclaimed.")
+    if Claim.objects.filter(award=pick.award).exists():
+        raise PrizeAccepted(
+            "This prize was accepted, so it is not unclaimed. Disqualify the pick if it must not have it."
+        )
     if database_now() < (until := claim_ends(pick)):
         text = f"The prize can be claimed until {until:%Y-%m-%d %H:%M} UTC, as the rules of the raffle say."
         raise ClaimTimeRuns(text, until=until)
@@ -94,13 +105,14 @@ def claim_award(pick_id: int, *, actor: User) -> Award:
     Raises AlreadyForfeited, AlreadyClaimed, HoldsNoPrize.
     """
     with transaction.atomic():
-        pick = _locked(pick_id)
-        _refuse_unless_open(pick)
+        pick = locked_pick(pick_id)
+        refuse_unless_open(pick)
         if held_prize(pick) is None:
             raise HoldsNoPrize("This reserve winner has no prize.")
         before, award = outcome_of(pick), pick.award
         award.claimed_at = Now()
         award.save(update_fields=["claimed_at"])
+        Claim.objects.filter(award=award).update(status=Claim.Status.DELIVERED, delivered_at=Now())
         record_outcome(pick, Kind.CLAIMED, prize=award.prize.position)
         after = {"outcome": Outcome.CLAIMED, "prize": award.prize.name}
         record("pick.claimed", pick, actor=actor, before={"outcome": before, "prize": award.prize.name}, after=after)
@@ -109,7 +121,7 @@ def claim_award(pick_id: int, *, actor: User) -> Award:
     return award
 
 
-def _locked(pick_id: int) -> Pick:
+def locked_pick(pick_id: int) -> Pick:
     """Lock the draw and read the pick, whose outcome depends on the draw's other picks. Raises NotDrawnYet."""
     draw_id = Pick.objects.values_list("draw_id", flat=True).get(pk=pick_id)
     draw = Draw.objects.select_for_update(no_key=True, of=("self",)).select_related("raffle").get(pk=draw_id)
@@ -120,7 +132,7 @@ def _locked(pick_id: int) -> Pick:
     return pick
 
 
-def _refuse_unless_open(pick: Pick) -> None:
+def refuse_unless_open(pick: Pick) -> None:
     outcome = outcome_of(pick)
     if hasattr(pick, "forfeit"):
         raise AlreadyForfeited(

@@ -16,13 +16,14 @@ from accounts.services.second_factor import offer_authenticator
 from accounts.tests.phones import PASSWORD, Phone, enrolled
 from accounts.tests.project import Project
 from accounts.tokens import TokenPair, open_session
+from luxewin.api.examples import EXAMPLES
 from purchases.models import Purchase
 from purchases.tests.stage import buy, pay, seated
 from raffles import services as raffle_services
 from raffles.models import Raffle
 from raffles.reminders import keep_favourite
-from verification.models import Draw, LogLeaf
-from verification.services import advance_draw
+from verification.models import Award, Draw, LogLeaf
+from verification.services import accept_prize, advance_draw, ask_for_documents
 from verification.services.log import sequence
 from verification.tests.drawing import closed, committed, put_in_state
 
@@ -148,6 +149,16 @@ class World:
         return str(Purchase.objects.get(raffle=self.drawn, buyer=self.buyer).pk)
 
     @cached_property
+    def prize(self) -> str:
+        """The id of a prize that the buyer won there and accepted, and for which documents are wanted."""
+        award = Award.objects.filter(pick__draw=self.drawn.pk)[0]
+        accept_prize(award, takes="cash" if award.prize.cash_alternative else "prize", address=None, actor=self.buyer)
+        staff = self.cast["managers"]
+        assert staff
+        ask_for_documents(award.pk, wanted="A photo of your passport.", actor=staff)
+        return str(award.prize_id)
+
+    @cached_property
     def pending(self) -> str:
         """Held, not paid."""
         return str(buy(self.buyer, self.open).pk)
@@ -207,6 +218,7 @@ def _leaf(world: World) -> dict[str, Any]:
 IDS: dict[tuple[str, str], Callable[[World], list[str]]] = {
     ("auth", "id"): lambda world: [world.session],
     ("users", "raffle"): lambda world: [world.favourite],
+    ("users", "prize"): lambda world: [world.prize],
     ("users", "id"): lambda world: [world.identity, world.notification],
     ("purchases", "id"): lambda world: [world.pending, world.entry],
     ("raffles", "id"): _raffles,
@@ -222,6 +234,8 @@ BODIES: dict[str, Callable[[World], dict[str, Any]]] = {
     },
     "POST users/notifications/read": lambda world: {"up_to": world.notification},
     "POST users/favourites": lambda world: {"raffle": world.open.slug, "remind_closing": True},
+    "POST users/prizes/{prize}/claim": lambda world: {"takes": "prize", "address": EXAMPLES["claimPrize"]["address"]},
+    "POST users/prizes/{prize}/documents": lambda world: EXAMPLES["sendClaimDocument"],
     "POST auth/verify/resend": lambda world: {"email": world.buyer.email},
     "POST auth/password/forgot": lambda world: {"email": world.buyer.email},
     "POST auth/password/reset": lambda world: {"token": reset_links.token_for(world.buyer), "password": PASSWORD * 2},

@@ -128,9 +128,7 @@ NEVER_SHOWN = {
     "buyer",
     "user_agent",
     "ip",
-    "address",
     "key",
-    "digest",
     "subject",
     "challenge",
 }
@@ -162,6 +160,15 @@ GUARDED = {
         "GET users/preferences",
         "PATCH users/preferences",
     },
+    # Where a prize is to be sent.
+    "address": {
+        "GET users/prizes",
+        "GET users/prizes/{prize}",
+        "POST users/prizes/{prize}/claim",
+        "POST users/prizes/{prize}/documents",
+    },
+    # One for preferences that a person sets: mails once a day.
+    "digest": {"GET users/preferences", "PATCH users/preferences"},
     "date_of_birth": PROFILE,
     "roles": PROFILE,
     # Of a bundle it is where the draw is recorded.
