@@ -13,6 +13,10 @@ NARROW = "document.documentElement.scrollWidth <= innerWidth"
 WIDEST = """
 Math.max(0, ...[...document.querySelectorAll('#result_list tbody th, #result_list td')].map(cell => cell.offsetWidth))
 """
+# Values of a row's page that are wider than their row, which cuts them off.
+CUT = """
+[...document.querySelectorAll('.readonly')].filter(each => each.offsetWidth > each.parentElement.offsetWidth).length
+"""
 DIRECTION = "getComputedStyle(document.querySelector({!r})).direction"
 SIZES = {"desktop": {"width": 1280}, "phone": {"width": 390, "height": 844, "phone": True}}
 
@@ -77,3 +81,4 @@ def test_nor_does_one_of_the_back_office(size, browser, live_server, prizes, per
         page.goto(f"{live_server.url}/admin/{path}")
         _shot(page, size, f"words-office-{name}")
         assert page.evaluate(WIDEST) <= 320, name
+        assert page.evaluate(CUT) == 0, name
