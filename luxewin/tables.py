@@ -2,6 +2,7 @@
 
 import csv
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from io import StringIO
@@ -24,9 +25,10 @@ class TableError(ValueError):
 
 
 def decode(data: bytes) -> str:
-    """Return the text of a UTF-8 file, with or without a byte order mark. Raise TableError."""
+    """Return the text of a UTF-8 file, or of UTF-16 as Excel's “Unicode text” begins. Raise TableError."""
+    encoding = "utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode(encoding)
     except UnicodeDecodeError as error:
         raise TableError(["the file is not UTF-8: save it as “CSV UTF-8”"]) from error
     if "\0" in text:

@@ -83,10 +83,11 @@ def test_an_address_that_no_mail_reaches_is_nobody_s(alice, refused, today):
 
 @pytest.mark.parametrize("separator", [";", "\t", ","], ids=["semicolon", "tab", "comma"])
 @pytest.mark.parametrize("first", ["", "sep={0}\r\n", "{0}{0}{0}\r\n"], ids=["plain", "named", "blank"])
-def test_a_file_as_excel_saves_it_is_entered(separator, first, bob, sam, on_sale, today):
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_as_excel_saves_it_is_entered(separator, first, encoding, bob, sam, on_sale, today):
     lines = ["REFERENCE;Email;QUANTITY;Received On;;", ";;;;;", f"R-1;bob@example.com;2;{today};;", "", ";;;;;"]
     text = first.format(separator) + "\r\n".join(line.replace(";", separator) for line in lines) + "\r\n"
-    postal_files.load_letters(f"\ufeff{text}".encode(), raffle=fresh(on_sale()), actor=sam)
+    postal_files.load_letters(text.encode(encoding), raffle=fresh(on_sale()), actor=sam)
     entry = PostalEntry.objects.get()
     assert (entry.reference, str(entry.received_on), entry.purchase.quantity) == ("R-1", today, 2)
 
@@ -144,7 +145,8 @@ TABLES = {
     "bars": (b"reference|email|quantity|received_on\n", "no column reference|email|quantity|received_on"),
     "too few cells": (HEAD.encode() + b"A,b@c.de\n", "row 2: has 2 cells, the heading 4"),
     "not UTF-8": (HEAD.encode() + "É,b@c.de,1,2026-01-01".encode("latin-1"), "not UTF-8"),
-    "UTF-16": (HEAD.encode("utf-16"), "not UTF-8"),
+    "half of UTF-16": (HEAD.encode("utf-16")[:-1], "not UTF-8"),
+    "UTF-16 of which nothing is told": (HEAD.encode("utf-16-le"), "NUL"),
     "NUL": (HEAD.encode() + b"A\x00,b@c.de,1,2026-01-01", "NUL"),
     "binary": (bytes(range(128)) * 10, "NUL"),
     "an unclosed quote": (HEAD.encode() + b'"A,b@c.de,1,2026-01-01\nB,b@c.de,1,2026-01-01\n', "cannot be read"),
