@@ -16,6 +16,9 @@ texts do. The code `invalid` names every fault in `errors`: `field` (nested name
 Which codes an operation has is in [openapi.yaml](openapi.yaml). Repeat 429 and 503 after `Retry-After` seconds, with
 the same `Idempotency-Key`.
 
+`Accept-Language` chooses the language of `detail` and of each fault's: English, German or French, as `Content-Language`
+says. Codes that only staff meet, and refusals of anonymous public reads, are in English.
+
 This page is made by `manage.py contract`; do not edit it.
 """
 

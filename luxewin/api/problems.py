@@ -16,11 +16,12 @@ from django.template.loader import render_to_string
 from django.urls import is_valid_path
 from django.utils.encoding import iri_to_uri
 from django.utils.http import escape_leading_slashes
-from django.utils.translation import ngettext
+from django.utils.translation import get_language_from_request, ngettext
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from luxewin.api.problem_words import translated
 from luxewin.api.requests import current_request
 from luxewin.database import LOCKED, Outage, discard_connections, outage
 from luxewin.staging import banner
@@ -150,7 +151,17 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     else:
         return None
     set_rollback()
-    return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
+    body, said_in = _in_readers_language(context["request"], body)
+    return Response(body, status=body["status"], headers=headers | said_in, content_type=CONTENT_TYPE)
+
+
+def _in_readers_language(request: Any, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the document as its reader's `Accept-Language` asks, and the headers that say so.
+
+    The refusals of anonymous public reads are in English: no header of a client gets into what is made for all.
+    """
+    language = get_language_from_request(request)
+    return translated(body, language), {"Content-Language": language, "Vary": "Accept-Language"}
 
 
 def _of_api_exception(error: exceptions.APIException) -> tuple[dict[str, Any], dict[str, str]]:
@@ -207,7 +218,8 @@ def _refusal(
     onward: tuple[str, str] | None = None,
 ) -> HttpResponse:
     if not wants_page(request):
-        return JsonResponse(body, status=body["status"], content_type=CONTENT_TYPE, headers=headers)
+        body, said_in = _in_readers_language(request, body)
+        return JsonResponse(body, status=body["status"], content_type=CONTENT_TYPE, headers=said_in | (headers or {}))
     address, words = onward or _onward(request)
     # Without the request, because no context processor may use the session or the database now.
     context = body | banner(request) | {"support": settings.SUPPORT_EMAIL, "address": address, "words": words}

@@ -185,7 +185,7 @@ def test_these_routes_and_no_others_are_public_reads():
     raffles, draws = ("collection", "list", "detail"), ("bundle", "entries-csv", "log", "log-heads", "log-proof")
     assert set(_declared(get_resolver().url_patterns)) == {
         *(f"raffles-{name}" for name in (*raffles, "categories")),
-        *("shop-collection", "shop-list"),
+        *("shop-collection", "shop-list", "winners-collection", "winners-list"),
         *(f"verification-{name}" for name in (*raffles, *draws)),
         *("draws", "draw", "verifier"),
     }
