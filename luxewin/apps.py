@@ -12,7 +12,7 @@ class LuxewinConfig(AppConfig):
 
     def ready(self) -> None:
         """Register checks, gauges, and the probes of parts that no single app owns."""
-        from luxewin import checks, connections, schema, supabase_access  # noqa: F401 register themselves
+        from luxewin import checks, connections, replica, schema, supabase_access  # noqa: F401 register themselves
         from luxewin.clock import probe as clock
         from luxewin.database import lift_limits, restore_limits
         from luxewin.health import EVERY_SECONDS_OUTSIDE, metrics, register  # noqa: F401 registers itself
@@ -26,4 +26,6 @@ class LuxewinConfig(AppConfig):
         register("clock", clock, required=True)
         register("clocks", WrongClock.probe)
         register("cache", cache)
+        if replica.is_configured():
+            register("replica", replica.probe)
         register("mail", mail, every=EVERY_SECONDS_OUTSIDE)

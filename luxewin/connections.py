@@ -8,8 +8,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 Django's own name for it
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 
+from luxewin import replica
 from luxewin.environment import DEVELOPMENT
 
 TAG = "connections"
@@ -38,6 +39,10 @@ OWNED = """
     SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
         AND pg_has_role(current_user, relowner, 'USAGE')
 """
+
+
+# Whose copy of which server it is. The identifier is made with a cluster, and its replicas have the same.
+SAME = "SELECT pg_is_in_recovery(), system_identifier FROM pg_control_system()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,36 @@ def connections_are_bounded(databases: Any = None, **kwargs: Any) -> list[CheckM
         hint = f"{fix}, raise max_connections, or use a pooler (docs/operations.md, Database connections)."
         faults.append(Warning(said, hint=hint, id="luxewin.W005"))
     return faults
+
+
+@register(TAG, Tags.database, deploy=True)
+def replica_is_one(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Check that DATABASE_REPLICA_URL leads to a replica, and to one of this database. Cost: two queries."""
+    if not databases or not replica.is_configured():
+        return []
+    hint = "Set DATABASE_REPLICA_URL to a streaming replica of DATABASE_URL's server, or unset it."
+    try:
+        ours, theirs = (_identity(alias) for alias in (DEFAULT_DB_ALIAS, replica.ALIAS))
+    except DatabaseError as error:
+        return [Warning(f"The replica does not answer: {_line(error)}", hint=hint, id="luxewin.W009")]
+    if theirs[1] != ours[1]:
+        said = "DATABASE_REPLICA_URL leads to a server that is no copy of DATABASE_URL's."
+    elif not theirs[0]:
+        said = "DATABASE_REPLICA_URL leads to a primary, not to a replica."
+    else:
+        return []
+    return [Error(said, hint=hint, id="luxewin.E043")]
+
+
+def _identity(alias: str) -> tuple[bool, int]:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(SAME)
+        is_replica, identifier = cursor.fetchone()
+    return is_replica, identifier
+
+
+def _line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")
 
 
 def _session_state(role: str, zone: str) -> list[CheckMessage]:

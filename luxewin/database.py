@@ -112,6 +112,12 @@ class BoundedConnection(Connection[Any]):
             raise psycopg.OperationalError(f"the server did not answer within {bound} s") from error
 
 
+class ReplicaConnection(BoundedConnection):
+    """A connection of a web process that gives up early, since the primary can answer too."""
+
+    patience = 3.0
+
+
 def _patience() -> float | None:
     seconds = settings.DATABASE_STATEMENT_SECONDS
     return seconds + GRACE_SECONDS if seconds else None

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from luxewin.database import BoundedConnection, check, is_transaction_pooler, session_options
+from luxewin.database import BoundedConnection, ReplicaConnection, check, is_transaction_pooler, session_options
 from luxewin.draw_bounds import DEVELOPMENT_CHAIN
 from luxewin.environment import DEVELOPMENT, STAGING, Environment, environment_name
 from luxewin.mail_providers import TIMEOUT_SECONDS, mailer_of, provider_of
@@ -123,7 +123,7 @@ TEMPLATES = [
 # The web processes hold a pool; a forked worker with a pool corrupts the protocol, so everything else keeps plain
 # connections. `luxewin.asgi` asks for the pool before the settings are read.
 DATABASE_POOL = env.flag("DATABASE_POOL", False)
-DATABASES = {"default": env.database("DATABASE_URL", "postgresql:///luxewin")}
+DATABASES: dict[str, dict[str, Any]] = {"default": env.database("DATABASE_URL", "postgresql:///luxewin")}
 # Set if a pooler such as PgBouncer gives each transaction another connection: then no session state may outlast one,
 # and time limits are the server's (luxewin.connections checks them). Supabase's is known by its address.
 DATABASE_TRANSACTION_POOLER = env.flag("DATABASE_TRANSACTION_POOLER", is_transaction_pooler(DATABASES["default"]))
@@ -136,38 +136,52 @@ DATABASE_IDLE_SECONDS = env.integer("DATABASE_IDLE_SECONDS", 60, most=86_400)
 STAFF_REQUEST_SECONDS = env.integer("STAFF_REQUEST_SECONDS", 30, least=1, most=86_400)
 # Connections of one web process at most; docs/operations.md has the formula.
 DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 10, least=2, most=1_000)
-DATABASES["default"] |= {
-    "CONN_MAX_AGE": 0 if DATABASE_POOL else 60,
-    "CONN_HEALTH_CHECKS": True,
-    # Behind a pooler a cursor would be on another connection by its next page, with rows missing or another session's.
-    # Nothing needs one: what can be long is read in batches, each by a statement of its own.
-    "DISABLE_SERVER_SIDE_CURSORS": True,
-    "OPTIONS": DATABASES["default"].get("OPTIONS", {})
-    | {"connect_timeout": 5, "application_name": "luxewin"}
-    # A vanished machine is noticed after a minute instead of two hours.
-    | {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3},
-}
+# A streaming replica for public reads (luxewin.replica), and how old what it shows may be, in seconds.
+if env.secret("DATABASE_REPLICA_URL", ""):
+    DATABASES["replica"] = env.database("DATABASE_REPLICA_URL", "postgresql:///luxewin")
+    DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
+DATABASE_REPLICA_LAG_SECONDS = env.integer("DATABASE_REPLICA_LAG_SECONDS", 10, least=5, most=3_600)
+DATABASE_ROUTERS = ["luxewin.replica.Router"]
 # PgBouncer in transaction mode refuses such options: set them at the server instead.
-if not DATABASE_TRANSACTION_POOLER and (
-    _limits := session_options(
+_limits = (
+    ""
+    if DATABASE_TRANSACTION_POOLER
+    else session_options(
         statement_timeout=DATABASE_STATEMENT_SECONDS,
         lock_timeout=DATABASE_LOCK_SECONDS,
         idle_in_transaction_session_timeout=DATABASE_IDLE_SECONDS,
     )
-):
-    # Options in DATABASE_URL come after ours, and win.
-    _given = DATABASES["default"]["OPTIONS"].get("options", "")
-    DATABASES["default"]["OPTIONS"]["options"] = f"{_limits} {_given}".strip()
-if DATABASE_POOL:
-    DATABASES["default"]["OPTIONS"]["pool"] = {
-        "min_size": 2,
-        "max_size": DATABASE_POOL_SIZE,
-        "timeout": 5,
-        # While all connections wait for a hanging database, this many requests wait for one of them, and the next is
-        # refused at once: fewer than the server has threads, so that some are left for requests that need no database.
-        "max_waiting": env.integer("DATABASE_POOL_WAITING", 80, most=10_000),
-        "check": check,
-        "connection_class": BoundedConnection,
+)
+# While all connections wait for a hanging database, this many requests wait for one of them, and the next is refused at
+# once: fewer than the server has threads, so that some are left for requests that need no database.
+_waiting = env.integer("DATABASE_POOL_WAITING", 80, most=10_000)
+for _name, _database in DATABASES.items():
+    _options = {"connect_timeout": 5, "application_name": "luxewin"}
+    # A vanished machine is noticed after a minute instead of two hours.
+    _options |= {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+    _options = _database.get("OPTIONS", {}) | _options
+    if _limits:
+        # Options in the address come after ours, and win.
+        _options["options"] = f"{_limits} {_options.get('options', '')}".strip()
+    if _name == "replica":
+        # The primary can answer too.
+        _options["connect_timeout"] = 2
+    if DATABASE_POOL:
+        _options["pool"] = {
+            "min_size": 2,
+            "max_size": DATABASE_POOL_SIZE,
+            "timeout": _options["connect_timeout"],
+            "max_waiting": _waiting,
+            "check": check,
+            "connection_class": ReplicaConnection if _name == "replica" else BoundedConnection,
+        }
+    _database |= {
+        "CONN_MAX_AGE": 0 if DATABASE_POOL else 60,
+        "CONN_HEALTH_CHECKS": True,
+        # Behind a pooler a cursor would be on another connection by its next page, with rows missing or another
+        # session's. Nothing needs one: what can be long is read in batches, each by a statement of its own.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+        "OPTIONS": _options,
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -6,9 +6,11 @@ found as they are written, they do not matter.
 
 import unicodedata
 
-from django.db import connection
+from django.db import connections
 from django.db.models import Exists, FloatField, Func, Q, TextField, Value
 from django.db.models.lookups import GreaterThanOrEqual
+
+from luxewin.replica import reading_from
 
 #: Shorter words are like too many others.
 SHORTEST = 4
@@ -40,7 +42,7 @@ def words_of(text: str) -> list[str]:
 
 def trigram_schema() -> str | None:
     """Return the schema, quoted, that has the functions of pg_trgm; None if they are not there. Cost: one query."""
-    with connection.cursor() as cursor:
+    with connections[reading_from()].cursor() as cursor:
         cursor.execute(WHERE)
         found = cursor.fetchone()
     return found[0] if found else None

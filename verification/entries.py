@@ -7,10 +7,11 @@ frozen.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from luxewin.replica import fetch_row, reading_from
 
 BATCH = 10_000
 HEADER = "entry_id,first_ticket,count,holder\n"
@@ -30,26 +31,19 @@ _BATCH = """
 
 def records(raffle_id: UUID, first_tickets: range = _EVERY) -> Iterator[bytes]:
     """Yield the records for `merkle`, BATCH per piece: of all entries, or of those that begin at `first_tickets`."""
-    return _pieces(_RECORD, raffle_id, first_tickets)
+    return _pieces(reading_from(), _RECORD, raffle_id, first_tickets)
 
 
 def lines(raffle_id: UUID) -> Iterator[str]:
-    """Yield the entries file, header first, then BATCH lines per piece."""
-    yield HEADER
-    for piece in _pieces(_LINE, raffle_id, _EVERY):
-        # A slow download must not keep a connection from buyers.
-        if not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()
-        yield piece
+    """Return the entries file, header first, then BATCH lines per piece."""
+    return chain([HEADER], _pieces(reading_from(), _LINE, raffle_id, _EVERY))
 
 
-def _pieces(piece: str, raffle_id: UUID, first_tickets: range) -> Iterator[Any]:
+def _pieces(alias: str, piece: str, raffle_id: UUID, first_tickets: range) -> Iterator[Any]:
     start, stop, rows = first_tickets.start, min(first_tickets.stop, _EVERY.stop), BATCH
     while rows == BATCH:
         # In SQL, because the ORM takes longer to write the query than the database to answer for a block.
-        with connection.cursor() as cursor:
-            cursor.execute(_BATCH.format(piece=piece), [raffle_id, start, stop, BATCH])  # nosemgrep: sql-by-parameters
-            rows, last, joined = cursor.fetchone()
+        rows, last, joined = fetch_row(alias, _BATCH.format(piece=piece), [raffle_id, start, stop, BATCH])
         if rows:
             start = last + 1
             yield joined

@@ -4,10 +4,10 @@ Leaves that have their place never change, so the batches are consistent.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from uuid import UUID
 
-from django.db import connection
-
+from luxewin.replica import fetch_row, reading_from
 from verification.log import HEADER
 
 BATCH = 10_000
@@ -20,13 +20,11 @@ _BATCH = """
 
 
 def log_lines(raffle_id: UUID, size: int) -> Iterator[str]:
-    """Yield the log file of the first `size` leaves, header first, then BATCH lines per piece."""
-    yield HEADER
+    """Return the log file of the first `size` leaves, header first, then BATCH lines per piece."""
+    return chain([HEADER], _pieces(reading_from(), raffle_id, size))
+
+
+def _pieces(alias: str, raffle_id: UUID, size: int) -> Iterator[str]:
     for start in range(0, size, BATCH):
-        with connection.cursor() as cursor:
-            cursor.execute(_BATCH, [raffle_id, start, min(start + BATCH, size)])
-            (piece,) = cursor.fetchone()
-        # A slow download must not keep a connection from buyers.
-        if not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()
+        (piece,) = fetch_row(alias, _BATCH, [raffle_id, start, min(start + BATCH, size)])
         yield piece

@@ -20,7 +20,7 @@ import tarfile
 from pathlib import Path, PurePosixPath
 
 from dev.services.errors import ServiceError
-from dev.services.processes import Account, ServiceDir
+from dev.services.processes import Account, ManagedProcess, ServiceDir
 from dev.services.state import PRIVATE_FOLDER, kept, private_folder, write_private
 
 MAJOR = "18"
@@ -53,6 +53,26 @@ def binary(name: str) -> Path:
     return path
 
 
+def start_standby(site: ServiceDir, primary: Path, port: int) -> int:
+    """Copy the running server of that folder and port, and follow it as a streaming replica; return its port.
+
+    The copy has the same databases, roles and passwords. Cost: some seconds, and the disk space of the original.
+    """
+    account, home = _account(), _home(site.folder)
+    _own(home, account)
+    (home / OWNER).write_text(str(site.folder.resolve()))
+    programs = _reachable_programs(home) if account else _package(WHEEL) / f"pginstall{MAJOR}" / "bin"
+    password = (primary / "superuser_password").read_text()
+    environment = {"LC_ALL": "C", "TZ": "UTC", "HOME": str(home), "PGPASSWORD": password}
+    copy: list[str | Path] = ["--pgdata", home / "data", "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+    login = ["--host=127.0.0.1", f"--port={port}", f"--username={SUPERUSER}"]
+    site.run([programs / "pg_basebackup", *login, *copy], env=environment, account=account)
+    child = _serve(site, programs, home, account, environment)
+    login_there = f"host=127.0.0.1 port={site.port()} user={SUPERUSER} password={password} dbname={SUPERUSER}"
+    site.wait_for(child, lambda: _answers(login_there))
+    return site.port()
+
+
 def start(site: ServiceDir) -> dict[str, str]:
     account = _account()
     home = _home(site.folder)
@@ -73,13 +93,29 @@ def start(site: ServiceDir) -> dict[str, str]:
         _initialise(site, programs / "initdb", home, environment, account, superuser_password)
     elif (version := (data / "PG_VERSION").read_text().strip()) != MAJOR:
         raise ServiceError(f"postgres: {data} was made by version {version}, this is {MAJOR}; start afresh")
-    chosen = SETTINGS | _extensions(home) | ({} if site.is_durable else NOT_DURABLE)
-    settings = [word for key, value in chosen.items() for word in ("-c", f"{key}={value}")]
-    argv: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(site.port()), *settings]
-    child = site.spawn(argv, env=environment, stop_signal=signal.SIGINT, account=account)
+    child = _serve(site, programs, home, account, environment)
     password = kept(site.folder / "password", secrets.token_urlsafe)
     site.wait_for(child, lambda: _prepared(site.port(), superuser_password, password))
     return {"DATABASE_URL": f"postgres://{ROLE}:{password}@127.0.0.1:{site.port()}/{DATABASE}"}
+
+
+def _serve(
+    site: ServiceDir, programs: Path, home: Path, account: Account | None, environment: dict[str, str]
+) -> ManagedProcess:
+    chosen = SETTINGS | _extensions(home) | ({} if site.is_durable else NOT_DURABLE)
+    settings = [word for key, value in chosen.items() for word in ("-c", f"{key}={value}")]
+    argv: list[str | Path] = [programs / "postgres", "-D", home / "data", "-p", str(site.port()), *settings]
+    return site.spawn(argv, env=environment, stop_signal=signal.SIGINT, account=account)
+
+
+def _answers(login: str) -> bool:
+    import psycopg
+
+    try:
+        psycopg.connect(login, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def _forget_former(folder: Path, home: Path) -> None:

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import QuerySet
 from django.db.models.utils import create_namedtuple_class
+
+from luxewin.replica import reading_from
 
 
 class Prepared:
@@ -20,7 +22,7 @@ class Prepared:
 
     def rows(self) -> list[Any]:
         """Run it. Cost: one statement."""
-        with connection.cursor() as cursor:
+        with connections[reading_from()].cursor() as cursor:
             cursor.execute(self._sql, self._values)
             found = cursor.fetchall()
         return [self._row._make(row) for row in self._compiler.results_iter([found], tuple_expected=True)]

@@ -16,6 +16,7 @@ from django.http import HttpRequest, QueryDict
 from django_filters import FilterSet, MultipleChoiceFilter
 from rest_framework.request import Request
 
+from luxewin import replica
 from luxewin.api.pagination import CursorPages
 
 FRESH_SECONDS = 1
@@ -76,7 +77,7 @@ def public_read(
     def decorate(action: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(action)
         def answer(view: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
-            return _marked(request.META, action(view, request, *args, **kwargs))
+            return _answered(request.META, lambda: action(view, request, *args, **kwargs))
 
         answer.public_read = declared  # type: ignore[attr-defined]  # for `declaration_of`
         return answer
@@ -91,7 +92,7 @@ def public_page(*parameters: str, media: str = "text/html") -> Callable[[Callabl
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(view)
         def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            return _marked(request.META, view(request, *args, **kwargs))
+            return _answered(request.META, lambda: view(request, *args, **kwargs))
 
         answer.public_read = declared  # type: ignore[attr-defined]  # for `declaration_of`
         return answer
@@ -115,10 +116,13 @@ def is_anonymous(*, cookies: str) -> bool:
     return not any(name in cookies for name in ours)
 
 
-def _marked(meta: Mapping[str, str], response: Any) -> Any:
-    """Say how long caches may keep an answer."""
+def _answered(meta: Mapping[str, str], read: Callable[[], Any]) -> Any:
+    """Answer from the replica, if there is one and nobody is known, and say how long caches may keep it."""
     if "HTTP_AUTHORIZATION" in meta or not is_anonymous(cookies=meta.get("HTTP_COOKIE", "")):
+        response = read()
         response["Cache-Control"] = "no-store"
-    elif response.status_code in {HTTPStatus.OK, HTTPStatus.NOT_MODIFIED}:
+        return response
+    response = replica.answer(read)
+    if response.status_code in {HTTPStatus.OK, HTTPStatus.NOT_MODIFIED}:
         response.setdefault("Cache-Control", FRESH)
     return response

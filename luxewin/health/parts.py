@@ -8,7 +8,7 @@ from django.core.cache import caches
 from django.db import connection
 
 # The probe writes to the table of fallback rate-limit counts, whose old rows a sweep deletes. Each process has its own
-# row, so it waits for no other's lock.
+# row, so it waits for no other's lock. How old a replica is, is seen by them too (`luxewin.replica`).
 WRITE = """
     INSERT INTO accounts_durable_cache (cache_key, value, expires) VALUES (%s, '', now() + interval '10 minutes')
     ON CONFLICT (cache_key) DO UPDATE SET expires = EXCLUDED.expires

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
 from time import monotonic
 
-from django.db import connection
+from django.db import connections
 
 log = logging.getLogger(__name__)
 # A probe that takes longer counts as down, and is not called again before it has returned.
@@ -64,8 +64,8 @@ class Probe:
             detail = next(iter(str(error).splitlines()), "")[:DETAIL_CHARACTERS] or type(error).__name__
             log.warning("%s is down: %s", self.name, error, extra={"cause": self.name})
         finally:
-            # Close this thread's own connection, if the probe opened one.
-            connection.close()
+            # Close this thread's own connections, if the probe opened one.
+            connections.close_all()
         self.found, self.began_at = (state, detail, monotonic()), None
 
 
