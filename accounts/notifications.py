@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Func, Q
 from django.template.loader import render_to_string
 
 from accounts.addresses import lookup_address
@@ -21,6 +21,7 @@ from accounts.models import BlockedAddress, Notification, Preferences, User
 from accounts.notification_types import CHANNELS, OPTIONAL, UNTIL, Event, channels_of, event_of
 from accounts.words import digest, habits_of, write
 from luxewin.clock import database_now
+from luxewin.database import among
 from luxewin.ids import uuid7
 from luxewin.lines import one_line
 from luxewin.staging import marked
@@ -99,7 +100,8 @@ def _waits(kind: str, users: list[User]) -> Callable[[UUID, str], tuple[datetime
     name, now = event_of(kind), None
     if name in OPTIONAL and OPTIONAL[name].can_wait:
         now = database_now()
-        for each in Preferences.objects.filter(Q(quiet_from__isnull=False) | Q(digest=True), user__in=users):
+        wanted = Q(quiet_from__isnull=False) | Q(digest=True)
+        for each in Preferences.objects.filter(wanted, _of(users)):
             found |= {(each.pk, channel): (each.quiet_ends(now) or now, False) for channel in CHANNELS}
             if each.digest:
                 found[each.pk, EMAIL] = each.digest_at(now), True
@@ -150,11 +152,15 @@ def _silent(kind: str, users: list[User], channels: Sequence[str]) -> dict[str, 
     name = event_of(kind)
     if name not in OPTIONAL:
         return dict.fromkeys(channels, gone)
-    people = Preferences.objects.filter(user__in=users)
+    people = Preferences.objects.filter(_of(users))
     off = dict(people.filter(switched_off__has_key=name).values_list("user_id", "switched_off"))
     if OPTIONAL[name].invites:
         gone |= {user.pk for user in users} - _invited(OPTIONAL[name], users)
     return {each: gone | {key for key, switches in off.items() if each in switches[name]} for each in channels}
+
+
+def _of(users: list[User]) -> Func:
+    return among("user_id", (user.pk for user in users))
 
 
 def _invited(event: Event, users: list[User]) -> set[UUID]:

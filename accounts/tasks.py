@@ -43,12 +43,11 @@ EXPORT_PATIENCE = timedelta(hours=1)
 
 @sweep(every=1)
 def deliver_waiting_notifications() -> int:
-    """Enqueue messages that are due: new ones, and those that failed or whose worker died, once their pause is over.
+    """Enqueue messages that are due: new ones, and those that failed, once their pause is over.
 
     What can wait goes last. Where many wait, they come into the queue as it empties, so that other work does not wait
     behind them.
     """
-    Notification.objects.filter(status=SENT, claimed_until__lte=Now()).update(status=QUEUED)
     room = max(1, MOST_WAITING - waiting_tasks(MOST_WAITING))
     return sum(
         _enqueue(name, channel.most, room)
@@ -56,6 +55,12 @@ def deliver_waiting_notifications() -> int:
         # What was written for Novu waits if the operator has taken its key away meanwhile.
         if name != Notification.Channel.NOVU or settings.NOVU_SECRET_KEY
     )
+
+
+@sweep(every=15)
+def requeue_dropped_notifications() -> int:
+    """Queue messages again whose worker died. Cost: one statement, which looks at all that are due."""
+    return Notification.objects.filter(status=SENT, claimed_until__lte=Now()).update(status=QUEUED)
 
 
 def _enqueue(channel: str, at_once: int, room: int) -> int:

@@ -42,7 +42,7 @@ def notify_entrants(raffle_id: str) -> None:
     _tell_alternates(draw)
     picked = draw.picks.values("purchase__buyer")
     taking_part = Purchase.objects.paid().filter(raffle=draw.pk).values("buyer")
-    people = User.objects.filter(pk__in=taking_part).exclude(pk__in=picked).order_by("pk")
+    people = User.objects.filter(pk__in=taking_part).exclude(pk__in=picked).order_by("pk").only("email", "is_active")
     last = UUID(int=0)
     while batch := list(people.filter(pk__gt=last)[:BATCH]):
         with transaction.atomic():

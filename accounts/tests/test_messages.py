@@ -13,7 +13,7 @@ from accounts.errors import MessageGone, MessageUnderWay
 from accounts.mail import REMOVED
 from accounts.models import Notification, RetentionRule, User
 from accounts.notifications import compose, notify
-from accounts.tasks import deliver_notification, deliver_waiting_notifications
+from accounts.tasks import deliver_notification
 from accounts.tests.catching import mails_to, token_in
 from luxewin.audit.models import AuditEntry
 
@@ -74,14 +74,6 @@ def test_a_message_is_on_its_way_while_the_mail_server_has_it(alice, monkeypatch
     monkeypatch.setattr("accounts.channels.mail.compose", compose_and_look)
     assert _sent(alice).status == "accepted"
     assert seen == ["sent"]
-
-
-def test_a_message_whose_worker_died_on_the_way_is_taken_up_again(alice):
-    notify(alice, "draw_won", about="x", **WON)
-    Notification.objects.mails().update(status="sent", attempts=1, claimed_until=timezone.now() + timedelta(minutes=1))
-    assert deliver_waiting_notifications() == 0
-    Notification.objects.mails().update(claimed_until=timezone.now() - timedelta(seconds=1))
-    assert deliver_waiting_notifications() == 1
 
 
 def test_a_failed_message_keeps_what_would_have_been_sent(alice, settings, closed_port):

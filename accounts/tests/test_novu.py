@@ -16,7 +16,13 @@ from accounts.notification_types import MAILED_ONLY
 from accounts.notifications import notify, notify_all
 from accounts.novu import client, workflows
 from accounts.services.deletion import pseudonymise
-from accounts.tasks import deliver_notification, deliver_waiting_notifications, forget_subscriber, forget_subscribers
+from accounts.tasks import (
+    deliver_notification,
+    deliver_waiting_notifications,
+    forget_subscriber,
+    forget_subscribers,
+    requeue_dropped_notifications,
+)
 from accounts.words import kinds
 from dev.services.novu import Novu, handler
 from dev.services.web import Server
@@ -175,7 +181,7 @@ def test_a_lost_answer_and_a_dead_worker_tell_nobody_twice(count, alice, bob, no
     monkeypatch.undo()
     Notification.objects.mails().delete()
     Notification.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
-    assert deliver_waiting_notifications() == count
+    assert (requeue_dropped_notifications(), deliver_waiting_notifications()) == (count, count)
     _deliver(*messages)
     assert [each.status for each in messages] == ["accepted"] * count
     assert len(novu.told) == count

@@ -1,6 +1,8 @@
 """The frame of `make bench`: what it is told on its command line, and what it says and writes of figures. No speeds."""
 
+import asyncio
 import json
+import smtplib
 import time
 from collections.abc import Callable
 from datetime import date
@@ -17,7 +19,7 @@ from dev.bench.__main__ import FAILED, MISUSED, as_json, main, table
 from dev.bench.against_pgbench import Pgbench
 from dev.bench.backlogs import GROWTH_MB, in_flat_memory
 from dev.bench.ground import Ground, Size
-from dev.bench.product import hold_script, numbers, provider
+from dev.bench.product import hold_script, mail_sink, numbers, provider
 from dev.bench.registry import BenchError, Figure, Measurement, chosen, known
 from dev.bench.slow_provider import USED, Connections
 from purchases.models import Purchase
@@ -190,3 +192,24 @@ def test_the_connections_of_a_database_are_counted_but_the_counting_one(db: None
 def test_what_the_peers_environment_is_made_of_is_there():
     assert tools.LOCK.is_file()
     assert tools.VENV.parent.is_dir()
+
+
+def test_the_mail_server_counts_what_it_took_and_what_it_took_twice_and_fails_as_often_as_told():
+    def send(port: int, number: int) -> bool:
+        try:
+            with smtplib.SMTP("127.0.0.1", port, timeout=30) as server:
+                server.sendmail("a@example.com", "b@example.com", f"Message-ID: <{number}@example.com>\n\n.\nHello")
+        except (smtplib.SMTPException, OSError):
+            return False
+        return True
+
+    async def served(sink: mail_sink.Sink, *numbers: int) -> list[bool]:
+        async with await asyncio.start_server(sink.serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            return [await asyncio.to_thread(send, port, number) for number in numbers]
+
+    whole, broken = mail_sink.Sink(0, 0), mail_sink.Sink(0, 1)
+    assert asyncio.run(served(whole, 1, 2, 1)) == [True] * 3
+    assert json.loads(whole.stat()) == {"accepted": 2, "twice": 1, "faults": 0}
+    assert asyncio.run(served(broken, *range(8))) == [False] * 8
+    assert json.loads(broken.stat()) == {"accepted": 0, "twice": 0, "faults": 8}

@@ -94,6 +94,7 @@ def test_every_room_has_its_sweeps_registered():
     names = {f"{entry.run.__module__}.{entry.run.__name__}" for entry in sweeps.SWEEPS}
     assert names >= {
         "accounts.tasks.deliver_waiting_notifications",
+        "accounts.tasks.requeue_dropped_notifications",
         "raffles.tasks.close_due_raffles",
         "purchases.tasks.expire_overdue_purchases",
         "purchases.tasks.carry_out_open_refunds",
