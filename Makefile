@@ -65,7 +65,8 @@ format: setup ## put the code into its form
 requirements: $(UV) ## lock what pyproject.toml asks for, and export requirements.txt; ARGS=--upgrade takes newer versions
 	@$(UV) lock $(ARGS)
 	@.ci/export >requirements.txt
-	@.ci/semgrep/compile .ci/semgrep/requirements.txt $(ARGS)
+	@.ci/compile semgrep .ci/semgrep/requirements.txt $(ARGS)
+	@.ci/compile deploy .ci/deploy/requirements.txt $(ARGS)
 
 contract: setup ## write docs/openapi.yaml and docs/errors.md from the code
 	@env -i PATH="$$PATH" HOME="$$HOME" $$(grep -v '^\#' .ci/production.env) $(PYTHON) manage.py contract

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What operators type. Where a variable of an outside party is unset, its embedded part is used."""
 
+import importlib
 import importlib.util
 import os
 import sys
@@ -28,6 +29,6 @@ def use_own_environment() -> None:
 
 if __name__ == "__main__":
     use_own_environment()
-    from dev.launch import main
-
-    main(sys.argv)
+    # An image has only the product, which starts no embedded parts.
+    launch = "dev.launch" if importlib.util.find_spec("dev") else "luxewin.launch"
+    importlib.import_module(launch).main(sys.argv)
