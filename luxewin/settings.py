@@ -70,6 +70,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "luxewin.metrics.requests.MetricsMiddleware",
     "luxewin.api.requests.RequestContextMiddleware",
+    "luxewin.api.access_log.AccessLogMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "luxewin.api.https.HttpsOnlyMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -498,6 +499,8 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not _guarded
+# Lines of the access log that each web process writes a second at most; 0: none.
+ACCESS_LOG_PER_SECOND = env.integer("ACCESS_LOG_PER_SECOND", 20 if _guarded else 0, most=10_000)
 LOG_LEVELS = {"CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"}
 LOGGING = {
     "version": 1,

@@ -14,6 +14,8 @@ from django.http import HttpRequest, HttpResponse
 #: In `META` of a request whose body has not been read yet: a view that would read it answers 100 (Continue), and is
 #: called again with the body. `luxewin.asgi` names the paths that are asked first.
 ASKED_FIRST = "luxewin.asked_first"
+# What a request may ask for by name; anything else is a word of the client's.
+METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 
 

@@ -7,6 +7,8 @@ from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import Counter, Gauge, Histogram
 
+from luxewin.api.requests import METHODS
+
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 ANSWERED = Counter("luxewin_requests", "Requests that Django answered.", ["view", "method", "status"])
@@ -16,7 +18,6 @@ READY = Counter(
 )
 REFUSED = Counter("luxewin_refused_requests", "Requests refused at once because of too much load.", ["lane"])
 POOL = Gauge("luxewin_pool_connections", "Connections to the database.", ["state"], multiprocess_mode="livesum")
-METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 
 class MetricsMiddleware:
