@@ -4,6 +4,7 @@ Typos need PostgreSQL's extension pg_trgm, which migration 0008 makes where it m
 found as they are written, they do not matter.
 """
 
+import re
 import unicodedata
 
 from django.db import connections
@@ -12,8 +13,8 @@ from django.db.models.lookups import GreaterThanOrEqual
 
 from luxewin.replica import reading_from
 
-#: Shorter words are like too many others.
-SHORTEST = 4
+#: Words with fewer letters or digits in a row are like too many others.
+LONG = re.compile(r"\w{4}")
 #: How like a word has to be, from 0 to 1: two letters in the wrong order within seven are 0.33.
 LIKENESS = 0.3
 WHERE = """
@@ -58,7 +59,7 @@ def holds(word: str, *, trigrams: str | None) -> Q:
 
     has_it = Q(search_text__contains=word)
     has_it |= Q(pk__in=Prize.objects.filter(search_text__contains=word).values("raffle"))
-    if trigrams is None or len(word) < SHORTEST:
+    if trigrams is None or not LONG.search(word):
         return has_it
     prizes = Prize.objects.filter(_is_like(word, "search_text", trigrams)).values("raffle")
     is_known = Exists(Raffle.objects.public().filter(has_it))

@@ -22,6 +22,7 @@ UNWATCHED = {
     "accounts.Deletion": "asking, taking back and carrying out are audited as user.deletion_… and the like",
     "accounts.Export": "asking for one and opening it are audited; the rest is background work",
     "accounts.Notification": "whether a mail left; the row itself is kept",
+    "verification.Claim": "each step is audited as claim.<status>, and the last as pick.claimed",
     "verification.ChainTransaction": "each attempt is a row that is kept, beside a public chain; the draw is audited",
 }
 WATCH = """

@@ -156,6 +156,8 @@ def commit(draw: Draw) -> None:
         if not draw.is_published:
             publish(draw)
             draw = Draw.objects.select_related("raffle", "contract").get(pk=draw.pk)
+            if draw.state != Draw.State.FROZEN:
+                return  # another worker committed it meanwhile
         anchored_at = anchor_commit(draw)
     except (StepWaits, ChainError):
         if not void_uncommitted(draw, lapsed=LAPSED):

@@ -93,6 +93,25 @@ def test_steps_taken_again_change_nothing(selling, alice):
     assert AuditEntry.objects.count() == audited
 
 
+def test_a_worker_that_another_overtakes_while_it_publishes_commits_nothing_again(selling, people, monkeypatch):
+    raffle = selling()
+    for buyer in people(5):
+        seated(buyer, raffle, 2)
+    closed(raffle)
+    publish, overtaken = draw_steps.publish, []
+
+    def slow(draw):
+        publish(draw)
+        if not overtaken:
+            overtaken.append(draw)
+            advance_to(raffle, State.DRAWN)
+
+    monkeypatch.setattr(draw_steps, "publish", slow)
+    assert advance_to(raffle, State.DRAWN).seed
+    assert overtaken
+    assert AuditEntry.objects.filter(action="draw.committed").count() == 1
+
+
 @pytest.mark.django_db(transaction=True)
 def test_four_workers_at_once_draw_once(selling, people):
     raffle = selling()
