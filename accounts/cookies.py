@@ -1,4 +1,4 @@
-"""Cookie mode: the browser keeps a session's tokens out of reach of scripts."""
+"""Cookie mode: the browser keeps a session's tokens out of reach of scripts, which see only that there is one."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -19,23 +19,28 @@ REFRESH_PATH = "/api/v1/auth"
 
 
 def keep(response: Response, pair: TokenPair) -> Response:
-    """Set both token cookies."""
+    """Set both token cookies, and the one that scripts may read, as long as the session can be refreshed."""
     # Lax, so that a link in a mail opens a page signed in. The refresh cookie is strict: only our own pages refresh.
-    for name, token, path, same_site, life in (
+    for name, value, path, same_site, life in (
         (settings.ACCESS_COOKIE, pair.access, "/", "Lax", api_settings.ACCESS_TOKEN_LIFETIME),
         (settings.REFRESH_COOKIE, pair.refresh, REFRESH_PATH, "Strict", api_settings.REFRESH_TOKEN_LIFETIME),
+        (settings.SIGNED_IN_COOKIE, "1", "/", "Lax", api_settings.REFRESH_TOKEN_LIFETIME),
     ):
-        flags: dict[str, Any] = {"httponly": True, "secure": settings.SESSION_COOKIE_SECURE, "samesite": same_site}
-        response.set_cookie(name, token, max_age=life, path=path, **flags)
+        flags: dict[str, Any] = {"secure": settings.SESSION_COOKIE_SECURE, "samesite": same_site}
+        flags["httponly"] = name != settings.SIGNED_IN_COOKIE
+        response.set_cookie(name, value, max_age=life, path=path, **flags)
     return response
 
 
 def drop[R: HttpResponseBase](response: R, *names: str) -> R:
-    """Delete these cookies, or both."""
+    """Delete these cookies, or all; the one for scripts goes with the refresh cookie."""
     places: dict[str, tuple[str, Literal["Lax", "Strict"]]] = {
         settings.ACCESS_COOKIE: ("/", "Lax"),
         settings.REFRESH_COOKIE: (REFRESH_PATH, "Strict"),
+        settings.SIGNED_IN_COOKIE: ("/", "Lax"),
     }
+    if settings.REFRESH_COOKIE in names:
+        names += (settings.SIGNED_IN_COOKIE,)
     for name in names or places:
         path, same_site = places[name]
         response.delete_cookie(name, path=path, samesite=same_site)

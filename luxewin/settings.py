@@ -466,6 +466,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _tls
 # The API's own cookies, for `mode: cookie`; browsers require TLS for names with a prefix.
 ACCESS_COOKIE = "__Host-access" if _tls else "access"
 REFRESH_COOKIE = "__Secure-refresh" if _tls else "refresh"
+# Says no more than that there is a session; scripts may read it.
+SIGNED_IN_COOKIE = "__Host-signed-in" if _tls else "signed-in"
 SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "luxewin.api.problems.csrf_failed"

@@ -45,6 +45,20 @@ def test_no_answer_shows_a_token_and_no_script_reads_one(owner):
     assert set(answer.json()) == set()
 
 
+def test_scripts_may_read_that_there_is_a_session_and_no_more(owner, device):
+    for _ in range(2):
+        shown = device.cookie("SIGNED_IN_COOKIE")
+        assert (shown.value, shown["httponly"], shown["path"], shown["samesite"]) == ("1", "", "/", "Lax")
+        assert shown["max-age"] == device.cookie("REFRESH_COOKIE")["max-age"]
+        device.refresh()
+    device.sign_out()
+    assert device.cookie("SIGNED_IN_COOKIE")["max-age"] == 0
+    # Alone it opens nothing.
+    stranger = Device("cookie")
+    stranger.http.cookies[configured.SIGNED_IN_COOKIE] = "1"
+    assert stranger.ask("get", "users/profile").status_code == 401
+
+
 def test_bearer_mode_sets_no_cookie(owner):
     device = Device("bearer")
     device.sign_in(owner.email, PASSWORD)
@@ -61,11 +75,12 @@ def test_over_tls_both_cookies_are_secure(owner, settings):
 
 
 def test_in_production_their_names_hold_browsers_to_tls():
-    code = "from luxewin import settings as s; print(s.ACCESS_COOKIE, s.REFRESH_COOKIE, s.SESSION_COOKIE_SECURE)"
+    names = "s.ACCESS_COOKIE, s.REFRESH_COOKIE, s.SIGNED_IN_COOKIE, s.SESSION_COOKIE_SECURE"
+    code = f"from luxewin import settings as s; print({names})"
     run = subprocess.run(
         [sys.executable, "-c", code], env={}, cwd=configured.BASE_DIR, capture_output=True, text=True, check=True
     )
-    assert run.stdout.split() == ["__Host-access", "__Secure-refresh", "True"]
+    assert run.stdout.split() == ["__Host-access", "__Secure-refresh", "__Host-signed-in", "True"]
 
 
 LOGIN = {"email": "alice@example.com", "password": PASSWORD, "mode": "cookie"}

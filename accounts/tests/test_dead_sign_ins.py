@@ -58,7 +58,7 @@ def dead(owner):
 
 def dropped(device: Device) -> set[str]:
     """Which cookies the browser was told to forget."""
-    names = {"ACCESS_COOKIE": "access", "REFRESH_COOKIE": "refresh"}
+    names = {"ACCESS_COOKIE": "access", "REFRESH_COOKIE": "refresh", "SIGNED_IN_COOKIE": "signed in"}
     return {said for name, said in names.items() if (found := device.cookie(name)) and found["max-age"] == 0}
 
 
@@ -104,7 +104,7 @@ def test_what_is_one_s_own_stays_closed(mode, way, dead):
 def test_whatever_notices_an_ended_session_drops_both_cookies(way, path, dead):
     device = dead("cookie", way)
     answer = device.ask("get", path)
-    assert dropped(device) == {"access", "refresh"}
+    assert dropped(device) == {"access", "refresh", "signed in"}
     assert answer["Cache-Control"] == "no-store"
     for name, at in (("ACCESS_COOKIE", "/"), ("REFRESH_COOKIE", "/api/v1/auth")):
         assert answer.cookies[getattr(configured, name)]["path"] == at
@@ -116,7 +116,7 @@ def test_the_purchase_that_reads_the_session_in_its_own_statement_does_too(way, 
     device = dead("cookie", way)
     answer = device.ask("post", "purchases/create", {"raffle": str(raffle.pk), "quantity": 1}, **new_key())
     assert answer.status_code == 401
-    assert dropped(device) == {"access", "refresh"}
+    assert dropped(device) == {"access", "refresh", "signed in"}
 
 
 @pytest.mark.parametrize("way", ["garbage", "expired"])
@@ -132,7 +132,7 @@ def test_a_token_that_is_no_good_leaves_the_refresh_cookie(way, dead):
 def test_a_refresh_that_is_refused_drops_both_cookies(way, dead):
     device = dead("cookie", way)
     assert_problem(device.refresh(), 401, "token_not_valid")
-    assert dropped(device) == {"access", "refresh"}
+    assert dropped(device) == {"access", "refresh", "signed in"}
 
 
 def test_a_living_session_s_answers_drop_nothing(owner, on_sale):
