@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -76,9 +77,21 @@ class Browser:
     ) -> None:
         self._process.terminate()
         self._process.wait(ANSWER_SECONDS)
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while self._is_in_use() and time.monotonic() < deadline:
+            time.sleep(0.05)
         self._reader.join(ANSWER_SECONDS)
         self._out.close()
         self._in.close()
+
+    def _is_in_use(self) -> bool:
+        """Whether a child of Chromium, which may outlive it by a moment, still has the profile: it writes to it."""
+        named = str(self.folder).encode()
+        for each in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                if named in each.read_bytes():
+                    return True
+        return False
 
     def page(self, *, width: int = 1280, height: int = 900, dark: bool = False, phone: bool = False) -> "Page":
         """A new tab of this size, in CSS pixels."""
