@@ -11,7 +11,7 @@ from django.utils import timezone
 from luxewin.audit.models import AuditEntry
 from luxewin.money import as_input, as_text
 from raffles import words
-from raffles.models import MAX_PRICE, Raffle
+from raffles.models import MAX_PRICE, Raffle, TicketCounter
 
 RAFFLES = "/admin/raffles/raffle/"
 
@@ -115,7 +115,10 @@ def test_cancelling_asks_for_a_reason_which_everyone_can_read(desk, api, mona, o
         page = html.unescape(desk.post(RAFFLES, asked).content.decode())
         assert 'name="reason"' in page
         assert "Public: shown on the raffle's page" in page
-        assert f"<li>{raffle}</li>" in page
+        assert f"<li>{raffle}: no ticket is sold</li>" in page
+    TicketCounter.objects.filter(raffle=raffle).update(sold=12, postal=2)
+    page = html.unescape(desk.post(RAFFLES, chosen).content.decode())
+    assert f"<li>{raffle}: 12 tickets sold, 2 of them free entries; up to 50.00 GBP go back</li>" in page
     raffle.refresh_from_db()
     assert raffle.status == "published"
     told = desk.post(RAFFLES, chosen | {"confirmed": "1", "reason": "The watch was stolen."}, follow=True)
