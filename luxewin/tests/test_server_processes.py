@@ -7,7 +7,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -61,7 +61,12 @@ def port(django_db_setup: None) -> int:
 
 def _others(server: subprocess.Popen[bytes], than: set[int]) -> bool:
     """Whether as many children as there should be run, none of them of the old ones."""
-    now = {child.pid for child in children(server) if child.status() != psutil.STATUS_ZOMBIE}
+    now = set()
+    for child in children(server):
+        # It may end between the two looks.
+        with suppress(psutil.NoSuchProcess):
+            if child.status() != psutil.STATUS_ZOMBIE:
+                now.add(child.pid)
     return len(now) == WORKERS and not now & than
 
 

@@ -181,8 +181,8 @@ def test_no_cookie_is_open_to_scripts_or_other_sites(world: World, devices):
     for device in devices("buyer"):
         for name, cookie in device.http.cookies.items():
             assert cookie["samesite"] in {"Lax", "Strict"}, name
-            # A page must be able to send the CSRF token; it asks auth/csrf for it.
-            assert cookie["httponly"] or name == configured.CSRF_COOKIE_NAME, name
+            # A page must be able to send the CSRF token; it asks auth/csrf for it. The other holds nothing but 1.
+            assert cookie["httponly"] or name in {configured.CSRF_COOKIE_NAME, configured.SIGNED_IN_COOKIE}, name
 
 
 def test_the_document_names_no_place_of_ours(db):
